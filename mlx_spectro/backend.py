@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import mlx.core as mx
+from . import _check, cpu
 
-from . import _check, cpu, kernels
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+MISSING = (
+    "MLX has no back end here. On Linux, install one: pip install 'mlx-spectro[cpu]', or 'mlx-spectro[cuda]' for an "
+    "NVIDIA GPU. 'mlx-spectro[host]' has mlx_spectro.compat work without MLX, on NumPy arrays and torch CPU tensors"
+)
 
 Implementation = Literal["plain", "host", "gpu"]
 
 _forced: ContextVar[Implementation | None] = ContextVar("mlx_spectro_implementation", default=None)
 
 
+@functools.cache
+def has_mlx() -> bool:
+    """Whether MLX is installed with a back end. On Linux the back end is a wheel of its own."""
+    spec = importlib.util.find_spec("mlx")
+    if spec is None or spec.submodule_search_locations is None:
+        return False
+    return sys.platform != "linux" or any(
+        (Path(folder) / "lib" / "libmlx.so").exists() for folder in spec.submodule_search_locations
+    )
+
+
 @contextlib.contextmanager
 def implementation(name: Implementation) -> Iterator[None]:
-    """Inside, every operation that ``name`` can compute on the default device is computed by it, the rest by plain ops."""
+    """Inside, ``name`` computes everything that it can, and plain ops the rest."""
     token = _forced.set(_check.one_of("implementation", name, Implementation))
     try:
         yield
@@ -27,16 +49,65 @@ def implementation(name: Implementation) -> Iterator[None]:
 
 
 def implementations() -> tuple[Implementation, ...]:
-    """Those present for the default device, plain first."""
+    """Those present for MLX's default device, plain first."""
+    import mlx.core as mx
+
+    from . import kernels
+
     if mx.default_device().type == mx.DeviceType.cpu:
         return ("plain", "host") if cpu.available() else ("plain",)
     return ("plain", "gpu") if kernels.available() else ("plain",)
 
 
 def preferred() -> Implementation:
-    """The fastest implementation present, or the one asked for by :func:`implementation` where present."""
+    """The fastest implementation present for MLX arrays, or the one that :func:`implementation` asks for."""
     present = implementations()
     forced = _forced.get()
     if forced is None:
         return present[-1]
     return forced if forced in present else "plain"
+
+
+def for_host_arrays() -> Implementation:
+    """The implementation that serves NumPy arrays and torch CPU tensors."""
+    forced = _forced.get()
+    if forced is not None and has_mlx():
+        return forced
+    return "host" if cpu.available() else "plain"
+
+
+def compiled(function: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
+    """``function`` compiled by MLX, or itself where host kernels serve it: inside ``mx.compile`` they cannot."""
+    import mlx.core as mx
+
+    traced = mx.compile(function)
+
+    def call(x: mx.array) -> mx.array:
+        return function(x) if preferred() == "host" else traced(x)
+
+    return call
+
+
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = "mlx.core" in sys.modules
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
+def mlx_survived() -> bool:
+    """False in a forked child of a process that had imported MLX: its first evaluation would hang."""
+    return not _forked
+
+
+def require_mlx() -> None:
+    """Raise RuntimeError in a forked child of a process that had imported MLX."""
+    if _forked:
+        raise RuntimeError(
+            "MLX does not survive fork; start the process with multiprocessing.get_context('spawn'), "
+            "or DataLoader(..., multiprocessing_context='spawn')"
+        )

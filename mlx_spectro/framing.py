@@ -11,14 +11,17 @@ _MAX_SHIFTS = 64
 
 
 def pad(x: mx.array, left: int, right: int, mode: str) -> mx.array:
-    """``x [..., T]`` extended to ``[..., left + T + right]`` by ``mode`` (see :class:`~mlx_spectro.geometry.Framing`)."""
+    """``x [..., T]`` extended to ``[..., left + T + right]`` by a ``pad_mode`` of :class:`.geometry.Framing`."""
     if not (left or right):
         return x
     length = x.shape[-1]
     if mode == "circular":
         return mx.concatenate([x[..., length - left :], x, x[..., :right]], axis=-1)
-    widths = [(0, 0)] * (x.ndim - 1) + [(left, right)]
-    return mx.pad(x, widths, mode={"replicate": "edge"}.get(mode, mode))  # type: ignore[arg-type]
+    if mode == "replicate":
+        edges = [(x[..., :1], left), (x[..., -1:], right)]
+        before, after = (mx.broadcast_to(edge, (*x.shape[:-1], n)) for edge, n in edges)
+        return mx.concatenate([before, x, after], axis=-1)
+    return mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(left, right)], mode=mode)  # type: ignore[arg-type]
 
 
 def frame(x: mx.array, framing: Framing) -> mx.array:
@@ -48,8 +51,6 @@ def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     frames = pad(frames, 0, shifts * hop_length - n_fft, "constant")
     hops = frames.reshape(*lead, count, shifts, hop_length)
     edges = [(0, 0)] * len(lead)
-    summed = sum(
-        mx.pad(hops[..., k, :], [*edges, (k, shifts - 1 - k), (0, 0)]) for k in range(shifts)
-    )
+    summed = sum(mx.pad(hops[..., k, :], [*edges, (k, shifts - 1 - k), (0, 0)]) for k in range(shifts))
     assert isinstance(summed, mx.array)
     return summed.reshape(*lead, -1)[..., :total]

@@ -61,9 +61,7 @@ def overlap_length(frames: int, n_fft: int, hop_length: int) -> int:
     return n_fft + hop_length * (frames - 1) if frames else 0
 
 
-def resolve_fft_params(
-    n_fft: int, hop_length: int | None, win_length: int | None, pad: int
-) -> tuple[int, int, int]:
+def resolve_fft_params(n_fft: int, hop_length: int | None, win_length: int | None, pad: int) -> tuple[int, int, int]:
     """``(n_fft, hop_length, win_length)`` in samples with torch's defaults filled in.
 
     Args:

@@ -8,14 +8,12 @@ import mlx.core as mx
 import numpy as np
 
 from . import envelope
-from .framing import frame, overlap_add
+from .framing import frame, overlap_add, pad
 from .geometry import Framing
 
 
-def stft(
-    x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True
-) -> mx.array:
-    """Short-time Fourier transform of real audio, ``X[t, k] = scale * sum_n w[n] x[t * hop + n] exp(-2 pi i k n / n_fft)``.
+def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
+    """Short-time Fourier transform: ``X[t, k] = scale * sum_n w[n] x[t * hop + n] exp(-2 pi i k n / n_fft)``.
 
     Args:
         x: float32 ``[..., T]``; the last axis is time, in samples.
@@ -49,8 +47,8 @@ def istft(
     """Inverse STFT by windowed overlap-add over the squared-window envelope (Griffin and Lim, 1984, eq. 6).
 
     Args:
-        z: complex64 ``[..., N, F]``. What a real signal's spectrum cannot hold (the imaginary part of bin 0 and of
-            half the sample rate, an asymmetry of a two-sided spectrum) is ignored.
+        z: complex64 ``[..., N, F]``. Ignored are the imaginary parts of bin 0 and of half the sample rate, and the bins
+            above that, which for a real signal repeat the ones below.
         window: float32 ``[n_fft]``.
         framing: Frame length, hop and ``left``, the samples cut off the start of the overlapped frames.
         length: Samples to return.
@@ -60,21 +58,16 @@ def istft(
     Returns:
         float32 ``[..., length]``; 0 where the envelope is below 1e-11 and beyond the last frame.
     """
-    if not onesided:
-        z = hermitian_part(z)
-    frames = mx.fft.irfft(z, n=framing.n_fft) * (window * scale)
-    summed = overlap_add(frames, framing.hop_length)[..., framing.left : framing.left + length]
-    y = summed * _inverse_envelope(window, framing, z.shape[-2], summed.shape[-1])
-    missing = length - y.shape[-1]
-    return mx.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, missing)]) if missing else y
+    half = z if onesided else z[..., : framing.n_fft // 2 + 1]
+    return synthesis(mx.fft.irfft(half, n=framing.n_fft), window, framing, length, scale=scale)
 
 
-def hermitian_part(z: mx.array) -> mx.array:
-    """One-sided ``[..., n_fft // 2 + 1]`` spectrum of the real part of the signal whose two-sided spectrum is ``z``."""
-    n_fft = z.shape[-1]
-    bins = n_fft // 2 + 1
-    mirrored = mx.concatenate([z[..., :1], z[..., :0:-1]], axis=-1)[..., :bins]
-    return (z[..., :bins] + mx.conj(mirrored)) * 0.5
+def synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, *, scale: float = 1.0) -> mx.array:
+    """What :func:`istft` makes of the inverse transforms ``[..., N, n_fft]`` of its frames."""
+    summed = overlap_add(frames * (window * scale), framing.hop_length)
+    summed = summed[..., framing.left : framing.left + length]
+    y = summed * _inverse_envelope(window, framing, frames.shape[-2], summed.shape[-1])
+    return pad(y, 0, length - y.shape[-1], "constant")
 
 
 def _inverse_envelope(window: mx.array, framing: Framing, frames: int, length: int) -> mx.array:

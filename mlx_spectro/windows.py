@@ -32,9 +32,7 @@ def window_samples(window_fn: str, win_length: int, periodic: bool = True) -> np
     return samples if win_length > 1 else np.ones(1)
 
 
-def make_window(
-    window: WindowLike, window_fn: str, win_length: int, n_fft: int, periodic: bool
-) -> mx.array:
+def make_window(window: WindowLike, window_fn: str, win_length: int, n_fft: int, periodic: bool) -> mx.array:
     """Window of ``n_fft`` samples, centred and filled with zeros where ``win_length`` is shorter.
 
     Args:

@@ -1,0 +1,145 @@
+"""python -m benchmarks: time the rows of the parity table, side by side with their references."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlx_spectro import backend
+from parity_tests import console, measure
+from parity_tests.__main__ import choose_device
+from parity_tests.report import versions
+
+from . import clock, profile
+from .contests import Contest, contests
+
+
+def copy_rate(device: str) -> float:
+    """Bytes a second that a large copy moves on ``device``, reads and writes both counted."""
+    if device == "gpu":
+        import mlx.core as mx
+
+        x = mx.zeros(1 << 28, mx.uint8)
+        mx.eval(x)
+        copier = clock.Contender(lambda: mx.async_eval(x + 1), mx.synchronize)
+        return 2 * x.nbytes / clock.medians({"copy": copier})["copy"]
+    source = np.ones(1 << 25, np.float32)
+    target = np.empty_like(source)
+    return 2 * source.nbytes / clock.medians({"copy": clock.Contender(lambda: np.copyto(target, source))})["copy"]
+
+
+def measured(contest: Contest, device: str, rate: float) -> dict[str, Any]:
+    """A contest's figures: seconds, ratios to the reference, multiples of the floor, peak memory."""
+    seconds = clock.medians(contest.contenders)
+    reference = next(iter(seconds.values()))
+    floor = contest.moved / rate
+    peaks = {name: _extra_memory(contender, contest.result, device) for name, contender in contest.contenders.items()}
+    gc.collect()
+    return {
+        "name": contest.name,
+        "size": str(contest.size),
+        "floor": floor,
+        "contenders": {
+            name: {"seconds": value, "ratio": reference / value, "floors": value / floor, "peak": peaks[name]}
+            for name, value in seconds.items()
+        },
+    }
+
+
+def _extra_memory(contender: clock.Contender, result: int, device: str) -> int | None:
+    """Peak bytes of a call, after warm-up, beyond what was there before and the result."""
+    if device != "gpu":
+        peak = clock.peak_memory(contender)
+        return None if peak is None else max(0, peak - result)
+    import mlx.core as mx
+
+    if contender.wait is not mx.synchronize:
+        return None
+    with contender.setting():
+        contender.work()
+        mx.synchronize()
+        before = mx.get_active_memory()
+        mx.reset_peak_memory()
+        contender.work()
+        mx.synchronize()
+        return max(0, mx.get_peak_memory() - before - result)
+
+
+def refused(contest: Contest, judged: dict[str, str]) -> str:
+    """Why a contest is not timed: a row of the parity table that it rests on is red."""
+    for row in contest.rows:
+        for implementation in backend.implementations():
+            key = f"{row.name} {implementation}"
+            if key not in judged:
+                judged[key] = measure.run(row, implementation).verdict()
+            if judged[key]:
+                return f"{key}: {judged[key]}"
+    return ""
+
+
+def show(results: list[dict[str, Any]], rate: float) -> None:
+    """Print one row a contest."""
+    rows = []
+    for result in results:
+        for i, (name, figures) in enumerate(result["contenders"].items()):
+            peak = figures["peak"]
+            rows.append(
+                [
+                    result["name"] if i == 0 else "",
+                    result["size"] if i == 0 else "",
+                    name,
+                    f"{figures['seconds'] * 1e6:.1f}",
+                    f"{figures['ratio']:.2f}",
+                    f"{figures['floors']:.1f}",
+                    "" if peak is None else f"{peak / 2**20:.1f}",
+                ]
+            )
+    header = ("row", "batch x samples n_fft/hop", "by", "us", "x reference", "x floor", "peak MiB")
+    console.show(f"Times; a copy moves {rate / 1e9:.1f} GB/s", header, rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="rows whose name holds one of these, comma-separated"
+    )
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--json", type=Path, metavar="F", help="write the figures as JSON")
+    parser.add_argument(
+        "--dispatch-profile", action="store_true", help="show where a small call spends its time, and stop"
+    )
+    options = parser.parse_args()
+    device = choose_device(options.device)
+    if options.dispatch_profile:
+        profile.show(options.device)
+        return 0
+    rate = copy_rate(options.device)
+    results: list[dict[str, Any]] = []
+    judged: dict[str, str] = {}
+    red = 0
+    with console.until_interrupted():
+        for make in console.progress(
+            list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
+        ):
+            contest = make()
+            reason = refused(contest, judged)
+            if reason:
+                red += 1
+                print(f"not timed: {contest.name} {contest.size}: parity is red: {reason}", file=sys.stderr)
+                continue
+            results.append(measured(contest, options.device, rate))
+    show(results, rate)
+    if options.json:
+        report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 1 if red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

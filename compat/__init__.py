@@ -1,0 +1,49 @@
+"""Adapters with the signatures of torch, torchaudio and librosa.
+
+``from mlx_spectro.compat import torch, torchaudio, librosa`` gives the libraries with our functions in place of theirs;
+:func:`install` puts our functions into the libraries themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+if __name__ == "compat":
+    raise ImportError("this folder is imported as mlx_spectro.compat, not as compat")
+
+from . import proxy
+from .dispatch import VerificationError
+from .installing import install, uninstall
+from .modes import numerics, on_breach, on_fallback, route
+from .records import FallbackError, Record, report, reset
+
+__all__ = [
+    "FallbackError",
+    "Record",
+    "VerificationError",
+    "install",
+    "librosa",
+    "numerics",
+    "on_breach",
+    "on_fallback",
+    "report",
+    "reset",
+    "route",
+    "torch",
+    "torchaudio",
+    "uninstall",
+]
+
+proxy.find_submodules()
+
+torch: ModuleType
+torchaudio: ModuleType
+librosa: ModuleType
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("torch", "torchaudio", "librosa"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,27 @@
+"""Who transforms host arrays: host kernels, or MLX on its default device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlx_spectro import backend, cpu
+
+from . import modes
+
+
+def engine(dtype: str) -> Any:
+    """What holds the ``stft``, ``istft`` and adjoints for host arrays of ``dtype``; a string says why nothing does."""
+    chosen = backend.for_host_arrays()
+    if chosen == "host":
+        return cpu
+    if not backend.has_mlx():
+        return "neither numba nor an MLX back end is installed"
+    if not backend.mlx_survived():
+        return "MLX does not survive fork"
+    if dtype != "float32":
+        return f"MLX does not transform {dtype}"
+    if chosen == "plain" and modes.route.get() == "auto":
+        return "plain MLX ops are slower than the reference: pip install 'mlx-spectro[host]'"
+    from . import via_mlx
+
+    return via_mlx.host

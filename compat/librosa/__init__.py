@@ -1,0 +1,5 @@
+"""librosa, passed through."""
+
+from .. import proxy
+
+proxy.stand_in(__name__, "librosa")

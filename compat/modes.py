@@ -1,0 +1,82 @@
+"""How exact a call must be, who serves it, and what a fallback does: process defaults, overridden inside a ``with``."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Generic, TypeVar, overload
+
+Value = TypeVar("Value", bound=str)
+
+
+class Setting(Generic[Value]):
+    """A string with a process-wide default (from the environment) and a value of its own inside a context.
+
+    Called with a value it changes the process default, or only the context of a block if used in a ``with``.
+    Called without one it returns the value in force.
+    """
+
+    # calls whose ``with`` has not begun yet in other threads; far more than can be on their way at once
+    _MOST_CALLS = 16
+
+    def __init__(self, name: str, variable: str, values: tuple[Value, ...]) -> None:
+        self.name = name
+        self.values = values
+        self._default = self._checked(os.environ.get(variable, values[0]), source=f"environment variable {variable}")
+        self._calls: list[_Scope[Value]] = []
+        self._context: ContextVar[Value | None] = ContextVar(name, default=None)
+
+    def get(self) -> Value:
+        """The value in force here."""
+        calls = self._calls
+        return self._context.get() or (calls[-1].value if calls else self._default)
+
+    @overload
+    def __call__(self) -> Value: ...
+    @overload
+    def __call__(self, value: str) -> _Scope[Value]: ...
+    def __call__(self, value: str | None = None) -> _Scope[Value] | Value:
+        if value is None:
+            return self.get()
+        scope = _Scope(self, self._checked(value))
+        self._calls.append(scope)
+        if len(self._calls) > self._MOST_CALLS:
+            self._default = self._calls.pop(0).value
+        return scope
+
+    def _checked(self, value: str, source: str | None = None) -> Value:
+        for known in self.values:
+            if value == known:
+                return known
+        options = ", ".join(map(repr, self.values))
+        raise ValueError(f"{source or self.name} must be one of {options}, got {value!r}")
+
+
+class _Scope(Generic[Value]):
+    """What a call of a setting returns: the new process default, until a ``with`` makes it its own."""
+
+    def __init__(self, setting: Setting[Value], value: Value) -> None:
+        self.setting, self.value = setting, value
+        self._tokens: list[Token[Value | None]] = []
+
+    def __enter__(self) -> Value:
+        if self in self.setting._calls:
+            self.setting._calls.remove(self)
+        self._tokens.append(self.setting._context.set(self.value))
+        return self.value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.setting._context.reset(self._tokens.pop())
+
+
+# fast: ours where it can be; strict: the reference always; verify: both, compared
+numerics: Setting[str] = Setting("numerics", "MLX_SPECTRO_NUMERICS", ("fast", "strict", "verify"))
+# auto: whoever is faster; ours: ours wherever it can serve
+route: Setting[str] = Setting("route", "MLX_SPECTRO_ROUTE", ("auto", "ours"))
+# what a call of ours that the reference had to serve does, beyond being recorded
+on_fallback: Setting[str] = Setting("on_fallback", "MLX_SPECTRO_ON_FALLBACK", ("record", "raise"))
+# what a call that breaches its limit under numerics("verify") does
+on_breach: Setting[str] = Setting("on_breach", "MLX_SPECTRO_ON_BREACH", ("raise", "warn"))

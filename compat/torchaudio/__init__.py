@@ -1,0 +1,5 @@
+"""torchaudio, passed through."""
+
+from .. import proxy
+
+proxy.stand_in(__name__, "torchaudio")

@@ -1,0 +1,82 @@
+"""Arrays of other libraries transformed by MLX, with the signatures of :mod:`mlx_spectro.cpu`.
+
+Host arrays are copied in and out; MPS tensors share their memory with MLX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro import operators
+from mlx_spectro.geometry import Framing
+
+if TYPE_CHECKING:
+    import torch
+
+
+def _stft(
+    x: mx.array,
+    window: mx.array,
+    *,
+    hop_length: int,
+    left: int,
+    right: int,
+    pad_mode: str,
+    scale: float,
+    onesided: bool,
+) -> mx.array:
+    framing = Framing(window.size, hop_length, left, right, pad_mode)
+    return operators.stft(x, window, framing, scale=scale, onesided=onesided)
+
+
+def _istft(
+    z: mx.array, window: mx.array, *, hop_length: int, left: int, length: int, scale: float, onesided: bool
+) -> mx.array:
+    framing = Framing(window.size, hop_length, left)
+    return operators.istft(z, window, framing, length, scale=scale, onesided=onesided)
+
+
+def _stft_adjoint(g: mx.array, window: mx.array, *, length: int, **options: Any) -> mx.array:
+    audio = mx.zeros((*g.shape[:-2], length))
+    return mx.vjp(lambda x: _stft(x, window, **options), [audio], [g])[1][0]
+
+
+def _istft_adjoint(g: mx.array, window: mx.array, *, frames: int, **options: Any) -> mx.array:
+    bins = window.size // 2 + 1 if options["onesided"] else window.size
+    spectrum = mx.zeros((*g.shape[:-1], frames, bins), mx.complex64)
+    return mx.vjp(lambda z: _istft(z, window, length=g.shape[-1], **options), [spectrum], [g])[1][0]
+
+
+_FUNCTIONS: dict[str, Callable[..., mx.array]] = {
+    "stft": _stft,
+    "istft": _istft,
+    "stft_adjoint": _stft_adjoint,
+    "istft_adjoint": _istft_adjoint,
+}
+
+
+def _on_host(function: Callable[..., mx.array]) -> Callable[..., None]:
+    def call(x: npt.NDArray[Any], window: npt.NDArray[Any], *, out: npt.NDArray[Any], **options: Any) -> None:
+        np.copyto(out, np.array(function(mx.array(x), mx.array(window), **options), copy=False))
+
+    return call
+
+
+# what mlx_spectro.cpu is for host kernels
+host = SimpleNamespace(**{name: _on_host(function) for name, function in _FUNCTIONS.items()})
+
+
+def on_metal(name: str, x: torch.Tensor, window: torch.Tensor, **options: Any) -> torch.Tensor:
+    """One of the four functions of MPS tensors: neither library copies, and each waits for the other."""
+    import torch
+
+    torch.mps.synchronize()
+    result = _FUNCTIONS[name](mx.from_dlpack(x.detach()), mx.from_dlpack(window.detach()), **options)
+    mx.eval(result)
+    return torch.utils.dlpack.from_dlpack(result)

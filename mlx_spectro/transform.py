@@ -1,0 +1,486 @@
+"""SpectralTransform: an STFT and its inverse with their parameters fixed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import importlib.util
+import warnings
+from collections.abc import Callable
+from typing import Any, SupportsIndex
+
+import mlx.core as mx
+import numpy as np
+
+from . import _check, backend, diagnostics, envelope, operators
+from . import stft as plain
+from .geometry import Framing, centred, overlap_length, resolve_fft_params
+from .types import (
+    CenterPadMode,
+    CenterTailPad,
+    ISTFTBackendPolicy,
+    ISTFTSafety,
+    LongModeStrategy,
+    STFTOutputLayout,
+    WindowLike,
+)
+from .windows import make_window
+
+ArrayFunction = Callable[[mx.array], mx.array]
+
+
+def as_audio(x: mx.array) -> mx.array:
+    """Audio ``[..., T]`` in float32.
+
+    Raises:
+        TypeError: not floating point, or float64, which MLX does not transform.
+    """
+    backend.require_mlx()
+    if x.dtype == mx.float32:
+        return x
+    if not mx.issubdtype(x.dtype, mx.floating) or x.dtype == mx.float64:
+        raise TypeError(f"audio must be float32, float16 or bfloat16, got {x.dtype}")
+    return x.astype(mx.float32)
+
+
+class SpectralTransform:
+    """Short-time Fourier transform and its inverse.
+
+    Args:
+        n_fft: Frame length in samples.
+        hop_length: Samples between frame starts.
+        win_length: Window length in samples, centred in the frame. Default: ``n_fft``.
+        window_fn: ``"hann"``, ``"hamming"``, ``"blackman"`` or ``"rect"``.
+        window: Window samples ``[win_length]`` or ``[n_fft]``, or a window's name, instead of ``window_fn``.
+        periodic: The window's period is ``win_length`` samples, as torch has it.
+        center: Frame ``t`` is centred on sample ``t * hop_length``; else it starts there.
+        center_pad_mode: How a centred signal is extended: ``"reflect"``, ``"constant"``, ``"replicate"`` or
+            ``"circular"``.
+        center_tail_pad: ``"symmetric"`` extends both ends by ``n_fft // 2`` samples; ``"minimal"`` extends the end only
+            as far as ``ceil(T / hop_length)`` frames need, and not by reflection.
+        normalized: Divide the spectrum by ``sqrt(n_fft)``, and multiply the inverse by it.
+        istft_backend_policy: What :meth:`istft` uses where its call does not say; see there.
+        onesided: Spectra hold the ``n_fft // 2 + 1`` bins up to half the sample rate, else all ``n_fft``.
+
+    Raises:
+        ValueError: a value out of its range, or an unknown option.
+    """
+
+    def __init__(
+        self,
+        n_fft: int,
+        hop_length: int,
+        win_length: int | None = None,
+        window_fn: str = "hann",
+        *,
+        window: WindowLike = None,
+        periodic: bool = True,
+        center: bool = True,
+        center_pad_mode: CenterPadMode = "reflect",
+        center_tail_pad: CenterTailPad = "symmetric",
+        normalized: bool = False,
+        istft_backend_policy: ISTFTBackendPolicy | None = None,
+        onesided: bool = True,
+    ) -> None:
+        self.n_fft, self.hop_length, self.win_length = resolve_fft_params(n_fft, hop_length, win_length, 0)
+        self.window_fn = window_fn
+        self.periodic = periodic
+        self.center = center
+        self.center_pad_mode = _check.one_of("center_pad_mode", center_pad_mode, CenterPadMode)
+        self.center_tail_pad = _check.one_of("center_tail_pad", center_tail_pad, CenterTailPad)
+        if center and center_pad_mode == "reflect" and center_tail_pad == "minimal":
+            raise ValueError("center_pad_mode='reflect' needs center_tail_pad='symmetric', got 'minimal'")
+        self.normalized = normalized
+        self.onesided = onesided
+        self.istft_backend_policy = _check.one_of(
+            "istft_backend_policy", istft_backend_policy or "auto", ISTFTBackendPolicy
+        )
+        self.set_window(window)
+
+    @property
+    def window(self) -> mx.array:
+        """Window samples ``[n_fft]``."""
+        return self._window
+
+    @window.setter
+    def window(self, window: WindowLike) -> None:
+        self.set_window(window)
+
+    @property
+    def bins(self) -> int:
+        """Bins of a spectrum."""
+        return self.n_fft // 2 + 1 if self.onesided else self.n_fft
+
+    def set_window(self, window: WindowLike) -> None:
+        """Use another window from the next call on. A compiled callable obtained before keeps the old one."""
+        self._window = make_window(window, self.window_fn, self.win_length, self.n_fft, self.periodic)
+        self._samples = np.array(self._window)
+        self._compiled: dict[Any, ArrayFunction] = {}
+        self._overlaps: dict[tuple[int, int, int], float] = {}
+        self._warned = False
+
+    def with_window(self, window: WindowLike) -> SpectralTransform:
+        """A copy of this transform with another window."""
+        other = copy.copy(self)
+        other.set_window(window)
+        return other
+
+    def framing(self, length: int) -> Framing:
+        """Where the frames of a signal of ``length`` samples lie."""
+        if not self.center:
+            return Framing(self.n_fft, self.hop_length)
+        return centred(length, self.n_fft, self.hop_length, self.center_pad_mode, self.center_tail_pad)
+
+    def stft(self, x: mx.array, *, output_layout: STFTOutputLayout = "bfn") -> mx.array:
+        """Short-time Fourier transform.
+
+        Args:
+            x: Audio ``[..., T]`` in float32, float16 or bfloat16; ``[T]`` counts as a batch of one.
+            output_layout: ``"bfn"`` for bins before frames, ``"bnf"`` for frames before bins. Both share one memory
+                order, frames first.
+
+        Returns:
+            complex64 ``[..., F, N]`` or ``[..., N, F]``; bin ``k`` lies at ``k * sample_rate / n_fft`` Hz.
+
+        Raises:
+            TypeError: audio that is not floating point.
+            ValueError: an unknown layout, or a signal too short for its padding or for one frame.
+        """
+        _check.one_of("output_layout", output_layout, STFTOutputLayout)
+        x = as_audio(x[None] if x.ndim == 1 else x)
+        scale = self.n_fft**-0.5 if self.normalized else 1.0
+        z = operators.stft(x, self._window, self.framing(x.shape[-1]), scale=scale, onesided=self.onesided)
+        return z if output_layout == "bnf" else mx.swapaxes(z, -1, -2)
+
+    def istft(
+        self,
+        z: mx.array,
+        length: int | None = None,
+        validate: bool = False,
+        *,
+        torch_like: bool = False,
+        allow_fused: bool = True,
+        safety: ISTFTSafety = "auto",
+        long_mode_strategy: LongModeStrategy = "native",
+        backend_policy: ISTFTBackendPolicy | None = None,
+        input_layout: STFTOutputLayout = "bfn",
+    ) -> mx.array:
+        """Inverse STFT: windowed overlap-add, divided by the sum of the squared windows.
+
+        Args:
+            z: complex64 ``[..., F, N]``; ``[F, N]`` counts as a batch of one.
+            length: Samples to return. Default: what the frames cover, without the samples that centring added.
+            validate: Check first that ``z`` is finite.
+            torch_like: Raise where the windows' overlap vanishes, as torch does, instead of warning once.
+            allow_fused: Let fused kernels serve the call.
+            safety: When the windows' overlap is checked: ``"off"`` never, ``"auto"`` with the answer cached,
+                ``"always"`` afresh each call. Samples without overlap (below 1e-11) come out as 0.
+            long_mode_strategy: Who serves a centred call whose ``length`` goes beyond the frames: ``"native"``,
+                ``"numpy_fallback"`` (the inverse FFT by NumPy) or ``"torch_fallback"``.
+            backend_policy: ``"auto"``; ``"mlx_fft"``, plain MLX ops; ``"metal"``, the fused GPU kernels, or
+                an error that says why there are none; ``"torch_fallback"``, torch on the CPU.
+            input_layout: ``"bfn"`` or ``"bnf"``.
+
+        Returns:
+            float32 ``[..., length]``.
+
+        Raises:
+            ValueError: an unknown option, a spectrum of another shape, no ``length`` where the tail padding is minimal.
+            RuntimeError: a vanishing overlap with ``torch_like``; ``"metal"`` where no such kernel serves.
+            ImportError: a torch fallback without torch.
+        """
+        _check.one_of("input_layout", input_layout, STFTOutputLayout)
+        _check.one_of("safety", safety, ISTFTSafety)
+        policy = _check.one_of("backend_policy", backend_policy or self.istft_backend_policy, ISTFTBackendPolicy)
+        strategy = _check.one_of("long_mode_strategy", long_mode_strategy, LongModeStrategy)
+        if strategy != "native" and policy != "auto":
+            raise ValueError(f"long_mode_strategy={strategy!r} needs backend_policy='auto', got {policy!r}")
+        z = self._as_frames(z, input_layout)
+        if validate and not operators.is_traced(z) and not mx.isfinite(mx.abs(z)).all().item():
+            raise ValueError("istft got a spectrum with NaN or infinite values")
+        frames = z.shape[-2]
+        left = self.n_fft // 2 if self.center else 0
+        length = self._output_length(frames, left, length)
+        self._check_overlap(frames, left, length, safety, torch_like)
+        beyond = self.center and left + length > overlap_length(frames, self.n_fft, self.hop_length)
+        if policy == "torch_fallback" or (beyond and strategy == "torch_fallback"):
+            return self._istft_by_torch(z, length)
+        framing = Framing(self.n_fft, self.hop_length, left)
+        scale = self.n_fft**0.5 if self.normalized else 1.0
+        if beyond and strategy == "numpy_fallback":
+            return plain.synthesis(self._inverse_fft_by_numpy(z), self._window, framing, length, scale=scale)
+        if policy == "metal":
+            operators.require_gpu("istft", framing)
+        unfused = not allow_fused or policy == "mlx_fft"
+        with backend.implementation("plain") if unfused else contextlib.nullcontext():
+            return operators.istft(z, self._window, framing, length, scale=scale, onesided=self.onesided)
+
+    def differentiable_stft(self, x: mx.array) -> mx.array:
+        """:meth:`stft` with frames before bins, ``[..., N, F]``. Every method here carries gradients."""
+        return self.stft(x, output_layout="bnf")
+
+    def differentiable_istft(self, z: mx.array, *, length: int | None = None) -> mx.array:
+        """:meth:`istft` of a spectrum with frames before bins, ``[..., N, F]``."""
+        return self.istft(z, length, input_layout="bnf")
+
+    def get_compiled_stft(self, *, output_layout: STFTOutputLayout = "bfn") -> ArrayFunction:
+        """:meth:`stft` for fixed shapes with the least overhead: compiled by MLX where that is the faster way."""
+        return self._compile(("stft", output_layout), lambda x: self.stft(x, output_layout=output_layout))
+
+    def stft_compiled(self, x: mx.array, *, output_layout: STFTOutputLayout = "bfn") -> mx.array:
+        """:meth:`stft` through :meth:`get_compiled_stft`."""
+        return self.get_compiled_stft(output_layout=output_layout)(x)
+
+    def get_compiled_istft(
+        self,
+        *,
+        length: int | None = None,
+        validate: bool = False,
+        torch_like: bool = False,
+        allow_fused: bool = True,
+        safety: ISTFTSafety = "auto",
+        long_mode_strategy: LongModeStrategy = "native",
+        backend_policy: ISTFTBackendPolicy | None = None,
+        input_layout: STFTOutputLayout = "bfn",
+    ) -> ArrayFunction:
+        """:meth:`istft` for fixed shapes with the least overhead. Its options are those of :meth:`istft`.
+
+        Raises:
+            ValueError: a ``long_mode_strategy`` or a ``backend_policy`` that leaves MLX.
+        """
+        policy = backend_policy or self.istft_backend_policy
+        if long_mode_strategy != "native" or policy == "torch_fallback":
+            raise ValueError(
+                "a compiled istft stays in MLX: it takes long_mode_strategy='native' and no torch_fallback, "
+                f"got {long_mode_strategy!r} and {policy!r}"
+            )
+        options: dict[str, Any] = {
+            "length": length,
+            "validate": validate,
+            "torch_like": torch_like,
+            "allow_fused": allow_fused,
+            "safety": safety,
+            "backend_policy": policy,
+            "input_layout": input_layout,
+        }
+        return self._compile(("istft", *options.values()), lambda z: self.istft(z, **options))
+
+    def istft_compiled(
+        self,
+        z: mx.array,
+        *,
+        length: int | None = None,
+        validate: bool = False,
+        torch_like: bool = False,
+        allow_fused: bool = True,
+        safety: ISTFTSafety = "auto",
+        long_mode_strategy: LongModeStrategy = "native",
+        backend_policy: ISTFTBackendPolicy | None = None,
+        input_layout: STFTOutputLayout = "bfn",
+    ) -> mx.array:
+        """:meth:`istft` through :meth:`get_compiled_istft`."""
+        return self.get_compiled_istft(
+            length=length,
+            validate=validate,
+            torch_like=torch_like,
+            allow_fused=allow_fused,
+            safety=safety,
+            long_mode_strategy=long_mode_strategy,
+            backend_policy=backend_policy,
+            input_layout=input_layout,
+        )(z)
+
+    def compiled_pair(
+        self, *, length: int, layout: STFTOutputLayout = "bnf", warmup_batch: int | None = None
+    ) -> tuple[ArrayFunction, ArrayFunction]:
+        """``(stft, istft)`` for fixed shapes: signals of ``length`` samples, spectra in ``layout``.
+
+        Args:
+            length: Samples of every signal.
+            layout: ``"bfn"`` or ``"bnf"``.
+            warmup_batch: Run both once on a batch of so many signals, so that the first call finds everything ready.
+        """
+        pair = (
+            self.get_compiled_stft(output_layout=layout),
+            self.get_compiled_istft(length=length, input_layout=layout),
+        )
+        if warmup_batch is not None:
+            mx.eval(pair[1](pair[0](mx.zeros((warmup_batch, length)))))
+        return pair
+
+    def warmup(self, batch: int = 1, length: int = 4096) -> None:
+        """Run :meth:`stft` and :meth:`istft` on a batch of silence, so that later calls find everything compiled."""
+        z = self.stft(mx.zeros((batch, length)))
+        mx.eval(self.istft(z, length))
+
+    def prewarm_kernels(self, batch: int = 1, length: int | None = None) -> None:
+        """Compile everything that eager calls use: the fused kernels and the plain path.
+
+        Args:
+            batch: Signals in a batch.
+            length: Samples a signal. Default: eight frames.
+        """
+        length = length or 8 * self.n_fft
+        self.warmup(batch, length)
+        with backend.implementation("plain"):
+            self.warmup(batch, length)
+
+    def prewarm_compiled(
+        self,
+        *,
+        batch: int = 1,
+        length: int | None = None,
+        validate: bool = False,
+        torch_like: bool = False,
+        allow_fused: bool = True,
+        safety: ISTFTSafety = "off",
+        backend_policy: ISTFTBackendPolicy | None = None,
+    ) -> None:
+        """Compile what :meth:`get_compiled_stft` and :meth:`get_compiled_istft` return, in both layouts."""
+        length = length or 8 * self.n_fft
+        x = mx.zeros((batch, length))
+        for layout in ("bfn", "bnf"):
+            istft = self.get_compiled_istft(
+                length=length,
+                validate=validate,
+                torch_like=torch_like,
+                allow_fused=allow_fused,
+                safety=safety,
+                backend_policy=backend_policy,
+                input_layout=layout,
+            )
+            mx.eval(istft(self.get_compiled_stft(output_layout=layout)(x)))
+
+    def _compile(self, key: Any, function: ArrayFunction) -> ArrayFunction:
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled.setdefault(key, backend.compiled(function))
+        return compiled
+
+    def _as_frames(self, z: mx.array, layout: STFTOutputLayout) -> mx.array:
+        """Spectrum ``[..., N, F]`` in complex64."""
+        backend.require_mlx()
+        if z.ndim < 2 or not mx.issubdtype(z.dtype, mx.complexfloating):
+            raise ValueError(f"istft needs a complex spectrum of 2 or more axes, got {z.dtype} {z.shape}")
+        z = z[None] if z.ndim == 2 else z
+        axis = -2 if layout == "bfn" else -1
+        if z.shape[axis] != self.bins:
+            other = "bnf" if layout == "bfn" else "bfn"
+            raise ValueError(
+                f"istft needs {self.bins} bins on axis {axis} for n_fft={self.n_fft}, got shape {z.shape}"
+                + (
+                    f"; if its axes are the other way round, pass input_layout={other!r}"
+                    if self.bins in z.shape
+                    else ""
+                )
+            )
+        frames = z if layout == "bnf" else mx.swapaxes(z, -1, -2)
+        if not frames.shape[-2]:
+            raise ValueError(f"istft needs at least one frame, got shape {z.shape}")
+        return frames
+
+    def _output_length(self, frames: int, left: int, length: SupportsIndex | None) -> int:
+        if length is not None:
+            return _check.integer("length", length, at_least=1)
+        if self.center and self.center_tail_pad == "minimal":
+            raise ValueError("length is required with center_tail_pad='minimal'")
+        natural = overlap_length(frames, self.n_fft, self.hop_length) - 2 * left
+        if natural < 1:
+            raise ValueError(
+                f"{frames} centred frames of {self.n_fft} samples hold no sample of their own; pass length"
+            )
+        return natural
+
+    def _check_overlap(self, frames: int, left: int, length: int, safety: ISTFTSafety, torch_like: bool) -> None:
+        if safety == "off":
+            return
+        key = (frames, left, length)
+        lowest = self._overlaps.get(key) if safety == "auto" else None
+        if lowest is None:
+            lowest = envelope.smallest(self._samples, self.hop_length, frames, left, length)
+            self._overlaps[key] = lowest
+        if lowest >= envelope.FLOOR:
+            return
+        message = (
+            f"the window's overlap-add envelope is degenerate: it falls to {lowest:.1e} for n_fft={self.n_fft}, "
+            f"hop_length={self.hop_length}, so some samples cannot be reconstructed"
+        )
+        if torch_like:
+            raise RuntimeError(message)
+        if not self._warned:
+            self._warned = True
+            warnings.warn(message + " and come out as 0", RuntimeWarning, stacklevel=3)
+
+    def _inverse_fft_by_numpy(self, z: mx.array) -> mx.array:
+        half = np.array(z)[..., : self.n_fft // 2 + 1]
+        return mx.array(np.fft.irfft(half, n=self.n_fft).astype(np.float32))
+
+    def _istft_by_torch(self, z: mx.array, length: int) -> mx.array:
+        if importlib.util.find_spec("torch") is None:
+            raise ImportError("the torch fallback needs torch: pip install 'mlx-spectro[torch]'")
+        import torch
+
+        spectrum = np.array(mx.swapaxes(z, -1, -2))
+        flat = torch.from_numpy(spectrum.reshape(-1, *spectrum.shape[-2:]))
+        y = torch.istft(
+            flat,
+            self.n_fft,
+            self.hop_length,
+            self.n_fft,
+            torch.from_numpy(self._samples),
+            center=self.center,
+            normalized=self.normalized,
+            onesided=self.onesided,
+            length=length,
+        )
+        return mx.array(y.reshape(*spectrum.shape[:-2], length).numpy())
+
+
+_shared: dict[Any, SpectralTransform] = {}
+_SHARED_MOST = 64
+diagnostics.snapshot("transform_cache", lambda: {"size": len(_shared), "most": _SHARED_MOST})
+
+
+def get_transform_mlx(
+    *,
+    n_fft: int,
+    hop_length: int,
+    win_length: int,
+    window_fn: str,
+    periodic: bool,
+    center: bool,
+    normalized: bool,
+    window: WindowLike,
+    center_pad_mode: CenterPadMode = "reflect",
+    center_tail_pad: CenterTailPad = "symmetric",
+    istft_backend_policy: ISTFTBackendPolicy | None = None,
+    onesided: bool = True,
+) -> SpectralTransform:
+    """A :class:`SpectralTransform`, shared by all callers that ask for the same named window and parameters.
+
+    A ``window`` given as an array makes a transform of its own. The parameters are those of the class.
+    """
+    parameters: dict[str, Any] = {
+        "n_fft": n_fft,
+        "hop_length": hop_length,
+        "win_length": win_length,
+        "window_fn": window_fn,
+        "periodic": periodic,
+        "center": center,
+        "normalized": normalized,
+        "window": window,
+        "center_pad_mode": center_pad_mode,
+        "center_tail_pad": center_tail_pad,
+        "istft_backend_policy": istft_backend_policy,
+        "onesided": onesided,
+    }
+    if isinstance(window, mx.array):
+        return SpectralTransform(**parameters)
+    key = tuple(parameters.values())
+    transform = _shared.get(key)
+    diagnostics.count("transform_hit" if transform else "transform_miss")
+    if transform is None:
+        transform = _shared.setdefault(key, SpectralTransform(**parameters))
+        while len(_shared) > _SHARED_MOST:
+            _shared.pop(next(iter(_shared)), None)
+    return transform

@@ -1,0 +1,130 @@
+"""The shape of a row of the parity table."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import signals
+
+OURS = "mlx_spectro.compat."
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One call: arrays are NumPy arrays here, whatever library they are for."""
+
+    label: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    untested: str = ""
+    """Why the reference serves this call even where we are asked to."""
+    batched: bool = False
+    """The first array's first axis counts independent signals."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A call that the reference rejects, and how."""
+
+    label: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    error: str
+    """The exception's type; where the reference words it, the adapter words it alike."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A row of the benchmark."""
+
+    sample: Callable[[int, int, int, int], Sample]
+    """The call for a batch, a length in samples, ``n_fft`` and a hop."""
+    backward: bool = False
+    """Time the gradient too."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A function of ours and the reference function that it must equal.
+
+    ``theirs`` is a dotted name, or a function with the reference's arrays in and out. ``ours`` stands under the same
+    name in :mod:`mlx_spectro.compat`, unless it is given: a function of MLX arrays.
+    """
+
+    name: str
+    theirs: str | Callable[..., Any]
+    samples: Callable[[], Iterable[Sample]]
+    why: str
+    """Where the difference from the reference comes from, and so what the limits mean."""
+    against: str = "torch"
+    """The reference library."""
+    ours: str | Callable[..., Any] = ""
+    rejects: tuple[Reject, ...] = ()
+    gradient: bool = False
+    decides: bool = False
+    """Results are decisions (a bin, a count): equal, unless the float64 margin is tiny."""
+    timing: Timing | None = None
+
+    @property
+    def native(self) -> bool:
+        """Whether ours takes MLX arrays."""
+        return bool(self.ours)
+
+    @property
+    def their_arrays(self) -> str:
+        """Kind of array that the reference takes."""
+        return "numpy" if self.against == "librosa" else "torch"
+
+    @property
+    def our_arrays(self) -> str:
+        """Kind of array that ours takes."""
+        return "mlx" if self.native else self.their_arrays
+
+    def missing(self) -> str:
+        """The reference library, if it is not installed."""
+        return "" if importlib.util.find_spec(self.against) else self.against
+
+    def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """``(ours, theirs)``, imported."""
+        return _resolve(self.ours or f"{OURS}{self.theirs}"), _resolve(self.theirs)
+
+
+def _resolve(name: str | Callable[..., Any]) -> Callable[..., Any]:
+    if not isinstance(name, str):
+        return name
+    module, _, attribute = name.rpartition(".")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def pairwise(**options: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Few combinations of ``options`` in which every two values of two options meet."""
+    names = list(options)
+    values = [list(options[name]) for name in names]
+    choices = [[(i, k) for k in range(len(column))] for i, column in enumerate(values)]
+    unmet = {
+        frozenset(pair) for one, other in itertools.combinations(choices, 2) for pair in itertools.product(one, other)
+    }
+    while unmet:
+        row = dict(min(map(sorted, unmet)))
+        for i in range(len(names)):
+            if i not in row:
+                row[i] = max(
+                    range(len(values[i])), key=lambda k: sum(frozenset({(i, k), cell}) in unmet for cell in row.items())
+                )
+        unmet -= {frozenset(pair) for pair in itertools.combinations(row.items(), 2)}
+        yield {name: values[i][row[i]] for i, name in enumerate(names)}
+
+
+def each_signal(build: Callable[[Any], Sample], names: Iterable[str] | None = None) -> Iterator[Sample]:
+    """``build(signal)`` for every named signal that this machine can make, labelled with its name."""
+    readable = importlib.util.find_spec("soundfile") is not None
+    for name in signals.SIGNALS if names is None else names:
+        if readable or name not in signals.RECORDINGS:
+            sample = build(signals.SIGNALS[name]())
+            yield replace(sample, label=f"{name} {sample.label}".strip(), batched=name == "stereo_batch")

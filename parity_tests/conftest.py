@@ -1,0 +1,30 @@
+"""Fixtures for every test."""
+
+from __future__ import annotations
+
+import os
+
+# TF32 would cost a float32 matrix product on CUDA half its digits; MLX reads this when it is imported
+os.environ.setdefault("MLX_ENABLE_TF32", "0")
+
+from collections.abc import Iterator
+
+import pytest
+
+from mlx_spectro import compat
+
+
+@pytest.fixture(autouse=True)
+def fresh_records() -> Iterator[None]:
+    """Every test starts with no records, default settings and unpatched libraries, and leaves them so."""
+    compat.reset()
+    yield
+    compat.uninstall()
+    compat.reset()
+
+
+@pytest.fixture
+def ours() -> Iterator[None]:
+    """We serve every call that we can."""
+    with compat.route("ours"):
+        yield

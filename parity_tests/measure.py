@@ -1,0 +1,244 @@
+"""Three-way measurement: ours, the reference, and the truth, which is the reference in float64."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro import backend, compat
+from mlx_spectro.compat import compare
+
+from . import signals
+from .case import Row, Sample
+
+# two units in the last place of float32
+FLOOR = 2.4e-7
+SLACK = 1.5
+TINY = 1.2e-38
+MARGIN = 1e-6
+EXCEPTIONS = 1e-3
+
+Arrays = list[npt.NDArray[Any]]
+
+
+def to_library(kind: str, x: Any) -> Any:
+    """``x`` with its NumPy arrays as arrays of ``kind``; a view stays a view where the library has such."""
+    if isinstance(x, dict):
+        return {key: to_library(kind, value) for key, value in x.items()}
+    if isinstance(x, (tuple, list)):
+        return type(x)(to_library(kind, value) for value in x)
+    if not isinstance(x, np.ndarray) or kind == "numpy":
+        return x
+    if kind == "torch":
+        import torch
+
+        return torch.from_numpy(x)
+    import mlx.core as mx
+
+    return mx.array(x)
+
+
+def in_double(x: Any) -> Any:
+    """``x`` with its float32 and complex64 arrays in double precision."""
+    if isinstance(x, dict):
+        return {key: in_double(value) for key, value in x.items()}
+    if isinstance(x, (tuple, list)):
+        return type(x)(in_double(value) for value in x)
+    if isinstance(x, np.ndarray) and x.dtype in (np.float32, np.complex64):
+        return x.astype(np.result_type(x.dtype, np.float64))
+    return x
+
+
+def flat(result: Any) -> Arrays:
+    """The arrays of a result, as NumPy arrays."""
+    if isinstance(result, dict):
+        result = tuple(result.values())
+    if isinstance(result, (tuple, list)):
+        return [array for part in result for array in flat(part)]
+    return [np.asarray(compat.arrays.to_numpy(result))]
+
+
+@dataclass
+class Tally:
+    """Errors against the truth of all samples of a row, each scaled by its sample's largest value."""
+
+    squares: float = 0.0
+    count: int = 0
+    worst: float = 0.0
+
+    def add(self, error: npt.NDArray[Any]) -> None:
+        self.squares += float(np.sum(error**2))
+        self.count += error.size
+        self.worst = max(self.worst, float(error.max(initial=0)))
+
+    @property
+    def rms(self) -> float:
+        return math.sqrt(self.squares / self.count) if self.count else 0.0
+
+
+@dataclass
+class Outcome:
+    """How a row fared with one implementation."""
+
+    row: Row
+    implementation: str
+    quantity: str = "evaluate"
+    samples: int = 0
+    untested: list[str] = field(default_factory=list)
+    ours: Tally = field(default_factory=Tally)
+    theirs: Tally = field(default_factory=Tally)
+    problems: list[str] = field(default_factory=list)
+    unavailable: str = ""
+    decisions: int = 0
+    exceptions: int = 0
+    pictures: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """The row's name and what of it was measured."""
+        return self.row.name if self.quantity == "evaluate" else f"{self.row.name} {self.quantity}"
+
+    @property
+    def rms_limit(self) -> float:
+        return max(SLACK * self.theirs.rms, FLOOR)
+
+    @property
+    def worst_limit(self) -> float:
+        return max(SLACK * self.theirs.worst, FLOOR)
+
+    @property
+    def green(self) -> bool:
+        return not self.verdict()
+
+    def verdict(self) -> str:
+        """What is wrong, empty where nothing is."""
+        if self.problems:
+            return self.problems[0]
+        if self.exceptions > EXCEPTIONS * self.decisions:
+            return f"{self.exceptions} of {self.decisions} decisions differ"
+        if self.ours.worst > self.worst_limit:
+            return f"worst error {self.ours.worst:.2e} above {self.worst_limit:.2e}"
+        if self.ours.rms > self.rms_limit:
+            return f"RMS error {self.ours.rms:.2e} above {self.rms_limit:.2e}"
+        return ""
+
+
+def evaluate(function: Callable[..., Any], kind: str, sample: Sample) -> Any:
+    """The result of ``function`` for a sample, in arrays of ``kind``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*to_library(kind, sample.args), **to_library(kind, sample.kwargs))
+
+
+def gradient(function: Callable[..., Any], kind: str, sample: Sample) -> Any:
+    """The gradient, with respect to its first array, of a random linear form of ``function``'s result."""
+    x, *rest = to_library(kind, sample.args)
+    kwargs = to_library(kind, sample.kwargs)
+    if kind == "mlx":
+        import mlx.core as mx
+
+        y = function(x, *rest, **kwargs)
+        return mx.vjp(lambda x: function(x, *rest, **kwargs), [x], [mx.array(_cotangent(y.shape, flat(y)[0]))])[1][0]
+    import torch
+
+    x = x.detach().clone().requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y = function(x, *rest, **kwargs)
+    y.backward(torch.from_numpy(_cotangent(y.shape, flat(y)[0])))
+    return x.grad
+
+
+def _cotangent(shape: tuple[int, ...], like: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    rng = np.random.default_rng(7)
+    if not np.iscomplexobj(like):
+        return rng.standard_normal(shape).astype(np.float32).astype(like.dtype)
+    pair = rng.standard_normal((2, *shape)).astype(np.float32)
+    return (pair[0] + 1j * pair[1]).astype(like.dtype)
+
+
+def run(row: Row, implementation: str, quantity: Callable[..., Any] = evaluate, pictures: bool = False) -> Outcome:
+    """Measure every sample of ``row`` with one implementation: its values, or another ``quantity`` of them.
+
+    With ``pictures``, the results for real recordings are kept, for a report to show.
+    """
+    outcome = Outcome(row, implementation, quantity.__name__)
+    missing = row.missing()
+    if missing:
+        outcome.unavailable = f"{missing} is not installed"
+        return outcome
+    ours, theirs = row.resolve()
+    for sample in row.samples():
+        outcome.samples += 1
+        reference = quantity(theirs, row.their_arrays, sample)
+        double = Sample(sample.label, in_double(sample.args), in_double(sample.kwargs))
+        truth = quantity(theirs, row.their_arrays, double)
+        compat.reset()
+        with backend.implementation(implementation), compat.route("ours"), compat.numerics("fast"):
+            result = quantity(ours, row.our_arrays, sample)
+        fallbacks = {record.reason for record in compat.report() if record.reason}
+        if fallbacks and not row.native:
+            outcome.untested.append(sample.label)
+            if not sample.untested:
+                outcome.problems.append(f"{sample.label}: undeclared fallback ({', '.join(sorted(fallbacks))})")
+            continue
+        if sample.untested and not row.native:
+            outcome.problems.append(f"{sample.label}: declared untested, but served")
+        outcome.problems += [f"{sample.label}: {p}" for p in _judge(row, outcome, result, reference, truth)]
+        if pictures and sample.label.partition(" ")[0] in signals.RECORDINGS:
+            outcome.pictures.append((sample.label, flat(result)[0], flat(reference)[0]))
+    return outcome
+
+
+def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any) -> Iterator[str]:
+    """Add one sample's errors to ``outcome`` and yield what differs in kind."""
+    parts = (flat(ours), flat(theirs), flat(truth))
+    if len({len(part) for part in parts}) != 1:
+        yield f"{len(parts[0])} results, not {len(parts[1])}"
+        return
+    for a, b, t in zip(*parts, strict=True):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            yield f"is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
+            continue
+        if not row.native and _order(a) != _order(b):
+            yield f"strides {a.strides}, not {b.strides}"
+        if row.decides:
+            _decide(outcome, a, b, t)
+            continue
+        problem = compare.difference_of_values(a, b).structure
+        if problem:
+            yield problem
+        errors = _errors(a, b, t)
+        outcome.ours.add(errors[0])
+        outcome.theirs.add(errors[1])
+
+
+def _order(x: npt.NDArray[Any]) -> tuple[int, ...]:
+    """Strides of the axes that are longer than one."""
+    return tuple(s for s, n in zip(x.strides, x.shape, strict=True) if n > 1)
+
+
+def _errors(a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    finite = np.isfinite(a) & np.isfinite(b) & np.isfinite(t)
+    wide = np.complex128 if np.iscomplexobj(t) else np.float64
+    truth = t[finite].astype(wide)
+    scale = np.abs(truth).max(initial=0) or 1.0
+    tiny = TINY * 2 * max(t.shape[-2:], default=1)
+
+    def error(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        x = x[finite].astype(wide)
+        difference = np.abs(x - truth)
+        return np.where((np.abs(x) < tiny) & (np.abs(truth) < tiny), 0.0, difference) / scale
+
+    return error(a), error(b)
+
+
+def _decide(outcome: Outcome, a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> None:
+    outcome.decisions += a.size
+    outcome.exceptions += int(np.count_nonzero((a != b) & (a != t)))

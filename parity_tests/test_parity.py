@@ -1,0 +1,150 @@
+"""Every row of the parity table, with every implementation present."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_origin
+
+import numpy as np
+import pytest
+
+import mlx_spectro
+from mlx_spectro import backend, compat
+from mlx_spectro.compat import proxy
+
+from . import measure
+from .case import Reject, Row
+from .cases import table
+
+IMPLEMENTATIONS = backend.implementations()
+ADAPTERS = [row for row in table() if not row.native]
+
+
+def _named(rows: list[Row]) -> Any:
+    return pytest.mark.parametrize("row", rows, ids=lambda row: row.name)
+
+
+def _need(row: Row) -> None:
+    if row.missing():
+        pytest.skip(f"{row.missing()} is not installed")
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@_named(table())
+def test_row_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
+    _need(row)
+    outcome = measure.run(row, implementation)
+    assert outcome.green, "\n".join([outcome.verdict(), *outcome.problems])
+    assert outcome.samples > len(outcome.untested)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@_named([row for row in table() if row.gradient])
+def test_gradient_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
+    _need(row)
+    outcome = measure.run(row, implementation, measure.gradient)
+    assert outcome.green, "\n".join([outcome.verdict(), *outcome.problems])
+
+
+def _failure(function: Callable[..., Any], row: Row, reject: Reject) -> BaseException:
+    args = measure.to_library(row.their_arrays, reject.args)
+    kwargs = measure.to_library(row.their_arrays, reject.kwargs)
+    with pytest.raises(Exception) as caught, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        function(*args, **kwargs)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("row", "reject"),
+    [(row, reject) for row in ADAPTERS for reject in row.rejects],
+    ids=lambda value: getattr(value, "name", None) or value.label,
+)
+def test_bad_input_raises_what_the_reference_raises(row: Row, reject: Reject, ours: None) -> None:
+    _need(row)
+    function, reference = row.resolve()
+    mine, theirs = _failure(function, row, reject), _failure(reference, row, reject)
+    assert type(mine).__name__ == reject.error
+    assert type(mine) is type(theirs)
+    assert str(mine) == str(theirs)
+
+
+def _said(function: Callable[..., Any], row: Row, sample: Any) -> list[tuple[type[Warning], str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        function(
+            *measure.to_library(row.their_arrays, sample.args), **measure.to_library(row.their_arrays, sample.kwargs)
+        )
+    return [(w.category, str(w.message)) for w in caught]
+
+
+@_named(ADAPTERS)
+def test_warnings_are_the_reference_s(row: Row, ours: None) -> None:
+    _need(row)
+    function, reference = row.resolve()
+    for sample in row.samples():
+        assert _said(function, row, sample) == _said(reference, row, sample), sample.label
+
+
+@_named(ADAPTERS)
+def test_signature_is_the_reference_s(row: Row) -> None:
+    _need(row)
+    function, reference = row.resolve()
+    if row.name == "torch.istft":  # a builtin without a signature; its method has one
+        import torch
+
+        reference = torch.Tensor.istft
+    mine, theirs = inspect.signature(function).parameters, inspect.signature(reference).parameters
+    shared = [(p.name, p.kind, p.default) for p in mine.values()]
+    assert shared[1:] == [(p.name, p.kind, p.default) for p in theirs.values()][1:]
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@_named(table())
+def test_a_batch_is_its_signals_one_by_one(row: Row, implementation: backend.Implementation) -> None:
+    _need(row)
+    function, _ = row.resolve()
+    for sample in row.samples():
+        if not sample.batched:
+            continue
+        with backend.implementation(implementation), compat.route("ours"):
+            whole = measure.flat(measure.evaluate(function, row.our_arrays, sample))
+            singles = [
+                measure.flat(measure.evaluate(function, row.our_arrays, replace(sample, args=(x, *sample.args[1:]))))
+                for x in sample.args[0]
+            ]
+        for i, result in enumerate(whole):
+            np.testing.assert_array_equal(result, np.stack([single[i] for single in singles]), sample.label)
+
+
+# what describes or configures, and computes nothing
+SILENT = {
+    "get_cache_debug_stats",
+    "get_num_threads",
+    "get_transform_mlx",
+    "reset_cache_debug_stats",
+    "resolve_fft_params",
+    "set_num_threads",
+    "spec_mlx_device_key",
+}
+
+
+def test_every_public_function_has_a_row() -> None:
+    stems = {part for row in table() for part in row.name.split(".")}
+    public = {name for name in mlx_spectro.__all__ if callable(getattr(mlx_spectro, name))}
+    aliases = {name for name in public if get_origin(getattr(mlx_spectro, name)) is not None}
+    assert public - aliases - SILENT - stems == set()
+
+
+def test_every_replaced_name_has_a_row() -> None:
+    names = {row.name for row in table()}
+    found = pkgutil.walk_packages(compat.__path__, f"{compat.__name__}.")
+    for module in [importlib.import_module(m.name) for m in found if not m.name.endswith("__main__")]:
+        if isinstance(module, proxy.ReferenceProxy):
+            prefix = module.__name__.removeprefix(compat.__name__ + ".")
+            assert {f"{prefix}.{name}" for name in vars(module)["_ours"]} <= names
