@@ -12,30 +12,69 @@ if not (backend.has_mlx() or cpu.available()):
 __all__ = [
     "CenterPadMode",
     "CenterTailPad",
+    "FilteredOutputScale",
+    "FilteredSpectrogramTransform",
     "ISTFTBackendPolicy",
     "LogMelMode",
+    "LogMelSpectrogramTransform",
+    "MFCCTransform",
     "MelMode",
     "MelNorm",
     "MelOutputScale",
     "MelScale",
+    "MelSpectrogramTransform",
     "STFTOutputLayout",
+    "SpectralFeatureTransform",
     "SpectralTransform",
     "WindowLike",
+    "amplitude_to_db",
+    "chroma_stft",
+    "dct_matrix",
     "get_cache_debug_stats",
     "get_transform_mlx",
     "make_window",
+    "melscale_fbanks",
+    "mfcc",
+    "onset_strength",
+    "onset_strength_multi",
     "reset_cache_debug_stats",
     "resolve_fft_params",
+    "rms",
     "spec_mlx_device_key",
+    "spectral_bandwidth",
+    "spectral_centroid",
+    "spectral_contrast",
+    "spectral_features",
+    "spectral_flatness",
+    "spectral_rolloff",
+    "waveform_overlap_add",
+    "zero_crossing_rate",
 ]
 
 if TYPE_CHECKING or backend.has_mlx():
+    from .bundle import SpectralFeatureTransform, spectral_features
+    from .cepstrum import MFCCTransform, dct_matrix, mfcc
+    from .chroma import chroma_stft
+    from .chunks import waveform_overlap_add
+    from .decibel import amplitude_to_db
+    from .descriptors import (
+        spectral_bandwidth,
+        spectral_centroid,
+        spectral_contrast,
+        spectral_flatness,
+        spectral_rolloff,
+    )
     from .diagnostics import get_cache_debug_stats, reset_cache_debug_stats, spec_mlx_device_key
+    from .energy import rms, zero_crossing_rate
+    from .filtered import FilteredSpectrogramTransform
     from .geometry import resolve_fft_params
+    from .mel import LogMelSpectrogramTransform, MelSpectrogramTransform, melscale_fbanks
+    from .onset import onset_strength, onset_strength_multi
     from .transform import SpectralTransform, get_transform_mlx
     from .types import (
         CenterPadMode,
         CenterTailPad,
+        FilteredOutputScale,
         ISTFTBackendPolicy,
         LogMelMode,
         MelMode,

@@ -13,6 +13,7 @@ import mlx.core as mx
 
 from . import kernels
 from . import stft as plain
+from .framing import overlap_add as add_overlapping
 from .geometry import Framing
 
 
@@ -61,6 +62,28 @@ def stft(x: mx.array, window: mx.array, framing: Framing, **options: Any) -> mx.
 def istft(z: mx.array, window: mx.array, framing: Framing, length: int, **options: Any) -> mx.array:
     """:func:`mlx_spectro.stft.istft` by the fastest implementation present."""
     return plain.istft(z, window, framing, length, **options)
+
+
+def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float = 1.0, **options: Any) -> mx.array:
+    """:func:`mlx_spectro.stft.spectrogram` by the fastest implementation present."""
+    return plain.spectrogram(x, window, framing, power=power, **options)
+
+
+def filterbank(
+    x: mx.array, window: mx.array, framing: Framing, bank: mx.array, *, power: float = 1.0, **options: Any
+) -> mx.array:
+    """Filtered spectrogram ``[..., N, filters]``: the spectrogram to ``power``, times ``bank [F, filters]``."""
+    return project(plain.spectrogram(x, window, framing, power=power, **options), bank)
+
+
+def project(x: mx.array, bank: mx.array) -> mx.array:
+    """``x [..., N, F] @ bank [F, filters]`` in true float32 on every device."""
+    return linear(lambda x: plain.product(x, bank), lambda g, _: plain.product(g, bank.T))(x)
+
+
+def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
+    """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
+    return add_overlapping(frames, hop_length)
 
 
 def require_gpu(name: str, framing: Framing) -> None:

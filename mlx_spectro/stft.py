@@ -10,6 +10,7 @@ import numpy as np
 from . import envelope
 from .framing import frame, overlap_add, pad
 from .geometry import Framing
+from .sums import root
 
 
 def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
@@ -33,6 +34,24 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     if onesided:
         return mx.fft.rfft(windowed)
     return mx.fft.fft(windowed.astype(mx.complex64))
+
+
+def spectrogram(
+    x: mx.array,
+    window: mx.array,
+    framing: Framing,
+    *,
+    power: float = 1.0,
+    scale: float = 1.0,
+    onesided: bool = True,
+) -> mx.array:
+    """Magnitudes ``[..., N, F]`` of :func:`stft`, to a power. Where a magnitude is 0, so is its gradient."""
+    z = stft(x, window, framing, scale=scale, onesided=onesided)
+    energy = mx.square(mx.real(z)) + mx.square(mx.imag(z))
+    if power == 2.0:
+        return energy
+    magnitude = root(energy)
+    return magnitude if power == 1.0 else mx.power(magnitude, power)
 
 
 def istft(
@@ -81,3 +100,27 @@ def _cached_inverse_envelope(window: bytes, framing: Framing, frames: int, lengt
     result = mx.array(inverse.astype(np.float32))
     mx.eval(result)
     return result
+
+
+# on the CPU, MLX adds a product's terms one after the other, and loses a digit of a thousand of them
+_BLOCK = 64
+# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
+_TF32_BITS = 0xFFFFE000
+
+
+def product(x: mx.array, matrix: mx.array) -> mx.array:
+    """``x @ matrix`` in true float32: MLX would multiply float32 matrices on CUDA in TF32."""
+    if mx.default_device().type == mx.DeviceType.cpu:
+        blocks = range(0, x.shape[-1], _BLOCK)
+        products = [x[..., i : i + _BLOCK] @ matrix[i : i + _BLOCK] for i in blocks]
+        return functools.reduce(mx.add, products)
+    if mx.metal.is_available():
+        return x @ matrix
+    # of two halves of 11 bits each, TF32 loses nothing; the product of the low halves is below float32's last bit
+    x_high, m_high = _leading(x), _leading(matrix)
+    x_low, m_low = x - x_high, matrix - m_high
+    return x_high @ m_high + (x_high @ m_low + x_low @ m_high)
+
+
+def _leading(x: mx.array) -> mx.array:
+    return (x.view(mx.uint32) & mx.array(_TF32_BITS, mx.uint32)).view(mx.float32)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 CenterPadMode: TypeAlias = Literal["reflect", "constant", "replicate", "circular"]
 CenterTailPad: TypeAlias = Literal["symmetric", "minimal"]
+FilteredOutputScale: TypeAlias = Literal["linear", "log", "db", "log10_plus_one"]
 ISTFTBackendPolicy: TypeAlias = Literal["auto", "mlx_fft", "metal", "torch_fallback"]
 ISTFTSafety: TypeAlias = Literal["off", "auto", "always"]
 LogMelMode: TypeAlias = Literal["clamp", "add"]

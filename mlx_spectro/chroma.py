@@ -1,0 +1,78 @@
+"""Chromagrams."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import mlx.core as mx
+import numpy as np
+
+from . import banks
+from .frontend import constant, filterbank, like_input, shared_transform
+from .sums import root
+
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+@functools.lru_cache(maxsize=32)
+def chroma_filters(sample_rate: float, n_fft: int, n_chroma: int, tuning: float) -> mx.array:
+    """Chroma filters ``[n_fft // 2 + 1, n_chroma]``; see :func:`mlx_spectro.banks.chroma_bank`."""
+    return constant(banks.chroma_bank(sample_rate, n_fft, n_chroma, tuning).T)
+
+
+def normalized(raw: mx.array, norm: float | None) -> mx.array:
+    """``raw [..., N, n_chroma]`` with unit ``norm`` in each frame; a silent frame is left as it is.
+
+    Raises:
+        ValueError: a norm that is neither None nor positive.
+    """
+    if norm is None:
+        return raw
+    if not norm > 0:
+        raise ValueError(f"norm must be None or above 0, got {norm}")
+    sizes = mx.abs(raw)
+    if math.isinf(norm):
+        length = sizes.max(axis=-1, keepdims=True)
+    elif norm == 1:
+        length = sizes.sum(axis=-1, keepdims=True)
+    else:
+        length = root(mx.power(sizes, norm).sum(axis=-1, keepdims=True), norm)
+    return raw / mx.where(length < _TINY, 1.0, length)
+
+
+def chroma_stft(
+    x: mx.array,
+    *,
+    sample_rate: int = 22050,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    n_chroma: int = 12,
+    norm: float | None = 2,
+    window_fn: str = "hann",
+    center: bool = True,
+    center_pad_mode: str = "reflect",
+    center_tail_pad: str = "symmetric",
+    tuning: float = 0.0,
+) -> mx.array:
+    """Energy of each pitch class in each frame of a power spectrogram.
+
+    Args:
+        x: Audio ``[..., T]``.
+        sample_rate: Hz.
+        n_chroma: Pitch classes an octave, the first being C.
+        norm: Norm to which each frame is scaled (``math.inf`` for the largest value); None for none.
+        tuning: Deviation from A440 in pitch classes.
+        n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad: As in
+            :class:`SpectralTransform`.
+
+    Returns:
+        float32 ``[..., n_chroma, N]``.
+
+    Raises:
+        ValueError: a value out of its range, or an unknown option.
+    """
+    transform = shared_transform(n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    raw = filterbank(transform, x, chroma_filters(sample_rate, n_fft, n_chroma, tuning), power=2.0)
+    return like_input(x, mx.swapaxes(normalized(raw, norm), -1, -2))

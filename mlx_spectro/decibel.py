@@ -1,0 +1,66 @@
+"""Decibels."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import mlx.core as mx
+
+from . import _check
+
+
+def to_decibel(x: mx.array, multiplier: float, amin: float, ref_value: float = 1.0) -> mx.array:
+    """``multiplier * log10(max(x, amin) / max(ref_value, amin))``."""
+    return multiplier * mx.log10(mx.maximum(x, amin)) - multiplier * math.log10(max(amin, ref_value))
+
+
+def clip_below_peak(x_db: mx.array, top_db: float | None, axes: tuple[int, ...]) -> mx.array:
+    """``x_db`` with nothing more than ``top_db`` below its maximum over ``axes``."""
+    if top_db is None:
+        return x_db
+    floor = x_db.max(axis=axes, keepdims=True) - top_db
+    # spread in two steps, so that the gradient is summed in two, and keeps its digits
+    return mx.maximum(x_db, mx.broadcast_to(floor, (*x_db.shape[:-1], 1)))
+
+
+def example_axes(x: mx.array) -> tuple[int, ...]:
+    """The axes of one example: the last two."""
+    return tuple(range(max(-2, -x.ndim), 0))
+
+
+def packed_axes(x: mx.array) -> tuple[int, ...]:
+    """The axes that torchaudio clips together: the last three."""
+    return tuple(range(max(-3, -x.ndim), 0))
+
+
+def amplitude_to_db(
+    x: mx.array,
+    *,
+    stype: Literal["power", "magnitude"] = "power",
+    top_db: float | None = 80.0,
+    amin: float = 1e-10,
+    ref_value: float = 1.0,
+    mode: Literal["torchaudio_compat", "per_example"] = "torchaudio_compat",
+) -> mx.array:
+    """Decibels of a power or magnitude spectrogram.
+
+    Args:
+        x: Spectrogram ``[..., F, N]``, not negative.
+        stype: ``"power"`` takes 10, ``"magnitude"`` 20 times the logarithm.
+        top_db: Range below the maximum, in dB, that is kept; None keeps all.
+        amin: Smallest value of ``x`` and ``ref_value`` that is told apart.
+        ref_value: Value that becomes 0 dB.
+        mode: Which values share a maximum: ``"torchaudio_compat"`` the last three axes, ``"per_example"`` the last two.
+
+    Raises:
+        ValueError: an unknown option, a negative ``top_db``, an ``amin`` that is not positive.
+    """
+    _check.one_of("stype", stype, ("power", "magnitude"))
+    _check.one_of("mode", mode, ("torchaudio_compat", "per_example"))
+    if amin <= 0:
+        raise ValueError(f"amin must be above 0, got {amin}")
+    if top_db is not None and top_db < 0:
+        raise ValueError(f"top_db must be at least 0, got {top_db}")
+    x_db = to_decibel(x, 10.0 if stype == "power" else 20.0, amin, ref_value)
+    return clip_below_peak(x_db, top_db, packed_axes(x) if mode == "torchaudio_compat" else example_axes(x))

@@ -1,0 +1,62 @@
+"""Energy and sign changes of frames of the waveform itself."""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+from . import _check
+from .framing import frame
+from .frontend import like_input
+from .geometry import Framing
+from .sums import mean, root
+from .transform import as_audio
+from .types import CenterPadMode
+
+# as librosa.zero_crossings has it: what lies this close to 0 is 0, and 0 is positive
+_ZERO = 1e-10
+
+
+def _frames(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_mode: str) -> mx.array:
+    frame_length = _check.integer("frame_length", frame_length, at_least=1)
+    hop_length = _check.integer("hop_length", hop_length, at_least=1)
+    _check.one_of("pad_mode", pad_mode, CenterPadMode)
+    side = frame_length // 2 if center else 0
+    return frame(as_audio(x[None] if x.ndim == 1 else x), Framing(frame_length, hop_length, side, side, pad_mode))
+
+
+def rms(
+    x: mx.array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, pad_mode: str = "reflect"
+) -> mx.array:
+    """Root mean square of each frame of the waveform.
+
+    Args:
+        x: Audio ``[..., T]``.
+        frame_length: Samples a frame.
+        hop_length: Samples between frame starts.
+        center: Frame ``t`` is centred on sample ``t * hop_length``.
+        pad_mode: How a centred signal is extended: ``"reflect"``, ``"constant"``, ``"replicate"`` or ``"circular"``.
+
+    Returns:
+        float32 ``[..., 1, N]``.
+
+    Raises:
+        ValueError: a length below 1, an unknown mode, or a signal too short for its padding or for one frame.
+    """
+    energy = mean(mx.square(_frames(x, frame_length, hop_length, center, pad_mode)))
+    return like_input(x, mx.swapaxes(root(energy), -1, -2))
+
+
+def zero_crossing_rate(
+    x: mx.array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, pad_mode: str = "reflect"
+) -> mx.array:
+    """Share of each frame's samples that differ in sign from the sample before them, the frame's first excepted.
+
+    Zero, and what lies within 1e-10 of it, counts as positive. The arguments are those of :func:`rms`.
+
+    Returns:
+        float32 ``[..., 1, N]``.
+    """
+    frames = _frames(x, frame_length, hop_length, center, pad_mode)
+    negative = frames < -_ZERO
+    changes = negative[..., 1:] != negative[..., :-1]
+    return like_input(x, (changes.sum(axis=-1).astype(mx.float32) / frame_length)[..., None, :])

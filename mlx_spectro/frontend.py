@@ -1,0 +1,80 @@
+"""What the feature functions share: spectrograms, constants, and the axis that a single signal does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from . import backend, operators
+from .transform import SpectralTransform, as_audio, get_transform_mlx
+
+
+def constant(values: npt.NDArray[np.floating]) -> mx.array:
+    """A float32 MLX array, evaluated, so that any thread can use it."""
+    array = mx.array(np.asarray(values, np.float32))
+    mx.eval(array)
+    return array
+
+
+def shared_transform(
+    n_fft: int,
+    hop_length: int,
+    win_length: int | None = None,
+    window_fn: str = "hann",
+    center: bool = True,
+    center_pad_mode: Any = "reflect",
+    center_tail_pad: Any = "symmetric",
+    *,
+    periodic: bool = True,
+    normalized: bool = False,
+) -> SpectralTransform:
+    """The shared transform of these parameters; see :class:`SpectralTransform`."""
+    return get_transform_mlx(
+        n_fft=n_fft,
+        hop_length=hop_length,
+        win_length=win_length or n_fft,
+        window_fn=window_fn,
+        periodic=periodic,
+        center=center,
+        normalized=normalized,
+        window=None,
+        center_pad_mode=center_pad_mode,
+        center_tail_pad=center_tail_pad,
+    )
+
+
+def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -> mx.array:
+    """Spectrogram ``[..., N, F]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+    x = as_audio(x[None] if x.ndim == 1 else x)
+    scale = transform.n_fft**-0.5 if transform.normalized else 1.0
+    return operators.spectrogram(x, transform.window, transform.framing(x.shape[-1]), power=power, scale=scale)
+
+
+def filterbank(transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0) -> mx.array:
+    """Filtered spectrogram ``[..., N, filters]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+    x = as_audio(x[None] if x.ndim == 1 else x)
+    scale = transform.n_fft**-0.5 if transform.normalized else 1.0
+    framing = transform.framing(x.shape[-1])
+    return operators.filterbank(x, transform.window, framing, bank, power=power, scale=scale)
+
+
+def like_input(x: mx.array, y: mx.array) -> mx.array:
+    """``y`` without the batch axis that a single signal ``x [T]`` was given."""
+    return y[0] if x.ndim == 1 else y
+
+
+class Compilable:
+    """A transform whose call can be compiled, once."""
+
+    _compiled: dict[Any, Callable[[mx.array], Any]]
+
+    def compiled_once(self, key: Any, function: Callable[[mx.array], Any]) -> Callable[[mx.array], Any]:
+        """``function`` for fixed shapes with the least overhead, made once a ``key``."""
+        known: dict[Any, Callable[[mx.array], Any]] = self.__dict__.setdefault("_compiled", {})
+        if key not in known:
+            known.setdefault(key, backend.compiled(function))
+        return known[key]
