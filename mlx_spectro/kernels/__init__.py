@@ -1,9 +1,12 @@
-"""GPU kernels."""
+"""GPU kernels: fused transforms written once for Metal and CUDA.
 
+A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows pointers and numbers only, and
+:mod:`~mlx_spectro.kernels.launch` alone knows MLX.
+"""
 
-def available() -> bool:
-    return False
+from __future__ import annotations
 
+from .launch import available
+from .operations import istft, istft_adjoint, overlap_add, stft, stft_adjoint, why_not
 
-def why_not(op: str, n_fft: int, hop_length: int) -> str | None:
-    return "there is no GPU"
+__all__ = ["available", "istft", "istft_adjoint", "overlap_add", "stft", "stft_adjoint", "why_not"]

@@ -1,0 +1,162 @@
+"""A GPU kernel as data, and its text for Metal and for CUDA.
+
+A body is written once, in the C++ that both languages share. What they name differently comes from a short prelude of
+macros per target; what a kernel needs beyond that (constants, functions) stands in its own header. A body sees pointers
+and scalars only, so that any launcher can run it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Target = Literal["metal", "cuda"]
+
+# MLX puts an input below this many elements into another address space
+SMALLEST_INPUT = 8
+
+MOST_ROWS = 65535  # threadgroups along y on CUDA
+_REGISTER_FILE = 65536  # of a multiprocessor
+
+_METAL = """
+#define K_FN inline
+#define K_DEVICE device
+#define K_SHARED threadgroup
+#define K_LOCAL thread
+#define K_SHARED_ARRAY(T, name, n) threadgroup T name[n]
+#define K_BARRIER() threadgroup_barrier(mem_flags::mem_threadgroup)
+#define K_SIMD_BARRIER() simdgroup_barrier(mem_flags::mem_threadgroup)
+#define K_DEVICE_BARRIER() threadgroup_barrier(mem_flags::mem_device | mem_flags::mem_threadgroup)
+#define K_UNROLL _Pragma("clang loop unroll(full)")
+typedef long k_long;
+K_FN float2 k_c(float a, float b) { return float2{a, b}; }
+K_FN float k_bits(int i) { return as_type<float>(i); }
+K_FN float k_sqrt(float a) { return metal::precise::sqrt(a); }
+K_FN bool k_paired(const device float* p) { return true; }
+K_FN float2 k_get2(const device float* p) { return float2(*(const device packed_float2*)p); }
+K_FN void k_put2(device float* p, float2 a) { *(device packed_float2*)p = packed_float2(a); }
+"""
+
+_CUDA = """
+#define K_FN __device__ __forceinline__
+#define K_DEVICE
+#define K_SHARED
+#define K_LOCAL
+#define K_SHARED_ARRAY(T, name, n) __shared__ __align__(16) T name[n]
+#define K_BARRIER() __syncthreads()
+#define K_SIMD_BARRIER() __syncwarp()
+#define K_DEVICE_BARRIER() __syncthreads()
+#define K_UNROLL _Pragma("unroll")
+#define thread_position_in_threadgroup threadIdx
+#define threadgroup_position_in_grid blockIdx
+typedef unsigned int uint;
+typedef long long k_long;
+K_FN float2 k_c(float a, float b) { return float2{a, b}; }
+K_FN float k_bits(int i) { return __int_as_float(i); }
+K_FN float k_sqrt(float a) { return sqrtf(a); }
+K_FN float2 operator+(float2 a, float2 b) { return k_c(a.x + b.x, a.y + b.y); }
+K_FN float2 operator-(float2 a, float2 b) { return k_c(a.x - b.x, a.y - b.y); }
+K_FN float2 operator*(float2 a, float b) { return k_c(a.x * b, a.y * b); }
+K_FN bool k_paired(const float* p) { return ((unsigned long long)p & 7) == 0; }
+K_FN float2 k_get2(const float* p) { return *(const float2*)p; }
+K_FN void k_put2(float* p, float2 a) { *(float2*)p = a; }
+"""
+
+_PRELUDES: dict[Target, str] = {"metal": _METAL, "cuda": _CUDA}
+_READ = {"int": "int(par[{}])", "k_long": "par[{}]", "float": "k_bits(int(par[{}]))"}
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """One GPU kernel.
+
+    Attributes:
+        name: Unique among kernels; it stands in compiler messages.
+        inputs: Element type of each input array by name: ``"float"`` or ``"complex"``.
+        tables: Further inputs that belong to the kernel, complex64.
+        outputs: The same for each output array.
+        scalars: Type of each scalar by name: ``"int"``, ``"k_long"`` or ``"float"``. They travel together in the last
+            input, the int64 array ``par``, as :meth:`pack` lays them out.
+        threads: Threads of a threadgroup.
+        registers: 32-bit registers a thread that CUDA's compiler is held to; Metal's decides for itself.
+        header: Constants and functions.
+        body: Statements of the kernel function.
+    """
+
+    name: str
+    inputs: Mapping[str, str]
+    tables: Mapping[str, npt.NDArray[np.complex64]]
+    outputs: Mapping[str, str]
+    scalars: Mapping[str, str]
+    threads: int
+    registers: int
+    header: str
+    body: str
+
+    def pack(self, values: Mapping[str, float]) -> npt.NDArray[np.int64]:
+        """The array ``par`` for these scalars; a float32 travels as its bits."""
+        packed = np.zeros(max(len(self.scalars), SMALLEST_INPUT), np.int64)
+        for at, (name, kind) in enumerate(self.scalars.items()):
+            value = values[name]
+            packed[at] = np.float32(value).view(np.int32) if kind == "float" else int(value)
+        return packed
+
+
+def text(kernel: Kernel, target: Target) -> tuple[str, str]:
+    """``(header, source)`` of a kernel: what stands before its function, and the statements in it.
+
+    Comments are left out: MLX copies and hashes the text at every call.
+    """
+    scalars = "".join(
+        f"const {kind} {name} = {_READ[kind].format(at)};\n" for at, (name, kind) in enumerate(kernel.scalars.items())
+    )
+    header = _squeeze(_PRELUDES[target] + kernel.header)
+    if target == "cuda":
+        # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
+        groups = max(1, _REGISTER_FILE // (kernel.threads * kernel.registers))
+        bounds = f"__launch_bounds__({kernel.threads}, {groups})"
+        header += f"#undef __global__\n#define __global__ __attribute__((global)) {bounds}\n"
+    return header, _squeeze(scalars + kernel.body)
+
+
+def cuda_program(kernel: Kernel) -> str:
+    """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, arrays in order, ``par`` last."""
+    types = {"float": "float", "complex": "float2"}
+    parameters = [f"const {types[kind]}* {name}" for name, kind in kernel.inputs.items()]
+    parameters += [f"const float2* {name}" for name in kernel.tables] + ["const k_long* par"]
+    parameters += [f"{types[kind]}* {name}" for name, kind in kernel.outputs.items()]
+    header, source = text(kernel, "cuda")
+    return f'{header}extern "C" __global__ void {kernel.name}({", ".join(parameters)}) {{\n{source}}}\n'
+
+
+@dataclass(frozen=True, eq=False)
+class Launch:
+    """A kernel with everything that a call needs besides its arrays.
+
+    Attributes:
+        kernel: What runs.
+        scalars: Values of the kernel's scalars.
+        groups: Threadgroups along x, y and z.
+        shapes: Shape of each output.
+    """
+
+    kernel: Kernel
+    scalars: Mapping[str, float]
+    groups: tuple[int, int, int]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def over_rows(groups: int, rows: int) -> tuple[int, int, int]:
+    """Grid of ``groups`` threadgroups for each of ``rows`` rows; row ``y * depth + z``, ``depth`` the grid's z."""
+    depth = -(-rows // MOST_ROWS)
+    return groups, -(-rows // depth), depth
+
+
+def _squeeze(code: str) -> str:
+    lines = (re.sub(r"\s*//.*", "", line).strip() for line in code.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)

@@ -1,0 +1,269 @@
+"""Samples to bins: padding, framing, windowing, transform and what becomes of the bins, in one kernel."""
+
+from __future__ import annotations
+
+import functools
+from string import Template
+from typing import Literal, NamedTuple
+
+from . import envelope
+from .dialect import Kernel, Launch, over_rows
+from .passes import header, passes
+from .plan import DEFAULT, Geometry, Plan, plan
+
+Kind = Literal["complex", "magnitude", "power"]
+Layout = Literal["bnf", "bfn"]
+
+PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
+
+_SCALARS = {
+    "rows": "k_long",
+    "depth": "k_long",
+    "length": "k_long",
+    "left": "k_long",
+    "frames": "int",
+    "hop": "int",
+    "mode": "int",
+    "steps": "int",
+    "scale": "float",
+    "edge": "float",
+}
+
+_SAMPLES = """
+// sample i of a signal extended at both ends
+K_FN float k_sample(const K_DEVICE float* x, k_long i, k_long length, int mode) {
+  if (mode == 1) i = i < 0 ? -i : i < length ? i : 2 * (length - 1) - i;
+  if (mode == 2) i = i < 0 ? 0 : i < length ? i : length - 1;
+  if (mode == 3) i = i < 0 ? i + length : i < length ? i : i - length;
+  return i >= 0 && i < length ? x[i] : 0.0f;
+}
+#define FROM(o) from[o]
+#define FRAME(o) frame[o]
+#define WINDOW(o) window[o]
+"""
+
+_PLAIN = """
+#define FACTOR(o) scale
+#define WHOLE(first, last) true
+#define SAMPLE(o) k_sample(audio, start + (o), length, mode)
+"""
+
+_DIVIDED = (
+    envelope.FUNCTIONS
+    + """
+#define FACTOR(o) period[k_mod(o, hop, per_hop)]
+#define WHOLE(first, last) ((first + 1) * k_long(hop) >= N && (frames - last) * k_long(hop) >= N)
+#define SAMPLE(o) \\
+  k_sample(audio, start + (o), length, mode) * k_correction(window, (o) % hop, hop, f + (o) / hop, frames)
+"""
+)
+
+# One team a frame. Neighbouring teams take neighbouring frames, so that their common samples come from the cache; a
+# team that takes several keeps its window in registers. Where a threadgroup has a frame that reaches beyond the
+# signal, all its samples pass through threadgroup memory.
+_FRAMES = Template("""
+K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
+const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
+const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
+K_SHARED float2* slot = exchange + team * SLOTS;
+K_SHARED float* frame = (K_SHARED float*)slot;
+const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
+if (row < rows) {
+  const K_DEVICE float* audio = x + row * length;
+  float2 w[NR];
+  $window
+  for (int step = 0; step < steps; step++) {
+    const int first = (int(threadgroup_position_in_grid.x) * steps + step) * TEAMS, last = first + TEAMS - 1;
+    const bool live = first + int(team) < frames;
+    const int f = live ? first + int(team) : frames - 1;
+    const k_long start = k_long(f) * hop - left;
+    float2 v[NR];
+    K_TEAM();
+    if (k_long(first) * hop >= left && k_long(last) * hop - left + N <= length && WHOLE(first, last)) {
+      const K_DEVICE float* from = audio + start;
+      if (k_paired(from)) { POINTS(FIRST) v[n] = GET_PAIR(from, i); }
+      else { POINTS(FIRST) v[n] = PAIR(FROM, i); }
+    } else {
+      for (uint o = t; o < N; o += NT) frame[o] = SAMPLE(o);
+      K_TEAM();
+      POINTS(FIRST) v[n] = PAIR(FRAME, i);
+      K_TEAM();
+    }
+    POINTS(FIRST) v[n] = k_each(v[n], w[n]);
+    $passes
+    $open
+    $bins
+  }
+}
+""")
+
+_WINDOW = """
+if (k_paired(window)) { POINTS(FIRST) w[n] = GET_PAIR(window, i); }
+else { POINTS(FIRST) w[n] = PAIR(WINDOW, i); }
+POINTS(FIRST) w[n] = k_each(w[n], PAIR(FACTOR, i));
+"""
+
+# An even frame holds two samples a point, an odd one a sample and a zero.
+_EVEN = """
+#define PAIR(f, i) k_c(f(2 * (i)), f(2 * (i) + 1))
+#define GET_PAIR(p, i) k_get2((p) + 2 * (i))
+"""
+_ODD = """
+#define PAIR(f, i) k_c(f(i), 0.0f)
+#define GET_PAIR(p, i) k_c((p)[i], 0.0f)
+"""
+
+# Of the half-length transform Z, X[k] = (Z[k] + conj Z[M - k]) / 2 - i exp(-pi i k / M) (Z[k] - conj Z[M - k]) / 2;
+# the window has brought the factor 1/2.
+_SPLIT = Template("""
+const K_LOCAL float2 *a = v, *b = v + L;
+const float2 turn = table[$turns + t], turn_high = k_turn_high(t, turn);
+K_UNROLL for (uint s = 0; s < L; s++) {
+  const bool low = s < HALF;
+  const float2 p = low ? a[s] : k_pick(t == 0, b[(s + 1) % L], a[s]);
+  const float2 q = low ? k_pick(t == 0, a[(L - s) % L], b[(L - s) % L]) : b[(L - s) % L];
+  const float2 e = k_c(p.x + q.x, p.y - q.y);
+  const float2 o = k_mul(k_mul(low ? turn : turn_high, k_turn(s)), k_c(p.y + q.y, q.x - p.x));
+  const uint k = low ? t : k_mirror(t);
+  const float c = s == 0 && t == 0 ? edge : 1.0f;
+  if (low || t > 0 || C % 2 == 0) {
+    PUT(k, C * s, k_c((e.x + o.x) * c, (e.y + o.y) * c));
+    PUT(M - k, -int(C * s), k_c((e.x - o.x) * c, (o.y - e.y) * c));
+  }
+}
+if (M % 2 == 0 && t == 0) {
+  const float2 c = L % 2 == 0 ? a[L / 2] : b[(L + 1) / 2 % L];
+  PUT(M / 2, 0, k_c(2.0f * c.x, -2.0f * c.y));
+}
+""")
+
+_WHOLE = Template("""
+POINTS($last) if (i <= N / 2) { const float c = i == 0 ? edge : 1.0f; PUT(i, 0, k_c(v[n].x * c, v[n].y * c)); }
+""")
+
+# the magnitude, scaled where squares would leave the range of float32
+_ABS = """
+K_FN float k_abs(float2 z) {
+  const float a = z.x < 0.0f ? -z.x : z.x, b = z.y < 0.0f ? -z.y : z.y, m = a > b ? a : b;
+  const float up = m < 1e-15f ? 7.9228163e28f : m > 1e15f ? 1.2621774e-29f : 1.0f;
+  const float down = m < 1e-15f ? 1.2621774e-29f : m > 1e15f ? 7.9228163e28f : 1.0f;
+  return k_sqrt(a * up * (a * up) + b * up * (b * up)) * down;
+}
+"""
+
+_VALUES: dict[Kind, str] = {"complex": "z", "magnitude": "k_abs(z)", "power": "z.x * z.x + z.y * z.y"}
+
+
+class Ending(NamedTuple):
+    """What becomes of a frame's bins.
+
+    Attributes:
+        name: Part of the kernel's name.
+        kind: Element type of the output ``out``.
+        header: Text that defines ``PUT(k, c, value)``, which bin ``k + c`` of frame ``f`` goes through, ``c`` constant.
+        open: Statements before a frame's first ``PUT``.
+    """
+
+    name: str
+    kind: str
+    header: str
+    open: str
+
+
+def spectrum(kind: Kind, layout: Layout) -> Ending:
+    """Bins stored with frames first (``"bnf"``) or bins first (``"bfn"``)."""
+    element = "complex" if kind == "complex" else "float"
+    if layout == "bnf":
+        first, index = "(row * frames + f) * (N / 2 + 1)", "(bins + (k))[c]"
+    else:
+        first, index = "row * (N / 2 + 1) * frames + f", "(bins + k_long(k) * frames)[k_long(c) * frames]"
+    put = f"{{ const float2 z = value; if (live) {index} = {_VALUES[kind]}; }}"
+    pointer = "K_DEVICE float2*" if kind == "complex" else "K_DEVICE float*"
+    return Ending(
+        f"{kind}_{layout}",
+        element,
+        (_ABS if kind == "magnitude" else "") + f"#define PUT(k, c, value) {put}\n",
+        f"{pointer} bins = ({pointer})out + {first};",
+    )
+
+
+def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
+    """The kernel of a plan. ``divided``: samples are first divided by the envelope of the windows over them."""
+    first, last = plan.radices[0], plan.radices[-1]
+    twiddles, starts = plan.twiddles()
+    return Kernel(
+        name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{ending.name}",
+        inputs={"x": "float", "window": "float"},
+        tables={"twiddles": twiddles},
+        outputs={"out": ending.kind},
+        scalars=_SCALARS,
+        threads=plan.threads,
+        registers=16 + 5 * plan.registers,
+        header=header(plan)
+        + f"#define FIRST {first}\n"
+        + _SAMPLES
+        + (_EVEN if plan.even else _ODD)
+        + (_DIVIDED if divided else _PLAIN)
+        + ending.header,
+        body=_FRAMES.substitute(
+            window=envelope.PERIOD + _WINDOW + "K_BARRIER();" if divided else _WINDOW,
+            passes=passes(plan),
+            open=ending.open,
+            bins=_SPLIT.substitute(turns=starts[-1]) if plan.even else _WHOLE.substitute(last=last),
+        ),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def kernel(n_fft: int, kind: Kind, layout: Layout, divided: bool, threads: int) -> tuple[Plan, Kernel]:
+    """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
+    chosen = plan(n_fft, threads=threads)
+    return chosen, build(chosen, spectrum(kind, layout), divided=divided)
+
+
+def launch(
+    rows: int,
+    length: int,
+    frames: int,
+    *,
+    n_fft: int,
+    hop_length: int,
+    left: int,
+    pad_mode: str = "constant",
+    kind: Kind = "complex",
+    layout: Layout = "bnf",
+    scale: float = 1.0,
+    edge: float = 1.0,
+    divided: bool = False,
+    geometry: Geometry | None = None,
+) -> Launch:
+    """Transform signals ``[rows, length]``, extended by ``left`` samples before and as far as ``frames`` need behind.
+
+    Args:
+        edge: Factor of the bins 0 and ``n_fft / 2`` besides ``scale``.
+        divided: Divide the samples by the windows' envelope before.
+        geometry: Threads and steps to take instead of the default ones.
+    """
+    threads, steps = geometry or DEFAULT
+    chosen, built = kernel(n_fft, kind, layout, divided, threads)
+    if not steps:
+        steps = 2 if rows * frames > 4096 * chosen.teams else 1
+    groups = over_rows(-(-frames // (chosen.teams * steps)), rows)
+    bins = chosen.bins
+    return Launch(
+        built,
+        {
+            "rows": rows,
+            "depth": groups[2],
+            "length": length,
+            "left": left,
+            "frames": frames,
+            "hop": hop_length,
+            "mode": PAD_MODES[pad_mode],
+            "steps": steps,
+            "scale": scale / 2 if chosen.even else scale,
+            "edge": edge,
+        },
+        groups,
+        ((rows, frames, bins) if layout == "bnf" else (rows, bins, frames),),
+    )

@@ -1,0 +1,400 @@
+"""Bins to samples: transform, windowing, overlap-add, division by the envelope and trimming, in one kernel."""
+
+from __future__ import annotations
+
+import functools
+from string import Template
+from typing import NamedTuple
+
+from . import envelope
+from .dialect import Kernel, Launch, over_rows
+from .forward import PAD_MODES
+from .passes import header, passes
+from .plan import DEFAULT, SHARED_BYTES, Geometry, Plan, plan
+
+_SCALARS = {
+    "rows": "k_long",
+    "depth": "k_long",
+    "frames": "int",
+    "hop": "int",
+    "steps": "int",
+    "groups": "int",
+    "first": "k_long",
+    "count": "k_long",
+    "first2": "k_long",
+    "count2": "k_long",
+    "mode": "int",
+    "right": "k_long",
+    "scale": "float",
+    "edge": "float",
+}
+
+# Gather, not scatter: a team walks over neighbouring frames and holds the sum over the current one in registers, so
+# every sample is summed in one fixed order and results repeat bit for bit. Of a threadgroup's teams each lacks what
+# the frames before its own leave over its first hops; it takes that from the team before it in the end. Only the
+# first team has to transform `cover - 1` frames of the threadgroup before for that.
+#
+# A row of the output is `count` samples from sample `first` of the overlapped frames, then `count2` from `first2`.
+_WALK = Template("""
+K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
+const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
+const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
+K_SHARED float2* slot = exchange + team * SLOTS;
+K_SHARED float* frame = (K_SHARED float*)slot;
+$held
+const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
+const int cover = (N + hop - 1) / hop;
+if (row < rows) {
+  const bool second = int(threadgroup_position_in_grid.x) >= groups;
+  const int group = int(threadgroup_position_in_grid.x) - (second ? groups : 0);
+  const k_long start = second ? first2 : first, samples = second ? count2 : count;
+  const int f0 = int(start / hop) + group * (TEAMS * steps - cover + 1) - cover + 1 + int(team) * steps;
+  const k_long from = k_long(f0) * hop - start;
+  K_DEVICE float* y = out + row * (count + count2) + (second ? count : 0);
+  $window
+  float sum[SUMS];
+  K_UNROLL for (int i = 0; i < SUMS; i++) sum[i] = 0.0f;
+  int turned = 0;
+  for (int step = 0; step < steps; step++) {
+    K_TEAM();
+    const int f = f0 + step;
+    const bool live = f >= 0 && f < frames, kept = team > 0 || step >= cover - 1;
+    const k_long at = from + k_long(step) * hop;
+    const K_DEVICE float2* bins = (const K_DEVICE float2*)z + (row * frames + (live ? f : 0)) * (N / 2 + 1);
+    float2 v[NR];
+    $fold
+    $passes
+    POINTS(LAST) v[n] = k_each(k_c(v[n].y, v[n].x), HELD(n, i));
+    K_DEVICE float* to = y + at;
+    const int low = at >= 0 ? 0 : at > -hop ? int(-at) : hop;
+    const int high = at + hop <= samples ? hop : at < samples ? int(samples - at) : 0;
+    $add
+    if (kept) for (int o = N + int(t); o < hop; o += NT) if (o >= low && o < high) to[o] = 0.0f;
+  }
+  $rest
+  K_DEVICE_BARRIER();
+  const K_SHARED float* before = (const K_SHARED float*)(exchange + (team > 0 ? team - 1 : 0) * SLOTS);
+  const bool near = NEAR;
+  const int begin = team > 0 ? 0 : (cover - 1) * hop, end = near ? steps * hop : team > 0 ? (cover - 1) * hop : 0;
+  for (int o8 = begin + int(t); o8 < end; o8 += 8 * NT) {
+    float a[8];
+    K_UNROLL for (int j = 0; j < 8; j++) {
+      const int o = o8 + NT * j;
+      a[j] = o < end && from + o >= 0 && from + o < samples ? y[from + o] : 0.0f;
+    }
+    K_UNROLL for (int j = 0; j < 8; j++) {
+      const int o = o8 + NT * j;
+      if (o < end && from + o >= 0 && from + o < samples) {
+        if (team > 0 && o < N) a[j] += before[o];
+        if (near) a[j] = FINISHED(a[j], o);
+        y[from + o] = a[j];
+      }
+    }
+  }
+}
+""")
+
+# Thread t's points t, t + NT, ... are samples 2 (t + NT i) of the frame. Where a hop is a multiple of 2 NT samples,
+# they stay the thread's own from frame to frame, `laps` places further down; else sample n of the walk belongs to
+# place n mod N of a ring spread over the threads, and frames pass through threadgroup memory.
+_RING = """
+K_TEAM();
+POINTS(LAST) { PUT_FRAME(i, v[n]); }
+K_TEAM();
+K_UNROLL for (int i = 0; i < RING; i++) {
+  const int place = int(t) + NT * i, o = place < turned ? place - turned + N : place - turned;
+  if (N % NT == 0 || place < N) {
+    if (live) sum[i] += frame[o];
+    if (o < hop) {
+      if (kept && o >= low && o < high) to[o] = sum[i];
+      sum[i] = 0.0f;
+    }
+  }
+}
+turned += hop % N;
+turned = turned < N ? turned : turned - N;
+"""
+
+_RING_REST = """
+K_TEAM();
+K_UNROLL for (int i = 0; i < RING; i++) {
+  const int place = int(t) + NT * i;
+  if (N % NT == 0 || place < N) frame[place < turned ? place - turned + N : place - turned] = sum[i];
+}
+"""
+
+_SET_LAPS = """
+const int laps = hop % (2 * NT) == 0 ? hop / (2 * NT) < NR ? hop / (2 * NT) : NR : 0;
+"""
+
+_LAPS = """
+if (live) K_UNROLL for (int i = 0; i < NR; i++) { sum[2 * i] += v[POINT(i)].x; sum[2 * i + 1] += v[POINT(i)].y; }
+if (kept && low == 0 && high == hop && k_paired(to)) {
+  K_DEVICE float* own = to + 2 * t;
+  K_UNROLL for (int i = 0; i < NR; i++) if (i < laps) k_put2(own + 2 * NT * i, k_c(sum[2 * i], sum[2 * i + 1]));
+} else if (kept) {
+  K_UNROLL for (int i = 0; i < 2 * NR; i++) {
+    const int o = 2 * (int(t) + NT * (i / 2)) + i % 2;
+    if (i < 2 * laps && o >= low && o < high) to[o] = sum[i];
+  }
+}
+K_UNROLL for (int bit = 1; bit <= NR; bit *= 2) if (laps & bit) {
+  K_UNROLL for (int i = 0; i < 2 * NR; i++) sum[i] = i + 2 * bit < 2 * NR ? sum[(i + 2 * bit) % (2 * NR)] : 0.0f;
+}
+"""
+
+_LAPS_REST = """
+K_TEAM();
+K_UNROLL for (int i = 0; i < 2 * NR; i++) frame[2 * (t + NT * (i / 2)) + i % 2] = sum[i];
+"""
+
+# Of the one-sided spectrum X, Z[k] = (X[k] + conj X[M - k]) + i exp(pi i k / M) (X[k] - conj X[M - k]) is n_fft times
+# what the half-length inverse transform takes. Real and imaginary parts change places, so that a forward transform
+# serves.
+_FOLD = Template("""
+const float2 turn = table[$turns + t], turn_high = k_turn_high(t, turn);
+float2 p[L], q[L], middle = k_c(0.0f, 0.0f);
+K_UNROLL for (uint s = 0; s < L; s++) {
+  const bool low = s < HALF;
+  const uint k = low ? t : k_mirror(t);
+  float2 a = (bins + k)[C * s], b = (bins + (M - k))[-int(C * s)];
+  if (s == 0 && t == 0) { a = k_c(a.x * edge, 0.0f); b = k_c(b.x * edge, 0.0f); }
+  const float2 e = k_c(a.x + b.x, a.y - b.y);
+  const float2 o = k_mul(k_conj(k_mul(low ? turn : turn_high, k_turn(s))), k_c(a.x - b.x, a.y + b.y));
+  p[s] = k_c(e.y + o.x, e.x - o.y);
+  q[s] = k_c(o.x - e.y, e.x + o.y);
+}
+if (M % 2 == 0 && t == 0) middle = k_c(-2.0f * bins[M / 2].y, 2.0f * bins[M / 2].x);
+K_UNROLL for (uint s = 0; s < L; s++) {
+  v[s] = s < HALF ? p[s] : k_pick(t == 0, 2 * s == L ? middle : q[(L - s) % L], p[s]);
+  v[L + s] = 2 * s + 1 < L ? q[L - 1 - s] : k_pick(t == 0, 2 * s + 1 == L ? middle : p[s], q[L - 1 - s]);
+}
+""")
+
+_WHOLE = Template("""
+POINTS($first) {
+  const float2 a = i <= N / 2 ? bins[i] : k_conj(bins[N - i]);
+  v[n] = i == 0 ? k_c(0.0f, a.x * edge) : k_c(a.y, a.x);
+}
+""")
+
+_WINDOW = """
+float2 w[NR];
+#define WINDOW(o) window[o]
+#define HELD(n, i) w[n]
+if (k_paired(window)) { POINTS(LAST) w[n] = GET_PAIR(window, i); }
+else { POINTS(LAST) w[n] = PAIR(WINDOW, i); }
+POINTS(LAST) w[n] = k_each(w[n], PAIR(FACTOR, i));
+"""
+
+_HELD_WINDOW = """
+#define HELD(n, i) ((const K_SHARED float2*)held)[i]
+for (int o = id; o < N; o += THREADS) held[o] = window[o] * FACTOR(o);
+K_BARRIER();
+"""
+
+_EVEN = """
+#define PAIR(f, i) k_c(f(2 * (i)), f(2 * (i) + 1))
+#define GET_PAIR(p, i) k_get2((p) + 2 * (i))
+#define PUT_FRAME(i, a) slot[i] = a
+"""
+_ODD = """
+#define PAIR(f, i) k_c(f(i), 0.0f)
+#define GET_PAIR(p, i) k_c((p)[i], 0.0f)
+#define PUT_FRAME(i, a) frame[i] = a.x
+"""
+
+_DIVIDED = (
+    envelope.FUNCTIONS
+    + """
+#define FACTOR(o) period[k_mod(o, hop, per_hop)]
+#define NEAR f0 < cover - 1 || f0 + steps > frames
+#define FINISHED(a, o) a * k_correction(window, (o) % hop, hop, f0 + (o) / hop, frames)
+"""
+)
+
+# What lies over the padding belongs to the samples that were copied there. `edges` holds it for each row: `first`
+# sums before the signal and `right` behind it.
+_FOLDED = """
+#define FACTOR(o) scale
+#define NEAR mode > 0 && (from <= start || from + k_long(steps) * hop >= samples - 1 - right)
+#define FINISHED(a, o) a + k_folded(edges + row * (first + right), from + (o), samples, first, right, mode)
+K_FN float k_total(const K_DEVICE float* x, k_long count) {
+  float sum = 0.0f, rest = 0.0f;
+  for (k_long n = 0; n < count; n++) {
+    const float y = x[n] - rest, s = sum + y;
+    rest = (s - sum) - y;
+    sum = s;
+  }
+  return sum;
+}
+K_FN float k_folded(const K_DEVICE float* edges, k_long i, k_long length, k_long left, k_long right, int mode) {
+  const K_DEVICE float* behind = edges + left;
+  float sum = 0.0f;
+  if (mode == 1) {
+    if (i >= 1 && i <= left) sum += edges[left - i];
+    if (i >= length - 1 - right && i <= length - 2) sum += behind[length - 2 - i];
+  }
+  if (mode == 2) {
+    if (i == 0) sum += k_total(edges, left);
+    if (i == length - 1) sum += k_total(behind, right);
+  }
+  if (mode == 3) {
+    if (i < right) sum += behind[i];
+    if (i >= length - left) sum += edges[i - length + left];
+  }
+  return sum;
+}
+"""
+
+
+def build(plan: Plan, *, divided: bool, held: bool = False) -> Kernel:
+    """The kernel of a plan.
+
+    ``divided``: sums are divided by the windows' envelope, as an inverse STFT has it. Else they are the adjoint of an
+    STFT, and what lies over its padding is added to the samples that it was copied from.
+    """
+    twiddles, starts = plan.twiddles()
+    first, last = plan.radices[0], plan.radices[-1]
+    ring = -(-plan.n_fft // plan.team)
+    laps = plan.even and plan.regular
+    add, rest = _RING, _RING_REST
+    if laps:
+        add, rest = (
+            f"if (laps) {{ {by_laps} }} else {{ {by_ring} }}"
+            for by_laps, by_ring in ((_LAPS, _RING), (_LAPS_REST, _RING_REST))
+        )
+    rounds = plan.rounds(last)
+    return Kernel(
+        name=f"{'istft' if divided else 'stft_adjoint'}_{plan.n_fft}",
+        inputs={"z": "complex", "window": "float"} | ({} if divided else {"edges": "float"}),
+        tables={"twiddles": twiddles},
+        outputs={"out": "float"},
+        scalars=_SCALARS,
+        threads=plan.threads,
+        registers=32 + (4 if held else 6) * plan.registers,
+        header=header(plan)
+        + f"#define LAST {last}\n#define RING {ring}\n#define SUMS {max(ring, 2 * plan.registers if laps else 0)}\n"
+        + f"#define POINT(i) ((i) % {rounds} * LAST + (i) / {rounds})\n"
+        + (_EVEN if plan.even else _ODD)
+        + (_DIVIDED if divided else _FOLDED),
+        body=_WALK.substitute(
+            window=(_SET_LAPS if laps else "")
+            + (envelope.PERIOD if divided else "")
+            + (_HELD_WINDOW if held else _WINDOW)
+            + ("K_BARRIER();" if divided and not held else ""),
+            held="K_SHARED_ARRAY(float, held, N);" if held else "",
+            fold=_FOLD.substitute(turns=starts[-1]) if plan.even else _WHOLE.substitute(first=first),
+            passes=passes(plan),
+            add=add,
+            rest=rest,
+        ),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def kernel(n_fft: int, divided: bool, threads: int) -> tuple[Plan, Kernel]:
+    """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
+    chosen = plan(n_fft, inverse=True, threads=threads)
+    held = chosen.even and 8 * chosen.slots * chosen.teams + 4 * n_fft <= SHARED_BYTES
+    return chosen, build(chosen, divided=divided, held=held)
+
+
+class Range(NamedTuple):
+    """``length`` samples from sample ``first`` of the overlapped frames."""
+
+    first: int
+    length: int
+
+    def hops(self, hop_length: int) -> int:
+        """Hops that it touches."""
+        return (self.first + self.length - 1) // hop_length - self.first // hop_length + 1 if self.length else 0
+
+
+_NOTHING = Range(0, 0)
+
+
+def launch(
+    rows: int,
+    frames: int,
+    wanted: Range,
+    also: Range = _NOTHING,
+    *,
+    n_fft: int,
+    hop_length: int,
+    scale: float = 1.0,
+    edge: float = 1.0,
+    divided: bool = True,
+    pad_mode: str = "constant",
+    right: int = 0,
+    geometry: Geometry | None = None,
+) -> Launch:
+    """Overlap the inverse transforms of ``frames`` spectra a row into ``[rows, wanted.length + also.length]``.
+
+    Args:
+        edge: Factor of the bins 0 and ``n_fft / 2`` besides ``scale``.
+        divided: Divide by the windows' envelope.
+        pad_mode: Where sums over ``wanted.first`` samples before and ``right`` samples after ``wanted`` are added.
+        geometry: Threads and steps to take instead of the default ones.
+    """
+    threads, steps = geometry or DEFAULT
+    chosen, built = kernel(n_fft, divided, threads)
+    cover = -(-n_fft // hop_length)
+    if not steps:
+        steps = _steps(rows, wanted.hops(hop_length), cover, chosen.teams)
+    steps = max(steps, cover - 1, -(-cover // chosen.teams))
+    each = chosen.teams * steps - cover + 1
+    groups, others = (-(-part.hops(hop_length) // each) for part in (wanted, also))
+    grid = over_rows(groups + others, rows)
+    return Launch(
+        built,
+        {
+            "rows": rows,
+            "depth": grid[2],
+            "frames": frames,
+            "hop": hop_length,
+            "steps": steps,
+            "groups": groups,
+            "first": wanted.first,
+            "count": wanted.length,
+            "first2": also.first,
+            "count2": also.length,
+            "mode": PAD_MODES[pad_mode],
+            "right": right,
+            "scale": scale / n_fft,
+            "edge": edge,
+        },
+        grid,
+        ((rows, wanted.length + also.length),),
+    )
+
+
+def transpose_launches(
+    rows: int,
+    frames: int,
+    *,
+    n_fft: int,
+    hop_length: int,
+    left: int,
+    right: int,
+    pad_mode: str,
+    length: int,
+    scale: float = 1.0,
+    geometry: Geometry | None = None,
+) -> list[Launch]:
+    """The adjoint of an STFT of signals ``[rows, length]``: each takes as ``edges`` what the one before made.
+
+    Where the padding copies samples, a small launch sums what lies over it first.
+    """
+    signal, before, behind = Range(left, length), Range(0, left), Range(left + length, right)
+    make = functools.partial(
+        launch, rows, frames, n_fft=n_fft, hop_length=hop_length, scale=scale * n_fft / 2, edge=2.0, divided=False
+    )
+    if pad_mode == "constant" or not (left or right):
+        return [make(signal, geometry=geometry)]
+    return [make(before, behind), make(signal, pad_mode=pad_mode, right=right, geometry=geometry)]
+
+
+def _steps(rows: int, hops: int, cover: int, teams: int) -> int:
+    """Long walks repeat few frames, short ones keep a GPU busy: about a thousand threadgroups."""
+    return max(3 * (cover - 1), 1, min(32, rows * hops // (1024 * teams)))
