@@ -1,5 +1,55 @@
-"""Host kernels."""
+"""Transforms of NumPy arrays by host kernels: fast, multi-threaded, in float32 or float64. Needs numba.
+
+numba is imported when the first of these functions is used.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+from .pool import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from .host import istft, istft_adjoint, stft, stft_adjoint
+    from .spectra import Wanted, describe, describe_given, filterbank, project, spectrogram
+    from .waveform import frame_crossings, frame_energy
+
+_HOME = {
+    "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
+    "spectra": ("Wanted", "describe", "describe_given", "filterbank", "project", "spectrogram"),
+    "waveform": ("frame_crossings", "frame_energy"),
+}
+__all__ = [
+    "Wanted",
+    "available",
+    "describe",
+    "describe_given",
+    "filterbank",
+    "frame_crossings",
+    "frame_energy",
+    "get_num_threads",
+    "istft",
+    "istft_adjoint",
+    "project",
+    "set_num_threads",
+    "spectrogram",
+    "stft",
+    "stft_adjoint",
+]
 
 
+@functools.cache
 def available() -> bool:
-    return False
+    """Whether numba is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,57 @@
+"""Spectra of host arrays, and the transpose of the inverse."""
+
+from __future__ import annotations
+
+from .compiling import inner, kernel
+from .forward import transform, write_spectrum
+from .frames import copy, copy_frame, find_frames
+from .inverse import divide
+from .state import flush_denormals, restore_state
+
+
+@inner
+def divided_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, inverse, scratch, scratch_row):  # type: ignore[no-untyped-def]
+    """Copies of a group's frames, multiplied by the inverse envelope: what :func:`find_frames` finds, for a transpose."""
+    address, row_bytes, stride, length, left, mode = signal
+    factors, covering, compact = inverse
+    for lane in range(lanes):
+        row, frame = divmod(group + min(lane, valid - 1), frames)
+        target, start = scratch + lane * scratch_row, frame * hop
+        copy_frame(real, stored, size, target, address + row * row_bytes, stride, length, start - left, n, mode)
+        divide(real, stored, size, target, start, start + n, factors, hop, frames, covering, compact)
+    return scratch, scratch_row
+
+
+@kernel
+def complex_frames(
+    real, stored, edge, signal, frames, hop, inverse, first, last, window, layout, tables, scratch, out, frame_bytes
+):  # type: ignore[no-untyped-def]
+    """Complex spectra of the frames from ``first`` up to ``last``, counted through all rows of ``signal``, to ``out``.
+
+    Args:
+        signal: As in :func:`find_frames`.
+        inverse: ``(address, covering, compact)`` of an inverse envelope that the signal is multiplied by; address 0 for
+            none.
+        layout, tables: As in :func:`transform`.
+        scratch: ``(copied frames, bytes a copied frame, transform, temporary, rows, bytes a row)``.
+    """
+    n_fft, _, _, size, real_size, _, step = layout
+    copies, copy_bytes, z, temporary, rows, row_bytes = scratch
+    lanes = step // real_size
+    width = 2 * size * (n_fft // 2 + 1)
+    state = flush_denormals(real, real)
+    for group in range(first, last, lanes):
+        valid = min(lanes, last - group)
+        if inverse[0]:
+            source, source_bytes = divided_frames(
+                real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, inverse, copies, copy_bytes
+            )
+        else:
+            source, source_bytes = find_frames(
+                real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes
+            )
+        transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
+        write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables)
+        for lane in range(valid):
+            copy(real, stored, out + frame_bytes * (group + lane), rows + row_bytes * lane, width)
+    restore_state(real, real, state)

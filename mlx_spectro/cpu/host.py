@@ -1,0 +1,397 @@
+"""Transforms of NumPy arrays by the compiled kernels: what a call has to find, and who does its parts."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro import envelope
+from mlx_spectro.geometry import Framing, overlap_length
+
+from . import fallback
+from .analysis import complex_frames
+from .fft import plan
+from .frames import PAD_MODES
+from .pool import share
+from .synthesis import signal_part
+from .vector import CHUNK, VECTOR_BYTES
+from .memory import address_of, advised, padded, workspace
+
+Array = npt.NDArray[Any]
+Inverse = tuple[int, int, int]
+_UNDIVIDED: Inverse = (0, 0, 0)
+_COMPLEX = {"float32": np.complex64, "float64": np.complex128}
+NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
+NAMES |= {np.dtype(np.complex64): "float32", np.dtype(np.complex128): "float64"}
+# smaller transforms are NumPy's to do
+_SMALLEST = 32
+
+
+class Setting(NamedTuple):
+    """What the kernels need to know of a transform length, an arithmetic type and a memory type."""
+
+    real: Any
+    """1 in the arithmetic type, whose type tells compiled code what to compute in."""
+    stored: Any
+    """1 in the memory type."""
+    lanes: int
+    bins: int
+    packed: bool
+    layout: tuple[int, ...]
+    forward: tuple[int, ...]
+    backward: tuple[int, ...]
+    forward_scratch: tuple[int, ...]
+    backward_scratch: tuple[int, ...]
+    frame_bytes: int
+    """Bytes from one copied or windowed frame to the next."""
+    row_bytes: int
+    """Bytes from one frame's complex bins to the next one's in scratch memory."""
+    keep: Any
+    """What the addresses above point into."""
+
+
+@functools.lru_cache(maxsize=128)
+def setting(n_fft: int, real: str, stored: str) -> Setting | None:
+    """The setting, None where NumPy has to do the transform."""
+    found = plan(n_fft, real) if n_fft >= _SMALLEST else None
+    if found is None:
+        return None
+    size, real_size, bins = np.dtype(stored).itemsize, np.dtype(real).itemsize, n_fft // 2 + 1
+    lanes = VECTOR_BYTES // real_size
+    frame_bytes, row_bytes = padded(n_fft * size), padded(2 * size * bins)
+    temporary = 8 * CHUNK * VECTOR_BYTES
+    common = (address_of(found.passes), len(found.passes), address_of(found.places))
+    return Setting(
+        np.dtype(real).type(1),
+        np.dtype(stored).type(1),
+        lanes,
+        bins,
+        found.packed,
+        (n_fft, found.points, int(found.packed), size, real_size, CHUNK // size, VECTOR_BYTES),
+        (*common, address_of(found.forward), address_of(found.split_forward)),
+        (*common, address_of(found.backward), address_of(found.split_backward)),
+        (lanes * frame_bytes, found.scratch, temporary, lanes * row_bytes),
+        (lanes * row_bytes, found.scratch, lanes * frame_bytes),
+        frame_bytes,
+        row_bytes,
+        found,
+    )
+
+
+def aligned_rows(x: Array) -> Array:
+    """``x [..., T]`` as ``[rows, T]``, aligned; a view where its strides allow."""
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return rows if rows.flags.aligned else rows.copy()
+
+
+def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, tuple[int, int, int]]:
+    """An array of ``shape [..., N, values]`` to write to, and its bytes a row, a value and a frame.
+
+    It is ``out`` if a frame's values, or a value's frames, lie side by side there.
+    """
+    frames, values = shape[-2:]
+    if out is not None and not out.flags.c_contiguous and out.swapaxes(-1, -2).flags.c_contiguous:
+        return advised(out), (frames * values * out.itemsize, frames * out.itemsize, out.itemsize)
+    made = advised(out if out is not None and out.flags.c_contiguous else np.empty(shape, kind))
+    return made, (frames * values * made.itemsize, made.itemsize, values * made.itemsize)
+
+
+def _analyse(
+    x: Array,
+    window: Array,
+    framing: Framing,
+    factor: float,
+    edge: float,
+    out: Array,
+    precise: bool = False,
+    frames: int = 0,
+    inverse: Inverse = _UNDIVIDED,
+) -> bool:
+    """One-sided spectra of ``x [..., T]`` to ``out [..., N, F]``, contiguous; False where NumPy has to do it."""
+    stored = NAMES[x.dtype]
+    found = setting(framing.n_fft, "float64" if precise else stored, stored)
+    if found is None:
+        return False
+    rows = aligned_rows(x)
+    length = rows.shape[1]
+    frames = frames or framing.frames(length)
+    signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
+    # of a packed transform, the even and the odd half are each taken half
+    weights = window.astype(found.real.dtype) * (0.5 * factor if found.packed else factor)
+    edge = found.real.dtype.type(2 * edge if found.packed else edge)
+    frame_bytes = found.bins * out.itemsize
+    target, samples = address_of(out), address_of(weights)
+
+    def work(first: int, last: int) -> None:
+        copies, z, temporary, bins = workspace.addresses(found.forward_scratch)
+        scratch = (copies, found.frame_bytes, z, temporary, bins, found.row_bytes)
+        complex_frames(
+            found.real, found.stored, edge, signal, frames, framing.hop_length, inverse, first, last, samples,
+            found.layout, found.forward, scratch, target, frame_bytes,
+        )  # fmt: skip
+
+    share(work, rows.shape[0] * frames, found.lanes, framing.n_fft)
+    return True
+
+
+def stft(
+    x: Array,
+    window: Array,
+    *,
+    hop_length: int,
+    left: int = 0,
+    right: int = 0,
+    pad_mode: str = "constant",
+    scale: float = 1.0,
+    onesided: bool = True,
+    precise: bool = False,
+    out: Array | None = None,
+) -> Array:
+    """Short-time Fourier transform.
+
+    Args:
+        x: float32 or float64 audio ``[..., T]`` of any strides.
+        window: Samples ``[n_fft]``.
+        hop_length: Samples between frame starts.
+        left, right: Samples by which the signal is extended before and after.
+        pad_mode: ``"constant"``, ``"reflect"``, ``"replicate"`` or ``"circular"``.
+        scale: Factor of the result.
+        onesided: Bins up to half the sample rate only.
+        precise: Compute float32 audio in float64 and round the result once.
+        out: Where to put the result.
+
+    Returns:
+        complex64 or complex128 ``[..., N, F]``.
+
+    Raises:
+        ValueError: a signal too short for its padding or for one frame.
+    """
+    framing = Framing(window.size, hop_length, left, right, pad_mode)
+    length, bins = x.shape[-1], window.size // 2 + 1
+    framing.check(length)
+    shape = (*x.shape[:-1], framing.frames(length), bins if onesided else window.size)
+    kind = _COMPLEX[NAMES[x.dtype]]
+    if out is None:
+        out = np.empty(shape, kind)
+    direct = onesided and out.flags.c_contiguous
+    half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
+    if not _analyse(x, window, framing, scale, 1.0, half, precise):
+        fallback.stft(x, window * scale, framing, half)
+    if not direct:
+        out[..., :bins] = half
+    if not onesided:
+        # the upper half mirrors the lower one
+        np.conjugate(half[..., (window.size - 1) // 2 : 0 : -1], out=out[..., bins:])
+    return out
+
+
+def istft_adjoint(
+    g: Array,
+    window: Array,
+    *,
+    frames: int,
+    hop_length: int,
+    left: int,
+    scale: float = 1.0,
+    onesided: bool = True,
+    out: Array | None = None,
+) -> Array:
+    """Transpose of :func:`istft`: a gradient ``[..., length]`` to that of the spectrum, ``[..., frames, F]``.
+
+    The gradient of a complex number is that by its real part plus ``i`` times that by its imaginary part.
+    """
+    n_fft, bins = window.size, window.size // 2 + 1
+    kind = _COMPLEX[NAMES[g.dtype]]
+    shape = (*g.shape[:-1], frames, bins if onesided else n_fft)
+    if out is None:
+        out = np.empty(shape, kind)
+    direct = onesided and out.flags.c_contiguous
+    half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
+    framing = Framing(n_fft, hop_length, left)
+    divided = _inverse_envelope(window, hop_length, frames, NAMES[g.dtype])
+    # a bin between the edges stands for itself and for its mirror image
+    if not _analyse(g, window, framing, 2 * scale / n_fft, 0.5, half, frames=frames, inverse=divided.at()):
+        fallback.istft_adjoint(g, window, framing, scale, half)
+    if not direct:
+        out[..., :bins] = half
+        out[..., bins:] = 0
+    return out
+
+
+class _Divided(NamedTuple):
+    """The inverse envelope of so many frames that all others repeat some of theirs."""
+
+    factors: Array
+    covering: int
+    compact: int
+
+    def at(self) -> Inverse:
+        return (address_of(self.factors), self.covering, self.compact)
+
+
+def _inverse_envelope(window: Array, hop_length: int, frames: int, real: str) -> _Divided:
+    covering = -(-window.size // hop_length)
+    compact = min(frames, 3 * covering)
+    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real)
+
+
+@functools.lru_cache(maxsize=32)
+def _cached_inverse_envelope(
+    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str
+) -> _Divided:
+    samples = np.frombuffer(window, kind)
+    total = overlap_length(compact, samples.size, hop_length)
+    inverse = envelope.inverse_envelope(samples, hop_length, compact, 0, total)
+    return _Divided(inverse.astype(real), covering, compact)
+
+
+def _synthesise(
+    z: Array,
+    window: Array,
+    hop_length: int,
+    factor: float,
+    edge: float,
+    low: int,
+    high: int,
+    inverse: Inverse,
+    out: Array,
+) -> bool:
+    """Samples from ``low`` up to ``high`` of overlapped frames, to ``out [..., high - low]``, whose last axis is contiguous.
+
+    False where NumPy has to do it.
+    """
+    stored = NAMES[z.dtype]
+    found = setting(window.size, stored, stored)
+    if found is None:
+        return False
+    frames = z.shape[-2]
+    spectra = z if z.ndim == 3 else z.reshape(-1, *z.shape[-2:])
+    if not spectra.flags.aligned:
+        spectra = spectra.copy()
+    rows = out if out.ndim == 2 else out.reshape(-1, high - low)
+    source = (address_of(spectra), spectra.strides[0], spectra.strides[2], spectra.strides[1])
+    weights = window.astype(found.real.dtype) * factor
+    samples, edge = address_of(weights), found.real.dtype.type(edge)
+    target, row_bytes, length = address_of(rows), rows.strides[0], high - low
+
+    def work(first: int, last: int) -> None:
+        bins, transform, windowed = workspace.addresses(found.backward_scratch)
+        scratch = (bins, found.row_bytes, transform, windowed, found.frame_bytes)
+        while first < last:
+            row, start = divmod(first, length)
+            count = min(length - start, last - first)
+            signal_part(
+                found.real, found.stored, edge, source, frames, hop_length, inverse, row, low + start,
+                low + start + count, samples, found.layout, found.backward, scratch,
+                target + row_bytes * row + out.itemsize * start,
+            )  # fmt: skip
+            first += count
+
+    # a sample costs as much as the frames over it
+    share(work, rows.shape[0] * length, found.lanes * hop_length, -(-window.size // hop_length))
+    return True
+
+
+def istft(
+    z: Array,
+    window: Array,
+    *,
+    hop_length: int,
+    left: int,
+    length: int,
+    scale: float = 1.0,
+    onesided: bool = True,
+    out: Array | None = None,
+) -> Array:
+    """Inverse STFT: windowed overlap-add over the sum of the squared windows.
+
+    Args:
+        z: complex64 or complex128 ``[..., N, F]`` of any strides; frames first or bins first in memory cost no copy.
+        window: Samples ``[n_fft]``.
+        hop_length: Samples between frame starts.
+        left: Samples cut off the start of the overlapped frames.
+        length: Samples to return.
+        scale: Factor of the result.
+        onesided: ``z`` holds ``n_fft // 2 + 1`` bins, else ``n_fft``.
+        out: Where to put the result.
+
+    Returns:
+        float32 or float64 ``[..., length]``; 0 where the envelope is below 1e-11 and beyond the last frame.
+    """
+    n_fft, frames = window.size, z.shape[-2]
+    half = z if onesided else z[..., : n_fft // 2 + 1]
+    real = NAMES[z.dtype]
+    shape = (*z.shape[:-2], length)
+    target = advised(out if out is not None and out.flags.c_contiguous else np.empty(shape, real))
+    covered = max(0, min(length, overlap_length(frames, n_fft, hop_length) - left))
+    kept = target[..., :covered]
+    if covered:
+        divided = _inverse_envelope(window, hop_length, frames, real)
+        if not _synthesise(half, window, hop_length, scale / n_fft, 1.0, left, left + covered, divided.at(), kept):
+            fallback.istft(half, window, Framing(n_fft, hop_length, left), scale, kept)
+    target[..., covered:] = 0
+    if out is not None and out is not target:
+        out[...] = target
+    return target if out is None else out
+
+
+def stft_adjoint(
+    g: Array,
+    window: Array,
+    *,
+    length: int,
+    hop_length: int,
+    left: int = 0,
+    right: int = 0,
+    pad_mode: str = "constant",
+    scale: float = 1.0,
+    onesided: bool = True,
+    out: Array | None = None,
+) -> Array:
+    """Transpose of :func:`stft`: a gradient ``[..., N, F]`` to that of the audio, ``[..., length]``.
+
+    The gradient of a complex number is that by its real part plus ``i`` times that by its imaginary part.
+    """
+    n_fft, frames, bins = window.size, g.shape[-2], window.size // 2 + 1
+    if not onesided:
+        # a bin above half the sample rate bears on the audio as its mirror image does
+        half = g[..., :bins].copy()
+        half[..., 1 : n_fft - bins + 1] += np.conjugate(g[..., : bins - 1 : -1])
+        g = half
+    real = NAMES[g.dtype]
+    target = advised(out if out is not None and out.flags.c_contiguous else np.empty((*g.shape[:-2], length), real))
+    covered = overlap_length(frames, n_fft, hop_length)
+
+    def part(low: int, high: int, result: Array) -> Array:
+        end = max(low, min(high, covered))
+        result[..., end - low :] = 0
+        here = result[..., : end - low]
+        if end > low and not _synthesise(g, window, hop_length, 0.5 * scale, 2.0, low, end, _UNDIVIDED, here):
+            fallback.stft_adjoint(g, window * scale, hop_length, low, here)
+        return result
+
+    part(left, left + length, target)
+    if pad_mode != "constant":
+        before = part(0, left, np.empty((*g.shape[:-2], left), real))
+        after = part(left + length, left + length + right, np.empty((*g.shape[:-2], right), real))
+        _fold(target, before, after, pad_mode)
+    if out is not None and out is not target:
+        out[...] = target
+    return target if out is None else out
+
+
+def _fold(x: Array, before: Array, after: Array, pad_mode: str) -> None:
+    """Add to ``x [..., T]`` what its padding received."""
+    left, right, length = before.shape[-1], after.shape[-1], x.shape[-1]
+    if pad_mode == "reflect":
+        x[..., 1 : left + 1] += before[..., ::-1]
+        x[..., length - 1 - right : length - 1] += after[..., ::-1]
+    elif pad_mode == "replicate":
+        x[..., 0] += before.sum(axis=-1)
+        x[..., -1] += after.sum(axis=-1)
+    else:
+        x[..., length - left :] += before
+        x[..., :right] += after

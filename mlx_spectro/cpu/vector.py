@@ -1,0 +1,385 @@
+"""Vectors whose lanes are frames: a small algebra over LLVM's vector instructions, for numba.
+
+A kernel works on as many frames at once as a vector has lanes, so that a transform of one frame, written down once, is
+a transform of all of them and needs no shuffling. :func:`operation` makes of a Python function that writes such algebra
+one that compiled code can call with addresses.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_REALS = {types.float32: (ir.FloatType(), 4), types.float64: (ir.DoubleType(), 8)}
+# no nnan and no ninf: what is not finite has to stay so
+_FLAGS = ("contract", "nsz")
+# bytes of a row that are gathered or scattered at once
+CHUNK = 16
+
+
+def _vector_bytes() -> int:
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") and features.get("avx512dq") else 32
+
+
+VECTOR_BYTES = _vector_bytes()
+
+
+class Vec:
+    """One value in every lane."""
+
+    __slots__ = ("kit", "value")
+
+    def __init__(self, kit: Kit, value: Any) -> None:
+        self.kit, self.value = kit, value
+
+    def __add__(self, other: Vec) -> Vec:
+        return Vec(self.kit, self.kit.builder.fadd(self.value, other.value, flags=_FLAGS))
+
+    def __sub__(self, other: Vec) -> Vec:
+        return Vec(self.kit, self.kit.builder.fsub(self.value, other.value, flags=_FLAGS))
+
+    def __mul__(self, other: Vec) -> Vec:
+        return Vec(self.kit, self.kit.builder.fmul(self.value, other.value, flags=_FLAGS))
+
+    def __truediv__(self, other: Vec) -> Vec:
+        return Vec(self.kit, self.kit.builder.fdiv(self.value, other.value, flags=_FLAGS))
+
+    def __neg__(self) -> Vec:
+        return Vec(self.kit, self.kit.builder.fneg(self.value))
+
+    def at_least(self, other: Vec) -> Vec:
+        """The larger of the two; NaN where self is."""
+        return self.where("ugt", other, self, other)
+
+    def where(self, relation: str, other: Vec, yes: Vec, no: Vec) -> Vec:
+        """``yes`` in the lanes where self stands in LLVM's ``relation`` to ``other``, ``no`` elsewhere."""
+        builder = self.kit.builder
+        compare = builder.fcmp_unordered if relation[0] == "u" else builder.fcmp_ordered
+        symbol = {"gt": ">", "lt": "<"}[relation[1:]]
+        return Vec(self.kit, builder.select(compare(symbol, self.value, other.value), yes.value, no.value))
+
+
+class Complex(NamedTuple):
+    """A complex value in every lane."""
+
+    re: Vec
+    im: Vec
+
+    def plus(self, other: Complex) -> Complex:
+        return Complex(self.re + other.re, self.im + other.im)
+
+    def minus(self, other: Complex) -> Complex:
+        return Complex(self.re - other.re, self.im - other.im)
+
+    def times(self, other: Complex) -> Complex:
+        return Complex(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
+
+    def scaled(self, factor: Vec) -> Complex:
+        return Complex(self.re * factor, self.im * factor)
+
+    def plus_i(self, other: Complex, sign: int) -> Complex:
+        """``self + sign * i * other``."""
+        if sign > 0:
+            return Complex(self.re - other.im, self.im + other.re)
+        return Complex(self.re + other.im, self.im - other.re)
+
+    @property
+    def conjugate(self) -> Complex:
+        return Complex(self.re, -self.im)
+
+    @property
+    def energy(self) -> Vec:
+        return self.re * self.re + self.im * self.im
+
+
+class Kit:
+    """Loads, stores and constants for vectors of one arithmetic type, kept in memory as another."""
+
+    def __init__(self, builder: Any, real: Any, stored: Any) -> None:
+        self.builder = builder
+        self.element, self.size = _REALS[real]
+        self.stored, self.stored_size = _REALS[stored]
+        self.lanes = VECTOR_BYTES // self.size
+        self.vector = ir.VectorType(self.element, self.lanes)
+        # bytes of a vector in scratch memory, where values keep their arithmetic type
+        self.step = self.lanes * self.size
+        self.pointer, self.index, self.false = ir.PointerType(), _I64, ir.Constant(ir.IntType(1), 0)
+
+    # addresses, integers and scalars
+
+    def at(self, address: Any, offset: Any = 0) -> Any:
+        """``address + offset``."""
+        if isinstance(offset, int):
+            return self.builder.add(address, _I64(offset)) if offset else address
+        return self.builder.add(address, offset)
+
+    def times(self, a: Any, b: Any) -> Any:
+        """``a * b``."""
+        return self.builder.mul(a, _I64(b) if isinstance(b, int) else b)
+
+    @contextmanager
+    def loop(self, count: Any) -> Iterator[Any]:
+        """A loop in the compiled code; gives its index."""
+        with cgutils.for_range(self.builder, count) as loop:
+            yield loop.index
+
+    @contextmanager
+    def when(self, a: Any, value: int) -> Iterator[None]:
+        """What follows happens in the compiled code if ``a`` equals ``value``."""
+        with self.builder.if_then(self.builder.icmp_signed("==", a, _I64(value))):
+            yield
+
+    def integer(self, address: Any) -> Any:
+        """The 64-bit integer at an address."""
+        return self._load(address, _I64, 8)
+
+    def byte(self, number: int) -> Any:
+        return ir.IntType(8)(number)
+
+    def peek(self, address: Any) -> Any:
+        """The stored number at an address."""
+        return self._load(address, self.stored, self.stored_size)
+
+    def poke(self, address: Any, value: Any) -> None:
+        """Store a number at an address."""
+        self._store(value, address, self.stored_size)
+
+    def variable(self) -> Any:
+        """A vector that changes inside a loop; starts at 0. See :meth:`get` and :meth:`put`."""
+        return cgutils.alloca_once_value(self.builder, ir.Constant(self.vector, [0.0] * self.lanes))
+
+    def get(self, variable: Any) -> Vec:
+        return Vec(self, self.builder.load(variable))
+
+    def put(self, variable: Any, value: Vec) -> None:
+        self.builder.store(value.value, variable)
+
+    # vectors in scratch memory
+
+    def load(self, address: Any, offset: int = 0) -> Vec:
+        return Vec(self, self._load(self.at(address, offset), self.vector, self.size))
+
+    def store(self, value: Vec, address: Any, offset: int = 0) -> None:
+        self._store(value.value, self.at(address, offset), self.size)
+
+    def load_complex(self, address: Any) -> Complex:
+        return Complex(self.load(address), self.load(address, self.step))
+
+    def store_complex(self, value: Complex, address: Any) -> None:
+        self.store(value.re, address)
+        self.store(value.im, address, self.step)
+
+    # one number for all lanes
+
+    def constant(self, number: float) -> Vec:
+        return Vec(self, ir.Constant(self.vector, [number] * self.lanes))
+
+    def spread(self, scalar: Any) -> Vec:
+        """A scalar of the arithmetic type in every lane."""
+        start = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(start, scalar, _I32(0))
+        return Vec(self, self._shuffle(first, start, [0] * self.lanes))
+
+    def broadcast(self, address: Any, offset: int = 0) -> Vec:
+        """The number at an address in every lane."""
+        return self.spread(self._load(self.at(address, offset), self.element, self.size))
+
+    def twiddle(self, address: Any, offset: int = 0) -> Complex:
+        """The complex number at an address in every lane."""
+        return Complex(self.broadcast(address, offset), self.broadcast(address, offset + self.size))
+
+    # memory where each lane has a row of its own, or where lanes lie side by side
+
+    @property
+    def chunk(self) -> int:
+        """Values of a row that are gathered or scattered at once."""
+        return CHUNK // self.stored_size
+
+    def gather(self, address: Any, row_bytes: Any) -> list[Vec]:
+        """The next :attr:`chunk` values of each lane's row, one vector a value."""
+        piece = ir.VectorType(self.stored, self.chunk)
+        rows = []
+        for _ in range(self.lanes):
+            rows.append(self._load(address, piece, self.stored_size))
+            address = self.at(address, row_bytes)
+        return [self._arithmetic(v) for v in self._transposed(self._joined(rows))]
+
+    def scatter(self, values: Sequence[Vec], address: Any, row_bytes: Any) -> None:
+        """Write :attr:`chunk` values to each lane's row."""
+        turned = self._transposed([self._in_memory(v) for v in values])
+        for lane in range(self.lanes):
+            group, vector = divmod(lane, self.chunk)
+            first = group * self.chunk
+            piece = self._shuffle(turned[vector], turned[vector], range(first, first + self.chunk))
+            self._store(piece, address, self.stored_size)
+            address = self.at(address, row_bytes)
+
+    def load_stored(self, address: Any) -> Vec:
+        """A value of each lane, side by side."""
+        return self._arithmetic(self._load(address, ir.VectorType(self.stored, self.lanes), self.stored_size))
+
+    def store_stored(self, value: Vec, address: Any) -> None:
+        """A value of each lane, side by side."""
+        self._store(self._in_memory(value), address, self.stored_size)
+
+    def load_pairs(self, address: Any) -> Complex:
+        """A complex value of each lane, side by side."""
+        both = self._load(address, ir.VectorType(self.stored, 2 * self.lanes), self.stored_size)
+        even, odd = (self._shuffle(both, both, range(part, 2 * self.lanes, 2)) for part in (0, 1))
+        return Complex(self._arithmetic(even), self._arithmetic(odd))
+
+    def load_lanes(self, address: Any, row_bytes: Any) -> Vec:
+        """A value of each lane, ``row_bytes`` apart."""
+        vector = ir.Constant(ir.VectorType(self.stored, self.lanes), ir.Undefined)
+        for lane in range(self.lanes):
+            vector = self.builder.insert_element(vector, self.peek(address), _I32(lane))
+            address = self.at(address, row_bytes)
+        return self._arithmetic(vector)
+
+    def store_lane(self, value: Vec, lane: int, address: Any) -> None:
+        """One lane's value."""
+        self.poke(address, self.builder.extract_element(self._in_memory(value), _I32(lane)))
+
+    # functions
+
+    def sqrt(self, x: Vec) -> Vec:
+        return self._intrinsic("llvm.sqrt", x)
+
+    def magnitude(self, x: Vec) -> Vec:
+        """Absolute value."""
+        return self._intrinsic("llvm.fabs", x)
+
+    def log(self, x: Vec) -> Vec:
+        """Natural logarithm of positive normal numbers; infinity and NaN stay.
+
+        With ``x = 2**e * m``, ``m`` near 1, and ``s = (m - 1) / (m + 1)``, it is ``e log 2 + 2 (s + s**3 / 3 + ...)``.
+        """
+        builder = self.builder
+        digits, width, terms = (23, 32, 5) if self.size == 4 else (52, 64, 11)
+        integers = ir.VectorType(ir.IntType(width), self.lanes)
+
+        def spread(number: int) -> Any:
+            return ir.Constant(integers, [number] * self.lanes)
+
+        bits = builder.bitcast(x.value, integers)
+        # counted from sqrt(1/2), so that m lies within a factor of sqrt(2) of 1
+        root_half = 0x3F3504F3 if self.size == 4 else 0x3FE6A09E667F3BCD
+        exponent = builder.ashr(builder.sub(bits, spread(root_half)), spread(digits))
+        m = Vec(self, builder.bitcast(builder.sub(bits, builder.shl(exponent, spread(digits))), self.vector))
+        e = Vec(self, builder.sitofp(exponent, self.vector))
+        one = self.constant(1.0)
+        s = (m - one) / (m + one)
+        square = s * s
+        series = self.constant(2.0 / (2 * terms + 1))
+        for k in reversed(range(1, terms)):
+            series = series * square + self.constant(2.0 / (2 * k + 1))
+        # 2 s is exact, and so is e times the leading digits of log 2
+        high = 0.693359375
+        result = e * self.constant(high) + (s + s) + (e * self.constant(math.log(2) - high) + series * square * s)
+        return x.where("olt", self.constant(math.inf), result, x)
+
+    def _intrinsic(self, name: str, x: Vec) -> Vec:
+        kind = f"{name}.v{self.lanes}f{8 * self.size}"
+        function = self.builder.module.declare_intrinsic(kind, (), ir.FunctionType(self.vector, [self.vector]))
+        return Vec(self, self.builder.call(function, [x.value]))
+
+    # representation
+
+    def _load(self, address: Any, kind: Any, align: int) -> Any:
+        return self.builder.load(self.builder.inttoptr(address, self.pointer), align=align, typ=kind)
+
+    def _store(self, value: Any, address: Any, align: int) -> None:
+        self.builder.store(value, self.builder.inttoptr(address, self.pointer), align=align)
+
+    def _shuffle(self, a: Any, b: Any, lanes: Sequence[int]) -> Any:
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, len(lanes)), list(lanes)))
+
+    def _arithmetic(self, stored: Any) -> Vec:
+        if self.stored_size == self.size:
+            return Vec(self, stored)
+        return Vec(self, self.builder.fpext(stored, self.vector))
+
+    def _in_memory(self, value: Vec) -> Any:
+        if self.stored_size == self.size:
+            return value.value
+        return self.builder.fptrunc(value.value, ir.VectorType(self.stored, self.lanes))
+
+    def _joined(self, rows: list[Any]) -> list[Any]:
+        """Rows of ``chunk`` values as ``chunk`` full vectors: vector ``t`` holds rows ``t``, ``t + chunk``, ..."""
+        vectors = []
+        for t in range(self.chunk):
+            parts = rows[t :: self.chunk]
+            while len(parts) > 1:
+                both = range(2 * parts[0].type.count)
+                parts = [self._shuffle(a, b, both) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+            vectors.append(parts[0])
+        return vectors
+
+    def _transposed(self, vectors: list[Any]) -> list[Any]:
+        """Squares of ``chunk`` by ``chunk`` values, side by side in ``chunk`` vectors, each turned about its diagonal."""
+        lanes, width = range(self.lanes), 1
+        while width < self.chunk:
+            low = [j if not j & width else self.lanes + j - width for j in lanes]
+            high = [j + width if not j & width else self.lanes + j for j in lanes]
+            turned = list(vectors)
+            for i in range(self.chunk):
+                if not i & width:
+                    a, b = vectors[i], vectors[i + width]
+                    turned[i], turned[i + width] = self._shuffle(a, b, low), self._shuffle(a, b, high)
+            vectors = turned
+            width *= 2
+        return vectors
+
+
+def operation(*names: str, returns: str = "") -> Callable[[Callable[..., Any]], Any]:
+    """Make a function of compiled code out of one that writes vector algebra.
+
+    The function is called in compiled code as ``f(real, stored, *arguments)``: the types of the numbers ``real`` and
+    ``stored`` choose the arithmetic and the memory type. ``body(kit, *arguments)`` writes the code.
+
+    Args:
+        names: Arguments, each an address or an integer; ``"name:real"`` or ``"name:stored"`` for a number of that type.
+        returns: ``"real"``, ``"stored"`` or ``"integer"`` if the body returns such a number.
+    """
+
+    def decorate(body: Callable[..., Any]) -> Any:
+        def definition(_typing_context: Any, real: Any, stored: Any, *_: Any) -> Any:
+            kinds = {"": types.void, "real": real, "stored": stored, "integer": types.intp}
+            arguments = [kinds[name.partition(":")[2] or "integer"] for name in names]
+            signature = kinds[returns](real, stored, *arguments)
+
+            def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+                result = body(Kit(builder, real, stored), *values[2:])
+                return result if returns else context.get_dummy_value()
+
+            return signature, generate
+
+        parameters = ["typing_context", "real", "stored", *(name.partition(":")[0] for name in names)]
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        signature = inspect.Signature([inspect.Parameter(p, kind) for p in parameters])
+        definition.__signature__ = signature  # type: ignore[attr-defined]
+        definition.__name__, definition.__doc__ = body.__name__, body.__doc__
+        return intrinsic(definition)
+
+    return decorate
+
+
+@operation("address", "i", returns="integer")
+def integer(kit: Kit, address: Any, i: Any) -> Any:
+    """The 64-bit integer at ``address[i]``."""
+    return kit.integer(kit.at(address, kit.times(i, 8)))
+
+
+def lanes(size: int) -> int:
+    """Lanes of a vector of numbers of ``size`` bytes."""
+    return VECTOR_BYTES // size
