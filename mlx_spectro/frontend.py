@@ -54,12 +54,14 @@ def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -
     return operators.spectrogram(x, transform.window, transform.framing(x.shape[-1]), power=power, scale=scale)
 
 
-def filterbank(transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0) -> mx.array:
+def filterbank(
+    transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0, ending: operators.Ending = None
+) -> mx.array:
     """Filtered spectrogram ``[..., N, filters]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
     x = as_audio(x[None] if x.ndim == 1 else x)
     scale = transform.n_fft**-0.5 if transform.normalized else 1.0
     framing = transform.framing(x.shape[-1])
-    return operators.filterbank(x, transform.window, framing, bank, power=power, scale=scale)
+    return operators.filterbank(x, transform.window, framing, bank, power=power, scale=scale, ending=ending)
 
 
 def like_input(x: mx.array, y: mx.array) -> mx.array:

@@ -9,8 +9,8 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from . import _check, banks
-from .decibel import clip_below_peak, example_axes, packed_axes, to_decibel
+from . import _check, banks, operators
+from .decibel import clip_below_peak, example_axes, packed_axes
 from .frontend import Compilable, constant, filterbank, shared_transform, spectrogram
 from .types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
 
@@ -157,13 +157,16 @@ class MelSpectrogramTransform(Compilable):
             ValueError: an unknown scale, or both ``output_scale`` and a ``to_db`` that contradicts it.
         """
         scale = self._scale(output_scale, to_db)
-        mel = mx.swapaxes(filterbank(self.spectral, x, self.mel_fb, self.power), -1, -2)
-        if scale == "linear":
+        endings: dict[str, operators.Ending] = {
+            "linear": None,
+            "log": ("log", self.log_amin, self.log_mode == "add"),
+            "db": ("db", 20.0 / self.power, DB_AMIN, 1.0),
+        }
+        mel = mx.swapaxes(filterbank(self.spectral, x, self.mel_fb, self.power, endings[scale]), -1, -2)
+        if scale != "db":
             return mel
-        if scale == "log":
-            return mx.log(mel + self.log_amin if self.log_mode == "add" else mx.maximum(mel, self.log_amin))
         axes = packed_axes(mel) if self.mode == "torchaudio_compat" else example_axes(mel)
-        return clip_below_peak(to_decibel(mel, 20.0 / self.power, DB_AMIN), self.top_db, axes)
+        return clip_below_peak(mel, self.top_db, axes)
 
     def __call__(
         self, x: mx.array, *, output_scale: MelOutputScale | None = None, to_db: bool | None = None

@@ -1,32 +1,39 @@
-"""The STFT and its inverse as differentiable operators on MLX arrays, whoever computes them.
+"""What everything here is made of, on MLX arrays, by the fastest implementation present, with every transformation.
 
-Both are linear, so one rule each gives every transform: the derivative is the operator itself, the gradient is its
-transpose, and a batch axis is one more leading axis.
+The STFT and its inverse are linear, so one rule each gives them all: the derivative is the operator itself, the
+gradient its transpose, and a batch axis is one more leading axis. A fused operator takes its derivatives from parts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import mlx.core as mx
 
-from . import kernels
+from . import backend, by_gpu, by_host, kernels
 from . import stft as plain
+from .decibel import to_decibel
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
 
-
-def is_traced(x: mx.array) -> bool:
-    """Whether ``x`` stands for a value inside ``mx.compile`` or ``mx.vmap``; MLX tells in no other way."""
-    try:
-        mx.eval(x)
-    except ValueError:
-        return True
-    return False
-
-
 Operator = Callable[[mx.array], mx.array]
+# what is taken of a filtered spectrogram: nothing; ("log", amin, added) for log(max(x, amin)), or log(x + amin) if
+# added; or ("db", multiplier, amin, reference) for multiplier * log10(max(x, amin) / max(reference, amin))
+Ending = tuple[Any, ...] | None
+
+
+def _with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Operator:
+    operator: Any = mx.custom_function(forward)
+    operator.vjp(lambda primal, cotangent, _output: vjp(primal, cotangent))
+    operator.jvp(jvp)
+
+    def vmap(x: mx.array, axis: int | None) -> tuple[Any, int | None]:
+        return (operator(x), None) if axis is None else (operator(mx.moveaxis(x, axis, 0)), 0)
+
+    operator.vmap(vmap)
+    return operator  # type: ignore[no-any-return]
 
 
 def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], mx.array]) -> Operator:
@@ -36,49 +43,124 @@ def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], m
         forward: Takes and returns one array, with any leading axes.
         transpose: Takes a cotangent and the shape of ``forward``'s input.
     """
-    operator: Any = mx.custom_function(forward)
 
-    def vjp(primal: mx.array, cotangent: mx.array, _output: mx.array) -> mx.array:
+    def vjp(primal: mx.array, cotangent: mx.array) -> mx.array:
         shape = primal.shape
         return linear(lambda g: transpose(g, shape), lambda t, _: forward(t))(cotangent)
 
-    def jvp(_primal: mx.array, tangent: mx.array) -> Any:
-        return operator(tangent)
-
-    def vmap(x: mx.array, axis: int | None) -> tuple[Any, int | None]:
-        return (operator(x), None) if axis is None else (operator(mx.moveaxis(x, axis, 0)), 0)
-
-    operator.vjp(vjp)
-    operator.jvp(jvp)
-    operator.vmap(vmap)
-    return operator  # type: ignore[no-any-return]
+    return _with_rules(forward, vjp, lambda _primal, tangent: linear(forward, transpose)(tangent))
 
 
-def stft(x: mx.array, window: mx.array, framing: Framing, **options: Any) -> mx.array:
-    """:func:`mlx_spectro.stft.stft` by the fastest implementation present."""
-    return plain.stft(x, window, framing, **options)
+def fused(forward: Operator, parts: Operator) -> Operator:
+    """``forward`` with the derivatives of ``parts``, which computes the same step by step."""
+    return _with_rules(
+        forward,
+        lambda primal, cotangent: mx.vjp(parts, [primal], [cotangent])[1][0],
+        lambda primal, tangent: mx.jvp(parts, [primal], [tangent])[1][0],
+    )
 
 
-def istft(z: mx.array, window: mx.array, framing: Framing, length: int, **options: Any) -> mx.array:
-    """:func:`mlx_spectro.stft.istft` by the fastest implementation present."""
-    return plain.istft(z, window, framing, length, **options)
+def _serving(n_fft: int) -> ModuleType | None:
+    """The module whose kernels serve here, None for plain ops."""
+    module = {"host": by_host, "gpu": by_gpu}.get(backend.preferred())
+    return module if module is not None and module.serves(n_fft) else None
 
 
-def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float = 1.0, **options: Any) -> mx.array:
-    """:func:`mlx_spectro.stft.spectrogram` by the fastest implementation present."""
-    return plain.spectrogram(x, window, framing, power=power, **options)
+def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
+    """:func:`mlx_spectro.stft.stft`."""
+    by = _serving(framing.n_fft)
+    if by is None:
+        return plain.stft(x, window, framing, scale=scale, onesided=onesided)
+    framing.check(x.shape[-1])
+    operator = linear(
+        lambda x: by.stft(x, window, framing, scale),
+        lambda g, shape: by.stft_adjoint(g, window, framing, scale, shape[-1]),
+    )
+    return operator(x) if onesided else _mirrored(operator(x), framing.n_fft)
+
+
+def _mirrored(half: mx.array, n_fft: int) -> mx.array:
+    """Two-sided spectrum of a real signal, of its one-sided one."""
+    return mx.concatenate([half, mx.conj(half[..., (n_fft - 1) // 2 : 0 : -1])], axis=-1)
+
+
+def istft(
+    z: mx.array, window: mx.array, framing: Framing, length: int, *, scale: float = 1.0, onesided: bool = True
+) -> mx.array:
+    """:func:`mlx_spectro.stft.istft`."""
+    by = _serving(framing.n_fft)
+    if by is None:
+        return plain.istft(z, window, framing, length, scale=scale, onesided=onesided)
+    operator = linear(
+        lambda z: by.istft(z, window, framing, scale, length),
+        lambda g, shape: by.istft_adjoint(g, window, framing, scale, shape[-2]),
+    )
+    return operator(z if onesided else z[..., : framing.n_fft // 2 + 1])
+
+
+def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float = 1.0, scale: float = 1.0) -> mx.array:
+    """Magnitudes ``[..., N, F]`` of :func:`stft`, to a power."""
+    framing.check(x.shape[-1])
+
+    def parts(x: mx.array) -> mx.array:
+        return plain.magnitudes(stft(x, window, framing, scale=scale), power)
+
+    by = _serving(framing.n_fft)
+    if by is None:
+        return parts(x)
+
+    def forward(x: mx.array) -> mx.array:
+        whole = by.spectrogram(x, window, framing, scale, power)
+        return parts(x) if whole is None else whole
+
+    return fused(forward, parts)(x)
 
 
 def filterbank(
-    x: mx.array, window: mx.array, framing: Framing, bank: mx.array, *, power: float = 1.0, **options: Any
+    x: mx.array,
+    window: mx.array,
+    framing: Framing,
+    bank: mx.array,
+    *,
+    power: float = 1.0,
+    scale: float = 1.0,
+    ending: Ending = None,
 ) -> mx.array:
-    """Filtered spectrogram ``[..., N, filters]``: the spectrogram to ``power``, times ``bank [F, filters]``."""
-    return project(plain.spectrogram(x, window, framing, power=power, **options), bank)
+    """Filtered spectrogram ``[..., N, filters]``: the spectrogram to ``power``, times ``bank [F, filters]``, ended."""
+    framing.check(x.shape[-1])
+
+    def parts(x: mx.array) -> mx.array:
+        return ended(project(spectrogram(x, window, framing, power=power, scale=scale), bank), ending)
+
+    by = _serving(framing.n_fft)
+    if by is None or not hasattr(by, "filterbank"):
+        return parts(x)
+
+    def forward(x: mx.array) -> mx.array:
+        whole = by.filterbank(x, window, framing, scale, power, bank, ending)
+        return parts(x) if whole is None else whole
+
+    return fused(forward, parts)(x)
+
+
+def ended(x: mx.array, ending: Ending) -> mx.array:
+    """``x`` or its logarithm, as ``ending`` says."""
+    if ending is None:
+        return x
+    if ending[0] == "log":
+        _, amin, added = ending
+        return mx.log(x + amin if added else mx.maximum(x, amin))
+    return to_decibel(x, *ending[1:])
 
 
 def project(x: mx.array, bank: mx.array) -> mx.array:
     """``x [..., N, F] @ bank [F, filters]`` in true float32 on every device."""
-    return linear(lambda x: plain.product(x, bank), lambda g, _: plain.product(g, bank.T))(x)
+
+    def forward(x: mx.array) -> mx.array:
+        by_kernels = by_host.project(x, bank) if backend.preferred() == "host" else None
+        return plain.product(x, bank) if by_kernels is None else by_kernels
+
+    return linear(forward, lambda g, _: plain.product(g, bank.T))(x)
 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
@@ -86,8 +168,8 @@ def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     return add_overlapping(frames, hop_length)
 
 
-def require_gpu(name: str, framing: Framing) -> None:
-    """Raise RuntimeError where no fused GPU kernel serves the operator ``name``, saying why."""
-    reason = kernels.why_not(name, framing.n_fft, framing.hop_length)
+def require_gpu(n_fft: int) -> None:
+    """Raise RuntimeError where no fused GPU kernel transforms frames of ``n_fft`` samples, saying why."""
+    reason = kernels.why_not(n_fft)
     if reason:
         raise RuntimeError(f"backend_policy='metal' needs the fused GPU kernels: {reason}")

@@ -36,17 +36,8 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     return mx.fft.fft(windowed.astype(mx.complex64))
 
 
-def spectrogram(
-    x: mx.array,
-    window: mx.array,
-    framing: Framing,
-    *,
-    power: float = 1.0,
-    scale: float = 1.0,
-    onesided: bool = True,
-) -> mx.array:
-    """Magnitudes ``[..., N, F]`` of :func:`stft`, to a power. Where a magnitude is 0, so is its gradient."""
-    z = stft(x, window, framing, scale=scale, onesided=onesided)
+def magnitudes(z: mx.array, power: float) -> mx.array:
+    """Magnitudes of ``z`` to ``power``. Where a magnitude is 0, so is its gradient."""
     energy = mx.square(mx.real(z)) + mx.square(mx.imag(z))
     if power == 2.0:
         return energy

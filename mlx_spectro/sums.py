@@ -26,7 +26,7 @@ def mean(x: mx.array) -> mx.array:
 
 
 def root(x: mx.array, order: float = 2.0) -> mx.array:
-    """``x ** (1 / order)``; where ``x`` is 0, so is the gradient: the slope is infinite, and 0 times it would be NaN."""
+    """``x ** (1 / order)``; where ``x`` is 0, so is the gradient: the slope is infinite, and 0 times that is NaN."""
     silent = x == 0
     safe = mx.where(silent, 1.0, x)
     return mx.where(silent, 0.0, mx.sqrt(safe) if order == 2.0 else mx.power(safe, 1.0 / order))

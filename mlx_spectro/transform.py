@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import mlx.core as mx
 import numpy as np
 
-from . import _check, backend, diagnostics, envelope, operators
+from . import _check, backend, by_host, diagnostics, envelope, operators
 from . import stft as plain
 from .geometry import Framing, centred, overlap_length, resolve_fft_params
 from .types import (
@@ -196,7 +196,7 @@ class SpectralTransform:
         if strategy != "native" and policy != "auto":
             raise ValueError(f"long_mode_strategy={strategy!r} needs backend_policy='auto', got {policy!r}")
         z = self._as_frames(z, input_layout)
-        if validate and not operators.is_traced(z) and not mx.isfinite(mx.abs(z)).all().item():
+        if validate and not by_host.is_traced(z) and not mx.isfinite(mx.abs(z)).all().item():
             raise ValueError("istft got a spectrum with NaN or infinite values")
         frames = z.shape[-2]
         left = self.n_fft // 2 if self.center else 0
@@ -210,7 +210,7 @@ class SpectralTransform:
         if beyond and strategy == "numpy_fallback":
             return plain.synthesis(self._inverse_fft_by_numpy(z), self._window, framing, length, scale=scale)
         if policy == "metal":
-            operators.require_gpu("istft", framing)
+            operators.require_gpu(self.n_fft)
         unfused = not allow_fused or policy == "mlx_fft"
         with backend.implementation("plain") if unfused else contextlib.nullcontext():
             return operators.istft(z, self._window, framing, length, scale=scale, onesided=self.onesided)

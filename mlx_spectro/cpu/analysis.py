@@ -10,8 +10,8 @@ from .state import flush_denormals, restore_state
 
 
 @inner
-def divided_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, inverse, scratch, scratch_row):  # type: ignore[no-untyped-def]
-    """Copies of a group's frames, multiplied by the inverse envelope: what :func:`find_frames` finds, for a transpose."""
+def divided_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, inverse, scratch, scratch_row):
+    """Copies of a group's frames times the inverse envelope: what :func:`find_frames` finds, for a transpose."""
     address, row_bytes, stride, length, left, mode = signal
     factors, covering, compact = inverse
     for lane in range(lanes):
@@ -25,7 +25,7 @@ def divided_frames(real, stored, size, lanes, group, valid, signal, frames, hop,
 @kernel
 def complex_frames(
     real, stored, edge, signal, frames, hop, inverse, first, last, window, layout, tables, scratch, out, frame_bytes
-):  # type: ignore[no-untyped-def]
+):
     """Complex spectra of the frames from ``first`` up to ``last``, counted through all rows of ``signal``, to ``out``.
 
     Args:

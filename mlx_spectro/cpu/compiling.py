@@ -75,14 +75,14 @@ class _Locator(caching._CacheLocator):
 
 
 class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes: ClassVar[list[Any]] = [_Locator]
+    _locator_classes: ClassVar[list[Any]] = [_Locator]  # type: ignore[misc]
 
 
 class _Cache(caching.FunctionCache):
     _impl_class = _Implementation
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        found = super().load_overload(signature, target)
+        found = super().load_overload(signature, target)  # type: ignore[no-untyped-call]
         if found is None:
             _say_once()
         return found
@@ -97,7 +97,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function``, which Python code calls, and keep what comes of it."""
     compiled = numba.njit(**OPTIONS)(function)
     if cache_folder() is not None:
-        compiled._cache = _Cache(function)
+        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
     return compiled
 
 

@@ -125,8 +125,8 @@ def describe(real, block, count, wanted, hz, squared, numbers, bands, scratch, r
     """The wanted descriptors of the ``count`` magnitudes at ``block``, one vector a number, at ``results``; how many.
 
     Args:
-        wanted: Bits of :data:`CENTROID` and so on; results lie in the order of the bits, two for flatness (logarithms' mean
-            and mean) and two a band for contrast (valley and peak).
+        wanted: Bits of :data:`CENTROID` and so on; results lie in the order of the bits, two for flatness (the mean of
+            the logarithms and the mean) and two a band for contrast (valley and peak).
         hz: Address of the bins' frequencies.
         squared: ``(bandwidth of order 2 rather than 1, flatness of squares)``.
         numbers: ``(share of rolloff, amin of flatness)``.

@@ -1,4 +1,4 @@
-"""What can follow the magnitudes of a spectrum, still in scratch memory, one vector a bin: filters, logarithms, storing."""
+"""What can follow the magnitudes of a spectrum, in scratch memory, one vector a bin: filters, logarithms, storing."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ from .compiling import inner
 from .frames import copy
 from .vector import Kit, integer, operation
 
+# sums that take turns, so that each stays short
+_TURNS = 4
+
 
 @operation("block", "weights", "count", "target")
 def weigh(kit: Kit, block: Any, weights: Any, count: Any, target: Any) -> None:
     """Sum of ``count`` bins from ``block``, each times its weight."""
-    sums = [kit.variable(), kit.variable()]
-    half = kit.builder.lshr(count, kit.index(1))
-    with kit.loop(half) as pair:
+    sums = [kit.variable() for _ in range(_TURNS)]
+
+    def add(total: Any, i: Any) -> None:
+        weight = kit.broadcast(kit.at(weights, kit.times(i, kit.size)))
+        kit.put(total, kit.get(total) + kit.load(kit.at(block, kit.times(i, kit.step))) * weight)
+
+    turns = kit.builder.udiv(count, kit.index(_TURNS))
+    with kit.loop(turns) as turn:
         for u, total in enumerate(sums):
-            i = kit.at(kit.times(pair, 2), u)
-            term = kit.load(kit.at(block, kit.times(i, kit.step))) * kit.broadcast(
-                kit.at(weights, kit.times(i, kit.size))
-            )
-            kit.put(total, kit.get(total) + term)
-    with kit.loop(kit.builder.and_(count, kit.index(1))):
-        i = kit.at(count, -1)
-        term = kit.load(kit.at(block, kit.times(i, kit.step))) * kit.broadcast(kit.at(weights, kit.times(i, kit.size)))
-        kit.put(sums[0], kit.get(sums[0]) + term)
-    kit.store(kit.get(sums[0]) + kit.get(sums[1]), target)
+            add(total, kit.at(kit.times(turn, _TURNS), u))
+    done = kit.times(turns, _TURNS)
+    with kit.loop(kit.builder.sub(count, done)) as i:
+        add(sums[0], kit.at(done, i))
+    low, high = kit.get(sums[0]) + kit.get(sums[1]), kit.get(sums[2]) + kit.get(sums[3])
+    kit.store(low + high, target)
 
 
 @operation("block", "count", "target")
@@ -94,11 +98,11 @@ def read_side_by_side(kit: Kit, source: Any, target: Any) -> None:
 
 
 @inner
-def emit(real, stored, block, count, valid, out, value_bytes, frame_bytes, rows, row_bytes, shape):  # type: ignore[no-untyped-def]
+def emit(real, stored, block, count, valid, out, value_bytes, frame_bytes, rows, row_bytes, shape):
     """``count`` values of ``valid`` lanes from ``block`` to ``out``.
 
-    One of ``value_bytes`` and ``frame_bytes`` is the size of a number: a frame's values, or a value's frames, lie side by
-    side. ``rows`` is scratch memory, ``shape`` is ``(lanes, stored size, chunk, vector bytes)``.
+    One of ``value_bytes`` and ``frame_bytes`` is the size of a number: a frame's values, or a value's frames, lie side
+    by side. ``rows`` is scratch memory, ``shape`` is ``(lanes, stored size, chunk, vector bytes)``.
     """
     lanes, size, chunk, step = shape
     if value_bytes == size:
@@ -116,10 +120,10 @@ def emit(real, stored, block, count, valid, out, value_bytes, frame_bytes, rows,
 
 
 @inner
-def apply_filters(real, block, count, filters, bank, target, spoiled, step):  # type: ignore[no-untyped-def]
+def apply_filters(real, block, count, filters, bank, target, spoiled, step):
     """Filters over the ``count`` values at ``block``, one vector a filter.
 
-    ``bank`` is ``(address of (first bin, number of bins, offset of the weights in bytes) for each filter, address of the
+    ``bank`` is ``(address of each filter's first bin, number of bins and offset of the weights in bytes, address of the
     weights)``. A lane with a value that is not finite gets NaN in every filter, as a dense product would give it.
     """
     table, weights = bank

@@ -196,7 +196,7 @@ def plan(n_fft: int, real: str) -> Plan | None:
 
 
 def _places(radices: list[int], points: int) -> npt.NDArray[np.int64]:
-    """Where the forward passes leave each frequency: result ``q`` of a pass holds those that are ``q`` modulo its radix."""
+    """Where the forward passes leave each frequency: result ``q`` of a pass holds those ``q`` modulo its radix."""
     frequencies = np.arange(points).reshape(1, points)
     for radix in radices:
         blocks, size = frequencies.shape

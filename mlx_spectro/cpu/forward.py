@@ -6,7 +6,7 @@ from typing import Any
 
 from .compiling import inner
 from .fft import forward_butterflies, forward_passes
-from .vector import Complex, Kit, integer, operation
+from .vector import Complex, Kit, Vec, integer, operation
 
 
 @operation("source", "row_bytes", "window", "target")
@@ -25,13 +25,13 @@ def gather_as_complex(kit: Kit, source: Any, row_bytes: Any, window: Any, target
 
 
 @inner
-def transform(real, stored, source, row_bytes, window, z, temporary, layout, tables):  # type: ignore[no-untyped-def]
+def transform(real, stored, source, row_bytes, window, z, temporary, layout, tables):
     """Windowed frames at ``source`` to their complex transform at ``z``.
 
-    ``layout`` is ``(n_fft, points, packed, stored size, real size, chunk, vector bytes)``, ``tables`` ``(passes, number of
-    passes, places, twiddles, split twiddles)``.
+    ``layout`` is ``(n_fft, points, packed, stored size, real size, chunk, vector bytes)``, ``tables`` ``(passes, number
+    of passes, places, twiddles, split twiddles)``.
     """
-    n_fft, points, packed, size, real_size, chunk, step = layout
+    n_fft, _, packed, size, real_size, chunk, step = layout
     passes, count, _, twiddles, _ = tables
     element = 2 * step
     if not packed:
@@ -51,10 +51,8 @@ def transform(real, stored, source, row_bytes, window, z, temporary, layout, tab
             gather_samples(real, stored, source + size * i, row_bytes, window + real_size * i, target)
         for u in range(unit):
             row = twiddles + 2 * real_size * (radix - 1) * (j + u)
-            forward_butterflies(
-                real, real, radix, temporary + element * u, element * unit, z + element * (j + u), element * butterflies,
-                0, 1, row,
-            )  # fmt: skip
+            at, to = temporary + element * u, z + element * (j + u)
+            forward_butterflies(real, real, radix, at, element * unit, to, element * butterflies, 0, 1, row)
     if count > 1:
         for r in range(radix):
             forward_passes(real, z + element * butterflies * r, passes, 1, count, element, twiddles)
@@ -76,7 +74,8 @@ def write_bins(
 ) -> None:
     """The chunk of complex bins from ``k`` up to ``low`` and that from ``mirrored`` up to ``high``."""
     unit = kit.chunk // 2
-    lows, highs = [], []
+    lows: list[Vec] = []
+    highs: list[Vec] = []
     for u in range(unit):
         place = kit.at(places, kit.times(kit.at(k, u), 8))
         other = kit.at(places, kit.times(kit.at(mirrored, unit - 1 - u), 8))
@@ -90,7 +89,7 @@ def write_bins(
 @operation("z", "places", "k", "target", "row_bytes")
 def write_plain_bins(kit: Kit, z: Any, places: Any, k: Any, target: Any, row_bytes: Any) -> None:
     """The chunk of complex bins from ``k`` of an odd transform."""
-    values = []
+    values: list[Vec] = []
     for u in range(kit.chunk // 2):
         values += kit.load_complex(kit.at(z, kit.integer(kit.at(places, kit.times(kit.at(k, u), 8)))))
     kit.scatter(values, target, row_bytes)
@@ -119,7 +118,7 @@ def scale_bin(kit: Kit, target: Any, row_bytes: Any, edge: Any) -> None:
 
 
 @inner
-def write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables):  # type: ignore[no-untyped-def]
+def write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables):
     """One-sided complex bins of every lane to ``rows``; bins 0 and ``n_fft / 2`` times ``edge``."""
     n_fft, points, packed, size, _, chunk, _ = layout
     _, _, places, _, split = tables
@@ -175,7 +174,7 @@ def _store_sizes(kit: Kit, squared: Any, pairs: list[tuple[Any, Any]]) -> None:
 
 
 @inner
-def measure_spectrum(real, stored, z, block, squared, edge, layout, tables):  # type: ignore[no-untyped-def]
+def measure_spectrum(real, stored, z, block, squared, edge, layout, tables):
     """Magnitudes of the one-sided bins, or their squares, one vector a bin, at ``block``.
 
     ``edge`` is the factor of bins 0 and ``n_fft / 2`` of an even transform.

@@ -32,7 +32,7 @@ def poke(kit: Kit, address: Any, value: Any) -> None:
 
 
 @inner
-def source_index(i, length, mode):  # type: ignore[no-untyped-def]
+def source_index(i, length, mode):
     """Sample that stands at position ``i`` of the padded signal, ``-1`` for silence."""
     if 0 <= i < length:
         return i
@@ -46,7 +46,7 @@ def source_index(i, length, mode):  # type: ignore[no-untyped-def]
 
 
 @inner
-def copy_frame(real, stored, size, target, row, stride, length, start, n, mode):  # type: ignore[no-untyped-def]
+def copy_frame(real, stored, size, target, row, stride, length, start, n, mode):
     """Copy ``n`` samples from position ``start`` of the padded signal at ``row``; ``stride`` bytes a sample."""
     first, last = max(0, min(n, -start)), max(0, min(n, length - start))
     for i in range(first):
@@ -64,7 +64,7 @@ def copy_frame(real, stored, size, target, row, stride, length, start, n, mode):
 
 
 @inner
-def find_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, scratch, scratch_row):  # type: ignore[no-untyped-def]
+def find_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, scratch, scratch_row):
     """Address of the first lane's frame and bytes from lane to lane.
 
     ``group`` is the first lane's frame, counted through all rows of the signal; lanes beyond ``valid`` repeat the last.
@@ -73,9 +73,9 @@ def find_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n,
     address, row_bytes, stride, length, left, mode = signal
     row, frame = divmod(group, frames)
     start = frame * hop - left
-    if valid == lanes and frame + lanes <= frames and stride == size and start >= 0:
-        if start + (lanes - 1) * hop + n <= length:
-            return address + row * row_bytes + start * size, hop * size
+    inside = start >= 0 and start + (lanes - 1) * hop + n <= length
+    if inside and valid == lanes and frame + lanes <= frames and stride == size:
+        return address + row * row_bytes + start * size, hop * size
     for lane in range(lanes):
         row, frame = divmod(group + min(lane, valid - 1), frames)
         target = scratch + lane * scratch_row

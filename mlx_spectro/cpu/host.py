@@ -15,10 +15,10 @@ from . import fallback
 from .analysis import complex_frames
 from .fft import plan
 from .frames import PAD_MODES
+from .memory import address_of, advised, padded, workspace
 from .pool import share
 from .synthesis import signal_part
 from .vector import CHUNK, VECTOR_BYTES
-from .memory import address_of, advised, padded, workspace
 
 Array = npt.NDArray[Any]
 Inverse = tuple[int, int, int]
@@ -259,7 +259,7 @@ def _synthesise(
     inverse: Inverse,
     out: Array,
 ) -> bool:
-    """Samples from ``low`` up to ``high`` of overlapped frames, to ``out [..., high - low]``, whose last axis is contiguous.
+    """Samples from ``low`` up to ``high`` of overlapped frames, to ``out [..., high - low]``, whose last axis is dense.
 
     False where NumPy has to do it.
     """

@@ -81,7 +81,7 @@ def write_real_parts(kit: Kit, z: Any, window: Any, target: Any, row_bytes: Any)
 
 
 @inner
-def transform_back(real, stored, spectrum, window, z, rows, row_bytes, edge, layout, tables):  # type: ignore[no-untyped-def]
+def transform_back(real, stored, spectrum, window, z, rows, row_bytes, edge, layout, tables):
     """One-sided complex bins at ``spectrum`` to windowed frames, a lane's samples side by side, at ``rows``.
 
     ``spectrum`` is ``(address, bytes a bin, bytes a frame)``, one of them the size of a complex number. ``edge`` is the
@@ -167,8 +167,8 @@ def clear(kit: Kit, target: Any, count: Any) -> None:
 
 
 @inner
-def overlap_add(real, stored, size, target, low, high, rows, row_bytes, first, last, group, hop, n):  # type: ignore[no-untyped-def]
-    """Add frames ``first`` to ``last`` to the samples from ``low`` up to ``high`` of the timeline, which lie at ``target``.
+def overlap_add(real, stored, size, target, low, high, rows, row_bytes, first, last, group, hop, n):
+    """Add frames ``first`` to ``last`` to the samples from ``low`` up to ``high`` of the timeline, at ``target``.
 
     Frame ``group`` stands in the first row, and starts at sample ``group * hop``.
     """
@@ -181,7 +181,7 @@ def overlap_add(real, stored, size, target, low, high, rows, row_bytes, first, l
 
 
 @inner
-def divide(real, stored, size, target, low, high, inverse, hop, frames, covering, compact):  # type: ignore[no-untyped-def]
+def divide(real, stored, size, target, low, high, inverse, hop, frames, covering, compact):
     """Multiply the samples from ``low`` up to ``high`` by the inverse envelope.
 
     ``inverse`` holds it for ``compact`` frames; of more, the middle repeats every hop, from hop ``covering`` on.

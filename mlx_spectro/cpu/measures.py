@@ -45,17 +45,17 @@ def finish(
 
 @kernel
 def measured_frames(
-    real, stored, squared, edge, signal, frames, hop, first, last, window, layout, tables, described, bank, ending, amounts,
-    scratch, out, out_row_bytes, value_bytes, frame_bytes,
+    real, stored, squared, edge, signal, frames, hop, first, last, window, layout, tables, described, bank, ending,
+    amounts, scratch, out, out_row_bytes, value_bytes, frame_bytes,
 ):  # fmt: skip
-    """Magnitudes (or their squares) of the frames from ``first`` up to ``last``, counted through all rows of ``signal``.
+    """Magnitudes (or their squares) of the frames from ``first`` up to ``last``, counted through all rows.
 
     Args:
         signal: As in :func:`find_frames`.
         layout, tables: As in :func:`transform`.
         described, bank, ending, amounts: As in :func:`finish`.
-        scratch: ``(copied frames, bytes a copied frame, transform, temporary, magnitudes, filtered, spoiled, rows, bytes a
-            row)``.
+        scratch: ``(copied frames, bytes a copied frame, transform, temporary, magnitudes, filtered, spoiled, rows,
+            bytes a row)``.
     """
     n_fft, _, _, size, real_size, chunk, step = layout
     copies, copy_bytes, z, temporary, block, filtered, spoiled, rows, row_bytes = scratch

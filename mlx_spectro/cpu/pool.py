@@ -92,7 +92,7 @@ os.register_at_fork(after_in_child=_renew)
 
 
 def get_num_threads() -> int:
-    """Threads that a call may use: what :func:`set_num_threads` set, else ``OMP_NUM_THREADS``, else the cores we may use."""
+    """Threads a call may use: what :func:`set_num_threads` set, else ``OMP_NUM_THREADS``, else the cores we may use."""
     if _threads is not None:
         return _threads
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]

@@ -156,9 +156,7 @@ def _measure(
     return _given(target, out)
 
 
-def _magnitudes(
-    x: Array, window: Array, framing: Framing, scale: float, precise: bool, found: Setting | None
-) -> Array:
+def _magnitudes(x: Array, window: Array, framing: Framing, scale: float, precise: bool, found: Setting | None) -> Array:
     if found is not None:
         return _measure(x, window, framing, scale, 1.0, precise)
     z = np.empty((*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1), np.result_type(x, np.complex64))
@@ -251,8 +249,8 @@ def filterbank(
         x, window, hop_length, left, right, pad_mode, scale, precise: As in :func:`.host.stft`.
         bank: Filters; zeros at a filter's ends cost nothing.
         power: Exponent of the magnitudes.
-        ending: ``None``, ``("log", amin, added)`` for ``log(max(x, amin))``, or ``log(x + amin)`` if ``added``, or ``("db",
-            multiplier, amin, reference)`` for ``multiplier * log10(max(x, amin) / max(reference, amin))``.
+        ending: ``None``; ``("log", amin, added)`` for ``log(max(x, amin))``, or ``log(x + amin)`` if ``added``; or
+            ``("db", multiplier, amin, reference)`` for ``multiplier * log10(max(x, amin) / max(reference, amin))``.
         out: Where to put the result, in either memory order.
     """
     framing = Framing(window.size, hop_length, left, right, pad_mode)

@@ -9,7 +9,7 @@ from .state import flush_denormals, restore_state
 
 
 @inner
-def copy_bins(real, stored, size, target, source, bin_bytes, bins):  # type: ignore[no-untyped-def]
+def copy_bins(real, stored, size, target, source, bin_bytes, bins):
     """Copy the complex bins of a frame, side by side."""
     width = 2 * size
     if bin_bytes == width:
@@ -22,7 +22,7 @@ def copy_bins(real, stored, size, target, source, bin_bytes, bins):  # type: ign
 @kernel
 def signal_part(
     real, stored, edge, spectrum, frames, hop, inverse, row, low, high, window, layout, tables, scratch, out
-):  # type: ignore[no-untyped-def]
+):
     """The samples from ``low`` up to ``high`` of the overlapped frames of one row, to ``out``.
 
     Args:

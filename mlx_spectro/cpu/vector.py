@@ -326,7 +326,7 @@ class Kit:
         return vectors
 
     def _transposed(self, vectors: list[Any]) -> list[Any]:
-        """Squares of ``chunk`` by ``chunk`` values, side by side in ``chunk`` vectors, each turned about its diagonal."""
+        """Squares of ``chunk`` by ``chunk`` values, side by side in ``chunk`` vectors, turned about their diagonals."""
         lanes, width = range(self.lanes), 1
         while width < self.chunk:
             low = [j if not j & width else self.lanes + j - width for j in lanes]

@@ -37,8 +37,8 @@ def _count(x: Array, framing: Framing, wanted: int, zero: float, precise: bool) 
         copies, block, number, lines = workspace.addresses(sizes)
         scratch = (copies, sizes[0] // lanes, block, number, lines, sizes[3] // lanes)
         counted_frames(
-            found.real, found.stored, wanted, found.real.dtype.type(zero), signal, frames, framing.hop_length, n, first, last,
-            scratch, shape, to, frames * size, size,
+            found.real, found.stored, wanted, found.real.dtype.type(zero), signal, frames, framing.hop_length, n, first,
+            last, scratch, shape, to, frames * size, size,
         )  # fmt: skip
 
     share(work, rows.shape[0] * frames, lanes, n)

@@ -1,0 +1,66 @@
+"""The operators by GPU kernels, which take flat rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+
+from . import kernels
+from .geometry import Framing
+
+
+def serves(n_fft: int) -> bool:
+    """Whether fused kernels transform frames of ``n_fft`` samples here."""
+    return kernels.why_not(n_fft) is None
+
+
+def _by_rows(x: mx.array, axes: int, function: Callable[[mx.array], mx.array]) -> mx.array:
+    """``function`` of ``x`` with all but its last ``axes`` axes made one."""
+    lead, own = x.shape[:-axes], x.shape[-axes:]
+    y = function(x.reshape(math.prod(lead), *own))
+    return y.reshape(*lead, *y.shape[1:])
+
+
+def _padding(framing: Framing, scale: float) -> dict[str, Any]:
+    return {
+        "hop_length": framing.hop_length,
+        "left": framing.left,
+        "right": framing.right,
+        "pad_mode": framing.pad_mode,
+        "scale": scale,
+    }
+
+
+def _cut(framing: Framing, scale: float) -> dict[str, Any]:
+    return {"hop_length": framing.hop_length, "left": framing.left, "scale": scale}
+
+
+def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
+    """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
+    return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, **_padding(framing, scale)))
+
+
+def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
+    """Transpose of :func:`stft`."""
+    return _by_rows(g, 2, lambda rows: kernels.stft_adjoint(rows, window, length=length, **_padding(framing, scale)))
+
+
+def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
+    """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
+    return _by_rows(z, 2, lambda rows: kernels.istft(rows, window, length=length, **_cut(framing, scale)))
+
+
+def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
+    """Transpose of :func:`istft`."""
+    return _by_rows(g, 1, lambda rows: kernels.istft_adjoint(rows, window, frames=frames, **_cut(framing, scale)))
+
+
+def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:
+    """Magnitudes ``[..., N, F]`` to ``power``; None where no kernel ends in them."""
+    if power not in (1.0, 2.0):
+        return None
+    options = {**_padding(framing, scale), "kind": "power" if power == 2.0 else "magnitude"}
+    return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, **options))

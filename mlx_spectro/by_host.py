@@ -1,0 +1,118 @@
+"""The operators by host kernels, in MLX's own memory. Inside ``mx.compile`` and ``mx.vmap`` plain ops stand in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from . import cpu
+from . import stft as plain
+from .geometry import Framing
+
+
+def serves(n_fft: int) -> bool:
+    """Host kernels transform frames of any length."""
+    return True
+
+
+def is_traced(x: mx.array) -> bool:
+    """Whether ``x`` stands for a value inside ``mx.compile`` or ``mx.vmap``; MLX tells in no other way."""
+    try:
+        mx.eval(x)
+    except ValueError:
+        return True
+    return False
+
+
+def _seen(x: mx.array) -> npt.NDArray[Any]:
+    """``x``'s own memory."""
+    return np.array(x, copy=False)
+
+
+def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
+    """An array whose memory ``fill`` writes."""
+    y = mx.zeros(shape, dtype)
+    mx.eval(y)
+    fill(out=_seen(y))
+    return y
+
+
+def _cut(framing: Framing) -> dict[str, Any]:
+    return {"hop_length": framing.hop_length, "left": framing.left}
+
+
+def _padding(framing: Framing) -> dict[str, Any]:
+    return {**_cut(framing), "right": framing.right, "pad_mode": framing.pad_mode}
+
+
+def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
+    """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
+    if is_traced(x):
+        return plain.stft(x, window, framing, scale=scale)
+    shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
+    options = {**_padding(framing), "scale": scale}
+    return _filled(shape, mx.complex64, lambda out: cpu.stft(_seen(x), _seen(window), out=out, **options))
+
+
+def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
+    """Transpose of :func:`stft`."""
+    if is_traced(g):
+        silence = mx.zeros((*g.shape[:-2], length))
+        return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
+    options = {**_padding(framing), "scale": scale, "length": length}
+    shape = (*g.shape[:-2], length)
+    return _filled(shape, mx.float32, lambda out: cpu.stft_adjoint(_seen(g), _seen(window), out=out, **options))
+
+
+def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
+    """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
+    if is_traced(z):
+        return plain.istft(z, window, framing, length, scale=scale)
+    options = {**_cut(framing), "scale": scale, "length": length}
+    shape = (*z.shape[:-2], length)
+    return _filled(shape, mx.float32, lambda out: cpu.istft(_seen(z), _seen(window), out=out, **options))
+
+
+def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
+    """Transpose of :func:`istft`."""
+    shape = (*g.shape[:-1], frames, framing.n_fft // 2 + 1)
+    if is_traced(g):
+        nothing = mx.zeros(shape, mx.complex64)
+        return mx.vjp(lambda z: plain.istft(z, window, framing, g.shape[-1], scale=scale), [nothing], [g])[1][0]
+    options = {**_cut(framing), "scale": scale, "frames": frames}
+    return _filled(shape, mx.complex64, lambda out: cpu.istft_adjoint(_seen(g), _seen(window), out=out, **options))
+
+
+def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:
+    """Magnitudes ``[..., N, F]`` to ``power``; None inside a transformation."""
+    if is_traced(x):
+        return None
+    shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
+    options = {**_padding(framing), "scale": scale, "power": power}
+    return _filled(shape, mx.float32, lambda out: cpu.spectrogram(_seen(x), _seen(window), out=out, **options))
+
+
+def filterbank(
+    x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
+) -> mx.array | None:
+    """Filtered spectrogram ``[..., N, filters]``; None inside a transformation."""
+    if is_traced(x):
+        return None
+    shape = (*x.shape[:-1], bank.shape[1], framing.frames(x.shape[-1]))
+    options = {**_padding(framing), "scale": scale, "power": power, "ending": ending}
+
+    def fill(out: npt.NDArray[Any]) -> None:
+        cpu.filterbank(_seen(x), _seen(window), _seen(bank), out=out.swapaxes(-1, -2), **options)
+
+    return mx.swapaxes(_filled(shape, mx.float32, fill), -1, -2)
+
+
+def project(s: mx.array, bank: mx.array) -> mx.array | None:
+    """``s [..., N, F] @ bank [F, filters]``; None inside a transformation."""
+    if is_traced(s):
+        return None
+    shape = (*s.shape[:-1], bank.shape[1])
+    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), _seen(bank), out=out))
