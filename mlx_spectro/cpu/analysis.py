@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .compiling import inner, kernel
 from .forward import transform, write_spectrum
-from .frames import copy, copy_frame, find_frames
+from .frames import copy, copy_frame, find_frames, spread_pairs
 from .inverse import divide
 from .state import flush_denormals, restore_state
 
@@ -54,4 +54,36 @@ def complex_frames(
         write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables)
         for lane in range(valid):
             copy(real, stored, out + frame_bytes * (group + lane), rows + row_bytes * lane, width)
+    restore_state(real, real, state)
+
+
+@kernel
+def interleaved_frames(
+    real, stored, edge, signal, frames, hop, channels, block, first, last, window, layout, tables, scratch, out
+):
+    """Complex spectra of the frames from ``first`` up to ``last`` of every channel, channels side by side in ``out``.
+
+    Channels are taken ``block`` at a time, so that what lies side by side is written together. The other arguments are
+    those of :func:`complex_frames`, with ``block`` times its rows in ``scratch``.
+    """
+    n_fft, _, _, size, real_size, _, step = layout
+    copies, copy_bytes, z, temporary, rows, row_bytes = scratch
+    lanes, bins, width = step // real_size, n_fft // 2 + 1, 2 * size
+    state = flush_denormals(real, real)
+    for start in range(first, last, lanes):
+        valid = min(lanes, last - start)
+        for channel in range(0, channels, block):
+            count = min(block, channels - channel)
+            for c in range(count):
+                group = (channel + c) * frames + start
+                source, source_bytes = find_frames(
+                    real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes
+                )
+                transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
+                write_spectrum(real, stored, z, rows + lanes * row_bytes * c, row_bytes, edge, layout, tables)
+            for lane in range(valid):
+                to = out + width * (channels * bins * (start + lane) + channel)
+                for c in range(count):
+                    at = rows + row_bytes * (lanes * c + lane)
+                    spread_pairs(real, stored, to + width * c, width * channels, at, width, bins)
     restore_state(real, real, state)

@@ -12,7 +12,7 @@ from mlx_spectro import envelope
 from mlx_spectro.geometry import Framing, overlap_length
 
 from . import fallback
-from .analysis import complex_frames
+from .analysis import complex_frames, interleaved_frames
 from .fft import plan
 from .frames import PAD_MODES
 from .memory import address_of, advised, padded, workspace
@@ -26,6 +26,8 @@ _UNDIVIDED: Inverse = (0, 0, 0)
 _COMPLEX = {"float32": np.complex64, "float64": np.complex128}
 NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
 NAMES |= {np.dtype(np.complex64): "float32", np.dtype(np.complex128): "float64"}
+# bytes that are written together where channels are interleaved
+_LINE = 64
 # smaller transforms are NumPy's to do
 _SMALLEST = 32
 
@@ -125,16 +127,35 @@ def _analyse(
     frame_bytes = found.bins * out.itemsize
     target, samples = address_of(out), address_of(weights)
 
-    def work(first: int, last: int) -> None:
-        copies, z, temporary, bins = workspace.addresses(found.forward_scratch)
-        scratch = (copies, found.frame_bytes, z, temporary, bins, found.row_bytes)
-        complex_frames(
-            found.real, found.stored, edge, signal, frames, framing.hop_length, inverse, first, last, samples,
-            found.layout, found.forward, scratch, target, frame_bytes,
-        )  # fmt: skip
+    hop = framing.hop_length
+    channels = _interleaved(out, found.bins)
+    block = min(channels, _LINE // out.itemsize) or 1
 
-    share(work, rows.shape[0] * frames, found.lanes, framing.n_fft)
+    def work(first: int, last: int) -> None:
+        *sizes, row = found.forward_scratch
+        copies, z, temporary, bins = workspace.addresses((*sizes, row * block))
+        scratch = (copies, found.frame_bytes, z, temporary, bins, found.row_bytes)
+        if channels:
+            interleaved_frames(
+                found.real, found.stored, edge, signal, frames, hop, channels, block, first, last, samples,
+                found.layout, found.forward, scratch, target,
+            )  # fmt: skip
+        else:
+            complex_frames(
+                found.real, found.stored, edge, signal, frames, hop, inverse, first, last, samples,
+                found.layout, found.forward, scratch, target, frame_bytes,
+            )  # fmt: skip
+
+    share(work, frames if channels else rows.shape[0] * frames, found.lanes, framing.n_fft * max(1, channels))
     return True
+
+
+def _interleaved(out: Array, bins: int) -> int:
+    """Channels of ``out [channels, N, F]``, if in memory they lie side by side for each bin of each frame; else 0."""
+    if out.ndim != 3 or out.shape[0] == 1 or out.strides[0] != out.itemsize:
+        return 0
+    channels = out.shape[0]
+    return channels if out.strides[1:] == (channels * bins * out.itemsize, channels * out.itemsize) else 0
 
 
 def stft(
@@ -176,7 +197,7 @@ def stft(
     kind = _COMPLEX[NAMES[x.dtype]]
     if out is None:
         out = np.empty(shape, kind)
-    direct = onesided and out.flags.c_contiguous
+    direct = onesided and (out.flags.c_contiguous or _interleaved(out, bins) > 0)
     half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
     if not _analyse(x, window, framing, scale, 1.0, half, precise):
         fallback.stft(x, window * scale, framing, half)

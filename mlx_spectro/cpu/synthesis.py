@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .compiling import inner, kernel
-from .frames import copy
+from .frames import copy, spread_pairs
 from .inverse import clear, divide, overlap_add, transform_back
 from .state import flush_denormals, restore_state
 
@@ -15,8 +15,7 @@ def copy_bins(real, stored, size, target, source, bin_bytes, bins):
     if bin_bytes == width:
         copy(real, stored, target, source, width * bins)
     else:
-        for k in range(bins):
-            copy(real, stored, target + width * k, source + bin_bytes * k, width)
+        spread_pairs(real, stored, target, width, source, bin_bytes, bins)
 
 
 @kernel
