@@ -89,5 +89,5 @@ else:
 
     def __getattr__(name: str) -> Any:
         if name in __all__:
-            raise ImportError(backend.MISSING)
+            raise ImportError(f"{name} needs MLX. {backend.MISSING}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
