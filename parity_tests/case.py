@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import itertools
@@ -49,15 +50,39 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A few calls of a library, as programs make them."""
+
+    function: Callable[..., Any]
+    """Takes the library (the reference, or our stand-in) and then arguments of its own."""
+
+
+class Made:
+    """A class as a function: keyword arguments make an instance, positional ones are that instance's call."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.made: tuple[Any, ...] = ()
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        # in double precision an instance is made in double precision
+        wanted = (options, str(args[0].dtype))
+        if self.made[1:] != wanted:
+            self.made = (self.kind(**options), *wanted)
+        return self.made[0](*args)
+
+
+@dataclass(frozen=True)
 class Row:
     """A function of ours and the reference function that it must equal.
 
-    ``theirs`` is a dotted name, or a function with the reference's arrays in and out. ``ours`` stands under the same
-    name in :mod:`mlx_spectro.compat`, unless it is given: a function of MLX arrays.
+    ``theirs`` is the dotted name of a function or a class (see :class:`Made`), a :class:`Program`, or a function with
+    the reference's arrays in and out. ``ours`` stands under the same name in :mod:`mlx_spectro.compat`, unless it is
+    given: a function of MLX arrays.
     """
 
     name: str
-    theirs: str | Callable[..., Any]
+    theirs: str | Program | Callable[..., Any]
     samples: Callable[[], Iterable[Sample]]
     why: str
     """Where the difference from the reference comes from, and so what the limits mean."""
@@ -91,15 +116,21 @@ class Row:
 
     def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """``(ours, theirs)``, imported."""
-        return _resolve(self.ours or f"{OURS}{self.theirs}"), _resolve(self.theirs)
+        if isinstance(self.theirs, Program):
+            ours, theirs = (importlib.import_module(prefix + self.against) for prefix in (OURS, ""))
+            return functools.partial(self.theirs.function, ours), functools.partial(self.theirs.function, theirs)
+        return _called(self.ours or f"{OURS}{self.theirs}"), _called(self.theirs)
 
 
-def _resolve(name: str | Callable[..., Any]) -> Callable[..., Any]:
-    if not isinstance(name, str):
-        return name
+def find(name: str) -> Any:
+    """What the dotted ``name`` stands for."""
     module, _, attribute = name.rpartition(".")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _called(name: str | Callable[..., Any]) -> Callable[..., Any]:
+    found: Any = find(name) if isinstance(name, str) else name
+    return Made(found) if isinstance(found, type) else found  # type: ignore[no-any-return]
 
 
 def pairwise(**options: Iterable[Any]) -> Iterator[dict[str, Any]]:

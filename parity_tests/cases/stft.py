@@ -49,7 +49,7 @@ def stft_samples() -> Iterator[Sample]:
         yield _stft(signal, n_fft, hop, f"{o}", win_length=win_length, window=window(win_length, o["named"]), **options)
 
 
-def _spectrum(signal: Any, n_fft: int, hop: int, win: Any, center: bool, onesided: bool = True) -> Any:
+def spectrum(signal: Any, n_fft: int, hop: int, win: Any, center: bool, onesided: bool = True) -> Any:
     """A spectrum in float64 rounded once, frames first in memory as torch leaves it, and not quite consistent."""
     x = np.nan_to_num(np.atleast_2d(signal).astype(np.float64))
     if center:
@@ -64,7 +64,7 @@ def _spectrum(signal: Any, n_fft: int, hop: int, win: Any, center: bool, oneside
 def istft_samples() -> Iterator[Sample]:
     names = ("silence", "impulse", "dc", "chirp", "white_noise", "stereo_batch", "odd_length", "speech", "music")
     win = window(512)
-    yield from each_signal(lambda x: Sample("", (_spectrum(x, 512, 128, win, True), 512, 128), {"window": win}), names)
+    yield from each_signal(lambda x: Sample("", (spectrum(x, 512, 128, win, True), 512, 128), {"window": win}), names)
     x = np.random.default_rng(12).standard_normal((24, 3001)).astype(np.float32)
     # an uncentred inverse divides by 0.0064 at its edges: several single signals, so that extremes are comparable
     for o in pairwise(
@@ -80,10 +80,29 @@ def istft_samples() -> Iterator[Sample]:
         n_fft, two = o["n_fft"], o["onesided"] is False
         win = window(n_fft, "hann" if o["center"] else "hamming")
         hop = max(1, int(n_fft * o["overlap"]))
-        z = _spectrum(x[o["rows"]], n_fft, hop, win, o["center"], not two)
+        z = spectrum(x[o["rows"]], n_fft, hop, win, o["center"], not two)
         z = np.ascontiguousarray(z) if o["contiguous"] else z
         options = {key: o[key] for key in ("center", "normalized", "onesided", "length")}
         yield Sample(f"{o}", (z, n_fft, hop), {"window": win, **options})
+
+
+def source_separation_samples() -> Iterator[Sample]:
+    """The STFT of Demucs (normalized) and Open-Unmix (not): 4096 samples, a quarter apart."""
+    names = ("music", "speech", "stereo_batch", "chirp")
+    for model, normalized in (("Demucs", True), ("Open-Unmix", False)):
+        yield from each_signal(lambda x, m=model, n=normalized: _stft(x, 4096, 1024, m, normalized=n), names)
+
+
+def source_separation_inverse_samples() -> Iterator[Sample]:
+    win = window(4096)
+    for model, normalized in (("Demucs", True), ("Open-Unmix", False)):
+        options = {"window": win, "center": True, "normalized": normalized}
+
+        def call(x: Any, label: str = model, options: dict[str, Any] = options) -> Sample:
+            z = spectrum(x, 4096, 1024, win, True)
+            return Sample(label, (z, 4096, 1024), {**options, "length": x.shape[-1] // 1024 * 1024})
+
+        yield from each_signal(call, ("music", "speech", "stereo_batch"))
 
 
 def _transform(n_fft: int, hop: int, **options: Any) -> Any:
@@ -179,7 +198,7 @@ def _time_stft(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return _stft(x, n_fft, hop)
 
 
-def _time_istft(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+def time_istft(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     shape = (batch, 1 + length // hop, n_fft // 2 + 1)
     parts = np.random.default_rng(0).standard_normal((2, *shape), np.float32)
     z = np.swapaxes(parts[0] + 1j * parts[1], -1, -2)
@@ -195,8 +214,10 @@ ROWS = [
         WHY,
         rejects=ISTFT_REJECTS,
         gradient=True,
-        timing=Timing(_time_istft),
+        timing=Timing(time_istft),
     ),
+    Row("torch.stft of Demucs and Open-Unmix", "torch.stft", source_separation_samples, WHY, gradient=True),
+    Row("torch.istft of Demucs and Open-Unmix", "torch.istft", source_separation_inverse_samples, WHY, gradient=True),
     Row("make_window", torch_window, window_samples, "ours is rounded from float64", ours=native_window),
     Row("SpectralTransform.stft", "torch.stft", stft_samples, WHY, ours=native_stft, gradient=True),
     Row("SpectralTransform.istft", "torch.istft", istft_samples, WHY, ours=native_istft, gradient=True),
