@@ -5,37 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mlx_spectro import envelope
-from mlx_spectro.geometry import overlap_length
-
-from . import installing, limits, tensors
+from . import installing, limits, spectral, tensors
 from .dispatch import Function, Plan
-
-_PAD_MODES = ("reflect", "constant", "replicate", "circular")
-_REJECTED = "torch rejects the arguments"
-
-
-def _is_int(value: Any, at_least: int) -> bool:
-    return type(value) is int and value >= at_least
-
-
-def _window_reason(window: Any, win_length: int, dtype: torch.dtype) -> str:
-    if window is None:
-        return ""
-    if not isinstance(window, Tensor):
-        return _REJECTED
-    reason = tensors.unfit(window)
-    if reason:
-        return f"window: {reason}"
-    if window.requires_grad and torch.is_grad_enabled():
-        return "the window's gradient is wanted"
-    if window.dtype != dtype:
-        return f"window of dtype {str(window.dtype).removeprefix('torch.')}"
-    return "" if window.dim() == 1 and len(window) == win_length else _REJECTED
+from .planning import REJECTED, analysis, synthesis
 
 
 def _plan_stft(
@@ -52,51 +27,22 @@ def _plan_stft(
     align_to_window: bool | None = None,
     **newer: Any,
 ) -> Plan:
-    reason = tensors.traced() or (tensors.unfit(input) if isinstance(input, Tensor) else _REJECTED)
-    if reason or newer:
-        return reason or f"unknown arguments {', '.join(newer)}"
-    if not input.is_floating_point():
-        return "a complex signal"
+    if newer:
+        return f"unknown arguments {', '.join(newer)}"
     hop_length = n_fft // 4 if hop_length is None and type(n_fft) is int else hop_length
     win_length = n_fft if win_length is None else win_length
-    if not (
-        _is_int(n_fft, 1)
-        and _is_int(hop_length, 1)
-        and _is_int(win_length, 1)
-        and win_length <= n_fft
-        and input.dim() in (1, 2)
-        and input.numel()
-        and type(normalized) is bool
-        and type(return_complex) is bool
-    ):
-        return _REJECTED
+    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided is not False)
+    if isinstance(found, str):
+        return found
+    if not (input.dim() < 3 and type(normalized) is bool and type(return_complex) is bool):
+        return REJECTED
     if align_to_window is not None:
         return "align_to_window"
-    reason = _window_reason(window, win_length, input.dtype)
-    if reason:
-        return reason
-    length, pad = input.shape[-1], n_fft // 2 if center else 0
-    widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
-    if pad > widest or length + 2 * pad < n_fft or pad_mode not in _PAD_MODES:
-        return _REJECTED
-    serving = tensors.engine_for(input)
-    if isinstance(serving, str):
-        return serving
-    assert hop_length is not None
-    spectral = tensors.Spectral(
-        serving,
-        tensors.centred_window(window, win_length, n_fft, input),
-        hop_length,
-        pad,
-        pad,
-        pad_mode,
-        n_fft**-0.5 if normalized else 1.0,
-        onesided is not False,
-    )
+    transform = found._replace(scale=n_fft**-0.5 if normalized else 1.0)
 
     def work() -> Tensor:
         _warn_as_torch_does(window is None, return_complex)
-        z = tensors.stft(input, spectral).transpose(-1, -2)
+        z = spectral.stft(input, transform).transpose(-1, -2)
         return z if return_complex else torch.view_as_real(z)
 
     return work
@@ -123,58 +69,24 @@ def _plan_istft(
     return_complex: bool = False,
     **newer: Any,
 ) -> Plan:
-    reason = tensors.traced() or (tensors.unfit(input) if isinstance(input, Tensor) else _REJECTED)
-    if reason or newer:
-        return reason or f"unknown arguments {', '.join(newer)}"
+    if newer:
+        return f"unknown arguments {', '.join(newer)}"
     if return_complex is not False:
         return "a complex result"
     hop_length = n_fft // 4 if hop_length is None and type(n_fft) is int else hop_length
     win_length = n_fft if win_length is None else win_length
-    if not (
-        input.is_complex()
-        and input.dim() in (2, 3)
-        and input.numel()
-        and _is_int(n_fft, 1)
-        and _is_int(win_length, 1)
-        and win_length <= n_fft
-        and _is_int(hop_length, 1)
-        and type(normalized) is bool
-        and (length is None or _is_int(length, 1))
-    ):
-        return _REJECTED
-    assert hop_length is not None
-    if hop_length > win_length:
-        return _REJECTED
-    bins, frames = input.shape[-2:]
-    onesided = bins != n_fft if onesided is None else onesided
-    if bins != (n_fft // 2 + 1 if onesided else n_fft):
-        return _REJECTED
-    real = torch.float32 if input.dtype == torch.complex64 else torch.float64
-    reason = _window_reason(window, win_length, real)
-    if reason:
-        return reason
-    serving = tensors.engine_for(input)
-    if isinstance(serving, str):
-        return serving
-    left = n_fft // 2 if center else 0
-    covered = overlap_length(frames, n_fft, hop_length)
-    length = covered - 2 * left if length is None else length
-    if left + length > covered:
-        return "the length goes beyond the frames"
-    if length < 1:
-        return _REJECTED
-    centred = tensors.centred_window(window, win_length, n_fft, input)
-    samples = tensors.to_host(centred.cpu())
-    if envelope.smallest(np.ascontiguousarray(samples), hop_length, frames, left, length) < envelope.FLOOR:
-        return _REJECTED
-    spectral = tensors.Spectral(
-        serving, centred, hop_length, left, scale=n_fft**0.5 if normalized else 1.0, onesided=onesided
-    )
+    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
+    if isinstance(found, str):
+        return found
+    if input.dim() > 3 or type(normalized) is not bool:
+        return REJECTED
+    inverse, samples = found
+    transform = inverse._replace(scale=n_fft**0.5 if normalized else 1.0)
 
     def work() -> Tensor:
         if window is None:
             _warn_of_inverse_as_torch_does()
-        return tensors.istft(input.transpose(-1, -2), spectral, length)
+        return spectral.istft(input.transpose(-1, -2), transform, samples)
 
     return work
 

@@ -61,7 +61,8 @@ class Foreign(NamedTuple):
 
 def foreign(library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Foreign | None:
     """The call rewritten for ``library``, if its first array is of another kind."""
-    first = args[0] if args else next(iter(kwargs.values()), None)
+    given = (*args, *kwargs.values())
+    first = next((x for x in given if is_tensor(x) or is_mlx(x) or isinstance(x, np.ndarray)), None)
     if library == "librosa":
         if isinstance(first, np.ndarray) or first is None:
             return None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+# (dtype, length of the transforms or sums, largest value) -> bound of |ours - theirs|
+Limit = Callable[[Any, int, float], float]
 
 
 def spectrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
@@ -15,3 +19,27 @@ def spectrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 24.2); one doubling more is for window and scale.
     """
     return 2 * float(np.finfo(dtype).eps) * (1 + math.log2(max(n_fft, 2))) * largest
+
+
+def energy(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for magnitudes to a power of at most 4: a relative error grows by the power."""
+    return 4 * spectrum(dtype, n_fft, largest)
+
+
+def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
+    """Bound for sums of so many terms of one sign, and for filters over so many frequencies: each is rounded."""
+    return 4 * float(np.finfo(dtype).eps) * terms * largest
+
+
+def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for logarithms and powers of single values: ``10 ** y`` takes ``y ln 10`` times ``y``'s relative error."""
+    return 64 * float(np.finfo(dtype).eps) * largest
+
+
+def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for orthonormal combinations of at most ``n_fft`` decibels that reach 80 below their maximum.
+
+    There a magnitude is 1e-4 of the largest, so that its relative error is 1e4 times that of :func:`spectrum`.
+    """
+    decibels = 20 / math.log(10) * 1e4 * spectrum(dtype, n_fft, 1.0)
+    return decibels * math.sqrt(2 * n_fft)

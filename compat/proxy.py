@@ -70,8 +70,14 @@ def stand_in(name: str, reference: str, ours: Sequence[Any] = ()) -> None:
     """
     module = sys.modules[name]
     real = importlib.import_module(reference)
+    library = reference.partition(".")[0]
     for replacement in ours:
-        installing.replaces(reference.partition(".")[0], getattr(real, replacement.__name__), replacement)
+        original = getattr(real, replacement.__name__)
+        if isinstance(original, type):
+            # the class itself stays, and so do its subclasses, its pickles and the names that others bound
+            installing.replaces_method(library, original, "forward", replacement.forward)
+        else:
+            installing.replaces(library, original, replacement)
     proxy = ReferenceProxy(name, real, {replacement.__name__: replacement for replacement in ours})
     vars(proxy).update({key: value for key, value in vars(module).items() if key in _OWN})
     sys.modules[name] = proxy

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 logger = logging.getLogger("mlx_spectro.compat")
 
 _MOST = 4096
-_FOLDER = os.path.dirname(__file__) + os.sep
+# what stands between a program and the functions that it calls: the shim, and the layers of a torch network
+_SHIM = os.path.dirname(__file__) + os.sep
+_LAYERS = os.sep + os.path.join("torch", "nn", "modules") + os.sep
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
 _lock = threading.Lock()
 _counts: dict[tuple[str, str, str, int], int] = {}
@@ -38,11 +40,15 @@ class Record:
 
 
 def call_site() -> tuple[str, int]:
-    """File and line of the nearest caller outside the shim."""
+    """File and line of the nearest caller outside the shim and outside torch's modules."""
     frame = sys._getframe(1)
-    while frame.f_code.co_filename.startswith(_FOLDER) and frame.f_back is not None:
+    while _is_between(frame.f_code.co_filename) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def _is_between(path: str) -> bool:
+    return path.startswith(_SHIM) or _LAYERS in path
 
 
 def record(function: str, reason: str = "") -> None:

@@ -1,8 +1,8 @@
-"""torch tensors: which of them we can serve, and the STFT and its inverse as differentiable functions of them."""
+"""torch tensors: which of them we can serve, and who computes with them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy.typing as npt
 import torch
@@ -11,8 +11,7 @@ from torch.autograd import forward_ad
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
 
-from mlx_spectro import backend, envelope
-from mlx_spectro.geometry import overlap_length
+from mlx_spectro import backend
 
 from .engines import engine
 
@@ -65,141 +64,14 @@ def to_host(tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.detach().resolve_conj().resolve_neg().numpy()
 
 
-class Spectral(NamedTuple):
-    """Everything about an STFT or its inverse but the signal."""
-
-    engine: Any
-    window: Tensor
-    hop_length: int
-    left: int
-    right: int = 0
-    pad_mode: str = "constant"
-    scale: float = 1.0
-    onesided: bool = True
-
-    @property
-    def bins(self) -> int:
-        """Bins of a spectrum."""
-        return len(self.window) // 2 + 1 if self.onesided else len(self.window)
-
-    def stft(self, x: Tensor) -> Tensor:
-        """Spectrum ``[..., N, F]`` of audio ``[..., T]``."""
-        frames = 1 + (self.left + x.shape[-1] + self.right - len(self.window)) // self.hop_length
-        return self._run("stft", x, (*x.shape[:-1], frames, self.bins), self._padding())
-
-    def stft_adjoint(self, g: Tensor, length: int) -> Tensor:
-        """Transpose of :meth:`stft`, for audio of ``length`` samples."""
-        return self._run("stft_adjoint", g, (*g.shape[:-2], length), {**self._padding(), "length": length})
-
-    def istft(self, z: Tensor, length: int) -> Tensor:
-        """Audio ``[..., length]`` of a spectrum ``[..., N, F]``."""
-        return self._run("istft", z, (*z.shape[:-2], length), {**self._cut(), "length": length})
-
-    def istft_adjoint(self, g: Tensor, frames: int) -> Tensor:
-        """Transpose of :meth:`istft`, for a spectrum of ``frames`` frames."""
-        return self._run("istft_adjoint", g, (*g.shape[:-1], frames, self.bins), {**self._cut(), "frames": frames})
-
-    def _run(self, name: str, x: Tensor, shape: tuple[int, ...], options: dict[str, Any]) -> Tensor:
-        if x.is_mps:
-            from . import via_mlx
-
-            return via_mlx.on_metal(name, x, self.window, **options)
-        out = torch.empty(shape, dtype=_DTYPES[x.dtype][1], device="cpu")
-        getattr(self.engine, name)(to_host(x), to_host(self.window), out=out.numpy(), **options)
-        return out
-
-    def _cut(self) -> dict[str, Any]:
-        return {"hop_length": self.hop_length, "left": self.left, "scale": self.scale, "onesided": self.onesided}
-
-    def _padding(self) -> dict[str, Any]:
-        return {**self._cut(), "right": self.right, "pad_mode": self.pad_mode}
+def counterpart(x: Tensor) -> torch.dtype:
+    """The dtype on the other side of a Fourier transform: complex for a real tensor, real for a complex one."""
+    return _DTYPES[x.dtype][1]
 
 
-class _Linear(torch.autograd.Function):
-    """A method of :class:`Spectral` as a linear function: its gradient is its transpose, which is one too."""
-
-    @staticmethod
-    def forward(x: Tensor, spectral: Spectral, name: str, size: int) -> Tensor:
-        transform = getattr(spectral, name)
-        result: Tensor = transform(x) if name == "stft" else transform(x, size)
-        return result
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Spectral, str, int], output: Tensor) -> None:
-        x, ctx.spectral, ctx.name, _ = inputs
-        # the size that the transpose has to restore
-        ctx.size = x.shape[-2] if x.is_complex() else x.shape[-1]
-        # kept by torch, so that a window changed in place before the backward pass is an error, as it is in torch
-        ctx.save_for_backward(ctx.spectral.window)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        (window,) = ctx.saved_tensors
-        spectral = ctx.spectral._replace(window=window)
-        transpose = {"stft": "stft_adjoint", "istft": "istft_adjoint"}.get(ctx.name, ctx.name.removesuffix("_adjoint"))
-        if traced() or unfit(g) or torch._C._functorch.is_legacy_batchedtensor(g):
-            return _by_torch(spectral, transpose, g, ctx.size), None, None, None
-        return _applied(g, spectral, transpose, ctx.size), None, None, None
-
-
-def _applied(x: Tensor, spectral: Spectral, name: str, size: int) -> Tensor:
-    result: Tensor = _Linear.apply(x, spectral, name, size)  # type: ignore[no-untyped-call]
-    return result
-
-
-def _by_torch(spectral: Spectral, name: str, x: Tensor, size: int) -> Tensor:
-    """A method of :class:`Spectral` in torch's own operations, for what only torch can see into."""
-    n_fft, hop = len(spectral.window), spectral.hop_length
-    window = spectral.window * spectral.scale
-    lead = x.shape[: -2 if x.is_complex() else -1]
-    if name == "stft":
-        mode = spectral.pad_mode
-        padded = torch.nn.functional.pad(x.reshape(1, -1, x.shape[-1]), (spectral.left, spectral.right), mode)
-        frames = padded.reshape(*lead, -1).unfold(-1, n_fft, hop) * window
-        spectrum: Tensor = torch.fft.rfft(frames) if spectral.onesided else torch.fft.fft(frames)
-        return spectrum
-    if name == "istft":
-        frames = torch.fft.irfft(x[..., : n_fft // 2 + 1], n=n_fft) * window
-        total = overlap_length(frames.shape[-2], n_fft, hop)
-        index = torch.arange(total).unfold(0, n_fft, hop)
-        summed = frames.new_zeros(*lead, total).index_put((..., index), frames, accumulate=True)
-        samples = to_host(spectral.window.cpu())
-        inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], spectral.left, size)
-        y: Tensor = summed[..., spectral.left : spectral.left + size] * torch.from_numpy(inverse).to(summed.dtype)
-        return y
-    # the transpose of a linear function is its gradient anywhere
-    forward = name.removesuffix("_adjoint")
-    shape = (*lead, size) if forward == "stft" else (*lead, size, spectral.bins)
-    with torch.enable_grad():
-        at = torch.zeros(shape, dtype=_DTYPES[x.dtype][1], requires_grad=True)
-        there = _by_torch(spectral, forward, at, x.shape[-1])
-        (gradient,) = torch.autograd.grad(there, at, x, create_graph=x.requires_grad)
-    return gradient
-
-
-def stft(x: Tensor, spectral: Spectral) -> Tensor:
-    """Spectrum ``[..., N, F]`` of audio ``[..., T]``, differentiable with respect to the audio."""
-    if x.requires_grad and torch.is_grad_enabled():
-        return _applied(x, spectral, "stft", 0)
-    return spectral.stft(x)
-
-
-def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:
-    """Audio ``[..., length]`` of a spectrum ``[..., N, F]``, differentiable with respect to the spectrum."""
-    if z.requires_grad and torch.is_grad_enabled():
-        return _applied(z, spectral, "istft", length)
-    return spectral.istft(z, length)
-
-
-def centred_window(window: Tensor | None, win_length: int, n_fft: int, like: Tensor) -> Tensor:
-    """``window`` (rectangular where there is none) in the middle of ``n_fft`` samples."""
-    dtype = like.dtype if like.is_floating_point() else _DTYPES[like.dtype][1]
-    if window is None:
-        window = torch.ones(win_length, dtype=dtype, device=like.device)
-    if win_length == n_fft:
-        return window
-    left = (n_fft - win_length) // 2
-    return torch.nn.functional.pad(window, (left, n_fft - win_length - left))
+def gradient_wanted(x: Tensor) -> bool:
+    """Whether torch records what becomes of ``x``."""
+    return x.requires_grad and torch.is_grad_enabled()
 
 
 def engine_for(x: Tensor) -> Any:
@@ -208,3 +80,16 @@ def engine_for(x: Tensor) -> Any:
     if x.is_mps:
         return None if dtype == "float32" else f"MLX does not transform {dtype}"
     return engine(dtype)
+
+
+def mlx_for(x: Tensor) -> Any:
+    """MLX's operations for ``x``; a string says why there are none."""
+    if _DTYPES[x.dtype][0] != "float32":
+        return f"MLX does not compute in {_DTYPES[x.dtype][0]}"
+    if x.is_mps:
+        return None
+    if not (backend.has_mlx() and backend.mlx_survived()):
+        return "MLX is not at hand"
+    from . import via_mlx
+
+    return via_mlx.host

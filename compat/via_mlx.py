@@ -53,17 +53,63 @@ def _istft_adjoint(g: mx.array, window: mx.array, *, frames: int, **options: Any
     return mx.vjp(lambda z: _istft(z, window, length=g.shape[-1], **options), [spectrum], [g])[1][0]
 
 
+def _spectrogram(
+    x: mx.array,
+    window: mx.array,
+    *,
+    hop_length: int,
+    left: int,
+    right: int,
+    pad_mode: str,
+    scale: float,
+    onesided: bool,
+    power: float,
+) -> mx.array:
+    framing = Framing(window.size, hop_length, left, right, pad_mode)
+    half = operators.spectrogram(x, window, framing, power=power, scale=scale)
+    return half if onesided else mx.concatenate([half, half[..., (window.size - 1) // 2 : 0 : -1]], axis=-1)
+
+
+def _filterbank(
+    x: mx.array,
+    window: mx.array,
+    bank: mx.array,
+    *,
+    hop_length: int,
+    left: int,
+    right: int,
+    pad_mode: str,
+    scale: float,
+    power: float,
+    ending: operators.Ending,
+) -> mx.array:
+    framing = Framing(window.size, hop_length, left, right, pad_mode)
+    return operators.filterbank(x, window, framing, bank, power=power, scale=scale, ending=ending)
+
+
+def _project(s: mx.array, bank: mx.array | None = None, *, ending: operators.Ending = None) -> mx.array:
+    return operators.ended(s if bank is None else operators.project(s, bank), ending)
+
+
+def _from_decibel(x: mx.array, *, ref: float, power: float) -> mx.array:
+    return ref * mx.power(mx.power(10.0, 0.1 * x), power)
+
+
 _FUNCTIONS: dict[str, Callable[..., mx.array]] = {
     "stft": _stft,
     "istft": _istft,
     "stft_adjoint": _stft_adjoint,
     "istft_adjoint": _istft_adjoint,
+    "spectrogram": _spectrogram,
+    "filterbank": _filterbank,
+    "project": _project,
+    "from_decibel": _from_decibel,
 }
 
 
 def _on_host(function: Callable[..., mx.array]) -> Callable[..., None]:
-    def call(x: npt.NDArray[Any], window: npt.NDArray[Any], *, out: npt.NDArray[Any], **options: Any) -> None:
-        np.copyto(out, np.array(function(mx.array(x), mx.array(window), **options), copy=False))
+    def call(*arrays: npt.NDArray[Any], out: npt.NDArray[Any], **options: Any) -> None:
+        np.copyto(out, np.array(function(*map(mx.array, arrays), **options), copy=False))
 
     return call
 
@@ -72,11 +118,11 @@ def _on_host(function: Callable[..., mx.array]) -> Callable[..., None]:
 host = SimpleNamespace(**{name: _on_host(function) for name, function in _FUNCTIONS.items()})
 
 
-def on_metal(name: str, x: torch.Tensor, window: torch.Tensor, **options: Any) -> torch.Tensor:
-    """One of the four functions of MPS tensors: neither library copies, and each waits for the other."""
+def on_metal(name: str, *tensors: torch.Tensor, **options: Any) -> torch.Tensor:
+    """One of these functions of MPS tensors: neither library copies, and each waits for the other."""
     import torch
 
     torch.mps.synchronize()
-    result = _FUNCTIONS[name](mx.from_dlpack(x.detach()), mx.from_dlpack(window.detach()), **options)
+    result = _FUNCTIONS[name](*(mx.from_dlpack(tensor.detach()) for tensor in tensors), **options)
     mx.eval(result)
     return torch.utils.dlpack.from_dlpack(result)

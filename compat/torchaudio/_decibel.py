@@ -1,0 +1,80 @@
+"""amplitude_to_DB and DB_to_amplitude of torchaudio.functional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import limits, modes, spectral, tensors
+from ..dispatch import Plan
+from ..planning import REJECTED, is_number
+from ..spectral import Ending
+from ._serving import serves
+
+
+def ending(multiplier: Any, amin: Any, db_multiplier: Any) -> Ending | str:
+    """torchaudio's decibels as what follows a filterbank, or why we cannot serve them."""
+    if not (is_number(multiplier) and is_number(amin) and is_number(db_multiplier) and amin > 0):
+        return REJECTED
+    ref_value = 10.0**db_multiplier
+    return ("db", multiplier, amin, ref_value) if ref_value >= amin else "a reference below amin"
+
+
+def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
+    """``x_db``, perhaps overwritten, with nothing more than ``top_db`` below the maximum of its last three axes."""
+    if top_db is None:
+        return x_db
+    packed = x_db.reshape(-1, x_db.shape[-3] if x_db.dim() > 2 else 1, *x_db.shape[-2:])
+    floor = packed.amax(dim=(-3, -2, -1), keepdim=True) - top_db
+    return torch.maximum(packed, floor, out=None if packed.requires_grad else packed).reshape(x_db.shape)
+
+
+def _reason(x: Any) -> str:
+    """Why torch's own operations have to serve single values of ``x``; empty where we can."""
+    reason = tensors.traced() or (tensors.unfit(x) if isinstance(x, Tensor) else REJECTED)
+    if not reason and modes.route.get() == "auto":
+        return "torch's own operations are as fast"
+    if reason or tensors.gradient_wanted(x):
+        return reason or "torch's own operations have the gradient"
+    if not x.is_floating_point():
+        return "complex values"
+    return "" if x.dim() > 1 and x.numel() else "fewer than two axes"
+
+
+@serves("torchaudio.functional.amplitude_to_DB", limits.elementwise)
+def amplitude_to_DB(
+    x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
+) -> Plan:
+    reason, wanted = _reason(x), ending(multiplier, amin, db_multiplier)
+    if reason or isinstance(wanted, str):
+        return reason or str(wanted)
+    if not (top_db is None or is_number(top_db)):
+        return REJECTED
+    serving = tensors.engine_for(x)
+    if isinstance(serving, str):
+        return serving
+    flipped = not x.is_contiguous()
+    values = x.transpose(-1, -2) if flipped else x
+    if not values.is_contiguous():
+        return "values that do not lie side by side"
+
+    def work() -> Tensor:
+        x_db = spectral.run(serving, "project", values, shape=values.shape, dtype=x.dtype, bank=None, ending=wanted)
+        return clipped(x_db.transpose(-1, -2) if flipped else x_db, top_db)
+
+    return work
+
+
+@serves("torchaudio.functional.DB_to_amplitude", limits.elementwise)
+def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
+    reason = _reason(x)
+    if reason:
+        return reason
+    if not (is_number(ref) and is_number(power)):
+        return REJECTED
+    serving = tensors.mlx_for(x)
+    if isinstance(serving, str):
+        return serving
+    return lambda: spectral.run(serving, "from_decibel", x, shape=x.shape, dtype=x.dtype, ref=ref, power=power)
