@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlx_spectro import compat
+from mlx_spectro import backend, compat
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +28,10 @@ def ours() -> Iterator[None]:
     """We serve every call that we can."""
     with compat.route("ours"):
         yield
+
+
+@pytest.fixture(params=backend.implementations())
+def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each implementation present, in turn."""
+    with backend.implementation(request.param):
+        yield request.param

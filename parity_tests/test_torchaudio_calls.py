@@ -1,0 +1,199 @@
+"""Gradients of the torchaudio adapters, programs that torch traces or transforms, and what install() reaches."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+torchaudio = pytest.importorskip("torchaudio")
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torchaudio as shim
+
+from .torchaudio_modules import KINDS, close, each_implementation, each_kind, given, make, noise, reasons
+
+pytestmark = pytest.mark.usefixtures("ours")
+
+
+# those that have a gradient of ours: decibels of given values are torch's own operations
+DIFFERENTIABLE = [kind for kind in KINDS if kind != "AmplitudeToDB"]
+
+
+def scalar(y: Any) -> Any:
+    return y.abs().square().sum()
+
+
+@each_implementation
+@pytest.mark.parametrize("kind", DIFFERENTIABLE)
+def test_backward_and_double_backward_are_torchaudio_s(kind: str) -> None:
+    results = []
+    for module in (make(kind), make(kind, torchaudio)):
+        x = given(kind).requires_grad_()
+        (first,) = torch.autograd.grad(scalar(module(x)), x, create_graph=True)
+        (second,) = torch.autograd.grad(scalar(first), x)
+        results.append((first.detach(), second))
+    for mine, theirs in zip(*results, strict=True):
+        assert theirs.abs().max() > 0
+        assert close(mine, theirs, 1e-3)
+    assert reasons() == {""}
+
+
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale"])
+def test_gradients_are_finite_differences_in_double_precision(kind: str, implementation: str) -> None:
+    if implementation != "host":
+        pytest.skip("only host kernels compute in float64")
+    sizes: dict[str, Any] = {"n_fft": 12, "hop_length": 5}
+    options = {
+        "Spectrogram": sizes,
+        "MelSpectrogram": {**sizes, "n_mels": 2},
+        "MFCC": {"n_mfcc": 2, "melkwargs": {**sizes, "n_mels": 2}},
+        "LFCC": {"n_lfcc": 2, "n_filter": 2, "speckwargs": sizes},
+        "MelScale": {"n_mels": 2, "n_stft": 7},
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of filters without a bin
+        module = make(kind, **options).double()
+    x = (noise(7, 4) if kind == "MelScale" else noise(31)).double().requires_grad_()
+    compat.reset()
+    assert torch.autograd.gradcheck(module, (x,))
+    assert torch.autograd.gradgradcheck(module, (x,))
+    assert reasons() == {""}
+
+
+def test_a_learnt_filterbank_gets_its_gradient() -> None:
+    gradients = []
+    for library in (shim, torchaudio):
+        module = make("MelSpectrogram", library)
+        module.mel_scale.fb = torch.nn.Parameter(make("MelSpectrogram", torchaudio).mel_scale.fb)
+        module(given("MelSpectrogram")).square().sum().backward()
+        gradients.append(module.mel_scale.fb.grad)
+    assert close(*gradients)
+    assert "the filterbank's gradient is wanted" in reasons()
+
+
+class Model(torch.nn.Module):
+    """A model that holds a transform, as programs write them."""
+
+    def __init__(self, transform: Any) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x):
+        return self.transform(x) * 2
+
+
+class Calling(torch.nn.Module):
+    """A model that calls a function of the library."""
+
+    def forward(self, x):
+        window = torch.hann_window(64, device=x.device)
+        s = torchaudio.functional.spectrogram(x, 0, window, 64, 32, 64, 2.0, False)
+        return torchaudio.functional.amplitude_to_DB(s, 10.0, 1e-10, 0.0, 80.0)
+
+
+def _export(model: Any, x: Any) -> Any:
+    return torch.export.export(model, (torch.ones_like(x),)).module()(x)
+
+
+def _compiled(model: Any, x: Any, backend: str) -> Any:
+    return torch.compile(model, backend=backend)(x)
+
+
+def _jvp(model: Any, x: Any) -> Any:
+    return torch.func.jvp(model, (x,), (torch.ones_like(x),))[1]
+
+
+TRACERS: dict[str, Callable[[Any, Any], Any]] = {
+    "jit.script": lambda model, x: torch.jit.script(model)(x),
+    "jit.trace": lambda model, x: torch.jit.trace(model, torch.ones_like(x), check_trace=False)(x),
+    "compile": functools.partial(_compiled, backend="eager"),
+    "compile with AOT": functools.partial(_compiled, backend="aot_eager"),
+    "export": _export,
+    "func.vmap": lambda model, x: torch.func.vmap(model)(x),
+    "func.grad": lambda model, x: torch.func.grad(lambda x: model(x).abs().sum())(x),
+    "func.jvp": _jvp,
+}
+
+
+@pytest.mark.parametrize("tracer", TRACERS)
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "function"])
+def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
+    x = given(kind)
+    call = TRACERS[tracer]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if kind == "function":
+            expected = call(Calling(), x)
+            compat.install("torchaudio")
+            result = call(Calling(), x)
+        else:
+            expected, result = (call(Model(make(kind, library)), x) for library in (torchaudio, shim))
+    assert close(result, expected, 1e-5)
+
+
+def test_a_program_s_subclass_can_be_scripted() -> None:
+    class Program(shim.transforms.MelSpectrogram):
+        def forward(self, waveform):
+            return self.mel_scale(self.spectrogram(waveform)) * 2
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has deprecated it
+        scripted = torch.jit.script(Program(n_fft=64, n_mels=8))
+    assert close(scripted(given("MelSpectrogram")), 2 * make("MelSpectrogram")(given("MelSpectrogram")))
+
+
+@each_implementation
+def test_install_serves_instances_subclasses_and_names_from_before() -> None:
+    from torchaudio.transforms import MelSpectrogram
+
+    class Program(MelSpectrogram):
+        pass
+
+    before = (MelSpectrogram(n_fft=64, n_mels=8), Program(n_fft=64, n_mels=8))
+    forward, function = MelSpectrogram.forward, torchaudio.functional.spectrogram
+    compat.install("torchaudio")
+    for module in (*before, MelSpectrogram(n_fft=64, n_mels=8)):
+        compat.reset()
+        module(given("MelSpectrogram"))
+        assert {(r.function, r.reason) for r in compat.report()} == {("torchaudio.transforms.MelSpectrogram", "")}
+    assert type(pickle.loads(pickle.dumps(before[0]))) is MelSpectrogram
+    assert torchaudio.functional.functional.spectrogram is shim.functional.spectrogram
+    compat.uninstall()
+    assert MelSpectrogram.forward is forward
+    assert torchaudio.functional.spectrogram is torchaudio.functional.functional.spectrogram is function
+
+
+def test_what_torchaudio_calls_itself_is_served_under_install() -> None:
+    compat.install("torchaudio")
+    module = torchaudio.transforms.MelSpectrogram(n_fft=64, n_mels=8)
+    module.mel_scale.register_forward_hook(lambda module, args, result: None)
+    module(given("MelSpectrogram"))
+    served = {record.function for record in compat.report() if not record.reason}
+    assert served >= {"torchaudio.transforms.Spectrogram", "torchaudio.transforms.MelScale"}
+
+
+def test_strict_is_bit_identical_and_its_gradient_too() -> None:
+    for kind in DIFFERENTIABLE:
+        results = []
+        with compat.numerics("strict"):
+            module, theirs = make(kind), make(kind, torchaudio)
+            for each in (module, theirs):
+                x = given(kind).requires_grad_()
+                y = each(x)
+                results.append((y.detach(), torch.autograd.grad(scalar(y), x)[0]))
+        assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@each_implementation
+@each_kind
+def test_verify_finds_nothing_to_say(kind: str) -> None:
+    module = make(kind)
+    with compat.numerics("verify"):
+        module(given(kind))
+    assert reasons() == {""}
