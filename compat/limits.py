@@ -26,6 +26,16 @@ def energy(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     return 4 * spectrum(dtype, n_fft, largest)
 
 
+def of_single(limit: Limit) -> Limit:
+    """``limit`` where a result of double precision is made of a float32 spectrum."""
+    return lambda _, size, largest: limit(np.dtype(np.float32), size, largest)
+
+
+def decision(_: np.dtype[Any], step: int, largest: float) -> float:
+    """Bound for a choice among values ``step`` apart: rounding may move it to the next one."""
+    return float(step)
+
+
 def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     """Bound for sums of so many terms of one sign, and for filters over so many frequencies: each is rounded."""
     return 4 * float(np.finfo(dtype).eps) * terms * largest

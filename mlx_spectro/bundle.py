@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import mlx.core as mx
 
-from . import _check, cepstrum, descriptors, operators
+from . import _check, banks, cepstrum, descriptors, operators
 from .chroma import chroma_filters, normalized
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import Compilable, like_input, shared_transform, spectrogram
@@ -88,7 +88,7 @@ class SpectralFeatureTransform(Compilable):
         if "chroma_stft" in self.include:
             self.chroma_fb = chroma_filters(sample_rate, n_fft, n_chroma, tuning)
         if "spectral_contrast" in self.include:
-            self.bands = descriptors.contrast_bands(sample_rate, n_fft, n_bands, contrast_fmin, contrast_quantile)
+            self.bands = banks.contrast_bands(sample_rate, n_fft, n_bands, contrast_fmin, contrast_quantile)
         if "mfcc" in self.include:
             f_max = sample_rate / 2 if f_max is None else f_max
             self.mel_fb = melscale_fbanks(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
-from . import _check
+from .banks import Band, contrast_bands
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import constant, like_input, shared_transform, spectrogram
 from .sums import mean, root, total
@@ -50,43 +49,6 @@ def rolloff(s: mx.array, hz: mx.array, roll_percent: float) -> mx.array:
     running = mx.cumsum(mx.stop_gradient(s), axis=-1)
     reached = mx.logical_not(running < roll_percent * running[..., -1:])
     return hz[mx.argmax(reached, axis=-1, keepdims=True)]
-
-
-class Band(NamedTuple):
-    """Bins of a contrast band, and how many of them count as its peak and as its valley."""
-
-    first: int
-    last: int
-    extremes: int
-
-
-@functools.lru_cache(maxsize=32)
-def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, quantile: float) -> Sequence[Band]:
-    """Octave bands from ``fmin`` up, with one below it and the last reaching half the sample rate.
-
-    Neighbouring bands share no bin but the one below a band's edge, which the upper band counts too.
-    """
-    _check.integer("n_bands", n_bands, at_least=1)
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile must lie between 0 and 1, got {quantile}")
-    if fmin <= 0:
-        raise ValueError(f"fmin must be above 0 Hz, got {fmin}")
-    edges = np.concatenate([[0.0], fmin * 2.0 ** np.arange(n_bands + 1)])
-    if edges[-2] >= 0.5 * sample_rate:
-        raise ValueError(
-            f"the highest band starts at {edges[-2]} Hz, half the sample rate or more; lower fmin or n_bands"
-        )
-    hz = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    bands = []
-    for k, (low, high) in enumerate(itertools.pairwise(edges)):
-        inside = np.flatnonzero((hz >= low) & (hz <= high))
-        first = max(0, int(inside[0]) - (k > 0)) if inside.size else 0
-        end = hz.size if k == n_bands else int(inside[-1]) + 1 if inside.size else 0
-        last = end if k == n_bands else end - 1
-        if last <= first:
-            raise ValueError(f"the band from {low} to {high} Hz has no bin of its own; raise n_fft or fmin")
-        bands.append(Band(first, last, max(1, int(np.rint(quantile * (end - first))))))
-    return bands
 
 
 def contrast(s: mx.array, bands: Sequence[Band]) -> mx.array:

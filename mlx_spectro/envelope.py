@@ -25,11 +25,11 @@ def envelope(window: npt.NDArray[np.floating], hop_length: int, frames: int) -> 
 
 
 def inverse_envelope(
-    window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int
+    window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int, floor: float = FLOOR
 ) -> npt.NDArray[np.float64]:
-    """``1 / envelope`` over up to ``length`` samples after ``left``; 0 where the envelope is below 1e-11."""
+    """``1 / envelope`` over up to ``length`` samples after ``left``; 0 where the envelope is below ``floor``."""
     kept = envelope(window, hop_length, frames)[left : left + length]
-    return np.divide(1.0, kept, where=kept >= FLOOR, out=np.zeros_like(kept))
+    return np.divide(1.0, kept, where=kept >= floor, out=np.zeros_like(kept))
 
 
 def smallest(window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int) -> float:

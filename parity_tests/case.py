@@ -114,6 +114,11 @@ class Row:
         """The reference library, if it is not installed."""
         return "" if importlib.util.find_spec(self.against) else self.against
 
+    def unserved(self, implementation: str) -> str:
+        """Why no call can be served by ``implementation``; empty where calls are."""
+        exact = not self.native and self.against == "librosa" and implementation != "host"
+        return "librosa computes in float64, MLX does not" if exact else ""
+
     def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """``(ours, theirs)``, imported."""
         if isinstance(self.theirs, Program):
@@ -158,4 +163,5 @@ def each_signal(build: Callable[[Any], Sample], names: Iterable[str] | None = No
     for name in signals.SIGNALS if names is None else names:
         if readable or name not in signals.RECORDINGS:
             sample = build(signals.SIGNALS[name]())
-            yield replace(sample, label=f"{name} {sample.label}".strip(), batched=name == "stereo_batch")
+            batched = name == "stereo_batch" and bool(sample.args)
+            yield replace(sample, label=f"{name} {sample.label}".strip(), batched=batched)

@@ -187,8 +187,8 @@ def run(row: Row, implementation: str, quantity: Callable[..., Any] = evaluate, 
     """
     outcome = Outcome(row, implementation, quantity.__name__)
     missing = row.missing()
-    if missing:
-        outcome.unavailable = f"{missing} is not installed"
+    outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)
+    if outcome.unavailable:
         return outcome
     ours, theirs = row.resolve()
     for sample in row.samples():
@@ -224,7 +224,8 @@ def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any) -> It
         if a.shape != b.shape or (a.dtype != b.dtype and not row.native):
             yield f"is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
             continue
-        if not row.native and _order(a) != _order(b):
+        # librosa's cepstra are a view into more of them: only the order of its axes is a promise
+        if not row.native and _order(a, row.against != "librosa") != _order(b, row.against != "librosa"):
             yield f"strides {a.strides}, not {b.strides}"
         if row.decides:
             _decide(outcome, a, b, t)
@@ -237,9 +238,10 @@ def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any) -> It
         outcome.theirs.add(errors[1])
 
 
-def _order(x: npt.NDArray[Any]) -> tuple[int, ...]:
-    """Strides of the axes that are longer than one."""
-    return tuple(s for s, n in zip(x.strides, x.shape, strict=True) if n > 1)
+def _order(x: npt.NDArray[Any], exact: bool) -> tuple[int, ...]:
+    """Strides of the axes that are longer than one, or only the order that they put those axes in."""
+    strides = tuple(s for s, n in zip(x.strides, x.shape, strict=True) if n > 1)
+    return strides if exact else tuple(np.argsort(strides).tolist())
 
 
 def _errors(a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

@@ -29,15 +29,17 @@ def _named(rows: list[Row]) -> Any:
     return pytest.mark.parametrize("row", rows, ids=lambda row: row.name)
 
 
-def _need(row: Row) -> None:
+def _need(row: Row, implementation: str = "host") -> None:
     if row.missing():
         pytest.skip(f"{row.missing()} is not installed")
+    if row.unserved(implementation):
+        pytest.skip(row.unserved(implementation))
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @_named(table())
 def test_row_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
-    _need(row)
+    _need(row, implementation)
     outcome = measure.run(row, implementation)
     assert outcome.green, "\n".join([outcome.verdict(), *outcome.problems])
     assert outcome.samples > len(outcome.untested)
@@ -46,7 +48,7 @@ def test_row_is_as_accurate_as_its_reference(row: Row, implementation: backend.I
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @_named([row for row in table() if row.gradient])
 def test_gradient_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
-    _need(row)
+    _need(row, implementation)
     outcome = measure.run(row, implementation, measure.gradient)
     assert outcome.green, "\n".join([outcome.verdict(), *outcome.problems])
 
@@ -103,13 +105,17 @@ def test_signature_is_the_reference_s(row: Row) -> None:
     for pair in pairs:
         # a function that shows the reference's signature takes its arguments by its plan's
         mine, expected = (inspect.signature(getattr(f, "plan", f)).parameters.values() for f in pair)
-        assert [(p.name, p.kind, p.default) for p in mine][1:] == [(p.name, p.kind, p.default) for p in expected][1:]
+        expected = list(expected)
+        # and one that serves two versions of a library may know arguments of the newer one
+        newer = {"axes"} - {p.name for p in expected}
+        known = [(p.name, p.kind, p.default) for p in mine if p.name not in newer]
+        assert known[1:] == [(p.name, p.kind, p.default) for p in expected][1:]
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @_named(table())
 def test_a_batch_is_its_signals_one_by_one(row: Row, implementation: backend.Implementation) -> None:
-    _need(row)
+    _need(row, implementation)
     function, _ = row.resolve()
     for sample in row.samples():
         if not sample.batched:
@@ -148,5 +154,6 @@ def test_every_replaced_name_has_a_row() -> None:
     found = pkgutil.walk_packages(compat.__path__, f"{compat.__name__}.")
     for module in [importlib.import_module(m.name) for m in found if not m.name.endswith("__main__")]:
         if isinstance(module, proxy.ReferenceProxy):
-            prefix = module.__name__.removeprefix(compat.__name__ + ".")
+            # librosa.core shows functions that librosa itself shows
+            prefix = module.__name__.removeprefix(compat.__name__ + ".").removesuffix(".core")
             assert {f"{prefix}.{name}" for name in vars(module)["_ours"]} <= names

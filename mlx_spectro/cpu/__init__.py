@@ -14,11 +14,15 @@ from .pool import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from .host import istft, istft_adjoint, stft, stft_adjoint
+    from .peaks import spectral_peaks
+    from .polar import magphase
     from .spectra import Wanted, describe, describe_given, filterbank, project, spectrogram
     from .waveform import frame_crossings, frame_energy
 
 _HOME = {
     "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
+    "peaks": ("spectral_peaks",),
+    "polar": ("magphase",),
     "spectra": ("Wanted", "describe", "describe_given", "filterbank", "project", "spectrogram"),
     "waveform": ("frame_crossings", "frame_energy"),
 }
@@ -33,8 +37,10 @@ __all__ = [
     "get_num_threads",
     "istft",
     "istft_adjoint",
+    "magphase",
     "project",
     "set_num_threads",
+    "spectral_peaks",
     "spectrogram",
     "stft",
     "stft_adjoint",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,31 +14,36 @@ class SparseBank(NamedTuple):
     """Filters without the zeros before their first weight and after their last."""
 
     filters: int
-    table: npt.NDArray[np.int64]
-    """``[filters, 3]``: first bin, number of bins, offset of the weights in bytes."""
-    weights: npt.NDArray[Any]
-
-    def at(self) -> tuple[int, int, int]:
-        """What compiled code takes."""
-        return self.filters, address_of(self.table), address_of(self.weights)
+    at: tuple[int, int, int]
+    """What compiled code takes: the number of filters, and where their table and their weights lie."""
+    keep: tuple[Any, Any]
+    """The table, ``[filters, 3]``: first bin, number of bins, offset of the weights in bytes; and the weights."""
 
 
 NO_BANK = (0, 0, 0)
+_MOST = 32
+# banks made last, the latest first: to compare a bank with a few is cheaper than to hash one
+_made: tuple[tuple[npt.NDArray[Any], str, SparseBank], ...] = ()
 
 
 def sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
     """The dense ``bank [bins, filters]`` without its zeros, its weights in ``real`` arithmetic."""
-    return _sparse(bank.tobytes(), bank.dtype.str, bank.shape, real)
+    global _made
+    for known, kind, found in _made:
+        if kind == real and known.dtype == bank.dtype and np.array_equal(known, bank):
+            return found
+    made = _sparse(bank, real)
+    _made = ((bank.copy(), real, made), *_made[: _MOST - 1])
+    return made
 
 
-@functools.lru_cache(maxsize=32)
-def _sparse(values: bytes, kind: str, shape: tuple[int, int], real: str) -> SparseBank:
-    bank = np.frombuffer(values, kind).reshape(shape)
-    table, weights, offset = [], [], 0
+def _sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
+    rows, weights, offset = [], [], 0
     for column in bank.T:
         reached = np.flatnonzero(column)
         first, end = (reached[0], reached[-1] + 1) if reached.size else (0, 0)
-        table.append((first, end - first, offset * np.dtype(real).itemsize))
+        rows.append((first, end - first, offset * np.dtype(real).itemsize))
         weights.append(column[first:end])
         offset += end - first
-    return SparseBank(shape[1], np.array(table, np.int64).reshape(-1, 3), np.concatenate(weights).astype(real))
+    table, values = np.array(rows, np.int64).reshape(-1, 3), np.concatenate(weights).astype(real)
+    return SparseBank(len(rows), (len(rows), address_of(table), address_of(values)), (table, values))

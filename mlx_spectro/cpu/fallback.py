@@ -39,18 +39,18 @@ def _frames(x: Array, framing: Framing, group: range) -> Array:
     return np.where(silent, x.dtype.type(0), x[..., index])
 
 
-def stft(x: Array, window: Array, framing: Framing, out: Array) -> None:
+def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = False) -> None:
     """One-sided spectra ``[..., N, F]``."""
-    weights = window.astype(x.dtype)
+    weights = window.astype(np.float64 if precise else x.dtype)
     for group in _groups(out.shape[-2], framing.n_fft):
         out[..., group.start : group.stop, :] = np.fft.rfft(_frames(x, framing, group) * weights)
 
 
-def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array) -> None:
+def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array, floor: float) -> None:
     """The signal ``[..., length]`` after ``framing.left`` samples of the overlapped frames."""
     _overlap(z, (window * scale).astype(out.dtype), framing.hop_length, framing.left, out)
     out *= envelope.inverse_envelope(
-        window.astype(np.float64), framing.hop_length, z.shape[-2], framing.left, out.shape[-1]
+        window.astype(np.float64), framing.hop_length, z.shape[-2], framing.left, out.shape[-1], floor
     ).astype(out.dtype)
 
 

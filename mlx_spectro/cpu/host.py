@@ -94,11 +94,17 @@ def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, 
 
     It is ``out`` if a frame's values, or a value's frames, lie side by side there.
     """
-    frames, values = shape[-2:]
-    if out is not None and not out.flags.c_contiguous and out.swapaxes(-1, -2).flags.c_contiguous:
-        return advised(out), (frames * values * out.itemsize, frames * out.itemsize, out.itemsize)
-    made = advised(out if out is not None and out.flags.c_contiguous else np.empty(shape, kind))
-    return made, (frames * values * made.itemsize, made.itemsize, values * made.itemsize)
+    made = out if out is not None and _takes_rows(out) else np.empty(shape, kind)
+    row_bytes = made.strides[-3] if made.ndim > 2 else 0
+    return advised(made), (row_bytes, made.strides[-1], made.strides[-2])
+
+
+def _takes_rows(out: Array) -> bool:
+    """Whether the kernels can write to ``out``: side by side in one of its last axes, the others evenly spaced."""
+    if not out.size or out.itemsize not in out.strides[-2:]:
+        return False
+    lead = zip(out.shape[1:-2], out.strides[:-3], out.strides[1:-2], strict=True)
+    return all(stride == count * inner for count, stride, inner in lead)
 
 
 def _analyse(
@@ -200,7 +206,7 @@ def stft(
     direct = onesided and (out.flags.c_contiguous or _interleaved(out, bins) > 0)
     half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
     if not _analyse(x, window, framing, scale, 1.0, half, precise):
-        fallback.stft(x, window * scale, framing, half)
+        fallback.stft(x, window * scale, framing, half, precise)
     if not direct:
         out[..., :bins] = half
     if not onesided:
@@ -253,19 +259,21 @@ class _Divided(NamedTuple):
         return (address_of(self.factors), self.covering, self.compact)
 
 
-def _inverse_envelope(window: Array, hop_length: int, frames: int, real: str) -> _Divided:
+def _inverse_envelope(
+    window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR
+) -> _Divided:
     covering = -(-window.size // hop_length)
     compact = min(frames, 3 * covering)
-    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real)
+    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real, floor)
 
 
 @functools.lru_cache(maxsize=32)
 def _cached_inverse_envelope(
-    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str
+    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str, floor: float
 ) -> _Divided:
     samples = np.frombuffer(window, kind)
     total = overlap_length(compact, samples.size, hop_length)
-    inverse = envelope.inverse_envelope(samples, hop_length, compact, 0, total)
+    inverse = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor)
     return _Divided(inverse.astype(real), covering, compact)
 
 
@@ -279,13 +287,14 @@ def _synthesise(
     high: int,
     inverse: Inverse,
     out: Array,
+    precise: bool = False,
 ) -> bool:
     """Samples from ``low`` up to ``high`` of overlapped frames, to ``out [..., high - low]``, whose last axis is dense.
 
     False where NumPy has to do it.
     """
     stored = NAMES[z.dtype]
-    found = setting(window.size, stored, stored)
+    found = setting(window.size, "float64" if precise else stored, stored)
     if found is None:
         return False
     frames = z.shape[-2]
@@ -325,6 +334,8 @@ def istft(
     length: int,
     scale: float = 1.0,
     onesided: bool = True,
+    floor: float = envelope.FLOOR,
+    precise: bool = False,
     out: Array | None = None,
 ) -> Array:
     """Inverse STFT: windowed overlap-add over the sum of the squared windows.
@@ -337,10 +348,12 @@ def istft(
         length: Samples to return.
         scale: Factor of the result.
         onesided: ``z`` holds ``n_fft // 2 + 1`` bins, else ``n_fft``.
+        floor: Smallest envelope that is divided by.
+        precise: Transform complex64 spectra in double precision.
         out: Where to put the result.
 
     Returns:
-        float32 or float64 ``[..., length]``; 0 where the envelope is below 1e-11 and beyond the last frame.
+        float32 or float64 ``[..., length]``; 0 where the envelope is below ``floor`` and beyond the last frame.
     """
     n_fft, frames = window.size, z.shape[-2]
     half = z if onesided else z[..., : n_fft // 2 + 1]
@@ -350,9 +363,10 @@ def istft(
     covered = max(0, min(length, overlap_length(frames, n_fft, hop_length) - left))
     kept = target[..., :covered]
     if covered:
-        divided = _inverse_envelope(window, hop_length, frames, real)
-        if not _synthesise(half, window, hop_length, scale / n_fft, 1.0, left, left + covered, divided.at(), kept):
-            fallback.istft(half, window, Framing(n_fft, hop_length, left), scale, kept)
+        divided = _inverse_envelope(window, hop_length, frames, real, floor)
+        factor, span = scale / n_fft, (left, left + covered)
+        if not _synthesise(half, window, hop_length, factor, 1.0, *span, divided.at(), kept, precise):
+            fallback.istft(half, window, Framing(n_fft, hop_length, left), scale, kept, floor)
     target[..., covered:] = 0
     if out is not None and out is not target:
         out[...] = target

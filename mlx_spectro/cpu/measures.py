@@ -66,7 +66,7 @@ def measured_frames(
     while group < last:
         row, frame = divmod(group, frames)
         valid = min(lanes, last - group)
-        if value_bytes != size:  # a value's frames lie side by side, in one row
+        if out_row_bytes != frames * frame_bytes:  # the next row does not follow on this one
             valid = min(valid, frames - frame)
         source, source_bytes = find_frames(
             real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes

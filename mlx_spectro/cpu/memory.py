@@ -20,12 +20,20 @@ LINE = 64
 class _Workspace(threading.local):
     def __init__(self) -> None:
         self.buffer = np.empty(0, np.uint8)
+        self.found: dict[tuple[int, ...], list[int]] = {}
 
     def addresses(self, sizes: tuple[int, ...]) -> list[int]:
         """Addresses of pieces of the given sizes in bytes, each on a line of its own; valid until the next call."""
+        known = self.found.get(sizes)
+        if known is None:
+            known = self.found[sizes] = self._placed(sizes)
+        return known
+
+    def _placed(self, sizes: tuple[int, ...]) -> list[int]:
         total = sum(size + 2 * LINE for size in sizes)
         if self.buffer.size < total:
             self.buffer = np.empty(total, np.uint8)
+            self.found.clear()
         address = -(-address_of(self.buffer) // LINE) * LINE
         found = []
         for size in sizes:

@@ -32,6 +32,10 @@ _BITS = {
     "flatness": FLATNESS,
     "contrast": CONTRAST,
 }
+# of no descriptors: their bits, the bins' frequencies, exponents, numbers and bands
+_UNDESCRIBED = {
+    number.__name__: (0, 0, (0, 0), (number(0), number(0)), (0, 0)) for number in (np.float32, np.float64)
+}
 # of more extremes than these, keeping them in order costs more than sorting
 MOST_EXTREMES = 64
 
@@ -71,7 +75,8 @@ class _Made(NamedTuple):
     scratch: tuple[int, ...]
     """Bytes of the magnitudes, what is made of them, a vector, rows to put out, and the extremes."""
     row_bytes: int
-    keep: tuple[Any, ...]
+    keep: Any
+    """What the addresses above point into."""
 
     def at(self, extremes: int) -> tuple[Any, ...]:
         """``described``, with scratch memory for the extremes."""
@@ -80,16 +85,18 @@ class _Made(NamedTuple):
 
 def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted: Wanted | None) -> _Made:
     number, size, step = found.real.dtype.type, found.layout[3], VECTOR_BYTES
-    hz, table, bits, values = np.zeros(0, number), np.zeros((0, 3), np.int64), 0, bins
-    squared, numbers, filters, given = (0, 0), (number(0), number(0)), NO_BANK, None
+    described, filters, values, extremes = _UNDESCRIBED[NAMES[found.real.dtype]], NO_BANK, bins, 0
+    keep: Any = None
     if wanted is not None:
         hz = np.ascontiguousarray(wanted.hz, number)
         table = np.array(wanted.bands, np.int64).reshape(-1, 3)
         bits, values = sum(_BITS[name] for name in wanted.names), wanted.numbers
         squared, numbers = (int(wanted.order == 2), int(wanted.power == 2)), (number(wanted.share), number(wanted.amin))
+        described = (bits, address_of(hz), squared, numbers, (len(table), address_of(table)))
+        extremes, keep = int(table[:, 2].max(initial=0)), (hz, table)
     elif bank is not None:
-        given = sparse(bank, found.real.dtype.name)
-        filters, values = given.at(), given.filters
+        keep = sparse(bank, NAMES[found.real.dtype])
+        values, filters = keep.filters, keep.at
     kind, amin, factor, offset = LINEAR, 0.0, 1.0, 0.0
     added = False
     if ending is not None and ending[0] == "log":
@@ -100,16 +107,15 @@ def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted:
     row_bytes = padded(size * (max(values, bins) + CHUNK))
     # a chunk more, which is written, and not read
     block = (max(values, bins) + CHUNK) * step
-    extremes = (2 + 2 * int(table[:, 2].max(initial=0))) * step
     return _Made(
         values,
-        (bits, address_of(hz), squared, numbers, (len(table), address_of(table))),
+        described,
         filters,
         (kind, int(added)),
         (number(amin), number(factor), number(offset)),
-        (block, block, step, found.lanes * row_bytes, extremes),
+        (block, block, step, found.lanes * row_bytes, (2 + 2 * extremes) * step),
         row_bytes,
-        (hz, table, given),
+        keep,
     )
 
 
@@ -159,9 +165,11 @@ def _measure(
 def _magnitudes(x: Array, window: Array, framing: Framing, scale: float, precise: bool, found: Setting | None) -> Array:
     if found is not None:
         return _measure(x, window, framing, scale, 1.0, precise)
-    z = np.empty((*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1), np.result_type(x, np.complex64))
-    fallback.stft(x, window * scale, framing, z)
-    return np.abs(z)
+    kind = np.complex128 if precise else np.result_type(x, np.complex64)
+    z = np.empty((*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1), kind)
+    fallback.stft(x, window * scale, framing, z, precise)
+    magnitudes: Array = np.abs(z).astype(x.dtype, copy=False)
+    return magnitudes
 
 
 def _measure_given(
@@ -257,8 +265,10 @@ def filterbank(
     return _measure(x, window, framing, scale, power, precise, out, bank, ending)
 
 
-def project(s: Array, bank: Array, *, ending: Ending = None, precise: bool = False, out: Array | None = None) -> Array:
-    """Filters ``[..., N, filters]`` over given values ``s [..., N, F]`` of any strides: ``s @ bank [F, filters]``."""
+def project(
+    s: Array, bank: Array | None = None, *, ending: Ending = None, precise: bool = False, out: Array | None = None
+) -> Array:
+    """Given values ``s [..., N, F]`` of any strides, times ``bank [F, filters]`` if there is one, and their ending."""
     return _measure_given(s, precise, out, bank, ending)
 
 

@@ -238,6 +238,12 @@ class Kit:
         even, odd = (self._shuffle(both, both, range(part, 2 * self.lanes, 2)) for part in (0, 1))
         return Complex(self._arithmetic(even), self._arithmetic(odd))
 
+    def store_pairs(self, value: Complex, address: Any) -> None:
+        """A complex value of each lane, side by side."""
+        re, im = self._in_memory(value.re), self._in_memory(value.im)
+        order = [lane + part * self.lanes for lane in range(self.lanes) for part in (0, 1)]
+        self._store(self._shuffle(re, im, order), address, self.stored_size)
+
     def load_lanes(self, address: Any, row_bytes: Any) -> Vec:
         """A value of each lane, ``row_bytes`` apart."""
         vector = ir.Constant(ir.VectorType(self.stored, self.lanes), ir.Undefined)

@@ -1,0 +1,232 @@
+"""librosa.feature's spectral_centroid, spectral_bandwidth, spectral_rolloff, spectral_contrast, spectral_flatness."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlx_spectro import banks, cpu
+from mlx_spectro.cpu.spectra import MOST_EXTREMES
+
+from .. import limits
+from ..dispatch import Plan
+from ._decibel import clipped
+from ._serving import REJECTED, Analysis, Array, analysis, is_int, is_number, magnitudes_reason, serves
+
+_CONTRAST_DECIBEL = ("db", 10.0, 1e-10, 1.0)
+
+
+class Described(NamedTuple):
+    """A magnitude spectrogram, of audio or given, whose descriptors are wanted."""
+
+    source: Analysis | Array
+    hz: Array
+    """Frequencies of the bins, increasing."""
+
+    def describe(self, name: str, **parameters: Any) -> dict[str, Array]:
+        """The descriptor, computed in double precision, ``[..., N]``."""
+        wanted = cpu.Wanted((name,), **{"hz": self.hz, **parameters})
+        if isinstance(self.source, Analysis):
+            return cpu.describe(self.source.y, self.source.window, wanted, **self.source.options)
+        values = self.source.swapaxes(-1, -2)
+        return cpu.describe_given(values, wanted, precise=values.dtype == np.float32)
+
+    def ordered(self, values: Array) -> Array:
+        """``[..., N]`` as ``[..., 1, N]``, channels fastest in memory where the spectrum has them so."""
+        frames_last = not isinstance(self.source, Analysis) and self.source.flags.c_contiguous
+        return np.array(values[..., None, :], order="C" if frames_last else "F")
+
+
+def described(
+    y: Any,
+    sr: Any,
+    S: Any,
+    n_fft: Any,
+    hop_length: Any,
+    win_length: Any,
+    window: Any,
+    center: Any,
+    pad_mode: Any,
+    freq: Any = None,
+) -> Described | str:
+    """What librosa's arguments ask for, or why we cannot serve it."""
+    if not is_number(sr):
+        return REJECTED
+    if S is None:
+        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+        if isinstance(found, str):
+            return found
+        source: Analysis | Array = found
+        bins = int(n_fft) // 2 + 1
+    else:
+        reason = magnitudes_reason(S)
+        if reason:
+            return reason
+        source, bins = S, S.shape[-2]
+        n_fft = n_fft if is_int(n_fft, 1) and n_fft // 2 + 1 == bins else 2 * (bins - 1)
+    if freq is None:
+        return Described(source, np.arange(bins) * (float(sr) / n_fft))
+    if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype.kind != "f":
+        return "frequencies of a shape that is not ours"
+    rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0
+    return Described(source, freq.astype(np.float64)) if rising else "frequencies that do not rise"
+
+
+@serves("librosa.feature.spectral_centroid", limits.of_single(limits.energy))
+def spectral_centroid(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    freq: Array | None = None,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+) -> Plan:
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    if isinstance(found, str):
+        return found
+    return lambda: found.ordered(found.describe("centroid")["centroid"].astype(np.float64))
+
+
+@serves("librosa.feature.spectral_bandwidth", limits.of_single(limits.energy))
+def spectral_bandwidth(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    centroid: Array | None = None,
+    norm: bool = True,
+    p: float = 2,
+) -> Plan:
+    if centroid is not None:
+        return "a centroid given"
+    if norm is not True or p not in (1, 2):
+        return "a norm or an order that is not ours"
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    if isinstance(found, str):
+        return found
+    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"].astype(np.float64))
+
+
+def _two_bins(arguments: dict[str, Any]) -> int:
+    """Twice the distance of two bins in Hz, rounded up."""
+    s, length = arguments["S"], arguments["n_fft"]
+    length = length if s is None else 2 * (s.shape[-2] - 1)
+    return math.ceil(2 * float(arguments["sr"]) / int(length))
+
+
+@serves("librosa.feature.spectral_rolloff", limits.decision, _two_bins)
+def spectral_rolloff(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    roll_percent: float = 0.85,
+) -> Plan:
+    if not (is_number(roll_percent) and 0 < roll_percent < 1):
+        return REJECTED
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    if isinstance(found, str):
+        return found
+
+    def work() -> Array:
+        # the number of the bin, which a float32 holds exactly
+        numbers = np.arange(found.hz.size, dtype=np.float64)
+        bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))["rolloff"]
+        return found.ordered(found.hz[bins.astype(np.intp)])
+
+    return work
+
+
+@serves("librosa.feature.spectral_contrast", limits.of_single(limits.elementwise))
+def spectral_contrast(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    fmin: float = 200.0,
+    n_bands: int = 6,
+    quantile: float = 0.02,
+    linear: bool = False,
+) -> Plan:
+    if freq is not None:
+        return "frequencies given"
+    if not (is_int(n_bands, 1) and is_number(fmin) and fmin > 0 and is_number(quantile) and 0 < quantile < 1):
+        return REJECTED
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    edges = fmin * 2.0 ** np.arange(n_bands)
+    bin_hz = found.hz[1]
+    if edges[-1] >= 0.5 * sr:
+        return REJECTED
+    if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
+        return "bands of hardly a bin"
+    length = round(sr / bin_hz)
+    bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
+    if max(band.extremes for band in bands) > MOST_EXTREMES:
+        return "more extremes than are kept in order"
+
+    def work() -> Array:
+        both = found.describe("contrast", bands=bands)
+        valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
+        if linear:
+            return peak - valley
+        over, under = (
+            clipped(cpu.project(values.swapaxes(-1, -2), ending=_CONTRAST_DECIBEL).swapaxes(-1, -2), 80.0)
+            for values in (peak, valley)
+        )
+        return np.ascontiguousarray(over - under)
+
+    return work
+
+
+@serves("librosa.feature.spectral_flatness", limits.energy)
+def spectral_flatness(
+    *,
+    y: Array | None = None,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    amin: float = 1e-10,
+    power: float = 2.0,
+) -> Plan:
+    if not (is_number(amin) and amin > 0):
+        return REJECTED
+    if power not in (1, 2) or not math.isfinite(amin) or amin < 1e-30:
+        return "a power or an amin that is not ours"
+    found = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    return lambda: found.ordered(found.describe("flatness", power=int(power), amin=float(amin))["flatness"])

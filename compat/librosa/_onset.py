@@ -1,0 +1,76 @@
+"""onset_strength and onset_strength_multi of librosa.onset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import librosa
+
+from .. import limits
+from ..dispatch import Plan
+from ._mel import mel_plan
+from ._serving import Array, serves
+
+_strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
+
+
+def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Plan:
+    """librosa's differences of our decibels."""
+    if S is not None:
+        return "a spectrogram given"
+    if feature is not None:
+        return "a feature of the program's own"
+    taken, of_mel = options
+    of_mel.setdefault("fmax", 0.5 * sr)
+    found = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
+    if isinstance(found, str):
+        return found
+
+    def work() -> Array:
+        result: Array = theirs(S=found.decibels(), sr=sr, n_fft=n_fft, hop_length=hop_length, **taken)
+        return result
+
+    return work
+
+
+@serves("librosa.onset.onset_strength", limits.cepstrum)
+def onset_strength(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    lag: int = 1,
+    max_size: int = 1,
+    ref: Array | None = None,
+    detrend: bool = False,
+    center: bool = True,
+    feature: Any = None,
+    aggregate: Any = None,
+    **kwargs: Any,
+) -> Plan:
+    taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center, "aggregate": aggregate}
+    n_fft, hop_length = kwargs.pop("n_fft", 2048), kwargs.pop("hop_length", 512)
+    return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
+
+
+@serves("librosa.onset.onset_strength_multi", limits.cepstrum)
+def onset_strength_multi(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    lag: int = 1,
+    max_size: int = 1,
+    ref: Array | None = None,
+    detrend: bool = False,
+    center: bool = True,
+    feature: Any = None,
+    aggregate: Any = None,
+    channels: Any = None,
+    **kwargs: Any,
+) -> Plan:
+    taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
+    taken |= {"aggregate": aggregate, "channels": channels}
+    return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))

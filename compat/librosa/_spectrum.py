@@ -1,0 +1,133 @@
+"""stft, istft and magphase of librosa."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mlx_spectro import cpu
+from mlx_spectro.geometry import overlap_length
+
+from .. import limits
+from ..dispatch import Plan
+from ._serving import (
+    REJECTED,
+    Array,
+    analysis,
+    array_reason,
+    engine_reason,
+    faster_reason,
+    is_int,
+    is_number,
+    serves,
+    window_of,
+)
+
+
+@serves("librosa.stft", limits.spectrum)
+def stft(
+    y: Array,
+    *,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    dtype: Any = None,
+    pad_mode: Any = "constant",
+    out: Array | None = None,
+) -> Plan:
+    found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    natural = np.result_type(y, np.complex64)
+    if dtype is not None and np.dtype(dtype) != natural:
+        return f"a result of dtype {np.dtype(dtype)}"
+    shape = (*y.shape[:-1], n_fft // 2 + 1, found.frames)
+    if out is not None and (out.shape != shape or out.dtype != natural):
+        return "memory of another shape or dtype"
+
+    def work() -> Array:
+        z = np.empty(shape, natural, order="F") if out is None else out
+        cpu.stft(y, found.window, out=z.swapaxes(-1, -2), **found.options)
+        return z
+
+    return work
+
+
+def _frames_needed(frames: int, length: int | None, n_fft: int, hop_length: int, center: bool) -> tuple[int, int]:
+    """Frames that librosa uses of a spectrum, and the samples that it makes of them."""
+    left = n_fft // 2 if center else 0
+    if not length:
+        return frames, overlap_length(frames, n_fft, hop_length) - 2 * left
+    return min(frames, math.ceil((length + 2 * left) / hop_length)), length
+
+
+@serves("librosa.istft", limits.spectrum)
+def istft(
+    stft_matrix: Array,
+    *,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    n_fft: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    dtype: Any = None,
+    length: int | None = None,
+    out: Array | None = None,
+) -> Plan:
+    z = stft_matrix
+    reason = engine_reason() or array_reason(z)
+    if reason or z.dtype.kind != "c" or z.ndim < 2:
+        return reason or REJECTED
+    n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
+    win_length = n_fft if win_length is None else win_length
+    if not (is_int(n_fft, 2) and is_int(win_length, 1) and win_length <= n_fft):
+        return REJECTED
+    hop_length = int(win_length // 4) if hop_length is None else hop_length
+    if not (is_int(hop_length, 1) and (length is None or is_int(length, 0))):
+        return REJECTED
+    if z.shape[-2] != n_fft // 2 + 1:
+        return "a spectrum cut or padded to n_fft"
+    frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
+    left = n_fft // 2 if center else 0
+    if samples < 1 or (center and frames < math.ceil(left / hop_length)):
+        return "fewer frames than overlap the first sample"
+    weights = window_of(window, win_length, n_fft)
+    if weights.dtype.kind != "f":
+        return "a window that is not real"
+    natural = np.dtype(z.real.dtype)
+    shape = (*z.shape[:-2], samples)
+    if dtype is not None and np.dtype(dtype) != natural:
+        return f"a result of dtype {np.dtype(dtype)}"
+    if out is not None and (out.shape != shape or out.dtype != natural):
+        return "memory of another shape or dtype"
+
+    def work() -> Array:
+        y = np.empty(shape, natural) if out is None else out
+        kept = z[..., :frames].swapaxes(-1, -2)
+        # librosa divides by whatever is a normal number, and leaves alone what is not
+        tiny = float(np.finfo(natural).tiny)
+        cpu.istft(kept, weights, hop_length=int(hop_length), left=left, length=samples, floor=tiny, out=y)
+        return y
+
+    return work
+
+
+@serves("librosa.magphase", limits.energy)
+def magphase(D: Array, *, power: float = 1) -> Plan:
+    reason = engine_reason() or array_reason(D) or faster_reason(D.size, 100_000)
+    if reason:
+        return reason
+    if D.dtype != np.complex64:
+        return f"values of dtype {D.dtype}"
+    if not (is_number(power) and power > 0):
+        return "a power that is no number above 0"
+
+    def work() -> tuple[Array, Array]:
+        magnitude, phase = cpu.magphase(D)
+        return magnitude if power == 1 else magnitude**power, phase
+
+    return work
