@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import backend, cpu
+from .cpu import get_num_threads, set_num_threads
 
 if not (backend.has_mlx() or cpu.available()):
     raise ImportError(backend.MISSING)
@@ -31,6 +32,7 @@ __all__ = [
     "chroma_stft",
     "dct_matrix",
     "get_cache_debug_stats",
+    "get_num_threads",
     "get_transform_mlx",
     "make_window",
     "melscale_fbanks",
@@ -40,6 +42,7 @@ __all__ = [
     "reset_cache_debug_stats",
     "resolve_fft_params",
     "rms",
+    "set_num_threads",
     "spec_mlx_device_key",
     "spectral_bandwidth",
     "spectral_centroid",

@@ -30,7 +30,7 @@ def sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
     """The dense ``bank [bins, filters]`` without its zeros, its weights in ``real`` arithmetic."""
     global _made
     for known, kind, found in _made:
-        if kind == real and known.dtype == bank.dtype and np.array_equal(known, bank):
+        if kind == real and known.dtype == bank.dtype and known.shape == bank.shape and (known == bank).all():
             return found
     made = _sparse(bank, real)
     _made = ((bank.copy(), real, made), *_made[: _MOST - 1])
