@@ -259,13 +259,15 @@ class TestInstalling:
             ("torch.istft", ""),
         }
 
-    def test_what_others_put_there_since_is_left_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_others_put_there_since_is_left_alone(self) -> None:
         original = torch.stft
         compat.install("torch")
-        monkeypatch.setattr(torch, "stft", len)
-        compat.uninstall()
-        assert torch.stft is len
-        torch.stft = original
+        torch.stft = len
+        try:
+            compat.uninstall()
+            assert torch.stft is len
+        finally:
+            torch.stft = original
 
     def test_a_library_imported_later_is_patched_and_none_is_imported_for_it(self) -> None:
         say(
