@@ -47,7 +47,7 @@ def _window_reason(window: Any, win_length: int, dtype: torch.dtype, like: Tenso
     if window is None:
         return ""
     reason = weights_reason("window", window, dtype, like)
-    return reason or ("" if window.dim() == 1 and len(window) == win_length else REJECTED)
+    return reason or ("" if window.shape == (win_length,) else REJECTED)
 
 
 def _centred_window(window: Tensor | None, win_length: int, n_fft: int, dtype: torch.dtype, like: Tensor) -> Tensor:

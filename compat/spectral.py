@@ -45,7 +45,8 @@ class Spectral(NamedTuple):
     @property
     def bins(self) -> int:
         """Bins of a spectrum."""
-        return len(self.window) // 2 + 1 if self.onesided else len(self.window)
+        n_fft = self.window.numel()
+        return n_fft // 2 + 1 if self.onesided else n_fft
 
     def stft(self, x: Tensor) -> Tensor:
         """Spectrum ``[..., N, F]`` of audio ``[..., T]``."""
@@ -79,7 +80,7 @@ class Spectral(NamedTuple):
         return run(self.engine, name, x, self.window, shape=shape, dtype=counterpart(x), **options)
 
     def _frames(self, x: Tensor) -> tuple[int, ...]:
-        return *x.shape[:-1], 1 + (self.left + x.shape[-1] + self.right - len(self.window)) // self.hop_length
+        return *x.shape[:-1], 1 + (self.left + x.shape[-1] + self.right - self.window.numel()) // self.hop_length
 
     def _cut(self) -> dict[str, Any]:
         return {"hop_length": self.hop_length, "left": self.left, "scale": self.scale}

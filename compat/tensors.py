@@ -61,7 +61,7 @@ def unfit(tensor: Tensor) -> str:
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:
     """``tensor``'s own memory as a NumPy array (a copy where it is a lazy conjugate or negative)."""
-    return tensor.detach().resolve_conj().resolve_neg().numpy()
+    return tensor.numpy(force=True)
 
 
 def counterpart(x: Tensor) -> torch.dtype:

@@ -32,11 +32,11 @@ def serves(name: str, limit: Limit) -> Callable[[Callable[..., Plan]], Any]:
 
     def decorate(plan: Callable[..., Plan]) -> Any:
         signature = inspect.signature(plan)
+        names = frozenset(signature.parameters)
 
         def known(*args: Any, **kwargs: Any) -> Plan:
-            newer = kwargs.keys() - signature.parameters.keys()
-            if newer or len(args) > len(signature.parameters):
-                return f"unknown arguments {', '.join(sorted(newer))}".rstrip()
+            if len(args) > len(names) or not names.issuperset(kwargs):
+                return f"unknown arguments {', '.join(sorted(kwargs.keys() - names))}".rstrip()
             return plan(*args, **kwargs)
 
         def order(*args: Any, **kwargs: Any) -> int:

@@ -21,12 +21,12 @@ _FEW = 8
 
 def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | str:
     """What torchaudio divides a spectrum by."""
+    if normalized is False:
+        return 1.0
     if normalized is True or normalized == "window":
         norm: float = torch.linalg.vector_norm(window, dtype=torch.float64).item()
         return norm if norm > 0 else "a window of zeros"
-    if normalized == "frame_length":
-        return math.sqrt(n_fft)
-    return 1.0 if normalized is False else REJECTED
+    return math.sqrt(n_fft) if normalized == "frame_length" else REJECTED
 
 
 def _padded(
@@ -171,8 +171,8 @@ def spectral_centroid(
     bank = _moments(wanted.spectral.bins, sample_rate, torch.get_default_dtype()).to(wanted.x)
 
     def work() -> Tensor:
-        moment, total = wanted.filtered(bank).unflatten(-1, (2, -1)).sum(-1).unbind(-1)
-        return moment / total
+        moment, total = wanted.filtered(bank).tensor_split(2, -1)
+        return moment.sum(-1) / total.sum(-1)
 
     return work
 

@@ -33,9 +33,7 @@ _BITS = {
     "contrast": CONTRAST,
 }
 # of no descriptors: their bits, the bins' frequencies, exponents, numbers and bands
-_UNDESCRIBED = {
-    number.__name__: (0, 0, (0, 0), (number(0), number(0)), (0, 0)) for number in (np.float32, np.float64)
-}
+_UNDESCRIBED = {number.__name__: (0, 0, (0, 0), (number(0), number(0)), (0, 0)) for number in (np.float32, np.float64)}
 # of more extremes than these, keeping them in order costs more than sorting
 MOST_EXTREMES = 64
 
