@@ -12,6 +12,7 @@ from torch.overrides import _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
 
 from mlx_spectro import backend
+from mlx_spectro.cpu import pool
 
 from .engines import engine
 
@@ -23,6 +24,8 @@ _DTYPES = {
     torch.complex128: ("float64", torch.float64),
 }
 
+# a program that holds torch to a few threads, as its data loaders do, means its transforms
+pool.follow(torch.get_num_threads)
 
 compiling = torch.compiler.is_compiling
 

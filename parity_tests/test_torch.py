@@ -14,6 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import mlx_spectro
 from mlx_spectro import backend, compat
 from mlx_spectro.compat import torch as shim
 
@@ -248,6 +249,19 @@ def test_eight_threads_get_the_bits_of_one() -> None:
         thread.join()
     assert len(results) == 40
     assert all(torch.equal(z, alone[0]) and torch.equal(y, alone[1]) for z, y in results)
+
+
+def test_threads_are_as_many_as_torch_s_unless_set() -> None:
+    before = torch.get_num_threads()
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            assert mlx_spectro.get_num_threads() == count
+        mlx_spectro.set_num_threads(2)
+        assert mlx_spectro.get_num_threads() == 2
+    finally:
+        mlx_spectro.set_num_threads(None)
+        torch.set_num_threads(before)
 
 
 def _in_child(queue: Any) -> None:

@@ -80,6 +80,7 @@ class Pool:
 
 _pool = Pool()
 _threads: int | None = None
+_others: Callable[[], int] | None = None
 
 
 def _renew() -> None:
@@ -92,13 +93,25 @@ os.register_at_fork(after_in_child=_renew)
 
 
 def get_num_threads() -> int:
-    """Threads a call may use: what :func:`set_num_threads` set, else ``OMP_NUM_THREADS``, else the cores we may use."""
+    """Threads a call may use.
+
+    What :func:`set_num_threads` set, else as many as torch uses where its adapters are in use, else
+    ``OMP_NUM_THREADS``, else the cores we may use.
+    """
     if _threads is not None:
         return _threads
+    if _others is not None:
+        return _others()
     told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if told.isdigit() and int(told) > 0:
         return int(told)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def follow(others: Callable[[], int]) -> None:
+    """Use as many threads as another library, whose ``others()`` says how many, where no number is set."""
+    global _others
+    _others = others
 
 
 def set_num_threads(threads: int | None) -> None:
