@@ -44,6 +44,7 @@ def measured(contest: Contest, device: str, rate: float) -> dict[str, Any]:
     return {
         "name": contest.name,
         "size": str(contest.size),
+        "note": contest.note,
         "floor": floor,
         "contenders": {
             name: {"seconds": value, "ratio": reference / value, "floors": value / floor, "peak": peaks[name]}
@@ -100,6 +101,8 @@ def show(results: list[dict[str, Any]], rate: float) -> None:
                     "" if peak is None else f"{peak / 2**20:.1f}",
                 ]
             )
+        if result["note"]:
+            rows.append([result["note"], "", "", "", "", "", ""])
     header = ("row", "batch x samples n_fft/hop", "by", "us", "x reference", "x floor", "peak MiB")
     console.show(f"Times; a copy moves {rate / 1e9:.1f} GB/s", header, rows)
 

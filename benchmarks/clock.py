@@ -14,6 +14,8 @@ from typing import NamedTuple
 _SLICE = 5e-3
 _GPU_CALLS = 50
 _ROUNDS = 9
+# and a call that takes longer than this, in seconds, fewer times
+_SLOW, _FEWER = 0.1, 5
 
 
 class Contender(NamedTuple):
@@ -39,11 +41,14 @@ class Contender(NamedTuple):
 
 def medians(contenders: dict[str, Contender], rounds: int = _ROUNDS) -> dict[str, float]:
     """Median seconds of a call of each contender, measured in turn so that drift of the machine hits all alike."""
-    calls = {}
+    calls, slow = {}, False
     for name, contender in contenders.items():
         contender.seconds(2)
-        calls[name] = _GPU_CALLS if contender.wait else max(1, int(_SLICE / max(contender.seconds(1), 1e-7)))
+        once = contender.seconds(1)
+        calls[name] = _GPU_CALLS if contender.wait else max(1, int(_SLICE / max(once, 1e-7)))
+        slow |= once > _SLOW
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    rounds = min(rounds, _FEWER) if slow else rounds
     for _ in range(rounds):
         for name, contender in contenders.items():
             times[name].append(contender.seconds(calls[name]))

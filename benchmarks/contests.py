@@ -54,6 +54,8 @@ class Contest(NamedTuple):
     """Bytes of the result."""
     rows: tuple[Row, ...]
     """Rows of the parity table that must be green."""
+    note: str = ""
+    """What was found beside the times."""
 
 
 def serving(implementation: backend.Implementation) -> Callable[[], contextlib.AbstractContextManager[object]]:
@@ -108,6 +110,8 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
     args, kwargs = arrays(row.their_arrays, device, sample.args), arrays(row.their_arrays, device, sample.kwargs)
     contenders = {row.against: on_torch(lambda: theirs(*args, **kwargs), device)}
     for implementation in backend.implementations():
+        if row.unserved(implementation):
+            continue
         if row.native:
             mine = measure.to_library("mlx", sample.args), measure.to_library("mlx", sample.kwargs)
             contenders[implementation] = on_mlx(ours, device, *mine[0], implementation=implementation, **mine[1])
@@ -164,6 +168,11 @@ def round_trip(size: Size, device: str) -> Contest:
         return mx.square(y - aim).sum()
 
     gradient = mx.grad(loss)
+    # how far stft -> istft alone is from the signal
+    errors = {
+        "torch": _round_trip_error(torch, signal, window, size),
+        "mlx": float(mx.abs(transform.istft(transform.stft(mine), size.length) - mine).max()),
+    }
     contenders = {"torch": on_torch(lambda: by_torch(torch), device)}
     for implementation in backend.implementations():
         contenders[f"mlx {implementation}"] = on_mlx(gradient, device, mine, implementation=implementation)
@@ -171,9 +180,43 @@ def round_trip(size: Size, device: str) -> Contest:
             contenders[implementation] = Contender(lambda: by_torch(compat.torch), None, serving(implementation))
     # the signal and the target in, the spectrum and the gradient out and in, both ways
     spectrum = size.batch * (1 + size.length // size.hop_length) * (size.n_fft // 2 + 1) * 8
-    return Contest(
-        "round trip forward + backward", size, contenders, 4 * spectrum + 6 * x.nbytes, x.nbytes, _spectral()
-    )
+    moved = 4 * spectrum + 6 * x.nbytes
+    note = "round-trip error " + ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
+    return Contest("round trip forward + backward", size, contenders, moved, x.nbytes, _spectral(), note)
+
+
+def _round_trip_error(module: Any, signal: Any, window: Any, size: Size) -> float:
+    signal = signal.detach()
+    z = module.stft(signal, size.n_fft, size.hop_length, window=window, return_complex=True)
+    y = module.istft(z, size.n_fft, size.hop_length, window=window, length=size.length)
+    return float((y - signal).abs().max())
+
+
+def bundle(size: Size, device: str) -> Contest:
+    """Six descriptors from one STFT against six calls."""
+    import mlx.core as mx
+
+    import mlx_spectro
+    from mlx_spectro.bundle import FEATURES
+
+    x = mx.array(np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32))
+    sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length}
+    bands: dict[str, dict[str, Any]] = {"spectral_contrast": {"n_bands": 4}, "mfcc": {"n_mels": 40}}
+
+    def together(x: mx.array) -> list[mx.array]:
+        found = mlx_spectro.spectral_features(x, n_bands=4, n_mels=40, **sizes)
+        return list(found.values())
+
+    def apart(x: mx.array) -> list[mx.array]:
+        return [getattr(mlx_spectro, name)(x, **sizes, **bands.get(name, {})) for name in FEATURES]
+
+    contenders = {}
+    for implementation in reversed(backend.implementations()):
+        for name, function in (("six calls", apart), ("bundle", together)):
+            contenders[f"{name} {implementation}"] = on_mlx(function, device, x, implementation=implementation)
+    result = sum(y.nbytes for y in together(x))
+    rows = tuple(table("spectral_features"))
+    return Contest("six descriptors", size, contenders, x.nbytes + result, result, rows)
 
 
 def compiled(size: Size, device: str) -> Contest:
@@ -199,7 +242,11 @@ def _spectral() -> tuple[Row, ...]:
     return tuple(row for row in table("stft", "istft") if row.against == "torch")
 
 
-OWN = {"round trip": round_trip, "compiled": compiled}
+# each with what it needs beside MLX, and the rows that call for it too
+OWN = {"round trip": round_trip, "compiled": compiled, "six descriptors": bundle}
+
+
+_ALSO = {"round trip": "stft,istft", "compiled": "stft,istft"}
 
 
 def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:
@@ -210,8 +257,7 @@ def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:
             for size in SIZES[device]:
                 yield lambda row=row, size=size: of_row(row, size, device)  # type: ignore[misc]
     for name, make in OWN.items():
-        if importlib.util.find_spec("torch") and (
-            not only or any(part in name or part in "stft,istft" for part in only)
-        ):
+        wanted = not only or any(part in name or part in _ALSO.get(name, "") for part in only)
+        if wanted and (name not in _ALSO or importlib.util.find_spec("torch")):
             for size in SIZES[device]:
                 yield lambda make=make, size=size: make(size, device)  # type: ignore[misc]

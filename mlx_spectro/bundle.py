@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import mlx.core as mx
 
 from . import _check, banks, cepstrum, descriptors, operators
 from .chroma import chroma_filters, normalized
+from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import Compilable, like_input, shared_transform, spectrogram
 from .mel import DB_AMIN, melscale_fbanks
@@ -83,35 +84,38 @@ class SpectralFeatureTransform(Compilable):
         self.spectral = shared_transform(
             n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad
         )
-        self.hz = descriptors.bin_frequencies(sample_rate, n_fft)
         _check.integer("lifter", lifter, at_least=0)
         if "chroma_stft" in self.include:
             self.chroma_fb = chroma_filters(sample_rate, n_fft, n_chroma, tuning)
+        bands: Sequence[banks.Band] = ()
         if "spectral_contrast" in self.include:
-            self.bands = banks.contrast_bands(sample_rate, n_fft, n_bands, contrast_fmin, contrast_quantile)
+            bands = banks.contrast_bands(sample_rate, n_fft, n_bands, contrast_fmin, contrast_quantile)
+        names = [name.removeprefix("spectral_") for name in self.include if name.startswith("spectral_")]
+        hz = descriptors.bin_frequencies(sample_rate, n_fft)
+        self._wanted = Wanted(names, hz, order=bandwidth_p, share=roll_percent, bands=bands)
         if "mfcc" in self.include:
             f_max = sample_rate / 2 if f_max is None else f_max
             self.mel_fb = melscale_fbanks(
                 n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm=mel_norm, mel_scale=mel_scale
             )
             self.dct_mat = cepstrum.liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
-        self._features: dict[str, Callable[[mx.array], mx.array]] = {
-            "chroma_stft": lambda s: normalized(operators.project(mx.square(s), self.chroma_fb), chroma_norm),
-            "spectral_centroid": lambda s: descriptors.centroid(s, self.hz),
-            "spectral_bandwidth": lambda s: descriptors.bandwidth(s, self.hz, bandwidth_p),
-            "spectral_rolloff": lambda s: descriptors.rolloff(s, self.hz, roll_percent),
-            "spectral_contrast": lambda s: descriptors.contrast(s, self.bands),
+        self._filtered: dict[str, Callable[[mx.array], mx.array]] = {
+            "chroma_stft": lambda s: normalized(operators.project_squares(s, self.chroma_fb), chroma_norm),
             "mfcc": lambda s: operators.project(self._mel_db(s, top_db), self.dct_mat),
         }
 
     def _mel_db(self, s: mx.array, top_db: float | None) -> mx.array:
-        mel_db = to_decibel(operators.project(mx.square(s), self.mel_fb), 10.0, DB_AMIN)
+        mel_db = to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)
         return clip_below_peak(mel_db, top_db, example_axes(mel_db))
 
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """Features by name, in the order of ``include``: each ``[..., rows, N]`` of audio ``[..., T]``."""
         s = spectrogram(self.spectral, x)
-        return OrderedDict((name, like_input(x, mx.swapaxes(self._features[name](s), -1, -2))) for name in self.include)
+        found = descriptors.of_magnitudes(s, self._wanted) if self._wanted.names else {}
+        features = {f"spectral_{name}": rows for name, rows in found.items()}
+        for name in self._filtered.keys() & set(self.include):
+            features[name] = mx.swapaxes(self._filtered[name](s), -1, -2)
+        return OrderedDict((name, like_input(x, features[name])) for name in self.include)
 
     def __call__(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """:meth:`extract`."""

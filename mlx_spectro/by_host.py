@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -110,9 +111,38 @@ def filterbank(
     return mx.swapaxes(_filled(shape, mx.float32, fill), -1, -2)
 
 
-def project(s: mx.array, bank: mx.array) -> mx.array | None:
-    """``s [..., N, F] @ bank [F, filters]``; None inside a transformation."""
+def project(s: mx.array, bank: mx.array, squared: bool = False) -> mx.array | None:
+    """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``; None inside a transformation."""
     if is_traced(s):
         return None
     shape = (*s.shape[:-1], bank.shape[1])
-    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), _seen(bank), out=out))
+    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), _seen(bank), squared=squared, out=out))
+
+
+def _rows(found: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> mx.array:
+    """Descriptors by name, each ``[..., N]``, as ``[..., rows, N]``; a contrast is its valleys and then its peaks."""
+    rows = []
+    for name in names:
+        rows += [found["valley"], found["peak"]] if name == "contrast" else [found[name][..., None, :]]
+    return mx.array(np.concatenate(rows, axis=-2))
+
+
+def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted) -> mx.array | None:
+    """Descriptors ``[..., rows, N]`` of audio ``[..., T]``; None inside a transformation."""
+    if is_traced(x):
+        return None
+    found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **_padding(framing))
+    return _rows(found, wanted.names)
+
+
+def describe_given(s: mx.array, wanted: cpu.Wanted) -> mx.array | None:
+    """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``; None inside a transformation."""
+    return None if is_traced(s) else _rows(cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
+
+
+def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
+    """``"energy"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
+    if is_traced(x):
+        return None
+    function = cpu.frame_energy if name == "energy" else cpu.frame_crossings
+    return mx.array(function(_seen(x), frame_length=framing.n_fft, **_padding(framing)))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
+import numpy.typing as npt
 
-from .banks import Band, contrast_bands
+from . import operators
+from .banks import contrast_bands
+from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
-from .frontend import constant, like_input, shared_transform, spectrogram
+from .frontend import constant, like_input, shared_transform
 from .sums import mean, root, total
+from .transform import as_audio
 
 _TINY = float(np.finfo(np.float32).tiny)
 # as librosa.power_to_db has it
@@ -20,9 +24,9 @@ _CONTRAST_AMIN, _CONTRAST_RANGE = 1e-10, 80.0
 
 
 @functools.lru_cache(maxsize=32)
-def bin_frequencies(sample_rate: float, n_fft: int) -> mx.array:
+def bin_frequencies(sample_rate: float, n_fft: int) -> npt.NDArray[np.float32]:
     """Frequencies ``[n_fft // 2 + 1]`` of the bins in Hz."""
-    return constant(np.arange(n_fft // 2 + 1) * (sample_rate / n_fft))
+    return (np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)).astype(np.float32)
 
 
 def _shares(s: mx.array) -> mx.array:
@@ -51,16 +55,21 @@ def rolloff(s: mx.array, hz: mx.array, roll_percent: float) -> mx.array:
     return hz[mx.argmax(reached, axis=-1, keepdims=True)]
 
 
-def contrast(s: mx.array, bands: Sequence[Band]) -> mx.array:
-    """Peak above valley in dB ``[..., N, bands]``, each the mean of a band's extreme magnitudes."""
+def extremes(s: mx.array, bands: Sequence[tuple[int, int, int]]) -> mx.array:
+    """Means ``[..., N, 2 * bands]`` of each band's smallest magnitudes, and then of each band's largest."""
     valleys, peaks = [], []
-    for band in bands:
-        ordered = mx.sort(s[..., band.first : band.last], axis=-1)
-        valleys.append(mean(ordered[..., : band.extremes]))
-        peaks.append(mean(ordered[..., -band.extremes :]))
+    for first, last, count in bands:
+        ordered = mx.sort(s[..., first:last], axis=-1)
+        valleys.append(mean(ordered[..., :count]))
+        peaks.append(mean(ordered[..., -count:]))
+    return mx.concatenate([*valleys, *peaks], axis=-1)
+
+
+def contrast(rows: mx.array) -> mx.array:
+    """Peaks above valleys in dB ``[..., bands, N]`` of :func:`extremes`, turned."""
     low, high = (
         clip_below_peak(to_decibel(values, 10.0, _CONTRAST_AMIN), _CONTRAST_RANGE, example_axes(values))
-        for values in (mx.concatenate(valleys, axis=-1), mx.concatenate(peaks, axis=-1))
+        for values in mx.split(rows, 2, axis=-2)
     )
     return high - low
 
@@ -72,12 +81,39 @@ def flatness(s: mx.array, amin: float, power: float) -> mx.array:
     return mx.exp(mean(mx.log(raised / mean(raised))))
 
 
-def _magnitudes(x: mx.array, *parameters: Any) -> mx.array:
-    return spectrogram(shared_transform(*parameters), x)
+_DEFINITIONS: dict[str, Callable[[mx.array, Wanted], mx.array]] = {
+    "centroid": lambda s, wanted: centroid(s, constant(wanted.hz)),
+    "bandwidth": lambda s, wanted: bandwidth(s, constant(wanted.hz), wanted.order),
+    "rolloff": lambda s, wanted: rolloff(s, constant(wanted.hz), wanted.share),
+    "flatness": lambda s, wanted: flatness(s, wanted.amin, wanted.power),
+    "contrast": lambda s, wanted: extremes(s, wanted.bands),
+}
 
 
-def _result(x: mx.array, y: mx.array) -> mx.array:
-    return like_input(x, mx.swapaxes(y, -1, -2))
+def rows_of(s: mx.array, wanted: Wanted) -> mx.array:
+    """The wanted descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``, one after another."""
+    return mx.swapaxes(mx.concatenate([_DEFINITIONS[name](s, wanted) for name in wanted.names], axis=-1), -1, -2)
+
+
+def named(rows: mx.array, wanted: Wanted) -> dict[str, mx.array]:
+    """What :func:`rows_of` put together: each descriptor ``[..., rows, N]`` by name."""
+    counts = [2 * len(wanted.bands) if name == "contrast" else 1 for name in wanted.names]
+    parts = mx.split(rows, np.cumsum(counts)[:-1].tolist(), axis=-2)
+    found = dict(zip(wanted.names, parts, strict=True))
+    return {name: contrast(part) if name == "contrast" else part for name, part in found.items()}
+
+
+def of_magnitudes(s: mx.array, wanted: Wanted) -> dict[str, mx.array]:
+    """The wanted descriptors of magnitudes ``s [..., N, F]``."""
+    return named(operators.describe_given(s, wanted, lambda s: rows_of(s, wanted)), wanted)
+
+
+def _descriptor(x: mx.array, wanted: Wanted, *parameters: Any) -> mx.array:
+    """The one wanted descriptor of audio ``[..., T]``."""
+    transform, audio = shared_transform(*parameters), as_audio(x[None] if x.ndim == 1 else x)
+    framing = transform.framing(audio.shape[-1])
+    rows = operators.describe(audio, transform.window, framing, wanted, lambda s: rows_of(s, wanted))
+    return like_input(x, named(rows, wanted)[wanted.names[0]])
 
 
 def spectral_centroid(
@@ -103,8 +139,8 @@ def spectral_centroid(
     Returns:
         Hz, float32 ``[..., 1, N]``.
     """
-    s = _magnitudes(x, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
-    return _result(x, centroid(s, bin_frequencies(sample_rate, n_fft)))
+    wanted = Wanted(("centroid",), bin_frequencies(sample_rate, n_fft))
+    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 def spectral_bandwidth(
@@ -132,8 +168,8 @@ def spectral_bandwidth(
     """
     if p <= 0:
         raise ValueError(f"p must be above 0, got {p}")
-    s = _magnitudes(x, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
-    return _result(x, bandwidth(s, bin_frequencies(sample_rate, n_fft), p))
+    wanted = Wanted(("bandwidth",), bin_frequencies(sample_rate, n_fft), order=p)
+    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 def spectral_rolloff(
@@ -161,8 +197,8 @@ def spectral_rolloff(
     """
     if not 0 < roll_percent < 1:
         raise ValueError(f"roll_percent must lie between 0 and 1, got {roll_percent}")
-    s = _magnitudes(x, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
-    return _result(x, rolloff(s, bin_frequencies(sample_rate, n_fft), roll_percent))
+    wanted = Wanted(("rolloff",), bin_frequencies(sample_rate, n_fft), share=roll_percent)
+    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 def spectral_contrast(
@@ -198,8 +234,8 @@ def spectral_contrast(
         ValueError: a value out of its range, or a band without bins.
     """
     bands = contrast_bands(sample_rate, n_fft, n_bands, fmin, quantile)
-    s = _magnitudes(x, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
-    return _result(x, contrast(s, bands))
+    wanted = Wanted(("contrast",), bands=bands)
+    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 def spectral_flatness(
@@ -232,5 +268,5 @@ def spectral_flatness(
     """
     if amin <= 0:
         raise ValueError(f"amin must be above 0, got {amin}")
-    s = _magnitudes(x, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
-    return _result(x, flatness(s, amin, power))
+    wanted = Wanted(("flatness",), power=power, amin=amin)
+    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from . import _check
+from . import _check, operators
 from .framing import frame
 from .frontend import like_input
 from .geometry import Framing
-from .sums import mean, root
+from .sums import root, total
 from .transform import as_audio
 from .types import CenterPadMode
 
@@ -16,12 +16,13 @@ from .types import CenterPadMode
 _ZERO = 1e-10
 
 
-def _frames(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_mode: str) -> mx.array:
+def _framed(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_mode: str) -> tuple[mx.array, Framing]:
+    """Audio with a batch axis, and its framing."""
     frame_length = _check.integer("frame_length", frame_length, at_least=1)
     hop_length = _check.integer("hop_length", hop_length, at_least=1)
     _check.one_of("pad_mode", pad_mode, CenterPadMode)
     side = frame_length // 2 if center else 0
-    return frame(as_audio(x[None] if x.ndim == 1 else x), Framing(frame_length, hop_length, side, side, pad_mode))
+    return as_audio(x[None] if x.ndim == 1 else x), Framing(frame_length, hop_length, side, side, pad_mode)
 
 
 def rms(
@@ -42,8 +43,9 @@ def rms(
     Raises:
         ValueError: a length below 1, an unknown mode, or a signal too short for its padding or for one frame.
     """
-    energy = mean(mx.square(_frames(x, frame_length, hop_length, center, pad_mode)))
-    return like_input(x, mx.swapaxes(root(energy), -1, -2))
+    audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
+    energy = operators.frame_number(audio, framing, "energy", lambda x: total(mx.square(frame(x, framing)))[..., 0])
+    return like_input(x, root(energy / frame_length)[..., None, :])
 
 
 def zero_crossing_rate(
@@ -56,7 +58,11 @@ def zero_crossing_rate(
     Returns:
         float32 ``[..., 1, N]``.
     """
-    frames = _frames(x, frame_length, hop_length, center, pad_mode)
-    negative = frames < -_ZERO
-    changes = negative[..., 1:] != negative[..., :-1]
-    return like_input(x, (changes.sum(axis=-1).astype(mx.float32) / frame_length)[..., None, :])
+    audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
+
+    def crossings(x: mx.array) -> mx.array:
+        negative = frame(x, framing) < -_ZERO
+        return (negative[..., 1:] != negative[..., :-1]).sum(axis=-1).astype(mx.float32)
+
+    count = operators.frame_number(audio, framing, "crossings", crossings)
+    return like_input(x, (count / frame_length)[..., None, :])

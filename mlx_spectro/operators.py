@@ -14,6 +14,7 @@ import mlx.core as mx
 
 from . import backend, by_gpu, by_host, kernels
 from . import stft as plain
+from .cpu import Wanted
 from .decibel import to_decibel
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
@@ -161,6 +162,54 @@ def project(x: mx.array, bank: mx.array) -> mx.array:
         return plain.product(x, bank) if by_kernels is None else by_kernels
 
     return linear(forward, lambda g, _: plain.product(g, bank.T))(x)
+
+
+def project_squares(s: mx.array, bank: mx.array) -> mx.array:
+    """:func:`project` of the squares of ``s``."""
+
+    def parts(s: mx.array) -> mx.array:
+        return project(mx.square(s), bank)
+
+    def forward(s: mx.array) -> mx.array:
+        whole = by_host.project(s, bank, squared=True)
+        return parts(s) if whole is None else whole
+
+    return fused(forward, parts)(s) if backend.preferred() == "host" else parts(s)
+
+
+def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:
+    """Descriptors ``[..., rows, N]`` of audio ``[..., T]``: ``rows_of`` its magnitudes ``[..., N, F]``."""
+    framing.check(x.shape[-1])
+
+    def parts(x: mx.array) -> mx.array:
+        return rows_of(spectrogram(x, window, framing))
+
+    def forward(x: mx.array) -> mx.array:
+        whole = by_host.describe(x, window, framing, wanted)
+        return parts(x) if whole is None else whole
+
+    return fused(forward, parts)(x) if backend.preferred() == "host" and wanted.in_kernels else parts(x)
+
+
+def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
+    """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``: ``rows_of`` them."""
+
+    def forward(s: mx.array) -> mx.array:
+        whole = by_host.describe_given(s, wanted)
+        return rows_of(s) if whole is None else whole
+
+    return fused(forward, rows_of)(s) if backend.preferred() == "host" and wanted.in_kernels else rows_of(s)
+
+
+def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) -> mx.array:
+    """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
+    framing.check(x.shape[-1])
+
+    def forward(x: mx.array) -> mx.array:
+        whole = by_host.frame_number(x, framing, name)
+        return number_of(x) if whole is None else whole
+
+    return fused(forward, number_of)(x) if backend.preferred() == "host" else number_of(x)
 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlx_spectro import banks, cpu
-from mlx_spectro.cpu.spectra import MOST_EXTREMES
 
 from .. import limits
 from ..dispatch import Plan
@@ -191,7 +190,7 @@ def spectral_contrast(
         return "bands of hardly a bin"
     length = round(sr / bin_hz)
     bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
-    if max(band.extremes for band in bands) > MOST_EXTREMES:
+    if not cpu.Wanted((), bands=bands).in_kernels:
         return "more extremes than are kept in order"
 
     def work() -> Array:

@@ -11,19 +11,20 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from .pool import get_num_threads, set_num_threads
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from .host import istft, istft_adjoint, stft, stft_adjoint
     from .peaks import spectral_peaks
     from .polar import magphase
-    from .spectra import Wanted, describe, describe_given, filterbank, project, spectrogram
+    from .spectra import describe, describe_given, filterbank, project, spectrogram
     from .waveform import frame_crossings, frame_energy
 
 _HOME = {
     "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
     "peaks": ("spectral_peaks",),
     "polar": ("magphase",),
-    "spectra": ("Wanted", "describe", "describe_given", "filterbank", "project", "spectrogram"),
+    "spectra": ("describe", "describe_given", "filterbank", "project", "spectrogram"),
     "waveform": ("frame_crossings", "frame_energy"),
 }
 __all__ = [

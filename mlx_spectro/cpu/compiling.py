@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import llvmlite.binding as llvm
 import numba
 import platformdirs
-from numba.core import caching
+from numba.core import caching, config
 
 logger = logging.getLogger("mlx_spectro")
 
@@ -26,6 +26,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "
 def _key() -> str:
     """A hash of all that compiled code depends on: numba itself looks at one source file alone."""
     parts = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    parts += [str(config.CPU_NAME), str(config.CPU_FEATURES)]  # type: ignore[attr-defined]
     digest = hashlib.sha256("\n".join(parts).encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())

@@ -50,6 +50,15 @@ def add_spoiled(kit: Kit, target: Any, spoiled: Any, count: Any) -> None:
         kit.store(kit.load(address) + found, address)
 
 
+@operation("block", "count")
+def square(kit: Kit, block: Any, count: Any) -> None:
+    """Every value times itself."""
+    with kit.loop(count) as i:
+        address = kit.at(block, kit.times(i, kit.step))
+        value = kit.load(address)
+        kit.store(value * value, address)
+
+
 @operation("block", "count", "added", "amin:real")
 def take_log(kit: Kit, block: Any, count: Any, added: Any, amin: Any) -> None:
     """Natural logarithm of each value plus ``amin`` if ``added``, else of the larger of the two."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .compiling import inner, kernel
 from .descriptors import describe
-from .endings import apply_filters, emit, read_rows, read_side_by_side, take_decibel, take_log
+from .endings import apply_filters, emit, read_rows, read_side_by_side, square, take_decibel, take_log
 from .forward import measure_spectrum, transform
 from .frames import copy, find_frames
 from .state import flush_denormals, restore_state
@@ -83,13 +83,14 @@ def measured_frames(
 
 @kernel
 def projected_frames(
-    real, stored, values, frames, count, first, last, described, bank, ending, amounts, scratch, shape, out,
+    real, stored, values, squared, frames, count, first, last, described, bank, ending, amounts, scratch, shape, out,
     out_row_bytes, value_bytes, frame_bytes,
 ):  # fmt: skip
     """Filters over given values, or descriptors of the frames from ``first`` up to ``last``, counted through all rows.
 
     Args:
         values: ``(address, bytes a row, bytes a value, bytes a frame)`` of ``count`` values a frame.
+        squared: Whether their squares are meant.
         described, bank, ending, amounts: As in :func:`finish`.
         scratch: ``(copied values, values, filtered, spoiled, rows, bytes a row)``.
         shape: As in :func:`emit`.
@@ -116,6 +117,8 @@ def projected_frames(
                         copy(real, stored, copies + row_bytes * lane + size * k, at + source_value_bytes * k, size)
             for k in range(0, count, chunk):
                 read_rows(real, stored, copies + size * k, block + step * k, row_bytes)
+        if squared:
+            square(real, real, block, count)
         finish(
             real, stored, block, count, described, bank, filtered, spoiled, ending, amounts, valid,
             out + out_row_bytes * row + frame_bytes * frame, value_bytes, frame_bytes, rows, row_bytes, shape,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from .measures import DECIBEL, LINEAR, LOG, measured_frames, projected_frames
 from .memory import address_of, padded, workspace
 from .pool import share
 from .vector import CHUNK, VECTOR_BYTES
+from .wanted import Wanted
 
 Array = npt.NDArray[Any]
 # None for values as they are; ("log", amin, added) for log(max(x, amin)), or log(x + amin) if added; ("db", multiplier,
@@ -34,32 +34,6 @@ _BITS = {
 }
 # of no descriptors: their bits, the bins' frequencies, exponents, numbers and bands
 _UNDESCRIBED = {number.__name__: (0, 0, (0, 0), (number(0), number(0)), (0, 0)) for number in (np.float32, np.float64)}
-# of more extremes than these, keeping them in order costs more than sorting
-MOST_EXTREMES = 64
-
-
-class Wanted(NamedTuple):
-    """Which descriptors, and their parameters."""
-
-    names: Sequence[str]
-    """Among ``"centroid"``, ``"bandwidth"``, ``"rolloff"``, ``"flatness"`` and ``"contrast"``."""
-    hz: Array
-    """Frequencies of the bins."""
-    order: int = 2
-    """Of the bandwidth, 1 or 2."""
-    share: float = 0.85
-    """Of the rolloff."""
-    power: int = 2
-    """Of the magnitudes whose flatness is wanted, 1 or 2."""
-    amin: float = 1e-10
-    """Smallest value that the flatness counts."""
-    bands: Sequence[tuple[int, int, int]] = ()
-    """Of the contrast: first bin, end, and extremes, at most ``MOST_EXTREMES``."""
-
-    @property
-    def numbers(self) -> int:
-        """Numbers a frame."""
-        return sum({"flatness": 2, "contrast": 2 * len(self.bands)}.get(name, 1) for name in self.names)
 
 
 class _Made(NamedTuple):
@@ -177,9 +151,10 @@ def _measure_given(
     bank: Array | None = None,
     ending: Ending = None,
     wanted: Wanted | None = None,
+    squared: bool = False,
 ) -> Array:
-    """What is made of given magnitudes ``s [..., N, F]`` of any strides."""
-    if bank is None and wanted is None and ending is None:
+    """What is made of given magnitudes ``s [..., N, F]`` of any strides, or of their squares."""
+    if bank is None and wanted is None and ending is None and not squared:
         return _given(s, out)
     stored = NAMES[s.dtype]
     found = setting(1024, "float64" if precise else stored, stored)  # for its types; nothing is transformed
@@ -196,8 +171,8 @@ def _measure_given(
     def work(first: int, last: int) -> None:
         copies, block, filtered, spoiled, lines, extremes = workspace.addresses((made.scratch[3], *made.scratch))
         projected_frames(
-            found.real, found.stored, values, frames, bins, first, last, made.at(extremes), made.bank, made.ending,
-            made.amounts, (copies, block, filtered, spoiled, lines, made.row_bytes), shape,
+            found.real, found.stored, values, int(squared), frames, bins, first, last, made.at(extremes), made.bank,
+            made.ending, made.amounts, (copies, block, filtered, spoiled, lines, made.row_bytes), shape,
             to, out_row_bytes, value_bytes, frame_bytes,
         )  # fmt: skip
 
@@ -264,10 +239,16 @@ def filterbank(
 
 
 def project(
-    s: Array, bank: Array | None = None, *, ending: Ending = None, precise: bool = False, out: Array | None = None
+    s: Array,
+    bank: Array | None = None,
+    *,
+    squared: bool = False,
+    ending: Ending = None,
+    precise: bool = False,
+    out: Array | None = None,
 ) -> Array:
-    """Given values ``s [..., N, F]`` of any strides, times ``bank [F, filters]`` if there is one, and their ending."""
-    return _measure_given(s, precise, out, bank, ending)
+    """Values ``s [..., N, F]`` of any strides, or their squares, times ``bank [F, filters]``, and their ending."""
+    return _measure_given(s, precise, out, bank, ending, squared=squared)
 
 
 def describe(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -27,8 +27,10 @@ CHUNK = 16
 
 
 def _vector_bytes() -> int:
-    features = llvm.get_host_cpu_features()
-    return 64 if features.get("avx512f") and features.get("avx512dq") else 32
+    # NUMBA_CPU_FEATURES has numba compile for another processor
+    told = config.CPU_FEATURES  # type: ignore[attr-defined]
+    features = llvm.get_host_cpu_features().flatten() if told is None else told
+    return 64 if {"+avx512f", "+avx512dq"} <= set(features.split(",")) else 32
 
 
 VECTOR_BYTES = _vector_bytes()
