@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import installing, limits, spectral, tensors
+from . import gradients, installing, limits, tensors
 from .dispatch import Function, Plan
 from .planning import REJECTED, analysis, synthesis
 
@@ -42,7 +42,7 @@ def _plan_stft(
 
     def work() -> Tensor:
         _warn_as_torch_does(window is None, return_complex)
-        z = spectral.stft(input, transform).transpose(-1, -2)
+        z = gradients.stft(input, transform).transpose(-1, -2)
         return z if return_complex else torch.view_as_real(z)
 
     return work
@@ -86,7 +86,7 @@ def _plan_istft(
     def work() -> Tensor:
         if window is None:
             _warn_of_inverse_as_torch_does()
-        return spectral.istft(input.transpose(-1, -2), transform, samples)
+        return gradients.istft(input.transpose(-1, -2), transform, samples)
 
     return work
 

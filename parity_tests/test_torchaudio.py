@@ -158,6 +158,17 @@ def test_a_submodule_that_is_replaced_is_called() -> None:
     assert "Twice is not torchaudio's own" in reasons()
 
 
+def test_filters_over_two_sided_spectra_are_torchaudio_s() -> None:
+    results = []
+    for library in (shim, torchaudio):
+        module = make("MelSpectrogram", library)
+        module.spectrogram.onesided = False
+        module.mel_scale = library.transforms.MelScale(n_mels=8, n_stft=64)
+        results.append(module(given("MelSpectrogram")))
+    assert close(*results)
+    assert "a two-sided spectrum" in reasons()
+
+
 @each_implementation
 @each_kind
 def test_a_program_s_subclass_is_served(kind: str) -> None:

@@ -66,6 +66,38 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
     assert reasons() == {""}
 
 
+@each_implementation
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC"])
+def test_batched_gradients_are_torchaudio_s(kind: str) -> None:
+    x = noise(100)
+    jacobians = [
+        torch.autograd.functional.jacobian(make(kind, library), x, vectorize=True) for library in (shim, torchaudio)
+    ]
+    assert close(*jacobians, 1e-3)
+    assert reasons() == {""}
+
+
+@each_implementation
+def test_audio_may_change_before_the_backward_pass() -> None:
+    gradients = []
+    for library in (shim, torchaudio):
+        x = given("MelSpectrogram").requires_grad_()
+        audio = 2 * x
+        mel = make("MelSpectrogram", library, pad_mode="constant")(audio)
+        audio.zero_()
+        (gradient,) = torch.autograd.grad(mel.sum(), x)
+        gradients.append(gradient)
+    assert close(*gradients)
+    assert reasons() == {""}
+
+
+def test_silence_has_a_gradient_of_zero() -> None:
+    x = torch.zeros(900, requires_grad=True)
+    for power in (1.0, 2.0):
+        (gradient,) = torch.autograd.grad(make("MelSpectrogram", power=power)(x).sum(), x)
+        assert torch.equal(gradient, torch.zeros(900))
+
+
 def test_a_learnt_filterbank_gets_its_gradient() -> None:
     gradients = []
     for library in (shim, torchaudio):

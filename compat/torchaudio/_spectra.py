@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .. import limits, spectral
+from .. import gradients, limits
 from ..dispatch import Plan
 from ..planning import REJECTED, analysis, is_int, is_number, synthesis, weights_reason
 from ..spectral import Ending, Spectral
@@ -64,14 +64,16 @@ class Magnitudes(NamedTuple):
 
     def spectrogram(self) -> Tensor:
         """Magnitudes ``[..., N, F]``."""
-        return spectral.spectrogram(self.x, self.spectral, self.power)
+        return gradients.spectrogram(self.x, self.spectral, self.power)
 
     def filtered(self, bank: Tensor, ending: Ending = None) -> Tensor:
         """Magnitudes times ``bank [F, filters]``, ``[..., N, filters]``, and what follows."""
-        return spectral.filterbank(self.x, self.spectral, bank, self.power, ending)
+        return gradients.spectrogram(self.x, self.spectral, self.power, bank, ending)
 
     def bank_reason(self, bank: Any) -> str:
         """Why ``bank`` cannot filter the magnitudes; empty where it can."""
+        if not self.spectral.onesided:
+            return "a two-sided spectrum"
         reason = weights_reason("filterbank", bank, self.x.dtype, self.x)
         return reason or ("" if bank.dim() == 2 and bank.shape[0] == self.spectral.bins else REJECTED)
 
@@ -119,7 +121,7 @@ def spectrogram(
         wanted = magnitudes(*arguments, power, *options)
         return wanted if isinstance(wanted, str) else lambda: wanted.spectrogram().transpose(-1, -2)
     found = _padded(*arguments, *options)
-    return found if isinstance(found, str) else lambda: spectral.stft(*found).transpose(-1, -2)
+    return found if isinstance(found, str) else lambda: gradients.stft(*found).transpose(-1, -2)
 
 
 @serves("torchaudio.functional.inverse_spectrogram", limits.spectrum)
@@ -150,7 +152,7 @@ def inverse_spectrogram(
     inverse, samples = found
 
     def work() -> Tensor:
-        y = spectral.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
+        y = gradients.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
         return y[..., pad:-pad] if length is not None and pad > 0 else y
 
     return work

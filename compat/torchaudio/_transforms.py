@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torchaudio import transforms as theirs
 
-from .. import limits, spectral, tensors
+from .. import gradients, limits, tensors
 from ..dispatch import Plan
 from ..planning import REJECTED, weights_reason
 from ..spectral import Ending
@@ -69,7 +69,7 @@ class MelScale(Twin, theirs.MelScale):
         engine = tensors.engine_for(specgram)
         if isinstance(engine, str):
             return engine
-        return lambda: spectral.project(specgram.transpose(-1, -2), self.fb, engine).transpose(-1, -2)
+        return lambda: gradients.project(specgram.transpose(-1, -2), self.fb, engine).transpose(-1, -2)
 
 
 def _filtered(waveform: Tensor, module: theirs.Spectrogram, bank: Tensor) -> _spectra.Magnitudes | str:
@@ -119,7 +119,7 @@ def _cepstrum(
 
     def work() -> Tensor:
         levels = _decibel.clipped(wanted.filtered(bank, ending), top_db)
-        return spectral.project(levels, basis, wanted.spectral.engine).transpose(-1, -2)
+        return gradients.project(levels, basis, wanted.spectral.engine).transpose(-1, -2)
 
     return work
 
