@@ -30,5 +30,8 @@ parity: $(READY)
 benchmark: $(READY)
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks
 
+readme: $(READY)
+	$(BIN)/python -m benchmarks.readme
+
 clean:
 	rm -rf $(VENV) out dist build

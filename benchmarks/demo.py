@@ -38,7 +38,8 @@ def picture(path: Path, before: np.ndarray, after: np.ndarray, difference: np.nd
     panels = figure.subplots(1, 3, sharey=True)
     names = ("recording", "denoised under the shim", "difference from torch")
     for panel, name, x in zip(panels, names, (before, after, difference), strict=True):
-        panel.specgram(x + 1e-12, NFFT=1024, Fs=rate, noverlap=768, vmin=-200, vmax=-20)
+        with np.errstate(divide="ignore"):  # silence has no logarithm
+            panel.specgram(x, NFFT=1024, Fs=rate, noverlap=768, vmin=-200, vmax=-20)
         panel.set(title=name, xlabel="s")
     panels[0].set_ylabel("Hz")
     figure.savefig(path, dpi=110)

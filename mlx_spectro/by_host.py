@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,8 +34,17 @@ def _seen(x: mx.array) -> npt.NDArray[Any]:
     return np.array(x, copy=False)
 
 
+# below this many values, copying a result costs less than having MLX make room for it
+_FEW = 1 << 20
+_KINDS = {mx.float32: np.float32, mx.complex64: np.complex64}
+
+
 def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
     """An array whose memory ``fill`` writes."""
+    if math.prod(shape) < _FEW:
+        values = np.empty(shape, _KINDS[dtype])
+        fill(out=values)
+        return mx.array(values)
     y = mx.zeros(shape, dtype)
     mx.eval(y)
     fill(out=_seen(y))
