@@ -9,11 +9,12 @@ from mlx_spectro import backend, cpu
 from . import modes
 
 
-def engine(dtype: str) -> Any:
-    """What holds the ``stft``, ``istft`` and adjoints for host arrays of ``dtype``; a string says why nothing does."""
+def engine(dtype: str, n_fft: int | None = None) -> Any:
+    """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
     chosen = backend.for_host_arrays()
     if chosen == "host":
-        return cpu
+        slow = n_fft is not None and modes.route.get() == "auto" and not cpu.compiled(n_fft)
+        return f"NumPy's transform of {n_fft} samples is slower than the reference's" if slow else cpu
     if not backend.has_mlx():
         return "neither numba nor an MLX back end is installed"
     if not backend.mlx_survived():

@@ -92,7 +92,7 @@ def analysis(
     widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
     if pad > widest or length + 2 * pad < n_fft or pad_mode not in _PAD_MODES:
         return REJECTED
-    serving = tensors.engine_for(x)
+    serving = tensors.engine_for(x, n_fft)
     if isinstance(serving, str):
         return serving
     centred = _centred_window(window, win_length, n_fft, x.dtype, x)
@@ -133,7 +133,7 @@ def synthesis(
     reason = _window_reason(window, win_length, real, z)
     if reason:
         return reason
-    serving = tensors.engine_for(z)
+    serving = tensors.engine_for(z, n_fft)
     if isinstance(serving, str):
         return serving
     left = n_fft // 2 if center else 0

@@ -77,12 +77,12 @@ def gradient_wanted(x: Tensor) -> bool:
     return x.requires_grad and torch.is_grad_enabled()
 
 
-def engine_for(x: Tensor) -> Any:
-    """The engine for ``x``; a string says why there is none."""
+def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
+    """The engine for ``x``, in frames of ``n_fft`` samples if any; a string says why there is none."""
     dtype = _DTYPES[x.dtype][0]
     if x.is_mps:
         return None if dtype == "float32" else f"MLX does not transform {dtype}"
-    return engine(dtype)
+    return engine(dtype, n_fft)
 
 
 def mlx_for(x: Tensor) -> Any:

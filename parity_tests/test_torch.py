@@ -251,6 +251,17 @@ def test_eight_threads_get_the_bits_of_one() -> None:
     assert all(torch.equal(z, alone[0]) and torch.equal(y, alone[1]) for z, y in results)
 
 
+def test_lengths_without_a_kernel_are_torch_s_unless_ours_are_asked_for(implementation: str) -> None:
+    if implementation != "host":
+        pytest.skip("only host kernels have lengths of their own")
+    for n_fft in (16, 1009):
+        for route, reason in (("ours", ""), ("auto", f"NumPy's transform of {n_fft} samples is slower")):
+            compat.reset()
+            with compat.route(route):
+                shim.stft(noise(3000), n_fft, 16, window=torch.hann_window(n_fft), return_complex=True)
+            assert all(found.startswith(reason) and bool(found) == bool(reason) for found in reasons())
+
+
 def test_threads_are_as_many_as_torch_s_unless_set() -> None:
     before = torch.get_num_threads()
     try:

@@ -34,8 +34,6 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
 def _reason(x: Any) -> str:
     """Why torch's own operations have to serve single values of ``x``; empty where we can."""
     reason = tensors.traced() or (tensors.unfit(x) if isinstance(x, Tensor) else REJECTED)
-    if not reason and modes.route.get() == "auto":
-        return "torch's own operations are as fast"
     if reason or tensors.gradient_wanted(x):
         return reason or "torch's own operations have the gradient"
     if not x.is_floating_point():
@@ -70,8 +68,8 @@ def amplitude_to_DB(
 @serves("torchaudio.functional.DB_to_amplitude", limits.elementwise)
 def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
     reason = _reason(x)
-    if reason:
-        return reason
+    if reason or modes.route.get() == "auto":
+        return reason or "torch's own operations are faster"
     if not (is_number(ref) and is_number(power)):
         return REJECTED
     serving = tensors.mlx_for(x)

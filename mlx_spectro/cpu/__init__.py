@@ -14,14 +14,14 @@ from .pool import get_num_threads, set_num_threads
 from .wanted import Wanted
 
 if TYPE_CHECKING:
-    from .host import istft, istft_adjoint, stft, stft_adjoint
+    from .host import compiled, istft, istft_adjoint, stft, stft_adjoint
     from .peaks import spectral_peaks
     from .polar import magphase
     from .spectra import describe, describe_given, filterbank, project, spectrogram
     from .waveform import frame_crossings, frame_energy
 
 _HOME = {
-    "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
+    "host": ("compiled", "istft", "istft_adjoint", "stft", "stft_adjoint"),
     "peaks": ("spectral_peaks",),
     "polar": ("magphase",),
     "spectra": ("describe", "describe_given", "filterbank", "project", "spectrogram"),
@@ -30,6 +30,7 @@ _HOME = {
 __all__ = [
     "Wanted",
     "available",
+    "compiled",
     "describe",
     "describe_given",
     "filterbank",

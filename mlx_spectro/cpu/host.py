@@ -83,6 +83,11 @@ def setting(n_fft: int, real: str, stored: str) -> Setting | None:
     )
 
 
+def compiled(n_fft: int) -> bool:
+    """Whether compiled kernels transform frames of ``n_fft`` samples; NumPy transforms the others."""
+    return setting(n_fft, "float32", "float32") is not None
+
+
 def aligned_rows(x: Array) -> Array:
     """``x [..., T]`` as ``[rows, T]``, aligned; a view where its strides allow."""
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
