@@ -36,7 +36,7 @@ class Errors:
             tally.add(np.abs(result - truth) / largest)
 
     def check(self) -> None:
-        """Ours are at most 1.5 times theirs, or two units in the last place; twice for the largest of a few thousand."""
+        """Ours are at most 1.5 times theirs, or two units in the last place; twice for the worst of a few thousand."""
         assert self._ours.rms <= max(SLACK * self._theirs.rms, FLOOR), (self._ours, self._theirs)
         assert self._ours.worst <= 2 * max(self._theirs.worst, FLOOR), (self._ours, self._theirs)
 

@@ -27,6 +27,7 @@ _METAL = """
 #define K_FN inline
 #define K_DEVICE device
 #define K_SHARED threadgroup
+#define K_SHARED_BYTES 32768
 #define K_LOCAL thread
 #define K_SHARED_ARRAY(T, name, n) threadgroup T name[n]
 #define K_BARRIER() threadgroup_barrier(mem_flags::mem_threadgroup)
@@ -46,6 +47,7 @@ _CUDA = """
 #define K_FN __device__ __forceinline__
 #define K_DEVICE
 #define K_SHARED
+#define K_SHARED_BYTES 49152
 #define K_LOCAL
 #define K_SHARED_ARRAY(T, name, n) __shared__ __align__(16) T name[n]
 #define K_BARRIER() __syncthreads()

@@ -6,10 +6,9 @@ import functools
 from string import Template
 from typing import Literal, NamedTuple
 
-from . import envelope
+from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
-from .passes import header, passes
-from .plan import DEFAULT, Geometry, Plan, plan
+from .plan import DEFAULT, SHARED_BYTES, Geometry, Plan, plan
 
 Kind = Literal["complex", "magnitude", "power"]
 Layout = Literal["bnf", "bfn"]
@@ -29,7 +28,50 @@ _SCALARS = {
     "edge": "float",
 }
 
-_SAMPLES = """
+# One team a frame. Neighbouring teams take neighbouring frames, so that their common samples come from the cache.
+# Where a threadgroup has a frame that reaches beyond the signal, all its samples pass through threadgroup memory.
+_FRAMES = Template("""
+K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
+$declare
+const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
+const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
+K_SHARED float2* slot = exchange + team * SLOTS;
+K_SHARED float* frame = (K_SHARED float*)slot;
+const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
+if (row < rows) {
+  const K_DEVICE float* audio = x + row * length;
+  $window
+  for (int step = 0; step < steps; step++) {
+    const int first = (int(threadgroup_position_in_grid.x) * steps + step) * TEAMS, last = first + TEAMS - 1;
+    const bool live = first + int(team) < frames;
+    const int f = live ? first + int(team) : frames - 1;
+    const k_long start = k_long(f) * hop - left;
+    float2 v[NR];
+    $settle
+    if (k_long(first) * hop >= left && k_long(last) * hop - left + N <= length && WHOLE(first, last)) {
+      const K_DEVICE float* from = audio + start;
+      if (k_paired(from)) { POINTS(FIRST) v[n] = GET_PAIR(from, i); }
+      else { POINTS(FIRST) v[n] = PAIR(FROM, i); }
+    } else {
+      for (uint o8 = t; o8 < N; o8 += 8 * NT) {
+        float a[8];
+        K_UNROLL for (uint j = 0; j < 8; j++) a[j] = SAMPLE((o8 + NT * j) % N);
+        K_UNROLL for (uint j = 0; j < 8; j++) if (o8 + NT * j < N) frame[o8 + NT * j] = a[j];
+      }
+      K_TEAM();
+      POINTS(FIRST) v[n] = PAIR(FRAME, i);
+      K_TEAM();
+    }
+    $weigh
+    $passes
+    $open
+    $bins
+    $close
+  }
+}
+""")
+
+_COMMON = """
 // sample i of a signal extended at both ends
 K_FN float k_sample(const K_DEVICE float* x, k_long i, k_long length, int mode) {
   if (mode == 1) i = i < 0 ? -i : i < length ? i : 2 * (length - 1) - i;
@@ -43,81 +85,38 @@ K_FN float k_sample(const K_DEVICE float* x, k_long i, k_long length, int mode) 
 """
 
 _PLAIN = """
-#define FACTOR(o) scale
 #define WHOLE(first, last) true
 #define SAMPLE(o) k_sample(audio, start + (o), length, mode)
 """
+_WEIGH = """
+if (k_paired(window)) { POINTS(FIRST) v[n] = k_each(v[n], GET_PAIR(window, i)); }
+else { POINTS(FIRST) v[n] = k_each(v[n], PAIR(WINDOW, i)); }
+"""
 
-_DIVIDED = (
-    envelope.FUNCTIONS
-    + """
-#define FACTOR(o) period[k_mod(o, hop, per_hop)]
+_DIVIDED = """
 #define WHOLE(first, last) ((first + 1) * k_long(hop) >= N && (frames - last) * k_long(hop) >= N)
 #define SAMPLE(o) \\
   k_sample(audio, start + (o), length, mode) * k_correction(window, (o) % hop, hop, f + (o) / hop, frames)
 """
-)
-
-# One team a frame. Neighbouring teams take neighbouring frames, so that their common samples come from the cache; a
-# team that takes several keeps its window in registers. Where a threadgroup has a frame that reaches beyond the
-# signal, all its samples pass through threadgroup memory.
-_FRAMES = Template("""
-K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
-const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
-K_SHARED float2* slot = exchange + team * SLOTS;
-K_SHARED float* frame = (K_SHARED float*)slot;
-const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
-if (row < rows) {
-  const K_DEVICE float* audio = x + row * length;
-  float2 w[NR];
-  $window
-  for (int step = 0; step < steps; step++) {
-    const int first = (int(threadgroup_position_in_grid.x) * steps + step) * TEAMS, last = first + TEAMS - 1;
-    const bool live = first + int(team) < frames;
-    const int f = live ? first + int(team) : frames - 1;
-    const k_long start = k_long(f) * hop - left;
-    float2 v[NR];
-    K_TEAM();
-    if (k_long(first) * hop >= left && k_long(last) * hop - left + N <= length && WHOLE(first, last)) {
-      const K_DEVICE float* from = audio + start;
-      if (k_paired(from)) { POINTS(FIRST) v[n] = GET_PAIR(from, i); }
-      else { POINTS(FIRST) v[n] = PAIR(FROM, i); }
-    } else {
-      for (uint o = t; o < N; o += NT) frame[o] = SAMPLE(o);
-      K_TEAM();
-      POINTS(FIRST) v[n] = PAIR(FRAME, i);
-      K_TEAM();
-    }
-    POINTS(FIRST) v[n] = k_each(v[n], w[n]);
-    $passes
-    $open
-    $bins
-  }
-}
-""")
-
-_WINDOW = """
-if (k_paired(window)) { POINTS(FIRST) w[n] = GET_PAIR(window, i); }
-else { POINTS(FIRST) w[n] = PAIR(WINDOW, i); }
-POINTS(FIRST) w[n] = k_each(w[n], PAIR(FACTOR, i));
+_WEIGH_HELD = """
+POINTS(FIRST) v[n] = k_each(v[n], HELD(n, i));
 """
 
 # An even frame holds two samples a point, an odd one a sample and a zero.
-_EVEN = """
+EVEN = """
 #define PAIR(f, i) k_c(f(2 * (i)), f(2 * (i) + 1))
 #define GET_PAIR(p, i) k_get2((p) + 2 * (i))
 """
-_ODD = """
+ODD = """
 #define PAIR(f, i) k_c(f(i), 0.0f)
 #define GET_PAIR(p, i) k_c((p)[i], 0.0f)
 """
 
 # Of the half-length transform Z, X[k] = (Z[k] + conj Z[M - k]) / 2 - i exp(-pi i k / M) (Z[k] - conj Z[M - k]) / 2;
-# the window has brought the factor 1/2.
+# the factor comes with `gain`.
 _SPLIT = Template("""
 const K_LOCAL float2 *a = v, *b = v + L;
-const float2 turn = table[$turns + t], turn_high = k_turn_high(t, turn);
+const float2 turn = table[$turns + t] * gain, turn_high = k_pick(t == 0, k_turn_high(0, turn) * gain, turn);
 K_UNROLL for (uint s = 0; s < L; s++) {
   const bool low = s < HALF;
   const float2 p = low ? a[s] : k_pick(t == 0, b[(s + 1) % L], a[s]);
@@ -127,19 +126,22 @@ K_UNROLL for (uint s = 0; s < L; s++) {
   const uint k = low ? t : k_mirror(t);
   const float c = s == 0 && t == 0 ? edge : 1.0f;
   if (low || t > 0 || C % 2 == 0) {
-    PUT(k, C * s, k_c((e.x + o.x) * c, (e.y + o.y) * c));
-    PUT(M - k, -int(C * s), k_c((e.x - o.x) * c, (o.y - e.y) * c));
+    PUT(k, C * s, k_c((e.x * gain + o.x) * c, (e.y * gain + o.y) * c));
+    PUT(M - k, -int(C * s), k_c((e.x * gain - o.x) * c, (o.y - e.y * gain) * c));
   }
 }
 if (M % 2 == 0 && t == 0) {
   const float2 c = L % 2 == 0 ? a[L / 2] : b[(L + 1) / 2 % L];
-  PUT(M / 2, 0, k_c(2.0f * c.x, -2.0f * c.y));
+  PUT(M / 2, 0, k_c(2.0f * gain * c.x, -2.0f * gain * c.y));
 }
 """)
 
-_WHOLE = Template("""
-POINTS($last) if (i <= N / 2) { const float c = i == 0 ? edge : 1.0f; PUT(i, 0, k_c(v[n].x * c, v[n].y * c)); }
-""")
+_WHOLE = """
+POINTS(LAST) if (i <= N / 2) {
+  const float c = i == 0 ? gain * edge : gain;
+  PUT(i, 0, v[n] * c);
+}
+"""
 
 # the magnitude, scaled where squares would leave the range of float32
 _ABS = """
@@ -153,6 +155,14 @@ K_FN float k_abs(float2 z) {
 
 _VALUES: dict[Kind, str] = {"complex": "z", "magnitude": "k_abs(z)", "power": "z.x * z.x + z.y * z.y"}
 
+# Rows of bins begin anywhere in a cache line. Where a team is small, its stores would be short pieces of one; so the
+# bins wait in threadgroup memory, and all threads store what lies side by side.
+_CLOSE_STAGED = """
+K_BARRIER();
+const int count = (frames - first < TEAMS ? frames - first : TEAMS) * (N / 2 + 1);
+for (int i = int(id); i < count; i += THREADS) bins[i] = STAGE(i / (N / 2 + 1), i % (N / 2 + 1));
+"""
+
 
 class Ending(NamedTuple):
     """What becomes of a frame's bins.
@@ -162,35 +172,46 @@ class Ending(NamedTuple):
         kind: Element type of the output ``out``.
         header: Text that defines ``PUT(k, c, value)``, which bin ``k + c`` of frame ``f`` goes through, ``c`` constant.
         open: Statements before a frame's first ``PUT``.
+        close: Statements after its last.
+        apart: The ending leaves threadgroup memory to other teams' threads.
     """
 
     name: str
     kind: str
     header: str
     open: str
+    close: str = ""
+    apart: bool = False
 
 
-def spectrum(kind: Kind, layout: Layout) -> Ending:
+def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
     """Bins stored with frames first (``"bnf"``) or bins first (``"bfn"``)."""
-    element = "complex" if kind == "complex" else "float"
-    if layout == "bnf":
-        first, index = "(row * frames + f) * (N / 2 + 1)", "(bins + (k))[c]"
+    scalar = "float2" if kind == "complex" else "float"
+    header = _ABS if kind == "magnitude" else ""
+    first, close = "(row * frames + f) * (N / 2 + 1)", ""
+    if layout == "bfn":
+        first, place = "row * (N / 2 + 1) * frames + f", "(bins + k_long(k) * frames)[k_long(c) * frames]"
+    elif staged:
+        first, place = "(row * frames + first) * (N / 2 + 1)", "(stage + (k))[c]"
+        header += f"#define STAGE(f, k) ((K_SHARED {scalar}*)(exchange + (f) * SLOTS))[k]\n"
+        close = _CLOSE_STAGED
     else:
-        first, index = "row * (N / 2 + 1) * frames + f", "(bins + k_long(k) * frames)[k_long(c) * frames]"
-    put = f"{{ const float2 z = value; if (live) {index} = {_VALUES[kind]}; }}"
-    pointer = "K_DEVICE float2*" if kind == "complex" else "K_DEVICE float*"
-    return Ending(
-        f"{kind}_{layout}",
-        element,
-        (_ABS if kind == "magnitude" else "") + f"#define PUT(k, c, value) {put}\n",
-        f"{pointer} bins = ({pointer})out + {first};",
-    )
+        place = "(bins + (k))[c]"
+    guard = "" if close else "if (live) "
+    header += f"#define PUT(k, c, value) {{ const float2 z = value; {guard}{place} = {_VALUES[kind]}; }}\n"
+    opening = f"K_DEVICE {scalar}* bins = (K_DEVICE {scalar}*)out + {first};"
+    if close:
+        opening += f"\nK_SHARED {scalar}* stage = (K_SHARED {scalar}*)slot;\nK_TEAM();"
+    element = "complex" if kind == "complex" else "float"
+    return Ending(f"{kind}_{layout}", element, header, opening, close, bool(close))
 
 
 def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
     """The kernel of a plan. ``divided``: samples are first divided by the envelope of the windows over them."""
-    first, last = plan.radices[0], plan.radices[-1]
     twiddles, starts = plan.twiddles()
+    shared = plan.bytes + 4 * plan.n_fft <= SHARED_BYTES
+    declare, window = envelope.held_window(divided=True, shared=shared) if divided else ("", "")
+    gain = "const float gain = " + ("0.5f" if plan.even else "1.0f") + ("" if divided else " * scale") + ";\n"
     return Kernel(
         name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{ending.name}",
         inputs={"x": "float", "window": "float"},
@@ -198,18 +219,21 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         outputs={"out": ending.kind},
         scalars=_SCALARS,
         threads=plan.threads,
-        registers=16 + 5 * plan.registers,
-        header=header(plan)
-        + f"#define FIRST {first}\n"
-        + _SAMPLES
-        + (_EVEN if plan.even else _ODD)
-        + (_DIVIDED if divided else _PLAIN)
+        registers=(16 if divided and not shared else 8) + (5 if divided and not shared else 4) * plan.registers,
+        header=passes.header(plan, inverse=False)
+        + _COMMON
+        + (EVEN if plan.even else ODD)
+        + (envelope.FUNCTIONS + _DIVIDED if divided else _PLAIN)
         + ending.header,
         body=_FRAMES.substitute(
-            window=envelope.PERIOD + _WINDOW + "K_BARRIER();" if divided else _WINDOW,
-            passes=passes(plan),
+            declare=declare,
+            window=gain + window,
+            settle="K_BARRIER();" if ending.apart else "K_TEAM();",
+            weigh=_WEIGH_HELD if divided else _WEIGH,
+            passes=passes.forward(plan),
             open=ending.open,
-            bins=_SPLIT.substitute(turns=starts[-1]) if plan.even else _WHOLE.substitute(last=last),
+            bins=_SPLIT.substitute(turns=starts[-1]) if plan.even else _WHOLE,
+            close=ending.close,
         ),
     )
 
@@ -261,7 +285,7 @@ def launch(
             "hop": hop_length,
             "mode": PAD_MODES[pad_mode],
             "steps": steps,
-            "scale": scale / 2 if chosen.even else scale,
+            "scale": scale,
             "edge": edge,
         },
         groups,

@@ -6,10 +6,9 @@ import functools
 from string import Template
 from typing import NamedTuple
 
-from . import envelope
+from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
-from .forward import PAD_MODES
-from .passes import header, passes
+from .forward import EVEN, ODD, PAD_MODES
 from .plan import DEFAULT, SHARED_BYTES, Geometry, Plan, plan
 
 _SCALARS = {
@@ -37,11 +36,11 @@ _SCALARS = {
 # A row of the output is `count` samples from sample `first` of the overlapped frames, then `count2` from `first2`.
 _WALK = Template("""
 K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
+$declare
 const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
 const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 K_SHARED float2* slot = exchange + team * SLOTS;
 K_SHARED float* frame = (K_SHARED float*)slot;
-$held
 const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
 const int cover = (N + hop - 1) / hop;
 if (row < rows) {
@@ -55,16 +54,18 @@ if (row < rows) {
   float sum[SUMS];
   K_UNROLL for (int i = 0; i < SUMS; i++) sum[i] = 0.0f;
   int turned = 0;
+  $ahead
   for (int step = 0; step < steps; step++) {
-    K_TEAM();
     const int f = f0 + step;
     const bool live = f >= 0 && f < frames, kept = team > 0 || step >= cover - 1;
     const k_long at = from + k_long(step) * hop;
-    const K_DEVICE float2* bins = (const K_DEVICE float2*)z + (row * frames + (live ? f : 0)) * (N / 2 + 1);
     float2 v[NR];
+    $load
     $fold
+    $next
+    K_TEAM();
     $passes
-    POINTS(LAST) v[n] = k_each(k_c(v[n].y, v[n].x), HELD(n, i));
+    POINTS(FIRST) v[n] = k_each(k_c(v[n].y, v[n].x), HELD(n, i));
     K_DEVICE float* to = y + at;
     const int low = at >= 0 ? 0 : at > -hop ? int(-at) : hop;
     const int high = at + hop <= samples ? hop : at < samples ? int(samples - at) : 0;
@@ -73,23 +74,29 @@ if (row < rows) {
   }
   $rest
   K_DEVICE_BARRIER();
-  const K_SHARED float* before = (const K_SHARED float*)(exchange + (team > 0 ? team - 1 : 0) * SLOTS);
-  const bool near = NEAR;
-  const int begin = team > 0 ? 0 : (cover - 1) * hop, end = near ? steps * hop : team > 0 ? (cover - 1) * hop : 0;
-  for (int o8 = begin + int(t); o8 < end; o8 += 8 * NT) {
-    float a[8];
-    K_UNROLL for (int j = 0; j < 8; j++) {
-      const int o = o8 + NT * j;
-      a[j] = o < end && from + o >= 0 && from + o < samples ? y[from + o] : 0.0f;
-    }
-    K_UNROLL for (int j = 0; j < 8; j++) {
-      const int o = o8 + NT * j;
-      if (o < end && from + o >= 0 && from + o < samples) {
-        if (team > 0 && o < N) a[j] += before[o];
-        if (near) a[j] = FINISHED(a[j], o);
-        y[from + o] = a[j];
+  if (team > 0) {
+    const K_SHARED float* before = (const K_SHARED float*)(slot - SLOTS);
+    for (int o8 = int(t); o8 < (cover - 1) * hop; o8 += 8 * NT) {
+      float a[8];
+      K_UNROLL for (int j = 0; j < 8; j++) {
+        const int o = o8 + NT * j;
+        a[j] = o < (cover - 1) * hop && from + o >= 0 && from + o < samples ? y[from + o] : 0.0f;
+      }
+      K_UNROLL for (int j = 0; j < 8; j++) {
+        const int o = o8 + NT * j;
+        if (o < (cover - 1) * hop && from + o >= 0 && from + o < samples)
+          y[from + o] = a[j] + (o < N ? before[o] : 0.0f);
       }
     }
+  }
+  const k_long origin = k_long(f0 - int(team) * steps) * hop - start;
+  const k_long begin = k_max(0, origin + k_long(cover - 1) * hop);
+  const k_long end = k_min(samples, origin + k_long(TEAMS * steps) * hop);
+  const k_long early = EARLY, late = k_max(LATE, early);
+  if (begin < early || end > late) {
+    K_DEVICE_BARRIER();
+    for (k_long i = begin + id; i < k_min(end, early); i += THREADS) y[i] = FINISHED(y[i], i);
+    for (k_long i = k_max(begin, late) + id; i < end; i += THREADS) y[i] = FINISHED(y[i], i);
   }
 }
 """)
@@ -99,7 +106,7 @@ if (row < rows) {
 # place n mod N of a ring spread over the threads, and frames pass through threadgroup memory.
 _RING = """
 K_TEAM();
-POINTS(LAST) { PUT_FRAME(i, v[n]); }
+POINTS(FIRST) { PUT_FRAME(i, v[n]); }
 K_TEAM();
 K_UNROLL for (int i = 0; i < RING; i++) {
   const int place = int(t) + NT * i, o = place < turned ? place - turned + N : place - turned;
@@ -129,17 +136,20 @@ const int laps = hop % (2 * NT) == 0 ? hop / (2 * NT) < NR ? hop / (2 * NT) : NR
 
 _LAPS = """
 if (live) K_UNROLL for (int i = 0; i < NR; i++) { sum[2 * i] += v[POINT(i)].x; sum[2 * i + 1] += v[POINT(i)].y; }
-if (kept && low == 0 && high == hop && k_paired(to)) {
-  K_DEVICE float* own = to + 2 * t;
-  K_UNROLL for (int i = 0; i < NR; i++) if (i < laps) k_put2(own + 2 * NT * i, k_c(sum[2 * i], sum[2 * i + 1]));
-} else if (kept) {
-  K_UNROLL for (int i = 0; i < 2 * NR; i++) {
-    const int o = 2 * (int(t) + NT * (i / 2)) + i % 2;
-    if (i < 2 * laps && o >= low && o < high) to[o] = sum[i];
+const bool whole = low == 0 && high == hop && k_paired(to);
+int o = 2 * int(t);
+K_UNROLL for (int bit = 0; bit < 6; bit++) if (laps >> bit & 1) {
+  const int some = 1 << bit < NR ? 1 << bit : NR;
+  if (kept && whole) {
+    K_UNROLL for (int i = 0; i < NR; i++) if (i < some) k_put2(to + o + 2 * NT * i, k_c(sum[2 * i], sum[2 * i + 1]));
+  } else if (kept) {
+    K_UNROLL for (int i = 0; i < 2 * NR; i++) {
+      const int place = o + 2 * NT * (i / 2) + i % 2;
+      if (i < 2 * some && place >= low && place < high) to[place] = sum[i];
+    }
   }
-}
-K_UNROLL for (int bit = 1; bit <= NR; bit *= 2) if (laps & bit) {
-  K_UNROLL for (int i = 0; i < 2 * NR; i++) sum[i] = i + 2 * bit < 2 * NR ? sum[(i + 2 * bit) % (2 * NR)] : 0.0f;
+  K_UNROLL for (int i = 0; i < 2 * NR; i++) sum[i] = i + 2 * some < 2 * NR ? sum[(i + 2 * some) % (2 * NR)] : 0.0f;
+  o += 2 * NT * some;
 }
 """
 
@@ -148,77 +158,83 @@ K_TEAM();
 K_UNROLL for (int i = 0; i < 2 * NR; i++) frame[2 * (t + NT * (i / 2)) + i % 2] = sum[i];
 """
 
+# Frames beyond the first and the last are transformed like any other, but not added.
+_BINS = """
+#define BINS(f) (const K_DEVICE float2*)z + (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
+"""
+
+_PAIR_REGISTERS = """
+float2 low[L], high[L], middle = k_c(0.0f, 0.0f);
+"""
+_LOAD_PAIRS = """
+{
+  const K_DEVICE float2* bins = BINS($f);
+  const uint t0 = k_mirror(t);
+  const K_DEVICE float2 *up = bins + t, *down = bins + (M - t), *up0 = bins + t0, *down0 = bins + (M - t0);
+  K_UNROLL for (uint s = 0; s < L; s++) {
+    low[s] = (s < HALF ? up : up0)[C * s];
+    high[s] = (s < HALF ? down : down0)[-int(C * s)];
+  }
+  if (M % 2 == 0 && t == 0) middle = bins[M / 2];
+}
+"""
+
 # Of the one-sided spectrum X, Z[k] = (X[k] + conj X[M - k]) + i exp(pi i k / M) (X[k] - conj X[M - k]) is n_fft times
 # what the half-length inverse transform takes. Real and imaginary parts change places, so that a forward transform
 # serves.
 _FOLD = Template("""
 const float2 turn = table[$turns + t], turn_high = k_turn_high(t, turn);
-float2 p[L], q[L], middle = k_c(0.0f, 0.0f);
+float2 p[L], q[L];
 K_UNROLL for (uint s = 0; s < L; s++) {
-  const bool low = s < HALF;
-  const uint k = low ? t : k_mirror(t);
-  float2 a = (bins + k)[C * s], b = (bins + (M - k))[-int(C * s)];
+  float2 a = low[s], b = high[s];
   if (s == 0 && t == 0) { a = k_c(a.x * edge, 0.0f); b = k_c(b.x * edge, 0.0f); }
   const float2 e = k_c(a.x + b.x, a.y - b.y);
-  const float2 o = k_mul(k_conj(k_mul(low ? turn : turn_high, k_turn(s))), k_c(a.x - b.x, a.y + b.y));
+  const float2 o = k_mul(k_conj(k_mul(s < HALF ? turn : turn_high, k_turn(s))), k_c(a.x - b.x, a.y + b.y));
   p[s] = k_c(e.y + o.x, e.x - o.y);
   q[s] = k_c(o.x - e.y, e.x + o.y);
 }
-if (M % 2 == 0 && t == 0) middle = k_c(-2.0f * bins[M / 2].y, 2.0f * bins[M / 2].x);
+const float2 m = k_c(-2.0f * middle.y, 2.0f * middle.x);
 K_UNROLL for (uint s = 0; s < L; s++) {
-  v[s] = s < HALF ? p[s] : k_pick(t == 0, 2 * s == L ? middle : q[(L - s) % L], p[s]);
-  v[L + s] = 2 * s + 1 < L ? q[L - 1 - s] : k_pick(t == 0, 2 * s + 1 == L ? middle : p[s], q[L - 1 - s]);
+  v[s] = s < HALF ? p[s] : k_pick(t == 0, 2 * s == L ? m : q[(L - s) % L], p[s]);
+  const float2 other = L % 2 == 1 && s == (L + 1) / 2 % L ? m : p[(s + L - 1) % L];
+  v[L + s] = s > 0 && s <= L - HALF ? q[L - s] : k_pick(t == 0, other, q[(L - s) % L]);
 }
 """)
 
-_WHOLE = Template("""
-POINTS($first) {
-  const float2 a = i <= N / 2 ? bins[i] : k_conj(bins[N - i]);
-  v[n] = i == 0 ? k_c(0.0f, a.x * edge) : k_c(a.y, a.x);
+_WHOLE = """
+{
+  const K_DEVICE float2* bins = BINS(f);
+  POINTS(LAST) {
+    const float2 a = i <= N / 2 ? bins[i] : k_conj(bins[N - i]);
+    v[n] = i == 0 ? k_c(0.0f, a.x * edge) : k_c(a.y, a.x);
+  }
 }
-""")
-
-_WINDOW = """
-float2 w[NR];
-#define WINDOW(o) window[o]
-#define HELD(n, i) w[n]
-if (k_paired(window)) { POINTS(LAST) w[n] = GET_PAIR(window, i); }
-else { POINTS(LAST) w[n] = PAIR(WINDOW, i); }
-POINTS(LAST) w[n] = k_each(w[n], PAIR(FACTOR, i));
 """
 
-_HELD_WINDOW = """
-#define HELD(n, i) ((const K_SHARED float2*)held)[i]
-for (int o = id; o < N; o += THREADS) held[o] = window[o] * FACTOR(o);
-K_BARRIER();
-"""
-
-_EVEN = """
-#define PAIR(f, i) k_c(f(2 * (i)), f(2 * (i) + 1))
-#define GET_PAIR(p, i) k_get2((p) + 2 * (i))
+_PUT_EVEN = """
 #define PUT_FRAME(i, a) slot[i] = a
 """
-_ODD = """
-#define PAIR(f, i) k_c(f(i), 0.0f)
-#define GET_PAIR(p, i) k_c((p)[i], 0.0f)
+_PUT_ODD = """
 #define PUT_FRAME(i, a) frame[i] = a.x
 """
 
-_DIVIDED = (
-    envelope.FUNCTIONS
-    + """
-#define FACTOR(o) period[k_mod(o, hop, per_hop)]
-#define NEAR f0 < cover - 1 || f0 + steps > frames
-#define FINISHED(a, o) a * k_correction(window, (o) % hop, hop, f0 + (o) / hop, frames)
+_EXTREMES = """
+K_FN k_long k_min(k_long a, k_long b) { return a < b ? a : b; }
+K_FN k_long k_max(k_long a, k_long b) { return a > b ? a : b; }
 """
-)
+
+_DIVIDED = """
+#define EARLY k_long(cover - 1) * hop - start
+#define LATE k_long(frames) * hop - start
+#define FINISHED(a, i) a * k_correction(window, int((i + start) % hop), hop, int((i + start) / hop), frames)
+"""
 
 # What lies over the padding belongs to the samples that were copied there. `edges` holds it for each row: `first`
 # sums before the signal and `right` behind it.
 _FOLDED = """
-#define FACTOR(o) scale
-#define NEAR mode > 0 && (from <= start || from + k_long(steps) * hop >= samples - 1 - right)
-#define FINISHED(a, o) a + k_folded(edges + row * (first + right), from + (o), samples, first, right, mode)
+#define EARLY (mode > 0 ? k_max(start, right) + 1 : 0)
+#define LATE (mode > 0 ? samples - 1 - k_max(start, right) : samples)
+#define FINISHED(a, i) a + k_folded(edges + row * (first + right), i, samples, first, right, mode)
 K_FN float k_total(const K_DEVICE float* x, k_long count) {
   float sum = 0.0f, rest = 0.0f;
   for (k_long n = 0; n < count; n++) {
@@ -248,14 +264,16 @@ K_FN float k_folded(const K_DEVICE float* edges, k_long i, k_long length, k_long
 """
 
 
-def build(plan: Plan, *, divided: bool, held: bool = False) -> Kernel:
+def build(plan: Plan, *, divided: bool, shared: bool, ahead: bool = True) -> Kernel:
     """The kernel of a plan.
 
-    ``divided``: sums are divided by the windows' envelope, as an inverse STFT has it. Else they are the adjoint of an
-    STFT, and what lies over its padding is added to the samples that it was copied from.
+    Args:
+        divided: Sums are divided by the windows' envelope, as an inverse STFT has it. Else they are the adjoint of an
+            STFT, and what lies over its padding is added to the samples that it was copied from.
+        shared: The window lies in threadgroup memory, else in registers.
+        ahead: The next frame's bins are on their way while a frame is transformed.
     """
     twiddles, starts = plan.twiddles()
-    first, last = plan.radices[0], plan.radices[-1]
     ring = -(-plan.n_fft // plan.team)
     laps = plan.even and plan.regular
     add, rest = _RING, _RING_REST
@@ -264,7 +282,10 @@ def build(plan: Plan, *, divided: bool, held: bool = False) -> Kernel:
             f"if (laps) {{ {by_laps} }} else {{ {by_ring} }}"
             for by_laps, by_ring in ((_LAPS, _RING), (_LAPS_REST, _RING_REST))
         )
-    rounds = plan.rounds(last)
+    rounds = plan.rounds(plan.radices[0])
+    declare, window = envelope.held_window(divided=divided, shared=shared)
+    load = _LOAD_PAIRS if plan.even else ""
+    ahead = ahead and plan.even
     return Kernel(
         name=f"{'istft' if divided else 'stft_adjoint'}_{plan.n_fft}",
         inputs={"z": "complex", "window": "float"} | ({} if divided else {"edges": "float"}),
@@ -272,20 +293,22 @@ def build(plan: Plan, *, divided: bool, held: bool = False) -> Kernel:
         outputs={"out": "float"},
         scalars=_SCALARS,
         threads=plan.threads,
-        registers=32 + (4 if held else 6) * plan.registers,
-        header=header(plan)
-        + f"#define LAST {last}\n#define RING {ring}\n#define SUMS {max(ring, 2 * plan.registers if laps else 0)}\n"
-        + f"#define POINT(i) ((i) % {rounds} * LAST + (i) / {rounds})\n"
-        + (_EVEN if plan.even else _ODD)
-        + (_DIVIDED if divided else _FOLDED),
+        registers=32 + (4 + 2 * (not shared) + 2 * ahead) * plan.registers,
+        header=passes.header(plan, inverse=True)
+        + f"#define RING {ring}\n#define SUMS {max(ring, 2 * plan.registers if laps else 0)}\n"
+        + f"#define POINT(i) ((i) % {rounds} * FIRST + (i) / {rounds})\n"
+        + (EVEN + _PUT_EVEN if plan.even else ODD + _PUT_ODD)
+        + _BINS
+        + _EXTREMES
+        + (envelope.FUNCTIONS + _DIVIDED if divided else _FOLDED),
         body=_WALK.substitute(
-            window=(_SET_LAPS if laps else "")
-            + (envelope.PERIOD if divided else "")
-            + (_HELD_WINDOW if held else _WINDOW)
-            + ("K_BARRIER();" if divided and not held else ""),
-            held="K_SHARED_ARRAY(float, held, N);" if held else "",
-            fold=_FOLD.substitute(turns=starts[-1]) if plan.even else _WHOLE.substitute(first=first),
-            passes=passes(plan),
+            declare=declare,
+            window=(_SET_LAPS if laps else "") + window,
+            ahead=_PAIR_REGISTERS + load.replace("$f", "f0") if ahead else "",
+            load="" if ahead or not plan.even else _PAIR_REGISTERS + load.replace("$f", "f"),
+            fold=_FOLD.substitute(turns=starts[-1]) if plan.even else _WHOLE,
+            next=load.replace("$f", "f + 1") if ahead else "",
+            passes=passes.backward(plan),
             add=add,
             rest=rest,
         ),
@@ -296,8 +319,8 @@ def build(plan: Plan, *, divided: bool, held: bool = False) -> Kernel:
 def kernel(n_fft: int, divided: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
     chosen = plan(n_fft, inverse=True, threads=threads)
-    held = chosen.even and 8 * chosen.slots * chosen.teams + 4 * n_fft <= SHARED_BYTES
-    return chosen, build(chosen, divided=divided, held=held)
+    shared = chosen.bytes + 4 * n_fft <= SHARED_BYTES
+    return chosen, build(chosen, divided=divided, shared=shared)
 
 
 class Range(NamedTuple):

@@ -44,20 +44,19 @@ DEFAULT = Geometry()
 class Plan(NamedTuple):
     """Passes of one frame's transform and the teams of a threadgroup.
 
-    The *paired* radix is the last of a forward transform and the first of an inverse one. There a thread computes the
-    butterflies ``t`` and ``-t``, so that bins ``k`` and ``M - k`` meet in its registers. An odd ``n_fft`` has none: its
-    frame is a complex transform of ``n_fft`` points.
+    A transform from samples to bins takes the radices in order, one from bins to samples is the same backwards. The
+    last radix is the *paired* one, at the side of the bins: there a thread computes the butterflies ``t`` and ``-t``,
+    so that bins ``k`` and ``M - k`` meet in its registers. An odd ``n_fft`` has no pairs: its frame is a complex
+    transform of ``n_fft`` points.
 
     Attributes:
         n_fft: Frame length in samples.
-        radices: Radix of each pass in order, at least two; their product is :attr:`points`.
-        inverse: From bins to samples.
+        radices: Radix of each pass, at least two; their product is :attr:`points`.
         teams: Teams of a threadgroup.
     """
 
     n_fft: int
     radices: tuple[int, ...]
-    inverse: bool
     teams: int = 1
 
     @property
@@ -76,15 +75,10 @@ class Plan(NamedTuple):
         return self.n_fft // 2 + 1
 
     @property
-    def paired(self) -> int:
-        """Radix at the side of the bins."""
-        return self.radices[0] if self.inverse else self.radices[-1]
-
-    @property
     def team(self) -> int:
         """Threads a frame: half of the paired butterflies; where they are odd in number, number 0 stays alone."""
         if self.even:
-            return (self.points // self.paired + 1) // 2
+            return (self.points // self.radices[-1] + 1) // 2
         return self.points // max(self.radices)
 
     def rounds(self, radix: int) -> int:
@@ -94,20 +88,31 @@ class Plan(NamedTuple):
     @property
     def registers(self) -> int:
         """Complex values a thread holds."""
-        ordinary = self.radices if not self.even else self.radices[1:] if self.inverse else self.radices[:-1]
-        return max(2 * self.paired if self.even else 0, *(self.rounds(radix) * radix for radix in ordinary))
+        ordinary = self.radices[:-1] if self.even else self.radices
+        paired = 2 * self.radices[-1] if self.even else 0
+        return max(paired, *(self.rounds(radix) * radix for radix in ordinary))
 
     @property
     def padding(self) -> int:
-        """Points after which a slot of threadgroup memory stays unused, so that strided accesses meet other banks."""
+        """Points after which a slot of threadgroup memory stays unused where it fits: strides then meet other banks."""
         first = self.radices[0]
-        fits = 8 * self.teams * (self.points + self.points // first) <= SHARED_BYTES
-        return first if first % 2 == 0 and first > 2 and fits else self.points
+        if self.points & (self.points - 1) == 0:
+            return 16
+        return first if first % 2 == 0 and first > 2 else self.points
 
     @property
     def slots(self) -> int:
-        """Slots (float2) of threadgroup memory a team."""
-        return self.points + (self.points - 1) // self.padding
+        """Slots (float2) of threadgroup memory a team, with padding.
+
+        Teams of a few threads share a row of 16 banks: the next team begins where the threads of this one end.
+        """
+        needed = self.points + (self.points - 1) // self.padding
+        return needed + (self.team - needed) % 16 if self.team % 16 else needed
+
+    @property
+    def bytes(self) -> int:
+        """Threadgroup memory of all teams with padding."""
+        return 8 * self.teams * self.slots
 
     @property
     def threads(self) -> int:
@@ -116,8 +121,8 @@ class Plan(NamedTuple):
 
     @property
     def regular(self) -> bool:
-        """Whether the last pass leaves thread ``t`` with the points ``t``, ``t + team``, ... and nothing else."""
-        return self.points // self.radices[-1] % self.team == 0 and self.points == self.team * self.registers
+        """Whether thread ``t`` holds the points ``t``, ``t + team``, ... of a frame's samples and nothing else."""
+        return self.points // self.radices[0] % self.team == 0 and self.points == self.team * self.registers
 
     def twiddles(self) -> tuple[npt.NDArray[np.complex64], list[int]]:
         """Factors between passes, pass by pass and row by row (``r = 1 .. R - 1``), and where each pass's begin.
@@ -130,7 +135,7 @@ class Plan(NamedTuple):
         starts, size, done = [], 0, 1
         for at, radix in enumerate(self.radices):
             starts.append(size)
-            paired = self.even and not self.inverse and at == len(self.radices) - 1
+            paired = self.even and at == len(self.radices) - 1
             if at:
                 k = np.arange(self.team if paired else done)
                 rows.append(np.exp(-2j * np.pi * np.outer(np.arange(1, radix), k) / (done * radix)).ravel())
@@ -156,15 +161,10 @@ def why_not(n_fft: int) -> str | None:
 def plan(n_fft: int, *, inverse: bool = False, threads: int = DEFAULT.threads) -> Plan:
     """The plan for frames of ``n_fft`` samples with about ``threads`` threads a threadgroup."""
     points = n_fft // 2 if n_fft % 2 == 0 else n_fft
-    found = (Plan(n_fft, radices, inverse) for radices in _factorizations(points))
-    best = min((p for p in found if p.team <= MOST_THREADS), key=_cost)
-    return with_threads(best, threads)
-
-
-def with_threads(plan: Plan, threads: int) -> Plan:
-    """``plan`` with as many teams as ``threads`` threads and the threadgroup memory hold."""
-    most = min(SHARED_BYTES // (8 * plan.points), MOST_THREADS // plan.team)
-    return plan._replace(teams=max(1, min(threads // plan.team, most)))
+    found = (Plan(n_fft, radices) for radices in _factorizations(points))
+    best = min((p for p in found if p.team <= MOST_THREADS), key=lambda p: _cost(p, inverse))
+    most = min(SHARED_BYTES // (8 * best.points), MOST_THREADS // best.team)
+    return best._replace(teams=max(1, min(threads // best.team, most)))
 
 
 def _factorizations(n: int) -> Iterator[tuple[int, ...]]:
@@ -180,11 +180,11 @@ def _factorizations(n: int) -> Iterator[tuple[int, ...]]:
                 yield from ((first, *others) for others in _factorizations(rest) if 1 not in others)
 
 
-def _cost(plan: Plan) -> tuple[float, int]:
+def _cost(plan: Plan, inverse: bool) -> tuple[float, int]:
     """Estimate of a frame's time: traffic between passes, idle threads, registers, barriers of many threads."""
     exchanges = len(plan.radices) - 1.0
     idle = plan.team * plan.registers / plan.points - 1
     crowded = max(0, plan.registers - _COMFORTABLE) / 8
     barriers = 0.0 if SIMD % plan.team == 0 else 0.2
-    order = -plan.radices[0]
-    return exchanges + idle + crowded + barriers, order
+    overlap = 0.5 if inverse and not plan.regular else 0.0
+    return exchanges + idle + crowded + barriers + overlap, -plan.radices[0]
