@@ -26,9 +26,8 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
     """``x_db``, perhaps overwritten, with nothing more than ``top_db`` below the maximum of its last three axes."""
     if top_db is None:
         return x_db
-    packed = x_db.reshape(-1, x_db.shape[-3] if x_db.dim() > 2 else 1, *x_db.shape[-2:])
-    floor = packed.amax(dim=(-3, -2, -1), keepdim=True) - top_db
-    return torch.maximum(packed, floor, out=None if packed.requires_grad else packed).reshape(x_db.shape)
+    floor = x_db.amax(dim=(-3, -2, -1)[-x_db.dim() :], keepdim=True) - top_db
+    return torch.maximum(x_db, floor, out=None if x_db.requires_grad else x_db)
 
 
 def _reason(x: Any) -> str:

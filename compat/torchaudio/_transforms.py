@@ -86,8 +86,9 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
 
     @serves("torchaudio.transforms.MelSpectrogram", limits.energy)
     def forward(self, waveform: Tensor) -> Plan:
-        bank = self.mel_scale.fb
-        wanted = unfused(self.mel_scale, MelScale) or _filtered(waveform, self.spectrogram, bank)
+        mel_scale = self.mel_scale
+        bank = mel_scale.fb
+        wanted = unfused(mel_scale, MelScale) or _filtered(waveform, self.spectrogram, bank)
         return wanted if isinstance(wanted, str) else lambda: wanted.filtered(bank).transpose(-1, -2)
 
 
@@ -130,9 +131,10 @@ class MFCC(Twin, theirs.MFCC):
     @serves("torchaudio.transforms.MFCC", limits.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
         mel = self.MelSpectrogram
-        reason = unfused(mel, MelSpectrogram) or unfused(mel.mel_scale, MelScale)
+        mel_scale = mel.mel_scale
+        reason = unfused(mel, MelSpectrogram) or unfused(mel_scale, MelScale)
         to_decibel = None if self.log_mels else self.amplitude_to_DB
-        return reason or _cepstrum(waveform, mel.spectrogram, mel.mel_scale.fb, to_decibel, self.dct_mat)
+        return reason or _cepstrum(waveform, mel.spectrogram, mel_scale.fb, to_decibel, self.dct_mat)
 
 
 class LFCC(Twin, theirs.LFCC):
