@@ -55,7 +55,7 @@ def mfcc_samples() -> Iterator[Sample]:
 
 
 def lfcc_samples() -> Iterator[Sample]:
-    yield from each_signal(lambda x: Sample("", (x,), {"speckwargs": {"hop_length": 160}}), LOUD)
+    yield from each_signal(lambda x: Sample("", (x,), {"speckwargs": {"hop_length": 160}}))
     x = _noise(82)
     for o in pairwise(
         sample_rate=(16000, 22050),
