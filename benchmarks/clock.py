@@ -27,6 +27,8 @@ class Contender(NamedTuple):
     """Returns once all submitted work is done; None for a contender that works on the CPU."""
     setting: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
     """What is in force during a measurement."""
+    times: int = 1
+    """Calls that are made in one."""
 
     def seconds(self, calls: int) -> float:
         """Seconds a call, over ``calls`` of them."""
@@ -36,7 +38,7 @@ class Contender(NamedTuple):
                 self.work()
             if self.wait:
                 self.wait()
-            return (time.perf_counter() - start) / calls
+            return (time.perf_counter() - start) / (calls * self.times)
 
 
 def medians(contenders: dict[str, Contender], rounds: int = _ROUNDS) -> dict[str, float]:
@@ -45,7 +47,8 @@ def medians(contenders: dict[str, Contender], rounds: int = _ROUNDS) -> dict[str
     for name, contender in contenders.items():
         contender.seconds(2)
         once = contender.seconds(1)
-        calls[name] = _GPU_CALLS if contender.wait else max(1, int(_SLICE / max(once, 1e-7)))
+        alone = max(1, int(_SLICE / max(once * contender.times, 1e-7)))
+        calls[name] = _GPU_CALLS // contender.times if contender.wait else alone
         slow |= once > _SLOW
     times: dict[str, list[float]] = {name: [] for name in contenders}
     rounds = min(rounds, _FEWER) if slow else rounds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -79,6 +80,19 @@ def on_mlx(function: Callable[..., Any], device: str, *args: Any, **kwargs: Any)
     return Contender(lambda: mx.eval(function(*args, **kwargs)), None, serving(implementation))
 
 
+_TOGETHER = 5
+
+
+def batched(function: Callable[..., Any], *args: Any, implementation: backend.Implementation) -> Contender:
+    """``function`` of MLX arrays on a GPU, several calls to an evaluation."""
+    import mlx.core as mx
+
+    def work() -> None:
+        mx.async_eval([function(*args) for _ in range(_TOGETHER)])
+
+    return Contender(work, mx.synchronize, serving(implementation), _TOGETHER)
+
+
 def on_torch(function: Callable[[], Any], device: str) -> Contender:
     """``function`` of torch tensors, or of host arrays."""
     if device != "gpu":
@@ -114,7 +128,10 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
             continue
         if row.native:
             mine = measure.to_library("mlx", sample.args), measure.to_library("mlx", sample.kwargs)
-            contenders[implementation] = on_mlx(ours, device, *mine[0], implementation=implementation, **mine[1])
+            call = functools.partial(ours, **mine[1])
+            contenders[implementation] = on_mlx(call, device, *mine[0], implementation=implementation)
+            if device == "gpu":
+                contenders[f"{implementation}, batched"] = batched(call, *mine[0], implementation=implementation)
         else:
             contenders[implementation] = Contender(lambda: ours(*args, **kwargs), None, serving(implementation))
     contenders |= _others(row, sample, device)
@@ -124,10 +141,12 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
 
 def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     """Other libraries' functions for the same work, those installed."""
-    x, n_fft, hop = (*sample.args, None, None)[:3]
+    if row.name not in ("torch.stft", "torch.istft", "SpectralTransform.stft"):
+        return {}
+    x, n_fft, hop = sample.args[:3]
     window = sample.kwargs.get("window")
     found: dict[str, Contender] = {}
-    if device == "cpu" and row.name in ("torch.stft", "torch.istft") and importlib.util.find_spec("librosa"):
+    if device == "cpu" and row.against == "torch" and not row.native and importlib.util.find_spec("librosa"):
         import librosa
 
         function = librosa.stft if row.name == "torch.stft" else librosa.istft
@@ -192,6 +211,55 @@ def _round_trip_error(module: Any, signal: Any, window: Any, size: Size) -> floa
     return float((y - signal).abs().max())
 
 
+def _torchaudio(name: str, size: Size) -> tuple[Any, Any]:
+    """A transform of torchaudio's and ours of the same parameters, 80 mels at 16 kHz."""
+    import torchaudio
+
+    import mlx_spectro
+
+    sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length, "n_mels": 80}
+    mel = {"sample_rate": 16000, **sizes, "norm": None, "mel_scale": "htk", "center_pad_mode": "reflect"}
+    if name == "mel":
+        theirs = torchaudio.transforms.MelSpectrogram(16000, **sizes)
+        return theirs, mlx_spectro.MelSpectrogramTransform(**mel, output_scale="linear", mode="torchaudio_compat")
+    theirs = torchaudio.transforms.MFCC(16000, n_mfcc=40, melkwargs=sizes)
+    return theirs, mlx_spectro.MFCCTransform(**mel, n_mfcc=40, top_db=80.0)
+
+
+def transforms(name: str, size: Size, device: str, backward: bool = False) -> Contest:
+    """torchaudio's transform against ours on MLX arrays; ``backward``: the gradient of its result's sum."""
+    import mlx.core as mx
+    import torch
+
+    theirs, ours = _torchaudio(name, size)
+    x = np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32)
+    (signal,), mine = arrays("torch", device, (torch.from_numpy(x),)), mx.array(x)
+    theirs = theirs.to(signal.device)
+    expected = theirs(signal).cpu().numpy()
+    error = np.abs(np.array(ours(mine)) - expected).max() / np.abs(expected).max()
+    function: Callable[..., Any] = ours
+
+    def reference() -> Any:
+        return theirs(signal)
+
+    if backward:
+        signal = signal.requires_grad_()
+        function = mx.grad(lambda x: ours(x).sum())
+
+        def reference() -> Any:
+            return torch.autograd.grad(theirs(signal).sum(), signal)
+
+    contenders = {"torchaudio": on_torch(reference, device)}
+    for implementation in backend.implementations():
+        contenders[implementation] = on_mlx(function, device, mine, implementation=implementation)
+        if device == "gpu":
+            contenders[f"{implementation}, batched"] = batched(function, mine, implementation=implementation)
+    moved, result = (3 * x.nbytes, x.nbytes) if backward else (x.nbytes + expected.nbytes, expected.nbytes)
+    rows = tuple(row for row in table("MelSpectrogramTransform", "MFCCTransform") if row.native)
+    title = f"{name} forward + backward" if backward else name
+    return Contest(title, size, contenders, moved, result, rows, f"differs from torchaudio by {error:.1e}")
+
+
 def bundle(size: Size, device: str) -> Contest:
     """Six descriptors from one STFT against six calls."""
     import mlx.core as mx
@@ -243,10 +311,17 @@ def _spectral() -> tuple[Row, ...]:
 
 
 # each with what it needs beside MLX, and the rows that call for it too
-OWN = {"round trip": round_trip, "compiled": compiled, "six descriptors": bundle}
+OWN = {
+    "round trip": round_trip,
+    "compiled": compiled,
+    "six descriptors": bundle,
+    "mel": functools.partial(transforms, "mel"),
+    "MFCC": functools.partial(transforms, "MFCC"),
+    "mel forward + backward": functools.partial(transforms, "mel", backward=True),
+}
 
 
-_ALSO = {"round trip": "stft,istft", "compiled": "stft,istft"}
+_ALSO = {"round trip": "stft,istft", "compiled": "stft,istft", "mel": "", "MFCC": "", "mel forward + backward": ""}
 
 
 def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:

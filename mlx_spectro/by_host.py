@@ -36,13 +36,13 @@ def _seen(x: mx.array) -> npt.NDArray[Any]:
 
 # below this many values, copying a result costs less than having MLX make room for it
 _FEW = 1 << 20
-_KINDS = {mx.float32: np.float32, mx.complex64: np.complex64}
+_KINDS: dict[mx.Dtype, Any] = {mx.float32: np.float32, mx.complex64: np.complex64}
 
 
 def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
     """An array whose memory ``fill`` writes."""
     if math.prod(shape) < _FEW:
-        values = np.empty(shape, _KINDS[dtype])
+        values: npt.NDArray[Any] = np.empty(shape, _KINDS[dtype])
         fill(out=values)
         return mx.array(values)
     y = mx.zeros(shape, dtype)

@@ -73,11 +73,16 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     if by is None:
         return plain.stft(x, window, framing, scale=scale, onesided=onesided)
     framing.check(x.shape[-1])
-    operator = linear(
+    z = _analysis(by, window, framing, scale)(x)
+    return z if onesided else _mirrored(z, framing.n_fft)
+
+
+def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) -> Operator:
+    """The one-sided STFT by kernels."""
+    return linear(
         lambda x: by.stft(x, window, framing, scale),
         lambda g, shape: by.stft_adjoint(g, window, framing, scale, shape[-1]),
     )
-    return operator(x) if onesided else _mirrored(operator(x), framing.n_fft)
 
 
 def _mirrored(half: mx.array, n_fft: int) -> mx.array:
@@ -114,7 +119,15 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float
         whole = by.spectrogram(x, window, framing, scale, power)
         return parts(x) if whole is None else whole
 
-    return fused(forward, parts)(x)
+    if power != 2:
+        return fused(forward, parts)(x)
+    transform = _analysis(by, window, framing, scale)
+
+    # of |z|^2, in one multiplication of the spectrum
+    def vjp(x: mx.array, g: mx.array) -> mx.array:
+        return mx.vjp(transform, [x], [transform(x) * (2 * g)])[1][0]
+
+    return _with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))(x)
 
 
 def filterbank(
@@ -161,7 +174,7 @@ def project(x: mx.array, bank: mx.array) -> mx.array:
         by_kernels = by_host.project(x, bank) if backend.preferred() == "host" else None
         return plain.product(x, bank) if by_kernels is None else by_kernels
 
-    return linear(forward, lambda g, _: plain.product(g, bank.T))(x)
+    return linear(forward, lambda g, _: project(g, bank.T))(x)
 
 
 def project_squares(s: mx.array, bank: mx.array) -> mx.array:

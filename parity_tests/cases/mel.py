@@ -171,7 +171,6 @@ ROWS = [
         against="torchaudio",
         ours=native_mel,
         gradient=True,
-        timing=timed(),
     ),
     Row(
         "MelSpectrogramTransform in dB", torchaudio_mel, decibel_samples, DECIBEL, against="torchaudio", ours=native_mel
