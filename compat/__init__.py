@@ -14,10 +14,11 @@ if __name__ == "compat":
     raise ImportError("this folder is imported as mlx_spectro.compat, not as compat")
 
 from . import proxy
-from .dispatch import VerificationError
 from .installing import install, uninstall
 from .modes import numerics, on_breach, on_fallback, route
+from .profiling import profile
 from .records import FallbackError, Record, report, reset
+from .verifying import VerificationError
 
 __all__ = [
     "FallbackError",
@@ -28,6 +29,7 @@ __all__ = [
     "numerics",
     "on_breach",
     "on_fallback",
+    "profile",
     "report",
     "reset",
     "route",

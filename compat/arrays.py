@@ -109,13 +109,23 @@ def _to_mlx(x: Any) -> mx.array:
     return result
 
 
+def with_own_out(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """A call's ``kwargs`` with a copy of the memory that it is to write to, ``out``."""
+    out = kwargs.get("out")
+    if out is None:
+        return kwargs
+    return {**kwargs, "out": out.clone() if is_tensor(out) else out.copy()}
+
+
 @contextlib.contextmanager
 def undisturbed(library: str) -> Iterator[None]:
     """Leave the program's random numbers and gradients as they are, whatever runs inside."""
     if library == "librosa":
         state = np.random.get_state()  # noqa: NPY002 - the global state is what a program may depend on
-        yield
-        np.random.set_state(state)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
         return
     import torch
 

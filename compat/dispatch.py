@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
+import time
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from . import arrays, compare, modes, records
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from . import arrays, modes, profiling, records, verifying
 
 # work we can do for a call, or the reason why the reference has to
 Plan = Callable[[], Any] | str
 
-
-class VerificationError(AssertionError):
-    """Under ``numerics("verify")``, our result and the reference's differ by more than the function's limit."""
+# every function served, by its public name
+functions: dict[str, Function] = {}
 
 
 class Function:
@@ -44,6 +40,7 @@ class Function:
         self.name, self.theirs, self.plan, self.limit, self.order = name, theirs, plan, limit, order
         self.compiling = compiling
         self.library = name.partition(".")[0]
+        functions.setdefault(name, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.compiling():
@@ -51,33 +48,33 @@ class Function:
         foreign = arrays.foreign(self.library, args, kwargs)
         if foreign is not None:
             return foreign.call(self)
+        if profiling.on:
+            return profiling.timed(self, args, kwargs)
+        return self.serve(args, kwargs)[0]
+
+    def serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, records.Record | None]:
+        """The result of a call whose arrays are its library's own, and the call's record."""
         numerics = modes.numerics.get()
         if numerics == "strict":
-            records.record(self.name, "strict numerics")
-            return self.theirs(*args, **kwargs)
+            kept = records.record(self.name, "strict numerics")
+            return self.theirs(*args, **kwargs), kept
+        begin = time.perf_counter()
         work = self.plan(*args, **kwargs)
         if isinstance(work, str):
-            records.record(self.name, work)
+            kept = records.record(self.name, work)
             result = self.theirs(*args, **kwargs)
             if modes.on_fallback.get() == "raise":
                 raise records.FallbackError(f"{self.name} was served by the reference: {work}")
-            return result
-        result = work()
-        records.record(self.name)
+            return result, kept
         if numerics == "verify":
-            self._verify(result, args, kwargs)
-        return result
+            return verifying.checked(self, work, args, kwargs, planned=time.perf_counter() - begin)
+        result = work()
+        return result, records.record(self.name)
 
-    def _verify(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
+        """The reference's result for a call that the program is not to notice, and the seconds that it took."""
+        kwargs = arrays.with_own_out(kwargs)
         with modes.numerics("strict"), arrays.undisturbed(self.library), records.paused():
-            reference = self.theirs(*args, **kwargs)
-        difference = compare.difference(result, reference)
-        limit = self.limit(difference.dtype, self.order(*args, **kwargs), difference.largest)
-        if difference.worst <= limit and not difference.structure:
-            return
-        problem = difference.structure or f"differs by {difference.worst:.3g}, limit {limit:.3g}"
-        shown = ", ".join([*map(arrays.describe, args), *(f"{k}={arrays.describe(v)}" for k, v in kwargs.items())])
-        message = f"{self.name}({shown}): {problem} (largest value {difference.largest:.3g})"
-        if modes.on_breach.get() == "raise":
-            raise VerificationError(message)
-        warnings.warn(message, RuntimeWarning, stacklevel=4)
+            begin = time.perf_counter()
+            result = self.theirs(*args, **kwargs)
+            return result, time.perf_counter() - begin

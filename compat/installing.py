@@ -74,6 +74,22 @@ def uninstall() -> None:
                 setattr(patch.owner, patch.name, original)
 
 
+def bound_before() -> list[str]:
+    """Names outside the libraries that hold a library's own function, bound before ours was there, and what to do."""
+    found = []
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] in (*_LIBRARIES, "mlx_spectro") or not isinstance(module, ModuleType):
+            continue
+        for name, value in list(vars(module).items()):
+            for library in _wanted:
+                if id(value) in _functions[library]:
+                    found.append(
+                        f"{module_name}.{name} is {library}'s own function, bound before mlx_spectro was there: "
+                        f"import it again, or load mlx_spectro before {module_name}"
+                    )
+    return found
+
+
 def _is_loaded(library: str) -> bool:
     module = sys.modules.get(library)
     return module is not None and not getattr(module.__spec__, "_initializing", False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 logger = logging.getLogger("mlx_spectro.compat")
 
@@ -19,24 +21,52 @@ _SHIM = os.path.dirname(__file__) + os.sep
 _LAYERS = os.sep + os.path.join("torch", "nn", "modules") + os.sep
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
 _lock = threading.Lock()
-_counts: dict[tuple[str, str, str, int], int] = {}
-_dropped = 0
 
 
 class FallbackError(RuntimeError):
     """The reference library had to serve a call, and ``on_fallback("raise")`` was in force."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Record:
-    """Calls of one function from one place that went the same way."""
+    """Calls of one function from one place that went the same way. Times are in seconds."""
 
     function: str
     reason: str
     """Why the reference served; empty where we did."""
     file: str
     line: int
-    calls: int
+    calls: int = 0
+    device: str = ""
+    """Where the first of the calls was computed; filled by a profile, as are the next three."""
+    seconds: float = 0.0
+    """Spent in the calls, without other recorded calls inside them."""
+    longest: float = 0.0
+    """Spent in the longest call, often the first, which may have compiled something."""
+    reference: float = 0.0
+    """What the reference took for the same calls under ``verify``, or what a profile estimates it would have taken."""
+    error: float = 0.0
+    """Under ``verify``: the difference from the reference that came nearest its limit, or went farthest beyond it."""
+    limit: float = 0.0
+    """The limit of that difference."""
+    breaches: int = 0
+    problem: str = ""
+    """What the first breach was."""
+    reproduction: str = ""
+    """File that ``mlx-spectro replay`` runs that breach again from, or why there is none."""
+
+
+class _Store:
+    """The records of a process, or of a part of its run."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str, str, int], Record] = {}
+        self.dropped = 0
+
+
+_store = _Store()
+# told of every record that changes: how a child process's records reach the program that started it
+_mirror: Any = None
 
 
 def call_site() -> tuple[str, int]:
@@ -47,27 +77,59 @@ def call_site() -> tuple[str, int]:
     return frame.f_code.co_filename, frame.f_lineno
 
 
+@functools.lru_cache(_MOST)
 def _is_between(path: str) -> bool:
     return path.startswith(_SHIM) or _LAYERS in path
 
 
-def record(function: str, reason: str = "") -> None:
-    """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site."""
-    global _dropped
+def record(function: str, reason: str = "") -> Record | None:
+    """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site.
+
+    Returns:
+        The call's record, or None where nothing is recorded.
+    """
     if _paused.get():
-        return
+        return None
     key = (function, reason, *call_site())
     with _lock:
-        known = _counts.get(key)
-        if known is not None:
-            _counts[key] = known + 1
-            return
-        if len(_counts) >= _MOST:
-            _dropped += 1
-            return
-        _counts[key] = 1
-    if reason:
+        kept = _store.kept.get(key)
+        known = kept is not None
+        if kept is None:
+            if len(_store.kept) >= _MOST:
+                _store.dropped += 1
+                return None
+            kept = _store.kept[key] = Record(*key)
+        kept.calls += 1
+        if _mirror is not None:
+            _mirror.write(kept)
+    if reason and not known:
         logger.info("%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
+    return kept
+
+
+def add(kept: Record, seconds: float, reference: float = 0.0) -> None:
+    """Add a call's time, and the reference's for the same call, to its record."""
+    with _lock:
+        kept.longest = max(kept.longest, seconds)
+        kept.seconds += seconds
+        kept.reference += reference
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
+def judge(kept: Record, error: float, limit: float, breach: bool) -> None:
+    """Add what verification found of a call to its record."""
+    with _lock:
+        if error * kept.limit >= kept.error * limit:
+            kept.error, kept.limit = error, limit
+        kept.breaches += breach
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
+def is_paused() -> bool:
+    """Whether nothing is recorded here."""
+    return _paused.get()
 
 
 @contextlib.contextmanager
@@ -80,21 +142,61 @@ def paused() -> Iterator[None]:
         _paused.reset(token)
 
 
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Inside, :func:`report` knows of nothing from before, and afterwards of both."""
+    global _store
+    with _lock:
+        before, _store = _store, _Store()
+    try:
+        yield
+    finally:
+        with _lock:
+            inside, _store = _store, before
+            before.dropped += inside.dropped
+            merge(before.kept, list(inside.kept.values()))
+
+
+def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> None:
+    """Add records of the same or other calls to ``kept``."""
+    for record in more:
+        key = (record.function, record.reason, record.file, record.line)
+        known = kept.get(key)
+        if known is None:
+            kept[key] = replace(record)
+            continue
+        known.calls += record.calls
+        known.seconds += record.seconds
+        known.longest = max(known.longest, record.longest)
+        known.reference += record.reference
+        known.breaches += record.breaches
+        known.device = known.device or record.device
+        known.problem = known.problem or record.problem
+        known.reproduction = known.reproduction or record.reproduction
+        if record.error * known.limit >= known.error * record.limit:
+            known.error, known.limit = record.error, record.limit
+
+
 def report() -> list[Record]:
     """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
     with _lock:
-        records = [Record(*key, calls) for key, calls in _counts.items()]
-        if _dropped:
-            records.append(Record("(more call sites than are kept)", "not recorded", "", 0, _dropped))
+        records = [replace(record) for record in _store.kept.values()]
+        if _store.dropped:
+            records.append(Record("(more call sites than are kept)", "not recorded", "", 0, _store.dropped))
     return sorted(records, key=lambda record: (not record.reason, -record.calls))
 
 
 def reset() -> None:
     """Forget every record."""
-    global _dropped
     with _lock:
-        _counts.clear()
-        _dropped = 0
+        _store.kept.clear()
+        _store.dropped = 0
+
+
+def mirror_to(mirror: Any) -> None:
+    """Have ``mirror.write(record)`` called after every change of a record; None ends that."""
+    global _mirror
+    _mirror = mirror
 
 
 def _after_fork() -> None:

@@ -31,8 +31,8 @@ def choose_device(device: str) -> str:
     return spec_mlx_device_key()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m parity_tests", description=__doc__)
+def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") -> int:
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument(
         "--only", default="", metavar="NAME", help="rows whose name holds one of these, comma-separated"
     )
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="F", help="write the report as JSON")
     parser.add_argument("--html", type=Path, metavar="F", help="write the report as a page")
     parser.add_argument("--audio", type=Path, metavar="FILE", help="add a recording of your own to the signals")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.audio:
         if not options.audio.exists():
             parser.error(f"there is no file {options.audio}")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import json
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mlx_spectro.compat import reporting
+from mlx_spectro.compat.tables import versions
 
 from . import console
 from .measure import Outcome
@@ -21,17 +22,6 @@ HEADER = (
     "function", "against", "by", "samples", "untested", "worst", "its limit", "reference's", "RMS", "its limit",
     "reference's", "result",
 )  # fmt: skip
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that matter, those installed."""
-    found = {"python": platform.python_version()}
-    for package in ("mlx-spectro", "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _against(outcome: Outcome) -> str:
@@ -90,11 +80,6 @@ def as_json(outcomes: Sequence[Outcome], device: str) -> str:
 
 def write_html(outcomes: Sequence[Outcome], device: str, path: Path) -> None:
     """Write the report as one page that needs no other file."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     sections = [
         {
             "outcome": outcome,
@@ -104,9 +89,10 @@ def write_html(outcomes: Sequence[Outcome], device: str, path: Path) -> None:
         }
         for outcome in outcomes
     ]
-    page = environment.get_template("report.html.jinja").render(
-        device=device, versions=versions(), header=HEADER, sections=sections, red=[s for s in outcomes if not s.green]
-    )
+    page = reporting.render(
+        "report.html.jinja", Path(__file__).parent,
+        device=device, versions=versions(), header=HEADER, sections=sections, red=[s for s in outcomes if not s.green],
+    )  # fmt: skip
     path.write_text(page, encoding="utf-8")
 
 

@@ -286,48 +286,6 @@ class TestInstalling:
             compat.install("scipy")
 
 
-class TestRunner:
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return python("", "-m", "mlx_spectro.compat", *args)
-
-    def test_a_script_runs_as_python_would_run_it(self, tmp_path: Path) -> None:
-        (tmp_path / "beside.py").write_text("value = 7")
-        script = tmp_path / "script.py"
-        script.write_text(
-            "import sys, beside, torch\n"
-            "print(__name__, sys.argv[1:], sys.path[0], beside.value, torch.stft.__module__)\n"
-            "sys.exit(3)\n"
-        )
-        done = self.run(str(script), "--verify", "-x")
-        assert done.stdout.strip() == f"__main__ ['--verify', '-x'] {tmp_path} 7 mlx_spectro.compat._torch"
-        assert done.returncode == 3
-
-    def test_a_module_and_code_run_too(self) -> None:
-        assert "usage: " in self.run("-m", "json.tool", "-h").stdout
-        assert self.run("-c", "import sys; print(sys.argv)", "a").stdout.strip() == "['-c', 'a']"
-
-    def test_verify_lists_every_call(self, tmp_path: Path) -> None:
-        script = tmp_path / "script.py"
-        script.write_text(
-            "import torch; x, window = torch.ones(500), torch.ones(64)\n"
-            "for _ in range(3): torch.stft(x, 64, window=window, return_complex=True)\n"
-        )
-        done = self.run("--verify", str(script))
-        assert done.returncode == 0, done.stderr
-        assert "3 calls verified, 0 served by the reference" in done.stderr
-        assert f"3 x torch.stft at {script}:2" in done.stderr
-
-    def test_mistakes_are_named(self) -> None:
-        for args, message in (
-            (("--verify", "--strict", "x.py"), "not allowed with"),
-            ((), "a script, -m MODULE or -c CODE is needed"),
-            (("no_such_script.py",), "can't open 'no_such_script.py'"),
-        ):
-            done = self.run(*args)
-            assert done.returncode != 0
-            assert message in done.stderr
-
-
 class TestImports:
     def test_importing_the_core_imports_no_reference_library(self) -> None:
         say(

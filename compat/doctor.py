@@ -1,0 +1,180 @@
+"""What mlx_spectro finds on this machine, and what to do about what is not as it should be."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+from mlx_spectro import backend
+from mlx_spectro.cpu import pool
+
+from . import tables
+
+# each owns mlx/lib/libmlx.so on Linux
+_BACK_ENDS = ("mlx-cpu", "mlx-cuda", "mlx-cuda-12", "mlx-cuda-13")
+_EXTRAS = {
+    "host": ("numba",),
+    "torch": ("torch",),
+    "torchaudio": ("torchaudio",),
+    "librosa": ("librosa",),
+    "report": ("rich", "jinja2"),
+    "parity": ("soundfile", "matplotlib"),
+}
+_SECONDS = 120
+
+
+class Finding(NamedTuple):
+    """A line of the report."""
+
+    what: str
+    found: str
+    remedy: str = ""
+    """What to do; empty where all is well."""
+    wrong: bool = False
+    """Whether something does not work, rather than being absent."""
+
+
+def main(argv: list[str]) -> int:
+    """Print every finding; 1 where something does not work."""
+    argparse.ArgumentParser(prog="mlx-spectro doctor", description=__doc__).parse_args(argv)
+    findings = [finding for check in CHECKS for finding in check()]
+    rows = [(f.what, f.found, f.remedy or "ok") for f in findings]
+    tables.show(tables.Table("mlx_spectro on this machine", ("what", "found", "what to do"), rows, left=3), sys.stdout)
+    return 1 if any(finding.wrong for finding in findings) else 0
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("versions", ", ".join(f"{name} {number}" for name, number in tables.versions().items()))
+
+
+def _installed(packages: tuple[str, ...]) -> list[str]:
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def back_end() -> Iterator[Finding]:
+    """MLX's own libraries: on Linux they come in wheels that overwrite each other's files."""
+    found = _installed(_BACK_ENDS)
+    if sys.platform == "linux" and len(found) > 1:
+        names = " ".join(entry.split()[0] for entry in found)
+        remedy = (
+            f"each overwrites the other's files: pip uninstall {names}, then pip install 'mlx-spectro[cpu]' or '[cuda]'"
+        )
+        yield Finding("MLX back end", ", ".join(found), remedy, wrong=True)
+        return
+    if not backend.has_mlx():
+        yield Finding("MLX back end", "none", "pip install 'mlx-spectro[cpu]', or '[cuda]' for an NVIDIA GPU")
+        return
+    code = "import mlx.core as mx; x = mx.ones(3) + 1; mx.eval(x); print(mx.default_device())"
+    status, said = _probe(code)
+    remedy = "" if status == 0 else "pip install --force-reinstall mlx and its back end"
+    yield Finding("MLX back end", ", ".join(filter(None, [*found, said])), remedy, wrong=bool(status))
+
+
+def _extras() -> Iterator[Finding]:
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        if missing:
+            yield Finding(f"extra {extra}", f"without {', '.join(missing)}", f"pip install 'mlx-spectro[{extra}]'")
+        else:
+            yield Finding(f"extra {extra}", "complete")
+
+
+def _sharing() -> Iterator[Finding]:
+    if importlib.util.find_spec("torch") is None or not backend.has_mlx():
+        return
+    code = (
+        "import torch, mlx.core as mx\n"
+        "print(torch.backends.mps.is_available() and mx.default_device().type == mx.DeviceType.gpu, "
+        "torch.cuda.is_available())"
+    )
+    status, said = _probe(code)
+    if status:
+        yield Finding("torch and MLX in one process", said, "see the back ends and versions above", wrong=True)
+        return
+    mps, cuda = said.split()
+    if mps == "True":
+        yield Finding("torch and MLX share memory", "yes, MPS tensors")
+    elif backend.for_host_arrays() == "host":
+        yield Finding("torch and MLX share memory", "no; host kernels read CPU tensors where they lie")
+    else:
+        yield Finding("torch and MLX share memory", "no; tensors are copied", "pip install 'mlx-spectro[host]'")
+    if cuda == "True":
+        yield Finding("CUDA tensors", "served by torch: MLX cannot share CUDA memory")
+
+
+_BEGIN = "import time, numpy as np; begin = time.perf_counter()\n"
+_END = "\nprint(f'work; the first call took {time.perf_counter() - begin:.1f} s')"
+_HOST = "from mlx_spectro import cpu; cpu.stft(np.ones((1, 999), np.float32), np.ones(64, np.float32), hop_length=16)"
+_GPU = (
+    "import mlx.core as mx; from mlx_spectro import backend, SpectralTransform\n"
+    "with backend.implementation('gpu'): mx.eval(SpectralTransform(512, 128).stft(mx.ones((1, 9999))))"
+)
+
+
+def _kernels() -> Iterator[Finding]:
+    if importlib.util.find_spec("numba"):
+        status, said = _probe(_BEGIN + _HOST + _END)
+        yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
+    if not backend.has_mlx():
+        return
+    if _probe("from mlx_spectro import kernels; print(kernels.available())") == (0, "False"):
+        yield Finding("GPU kernels", "MLX's default device is no GPU")
+        return
+    status, said = _probe(_BEGIN + _GPU + _END)
+    remedy = "update the GPU's driver; until then set MLX's default device to the CPU"
+    yield Finding("GPU kernels", said, remedy if status else "", wrong=bool(status))
+
+
+def _threads() -> Iterator[Finding]:
+    threads, cores = pool.get_num_threads(), os.cpu_count() or 1
+    remedy = "OMP_NUM_THREADS, or mlx_spectro.cpu.set_num_threads" if threads < cores else ""
+    yield Finding("CPU threads", f"{threads} of {cores} cores", remedy)
+
+
+def _caches() -> Iterator[Finding]:
+    if importlib.util.find_spec("numba") is None:
+        return
+    from mlx_spectro.cpu.compiling import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        remedy = "set XDG_CACHE_HOME to a folder that only you can write to"
+        yield Finding("compiled host kernels", "kept nowhere: every process compiles them", remedy)
+        return
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    others = sum(1 for path in folder.parent.iterdir() if path != folder)
+    remedy = f"{others} of earlier versions can be deleted" if others else ""
+    yield Finding("compiled host kernels", f"{folder}, {size / 2**20:.1f} MiB", remedy)
+
+
+def _probe(code: str) -> tuple[int, str]:
+    """Exit status and last line of Python running ``code`` in a process of its own: a broken library may end it."""
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        return 1, f"no answer after {_SECONDS} s"
+    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    return done.returncode, said[-1] if said else f"ended with status {done.returncode}"
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _versions,
+    back_end,
+    _extras,
+    _sharing,
+    _kernels,
+    _threads,
+    _caches,
+)

@@ -1,0 +1,179 @@
+"""What a run of a program came to: as tables, as JSON and as a page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from . import tables
+from .records import Record
+from .tables import Table
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program that was run, and the records of it and of its child processes."""
+
+    program: str
+    kind: str
+    """``profile`` or ``verify``."""
+    records: Sequence[Record]
+    seconds: float
+    processes: int = 1
+    unpatched: Sequence[str] = ()
+    """Names that hold a library's own function because they were bound before ours was there, and what to do."""
+
+    @property
+    def title(self) -> str:
+        """A line over the tables."""
+        processes = f" in {self.processes} processes" if self.processes > 1 else ""
+        inside = sum(record.seconds for record in self.records)
+        return f"{self.kind} of {self.program}: {_time(self.seconds)}{processes}, {_time(inside)} of it in these calls"
+
+    def tables(self) -> list[Table]:
+        """What is to be seen, the most important first."""
+        found = [_verified(self.records)] if self.kind == "verify" else [_by_function(self.records)]
+        found += [_fallbacks(self.records)]
+        if self.kind == "profile":
+            found += [_call_sites(self.records)]
+        return [table for table in found if table.rows]
+
+    def notes(self) -> list[str]:
+        """What has to be said beside the tables."""
+        said = list(self.unpatched)
+        if not self.records:
+            said.append("none of the functions that mlx_spectro serves was called")
+        elif self.kind == "profile" and any(record.reference for record in self.records):
+            said.append(
+                "'saved' is an estimate: the reference's cost was measured once for each kind of call on this machine, "
+                "without gradients, and scaled by the size of each call"
+            )
+        if self.kind == "profile" and any(record.longest > 0.5 * record.seconds > 0.1 for record in self.records):
+            said.append("'longest' holds what is done once in a process: loading libraries and compiled kernels")
+        for record in self.records:
+            if record.breaches:
+                said.append(f"breach at {_site(record)}: {record.problem}")
+                if record.reproduction.endswith(".npz"):
+                    said.append(f"  mlx-spectro replay {record.reproduction}")
+                elif record.reproduction:
+                    said.append(f"  {record.reproduction}")
+        return said
+
+    @property
+    def breaches(self) -> int:
+        """Calls whose difference from the reference exceeded its limit."""
+        return sum(record.breaches for record in self.records)
+
+    def show(self, file: TextIO) -> None:
+        """Print everything."""
+        print(f"mlx_spectro {self.title}", file=file)
+        for table in self.tables():
+            print(file=file)
+            tables.show(table, file)
+        if self.notes():
+            print(file=file)
+        for note in self.notes():
+            print(note, file=file)
+
+    def as_json(self) -> str:
+        """The report for programs."""
+        facts = {
+            "kind": self.kind,
+            "program": self.program,
+            "seconds": self.seconds,
+            "processes": self.processes,
+            "breaches": self.breaches,
+            "versions": tables.versions(),
+            "unpatched": list(self.unpatched),
+            "records": [dataclasses.asdict(record) for record in self.records],
+        }
+        return json.dumps(facts, indent=1) + "\n"
+
+    def as_html(self, template: str = "run.html.jinja") -> str:
+        """The report as one page that needs no other file, or, with ``tables.html.jinja``, as a part of a page."""
+        return render(template, run=self, versions=tables.versions())
+
+    def write(self, path: Path) -> None:
+        """Write the report as its file's ending says."""
+        path.write_text(self.as_json() if path.suffix == ".json" else self.as_html(), encoding="utf-8")
+
+
+def render(template: str, *folders: Path, **values: Any) -> str:
+    """A page from a template of this folder or of others."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader([*folders, Path(__file__).parent / "pages"])
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(**values)
+
+
+def _time(seconds: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if abs(seconds) >= unit:
+            return f"{seconds / unit:.3g} {name}" if abs(seconds) < 1000 else f"{seconds:.0f} s"
+    return f"{seconds * 1e6:.2g} us" if seconds else "0 s"
+
+
+def _site(record: Record) -> str:
+    path = os.path.relpath(record.file) if record.file.startswith(os.getcwd() + os.sep) else record.file
+    return f"{path}:{record.line}" if record.file else ""
+
+
+def _saved(records: Sequence[Record]) -> str:
+    estimated = [record for record in records if record.reference]
+    return _time(sum(record.reference - record.seconds for record in estimated)) if estimated else ""
+
+
+def _by_function(records: Sequence[Record]) -> Table:
+    header = ("function", "device", "calls", "ours", "theirs", "time", "longest", "saved")
+    grouped: dict[str, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.function, []).append(record)
+    rows = []
+    for function, group in sorted(grouped.items(), key=lambda item: -sum(r.seconds for r in item[1])):
+        calls, ours = (sum(r.calls for r in kept) for kept in (group, [r for r in group if not r.reason]))
+        devices = dict.fromkeys(r.device for r in sorted(group, key=lambda r: bool(r.reason)) if r.device)
+        seconds, longest = sum(r.seconds for r in group), max(r.longest for r in group)
+        rows.append(
+            (function, "; ".join(devices), str(calls), str(ours), str(calls - ours), _time(seconds), _time(longest))
+            + (_saved(group),)
+        )
+    return Table("Functions, the dearest first", header, rows)
+
+
+def _fallbacks(records: Sequence[Record]) -> Table:
+    header = ("served by the reference", "reason", "at", "calls", "time")
+    fallbacks = sorted((r for r in records if r.reason), key=lambda r: (-r.seconds, -r.calls))
+    rows = [(r.function, r.reason, _site(r), str(r.calls), _time(r.seconds) if r.seconds else "") for r in fallbacks]
+    return Table("Fallbacks, the dearest first", header, rows, left=3)
+
+
+def _call_sites(records: Sequence[Record]) -> Table:
+    header = ("served by us", "at", "calls", "time", "a call", "saved")
+    served = sorted((r for r in records if not r.reason), key=lambda r: -r.seconds)
+    rows = [
+        (r.function, _site(r), str(r.calls), _time(r.seconds), _time(r.seconds / r.calls), _saved([r])) for r in served
+    ]
+    return Table("Call sites, the dearest first", header, rows)
+
+
+def _verified(records: Sequence[Record]) -> Table:
+    header = ("verified", "at", "calls", "worst error", "limit", "ours", "theirs", "result")
+    served = sorted((r for r in records if not r.reason), key=lambda r: (-r.breaches, -_closeness(r)))
+    rows = [
+        (r.function, _site(r), str(r.calls), f"{r.error:.2g}", f"{r.limit:.2g}", _time(r.seconds), _time(r.reference))
+        + (f"{r.breaches} breaches" if r.breaches else "ok",)
+        for r in served
+    ]
+    return Table("Verified calls, breaches first", header, rows)
+
+
+def _closeness(record: Record) -> float:
+    return record.error / record.limit if record.limit else 0.0

@@ -1,0 +1,59 @@
+"""Tables on a terminal: by rich where it is installed and the output is a terminal, plain otherwise."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple, TextIO
+
+
+class Table(NamedTuple):
+    """Rows of text under a header; columns but the first ``left`` are aligned to the right."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 2
+
+
+def fancy(file: TextIO) -> bool:
+    """Whether rich can draw on this output."""
+    return file.isatty() and importlib.util.find_spec("rich") is not None
+
+
+def show(table: Table, file: TextIO) -> None:
+    """Print a table."""
+    if fancy(file):
+        _draw(table, file)
+        return
+    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+    print(table.title, file=file)
+    for row in (table.header, *table.rows):
+        cells = (c.ljust(w) if i < table.left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        print("  ".join(cells).rstrip(), file=file)
+
+
+def _draw(table: Table, file: TextIO) -> None:
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=Text(table.title), title_justify="left")
+    for i, name in enumerate(table.header):
+        drawn.add_column(name, justify="left" if i < table.left else "right", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    Console(file=file).print(drawn)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that matter, those installed."""
+    found = {"python": platform.python_version()}
+    for package in ("mlx-spectro", "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,55 @@
+"""What the doctor says of a machine, whole and broken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlx_spectro import backend
+from mlx_spectro.compat import doctor
+
+
+def test_a_whole_machine_is_well() -> None:
+    done = subprocess.run([sys.executable, "-m", "mlx_spectro.compat", "doctor"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = {line.split("  ")[0]: line for line in done.stdout.splitlines()}
+    assert "Device(" in lines["MLX back end"]
+    assert "mlx-spectro" in lines["versions"]
+    for what in ("host kernels", "GPU kernels", "CPU threads", "extra host"):
+        assert what in lines
+    assert "work; the first call took" in done.stdout
+
+
+def test_two_back_ends_that_destroy_each_other_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("mlx_cpu", "mlx_cuda_13"):
+        folder = tmp_path / f"{package}-0.32.4.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.32.4\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "platform", "linux")
+    (finding,) = doctor.back_end()
+    assert finding.wrong
+    assert "mlx-cpu 0.32.4, mlx-cuda-13 0.32.4" in finding.found
+    assert "pip uninstall mlx-cpu mlx-cuda-13, then" in finding.remedy
+
+
+def test_a_missing_back_end_and_a_broken_one_have_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_BACK_ENDS", ())
+    monkeypatch.setattr(doctor, "_probe", lambda _: (-11, "ended with status -11"))
+    (finding,) = doctor.back_end()
+    assert finding.wrong
+    assert "reinstall" in finding.remedy
+    monkeypatch.setattr(backend, "has_mlx", lambda: False)
+    (finding,) = doctor.back_end()
+    assert not finding.wrong
+    assert "mlx-spectro[cpu]" in finding.remedy
+
+
+def test_a_process_that_dies_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._probe("import os; os.abort()") == (-6, "ended with status -6")
+    assert doctor._probe("raise OSError('no such library')") == (1, "OSError: no such library")
+    monkeypatch.setattr(doctor, "_SECONDS", 0.2)
+    assert doctor._probe("import time; time.sleep(9)") == (1, "no answer after 0.2 s")
