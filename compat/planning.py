@@ -29,6 +29,13 @@ def is_number(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float)
 
 
+def tensor_reason(x: Any) -> str:
+    """Why a call cannot be served whatever else it asks for, seeing where it happens and its tensor; or empty."""
+    if not isinstance(x, Tensor):
+        return REJECTED
+    return tensors.traced() or ("autocast chooses dtypes" if torch._C._is_any_autocast_enabled() else unfit(x))
+
+
 def weights_reason(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> str:
     """Why a transform of ``like`` cannot use these weights (a window, a filterbank); empty where it can."""
     if not isinstance(weights, Tensor):
@@ -71,7 +78,7 @@ def analysis(
     onesided: bool,
 ) -> Spectral | str:
     """The STFT of audio ``x [..., T]``, or why we cannot serve it."""
-    reason = tensors.traced() or (unfit(x) if isinstance(x, Tensor) else REJECTED)
+    reason = tensor_reason(x)
     if reason:
         return reason
     if not x.is_floating_point():
@@ -110,7 +117,7 @@ def synthesis(
     length: int | None,
 ) -> tuple[Spectral, int] | str:
     """The inverse STFT of a spectrum ``z [..., F, N]`` and the samples of its result, or why we cannot serve it."""
-    reason = tensors.traced() or (unfit(z) if isinstance(z, Tensor) else REJECTED)
+    reason = tensor_reason(z)
     if reason:
         return reason
     if not (

@@ -169,6 +169,20 @@ def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: 
     assert close(result, expected, 1e-5)
 
 
+@each_kind
+def test_autocast_gives_torchaudio_s_dtypes(kind: str) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        mine, theirs = (make(kind, library)(given(kind)) for library in (shim, torchaudio))
+    assert mine.dtype == theirs.dtype
+    assert torch.equal(mine, theirs)
+    assert "autocast chooses dtypes" in reasons()
+
+
+def test_a_symbolic_trace_is_torchaudio_s() -> None:
+    model = Model(make("MelSpectrogram"))
+    assert close(torch.fx.symbolic_trace(model)(given("MelSpectrogram")), model(given("MelSpectrogram")))
+
+
 def test_a_program_s_subclass_can_be_scripted() -> None:
     class Program(shim.transforms.MelSpectrogram):
         def forward(self, waveform):

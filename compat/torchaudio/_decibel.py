@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import limits, modes, spectral, tensors
 from ..dispatch import Plan
-from ..planning import REJECTED, is_number
+from ..planning import REJECTED, is_number, tensor_reason
 from ..spectral import Ending
 from ._serving import serves
 
@@ -32,7 +32,7 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
 
 def _reason(x: Any) -> str:
     """Why torch's own operations have to serve single values of ``x``; empty where we can."""
-    reason = tensors.traced() or (tensors.unfit(x) if isinstance(x, Tensor) else REJECTED)
+    reason = tensor_reason(x)
     if reason or tensors.gradient_wanted(x):
         return reason or "torch's own operations have the gradient"
     if not x.is_floating_point():

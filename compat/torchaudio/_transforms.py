@@ -9,7 +9,7 @@ from torchaudio import transforms as theirs
 
 from .. import gradients, limits, tensors
 from ..dispatch import Plan
-from ..planning import REJECTED, weights_reason
+from ..planning import REJECTED, tensor_reason, weights_reason
 from ..spectral import Ending
 from . import _decibel, _spectra
 from ._serving import Twin, serves, unfused
@@ -60,8 +60,7 @@ class MelScale(Twin, theirs.MelScale):
 
     @serves("torchaudio.transforms.MelScale", limits.sums)
     def forward(self, specgram: Tensor) -> Plan:
-        reason = tensors.traced() or (tensors.unfit(specgram) if isinstance(specgram, Tensor) else REJECTED)
-        reason = reason or weights_reason("filterbank", self.fb, specgram.dtype, specgram)
+        reason = tensor_reason(specgram) or weights_reason("filterbank", self.fb, specgram.dtype, specgram)
         if reason:
             return reason
         if not (specgram.numel() and specgram.dim() > 1 and self.fb.dim() == 2 and len(self.fb) == specgram.shape[-2]):
