@@ -28,7 +28,7 @@ def replay(path: Path) -> int:
     ):  # fmt: skip
         warnings.simplefilter("ignore", RuntimeWarning)
         function(*args, **kwargs)
-        found = reporting.Run(str(path), "verify", records.report(), time.perf_counter() - begin)
+        found = reporting.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
     found.show(sys.stdout)
     return 1 if found.breaches else 0
 

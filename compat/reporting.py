@@ -20,13 +20,20 @@ class Run:
     """A program that was run, and the records of it and of its child processes."""
 
     program: str
-    kind: str
-    """``profile`` or ``verify``."""
     records: Sequence[Record]
     seconds: float
     processes: int = 1
     unpatched: Sequence[str] = ()
     """Names that hold a library's own function because they were bound before ours was there, and what to do."""
+    profiled: bool = False
+    verified: bool = False
+    loading: float = 0.0
+    """Seconds that loading compiled kernels took before the program began."""
+
+    @property
+    def kind(self) -> str:
+        """What it is called."""
+        return " and ".join(["profile"] * self.profiled + ["verification"] * self.verified)
 
     @property
     def title(self) -> str:
@@ -37,23 +44,25 @@ class Run:
 
     def tables(self) -> list[Table]:
         """What is to be seen, the most important first."""
-        found = [_verified(self.records)] if self.kind == "verify" else [_by_function(self.records)]
+        found = [_verified(self.records)] if self.verified else []
+        found += [_by_function(self.records)] if self.profiled else []
         found += [_fallbacks(self.records)]
-        if self.kind == "profile":
-            found += [_call_sites(self.records)]
+        found += [_call_sites(self.records)] if self.profiled else []
         return [table for table in found if table.rows]
 
     def notes(self) -> list[str]:
         """What has to be said beside the tables."""
         said = list(self.unpatched)
+        if self.loading:
+            said.append(f"compiled kernels were loaded before the program began, once a process: {_time(self.loading)}")
         if not self.records:
             said.append("none of the functions that mlx_spectro serves was called")
-        elif self.kind == "profile" and any(record.reference for record in self.records):
+        elif not self.verified and any(record.reference for record in self.records):
             said.append(
                 "'saved' is an estimate: the reference's cost was measured once for each kind of call on this machine, "
                 "without gradients, and scaled by the size of each call"
             )
-        if self.kind == "profile" and any(record.longest > 0.5 * record.seconds > 0.1 for record in self.records):
+        if any(record.longest > 0.5 * record.seconds > 0.1 for record in self.records):
             said.append("'longest' holds what is done once in a process: loading libraries and compiled kernels")
         for record in self.records:
             if record.breaches:
@@ -83,7 +92,8 @@ class Run:
     def as_json(self) -> str:
         """The report for programs."""
         facts = {
-            "kind": self.kind,
+            "profiled": self.profiled,
+            "verified": self.verified,
             "program": self.program,
             "seconds": self.seconds,
             "processes": self.processes,
