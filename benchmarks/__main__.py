@@ -72,16 +72,20 @@ def _extra_memory(contender: clock.Contender, result: int, device: str) -> int |
         return max(0, mx.get_peak_memory() - before - result)
 
 
-def refused(contest: Contest, judged: dict[str, str]) -> str:
-    """Why a contest is not timed: a row of the parity table that it rests on is red."""
+def refused(contest: Contest, judged: dict[str, str]) -> list[str]:
+    """Why some contenders are not timed: a row of the parity table that they rest on is red. They are taken out."""
+    reasons = []
     for row in contest.rows:
         for implementation in backend.implementations():
+            mine = [name for name in contest.contenders if implementation in name.replace(",", "").split()]
             key = f"{row.name} {implementation}"
-            if key not in judged:
+            if mine and key not in judged:
                 judged[key] = measure.run(row, implementation).verdict()
-            if judged[key]:
-                return f"{key}: {judged[key]}"
-    return ""
+            if mine and judged[key]:
+                reasons.append(f"{key}: {judged[key]}")
+                for name in mine:
+                    del contest.contenders[name]
+    return reasons
 
 
 def show(results: list[dict[str, Any]], rate: float) -> None:
@@ -131,12 +135,11 @@ def main() -> int:
             list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
         ):
             contest = make()
-            reason = refused(contest, judged)
-            if reason:
+            for reason in refused(contest, judged):
                 red += 1
                 print(f"not timed: {contest.name} {contest.size}: parity is red: {reason}", file=sys.stderr)
-                continue
-            results.append(measured(contest, options.device, rate))
+            if len(contest.contenders) > 1:
+                results.append(measured(contest, options.device, rate))
     show(results, rate)
     if options.json:
         report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}

@@ -211,53 +211,81 @@ def _round_trip_error(module: Any, signal: Any, window: Any, size: Size) -> floa
     return float((y - signal).abs().max())
 
 
-def _torchaudio(name: str, size: Size) -> tuple[Any, Any]:
-    """A transform of torchaudio's and ours of the same parameters, 80 mels at 16 kHz."""
+class Pair(NamedTuple):
+    """A transform of the reference's and ours of the same parameters, and what both take."""
+
+    theirs: Callable[[Any], Any]
+    ours: Callable[[Any], Any]
+    argument: np.ndarray[Any, Any]
+
+
+def _stft(size: Size, device: str, inverse: bool) -> Pair:
+    import torch
+
+    from mlx_spectro import SpectralTransform
+
+    transform = SpectralTransform(size.n_fft, size.hop_length)
+    (window,) = arrays("torch", device, (torch.hann_window(size.n_fft),))
+    x = np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32)
+    sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length, "window": window}
+    if not inverse:
+        return Pair(functools.partial(torch.stft, **sizes, return_complex=True), transform.stft, x)
+    (signal,) = arrays("torch", device, (torch.from_numpy(x),))
+    # bins before frames, and frames first in memory, as both leave it
+    z = torch.stft(signal, **sizes, return_complex=True).cpu().numpy()
+    ours = functools.partial(transform.istft, length=size.length)
+    return Pair(functools.partial(torch.istft, **sizes, length=size.length), ours, z)
+
+
+def _mel(size: Size, device: str, cepstrum: bool) -> Pair:
+    """80 mels at 16 kHz, or 40 cepstra of them."""
     import torchaudio
 
     import mlx_spectro
 
     sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length, "n_mels": 80}
     mel = {"sample_rate": 16000, **sizes, "norm": None, "mel_scale": "htk", "center_pad_mode": "reflect"}
-    if name == "mel":
+    x = np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32)
+    if cepstrum:
+        theirs: Any = torchaudio.transforms.MFCC(16000, n_mfcc=40, melkwargs=sizes)
+        ours: Any = mlx_spectro.MFCCTransform(**mel, n_mfcc=40, top_db=80.0)
+    else:
         theirs = torchaudio.transforms.MelSpectrogram(16000, **sizes)
-        return theirs, mlx_spectro.MelSpectrogramTransform(**mel, output_scale="linear", mode="torchaudio_compat")
-    theirs = torchaudio.transforms.MFCC(16000, n_mfcc=40, melkwargs=sizes)
-    return theirs, mlx_spectro.MFCCTransform(**mel, n_mfcc=40, top_db=80.0)
+        ours = mlx_spectro.MelSpectrogramTransform(**mel, output_scale="linear", mode="torchaudio_compat")
+    return Pair(theirs.cuda() if device == "gpu" else theirs, ours, x)
 
 
-def transforms(name: str, size: Size, device: str, backward: bool = False) -> Contest:
-    """torchaudio's transform against ours on MLX arrays; ``backward``: the gradient of its result's sum."""
+def native(make: Callable[[Size, str], Pair], name: str, backward: bool, size: Size, device: str) -> Contest:
+    """A reference's transform against ours on MLX arrays; ``backward``: the gradient of its result's squares' sum."""
     import mlx.core as mx
     import torch
 
-    theirs, ours = _torchaudio(name, size)
-    x = np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32)
+    theirs, ours, x = make(size, device)
     (signal,), mine = arrays("torch", device, (torch.from_numpy(x),)), mx.array(x)
-    theirs = theirs.to(signal.device)
+    if np.iscomplexobj(x):
+        mine = mx.swapaxes(mx.array(np.ascontiguousarray(x.swapaxes(-1, -2))), -1, -2)
+        signal = signal.transpose(-1, -2).contiguous().transpose(-1, -2)
+    mx.eval(mine)
     expected = theirs(signal).cpu().numpy()
     error = np.abs(np.array(ours(mine)) - expected).max() / np.abs(expected).max()
-    function: Callable[..., Any] = ours
-
-    def reference() -> Any:
-        return theirs(signal)
-
+    function, reference = ours, functools.partial(theirs, signal)
     if backward:
         signal = signal.requires_grad_()
-        function = mx.grad(lambda x: ours(x).sum())
+        function = mx.grad(lambda x: mx.square(ours(x)).sum())
 
         def reference() -> Any:
-            return torch.autograd.grad(theirs(signal).sum(), signal)
+            return torch.autograd.grad(theirs(signal).square().sum(), signal)
 
-    contenders = {"torchaudio": on_torch(reference, device)}
+    contenders = {"torch" if make in (_stft_only, _istft_only) else "torchaudio": on_torch(reference, device)}
     for implementation in backend.implementations():
         contenders[implementation] = on_mlx(function, device, mine, implementation=implementation)
         if device == "gpu":
             contenders[f"{implementation}, batched"] = batched(function, mine, implementation=implementation)
-    moved, result = (3 * x.nbytes, x.nbytes) if backward else (x.nbytes + expected.nbytes, expected.nbytes)
-    rows = tuple(row for row in table("MelSpectrogramTransform", "MFCCTransform") if row.native)
-    title = f"{name} forward + backward" if backward else name
-    return Contest(title, size, contenders, moved, result, rows, f"differs from torchaudio by {error:.1e}")
+    # a gradient reads the audio and the result's gradient, and writes as much
+    moved = 2 * (x.nbytes + expected.nbytes) if backward else x.nbytes + expected.nbytes
+    rows = tuple(row for row in table("SpectralTransform", "MelSpectrogramTransform", "MFCCTransform") if row.native)
+    note = f"differs from the reference by {error:.1e}"
+    return Contest(name, size, contenders, moved, x.nbytes if backward else expected.nbytes, rows, note)
 
 
 def bundle(size: Size, device: str) -> Contest:
@@ -310,18 +338,34 @@ def _spectral() -> tuple[Row, ...]:
     return tuple(row for row in table("stft", "istft") if row.against == "torch")
 
 
-# each with what it needs beside MLX, and the rows that call for it too
-OWN = {
-    "round trip": round_trip,
-    "compiled": compiled,
-    "six descriptors": bundle,
-    "mel": functools.partial(transforms, "mel"),
-    "MFCC": functools.partial(transforms, "MFCC"),
-    "mel forward + backward": functools.partial(transforms, "mel", backward=True),
+def _stft_only(size: Size, device: str) -> Pair:
+    return _stft(size, device, inverse=False)
+
+
+def _istft_only(size: Size, device: str) -> Pair:
+    return _stft(size, device, inverse=True)
+
+
+def _mel_only(size: Size, device: str) -> Pair:
+    return _mel(size, device, cepstrum=False)
+
+
+def _mfcc_only(size: Size, device: str) -> Pair:
+    return _mel(size, device, cepstrum=True)
+
+
+NATIVE = {
+    "SpectralTransform.stft": (_stft_only, False),
+    "SpectralTransform.istft": (_istft_only, False),
+    "mel": (_mel_only, False),
+    "mel forward + backward": (_mel_only, True),
+    "MFCC": (_mfcc_only, False),
 }
-
-
-_ALSO = {"round trip": "stft,istft", "compiled": "stft,istft", "mel": "", "MFCC": "", "mel forward + backward": ""}
+OWN: dict[str, Callable[[Size, str], Contest]] = {"round trip": round_trip, "compiled": compiled}
+OWN |= {name: functools.partial(native, make, name, backward) for name, (make, backward) in NATIVE.items()}
+OWN |= {"six descriptors": bundle}
+# what is timed too where these are asked for
+_ALSO = {"round trip": "stft,istft", "compiled": "stft,istft"}
 
 
 def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:
@@ -333,6 +377,6 @@ def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:
                 yield lambda row=row, size=size: of_row(row, size, device)  # type: ignore[misc]
     for name, make in OWN.items():
         wanted = not only or any(part in name or part in _ALSO.get(name, "") for part in only)
-        if wanted and (name not in _ALSO or importlib.util.find_spec("torch")):
+        if wanted and (name == "six descriptors" or importlib.util.find_spec("torch")):
             for size in SIZES[device]:
                 yield lambda make=make, size=size: make(size, device)  # type: ignore[misc]
