@@ -45,8 +45,6 @@ class Timing:
 
     sample: Callable[[int, int, int, int], Sample]
     """The call for a batch, a length in samples, ``n_fft`` and a hop."""
-    backward: bool = False
-    """Time the gradient too."""
 
 
 @dataclass(frozen=True)
