@@ -45,6 +45,20 @@ torchaudio: ModuleType
 librosa: ModuleType
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext mlx_spectro.compat`` calls, see :mod:`mlx_spectro.compat.notebook`."""
+    from . import notebook
+
+    notebook.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What ``%unload_ext mlx_spectro.compat`` calls."""
+    from . import notebook
+
+    notebook.unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     if name in ("torch", "torchaudio", "librosa"):
         return importlib.import_module(f".{name}", __name__)

@@ -85,7 +85,7 @@ def bound_before() -> list[str]:
                 if id(value) in _functions[library]:
                     found.append(
                         f"{module_name}.{name} is {library}'s own function, bound before mlx_spectro was there: "
-                        f"import it again, or load mlx_spectro before {module_name}"
+                        f"run 'from {value.__module__} import {value.__name__}' again, or load mlx_spectro first"
                     )
     return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -105,8 +107,18 @@ class Run:
         return json.dumps(facts, indent=1) + "\n"
 
     def as_html(self, template: str = "run.html.jinja") -> str:
-        """The report as one page that needs no other file, or, with ``tables.html.jinja``, as a part of a page."""
+        """The report as one page that needs no other file, or, with ``cell.html.jinja``, a part of a page."""
         return render(template, run=self, versions=tables.versions())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows on a terminal."""
+        text = io.StringIO()
+        self.show(text)
+        printer.text(text.getvalue())
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows."""
+        return self.as_html("cell.html.jinja") if importlib.util.find_spec("jinja2") else None
 
     def write(self, path: Path) -> None:
         """Write the report as its file's ending says."""
