@@ -169,6 +169,13 @@ def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: 
     assert close(result, expected, 1e-5)
 
 
+@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB"])
+def test_what_compiles_in_one_graph_still_does(kind: str) -> None:
+    model = Model(make(kind))
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert close(compiled(given(kind)), model(given(kind)))
+
+
 @each_kind
 def test_autocast_gives_torchaudio_s_dtypes(kind: str) -> None:
     with torch.autocast("cpu", torch.bfloat16):
