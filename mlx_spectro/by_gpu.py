@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from . import kernels
 from .geometry import Framing
@@ -56,6 +58,48 @@ def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length:
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
     """Transpose of :func:`istft`."""
     return _by_rows(g, 1, lambda rows: kernels.istft_adjoint(rows, window, frames=frames, **_cut(framing, scale)))
+
+
+@functools.lru_cache(maxsize=64)
+def _table(bank: _ByIdentity) -> mx.array:
+    table = mx.array(kernels.table(np.array(bank.array)))
+    mx.eval(table)
+    return table
+
+
+class _ByIdentity:
+    """An array as the key of a cache: looking at its values would wait for the GPU at every call."""
+
+    def __init__(self, array: mx.array) -> None:
+        self.array = array
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and self.array is other.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+
+def _ended(ending: tuple[Any, ...] | None) -> tuple[float, ...]:
+    """An ending as the kernel takes it."""
+    if ending is None:
+        return (0, 0.0, 1.0, 0.0)
+    if ending[0] == "log":
+        _, amin, added = ending
+        return (2 if added else 1, amin, 1.0, 0.0)
+    _, multiplier, amin, reference = ending
+    return (3, amin, multiplier / math.log(10), multiplier * math.log10(max(reference, amin)))
+
+
+def filterbank(
+    x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
+) -> mx.array | None:
+    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power."""
+    if power not in (1.0, 2.0):
+        return None
+    options = {**_padding(framing, scale), "kind": "power" if power == 2.0 else "magnitude", "ending": _ended(ending)}
+    table, filters = _table(_ByIdentity(bank)), bank.shape[1]
+    return _by_rows(x, 1, lambda rows: kernels.filterbank(rows, window, table, filters=filters, **options))
 
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import forward, inverse, overlap
+from mlx_spectro.kernels import filters, forward, inverse, overlap
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
@@ -262,3 +262,69 @@ def test_every_small_frame_has_a_plan_that_works() -> None:
         ours = run(launch, case, z=z, window=window)
         errors.add(ours, *(reference.istft(z, window, hop, 0, size + 4 * hop, d) for d in DTYPES))
     errors.check()
+
+
+FILTERED = pairwise(
+    size=(16, 60, 256, 400, 441, 512, 1024, 2048, 8192),
+    hop=("odd", "quarter", "whole"),
+    mode=MODES,
+    kind=("magnitude", "power"),
+    ending=range(4),
+    count=(1, 13, 80),
+    frames=(1, 7),
+    rows=(1, 3),
+    order=ORDERS,
+    threads=(64, 128, 256),
+    steps=(1, 3),
+)
+
+
+@pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
+def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(FILTERED, size):
+        hop, half, bins = hop_of(size, case["hop"]), size // 2, size // 2 + 1
+        length = max(size + hop * case["frames"] - 2 * half, half + 1)
+        x = noise(case["rows"], length)
+        bank = np.maximum(0, 1 - np.abs(np.arange(bins)[:, None] - np.linspace(0, bins, case["count"])) / (bins / 20))
+        theirs, truth = (
+            (np.abs(reference.stft(x, window, hop, half, half, case["mode"], d)) ** (1 + (case["kind"] == "power")))
+            @ bank.astype(d)
+            for d in DTYPES
+        )
+        amin = 1e-2 * float(truth.max())
+        launch = filters.launch(
+            case["rows"],
+            length,
+            truth.shape[1],
+            filters=case["count"],
+            kind=case["kind"],
+            ending={"ending": case["ending"], "amin": amin, "factor": 4.5, "offset": 2.0},
+            n_fft=size,
+            hop_length=hop,
+            left=half,
+            pad_mode=case["mode"],
+            geometry=Geometry(case["threads"], case["steps"]),
+        )
+        ours = run(launch, case, x=x, window=window, bank=filters.table(bank.astype(np.float32)))
+        endings = {
+            filters.LINEAR: lambda a: a,
+            filters.LOG: lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin))),
+            filters.LOG_ADDED: lambda a, amin=amin: np.log(a + a.dtype.type(amin)),
+            filters.DECIBEL: lambda a, amin=amin: 4.5 * np.log(np.maximum(a, a.dtype.type(amin))) - 2,
+        }
+        errors.add(ours, *(endings[case["ending"]](a) for a in (theirs, truth)))
+    errors.check()
+
+
+def test_a_filter_s_weights_stay_among_the_bins() -> None:
+    bank = np.zeros((9, 4))
+    bank[7:, 0], bank[0, 1], bank[:, 2] = 1, 2, np.arange(9)
+    made = filters.table(bank)
+    heads = made[:12].reshape(4, 3).astype(int)
+    assert heads[3].tolist()[1] == 0
+    for column, (first, count, at) in zip(bank.T, heads, strict=True):
+        assert count % 4 == 0
+        dense = np.zeros(max(9, first + count))
+        dense[first : first + count] = made[at : at + count]
+        assert np.array_equal(dense[:9], column)

@@ -6,7 +6,18 @@ A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows 
 
 from __future__ import annotations
 
+from .filters import table
 from .launch import available
-from .operations import istft, istft_adjoint, overlap_add, stft, stft_adjoint, why_not
+from .operations import filterbank, istft, istft_adjoint, overlap_add, stft, stft_adjoint, why_not
 
-__all__ = ["available", "istft", "istft_adjoint", "overlap_add", "stft", "stft_adjoint", "why_not"]
+__all__ = [
+    "available",
+    "filterbank",
+    "istft",
+    "istft_adjoint",
+    "overlap_add",
+    "stft",
+    "stft_adjoint",
+    "table",
+    "why_not",
+]

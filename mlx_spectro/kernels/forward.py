@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from string import Template
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
@@ -174,6 +176,7 @@ class Ending(NamedTuple):
         open: Statements before a frame's first ``PUT``.
         close: Statements after its last.
         apart: The ending leaves threadgroup memory to other teams' threads.
+        inputs, scalars: What the kernel takes for its ending.
     """
 
     name: str
@@ -182,6 +185,8 @@ class Ending(NamedTuple):
     open: str
     close: str = ""
     apart: bool = False
+    inputs: Mapping[str, str] = MappingProxyType({})
+    scalars: Mapping[str, str] = MappingProxyType({})
 
 
 def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
@@ -214,10 +219,10 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
     gain = "const float gain = " + ("0.5f" if plan.even else "1.0f") + ("" if divided else " * scale") + ";\n"
     return Kernel(
         name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{ending.name}",
-        inputs={"x": "float", "window": "float"},
+        inputs={"x": "float", "window": "float", **ending.inputs},
         tables={"twiddles": twiddles},
         outputs={"out": ending.kind},
-        scalars=_SCALARS,
+        scalars={**_SCALARS, **ending.scalars},
         threads=plan.threads,
         registers=(16 if divided and not shared else 8) + (5 if divided and not shared else 4) * plan.registers,
         header=passes.header(plan, inverse=False)
@@ -270,24 +275,38 @@ def launch(
     """
     threads, steps = geometry or DEFAULT
     chosen, built = kernel(n_fft, kind, layout, divided, threads)
+    framing = {"hop_length": hop_length, "left": left, "pad_mode": pad_mode, "scale": scale, "edge": edge}
+    groups, scalars = over_frames(chosen, rows, length, frames, steps=steps, **framing)
+    shape = (rows, frames, chosen.bins) if layout == "bnf" else (rows, chosen.bins, frames)
+    return Launch(built, scalars, groups, (shape,))
+
+
+def over_frames(
+    chosen: Plan,
+    rows: int,
+    length: int,
+    frames: int,
+    *,
+    hop_length: int,
+    left: int,
+    pad_mode: str,
+    scale: float,
+    edge: float = 1.0,
+    steps: int = 0,
+) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    """Threadgroups for all frames of signals ``[rows, length]``, and the scalars that every such kernel takes."""
     if not steps:
         steps = 2 if rows * frames > 4096 * chosen.teams else 1
     groups = over_rows(-(-frames // (chosen.teams * steps)), rows)
-    bins = chosen.bins
-    return Launch(
-        built,
-        {
-            "rows": rows,
-            "depth": groups[2],
-            "length": length,
-            "left": left,
-            "frames": frames,
-            "hop": hop_length,
-            "mode": PAD_MODES[pad_mode],
-            "steps": steps,
-            "scale": scale,
-            "edge": edge,
-        },
-        groups,
-        ((rows, frames, bins) if layout == "bnf" else (rows, bins, frames),),
-    )
+    return groups, {
+        "rows": rows,
+        "depth": groups[2],
+        "length": length,
+        "left": left,
+        "frames": frames,
+        "hop": hop_length,
+        "mode": PAD_MODES[pad_mode],
+        "steps": steps,
+        "scale": scale,
+        "edge": edge,
+    }

@@ -7,6 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from . import filters as banks
 from . import forward, inverse, overlap, plan
 from .forward import Kind, Layout
 from .launch import Call, available
@@ -86,6 +87,53 @@ def stft(
     frames = frames_of(length, n_fft, hop_length, left, right)
     call = _stft(rows, length, frames, n_fft, hop_length, left, pad_mode, kind, layout, scale)
     return call(x, window)[0]
+
+
+@functools.lru_cache(maxsize=512)
+def _filterbank(rows: int, length: int, frames: int, ending: tuple[float, ...], **options: Any) -> Call:
+    named = dict(zip(("ending", "amin", "factor", "offset"), ending, strict=True))
+    return Call(banks.launch(rows, length, frames, ending=named, **options))
+
+
+def filterbank(
+    x: mx.array,
+    window: mx.array,
+    bank: mx.array,
+    *,
+    filters: int,
+    kind: banks.Magnitudes,
+    ending: tuple[float, ...],
+    hop_length: int,
+    left: int = 0,
+    right: int = 0,
+    pad_mode: str = "constant",
+    scale: float = 1.0,
+) -> mx.array:
+    """Filtered spectrograms ``[R, N, filters]`` of signals ``[R, T]``.
+
+    Args:
+        bank: What :func:`.filters.table` makes of the filters.
+        filters: Their number.
+        kind: ``"magnitude"`` or ``"power"``.
+        ending: One of :mod:`.filters`' endings, and its ``amin``, ``factor`` and ``offset``.
+        x, window, hop_length, left, right, pad_mode, scale: As in :func:`stft`.
+    """
+    rows, length = x.shape
+    frames = frames_of(length, window.size, hop_length, left, right)
+    call = _filterbank(
+        rows,
+        length,
+        frames,
+        ending,
+        filters=filters,
+        kind=kind,
+        n_fft=window.size,
+        hop_length=hop_length,
+        left=left,
+        pad_mode=pad_mode,
+        scale=scale,
+    )
+    return call(x, window, bank)[0]
 
 
 @functools.lru_cache(maxsize=512)
