@@ -34,6 +34,7 @@ def expect_contents(wheel: Path) -> None:
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "mlx_spectro").rglob("*.py") if "__pycache__" not in p.parts}
     package = {name for name in package if not name.startswith("mlx_spectro/compat/")}
     adapters = {f"mlx_spectro/{p.relative_to(ROOT)}" for p in (ROOT / "compat").rglob("*.py")}
+    adapters |= {f"mlx_spectro/{p.relative_to(ROOT)}" for p in (ROOT / "compat").rglob("*.jinja")}
     missing = (package | adapters) - names
     strays = {name for name in names if not name.startswith("mlx_spectro") or "__pycache__" in name}
     if missing or strays:
@@ -47,6 +48,12 @@ def expect_import(wheel: Path, folder: Path) -> None:
         archive.extractall(target)
     code = f"import sys; sys.path.insert(0, {str(target)!r})\n{IMPORTS}"
     subprocess.run([sys.executable, "-c", code, str(target)], check=True, cwd=folder)
+    # the parity table, on a person's own recording
+    audio = ROOT / "parity_tests" / "audio" / "speech_8k.flac"
+    parity = ["-m", "mlx_spectro.compat", "parity", "--only", "torchaudio.functional", "--audio", str(audio)]
+    subprocess.run(
+        [sys.executable, *parity, "--html", "parity.html"], check=True, cwd=target, stdout=subprocess.DEVNULL
+    )
 
 
 def main() -> None:

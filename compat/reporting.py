@@ -40,9 +40,14 @@ class Run:
     @property
     def title(self) -> str:
         """A line over the tables."""
+        return f"{self.kind} of {self.program}: {self.times}"
+
+    @property
+    def times(self) -> str:
+        """How long the program took, and the calls in it."""
         processes = f" in {self.processes} processes" if self.processes > 1 else ""
         inside = sum(record.seconds for record in self.records)
-        return f"{self.kind} of {self.program}: {_time(self.seconds)}{processes}, {_time(inside)} of it in these calls"
+        return f"{_time(self.seconds)}{processes}, {_time(inside)} of it in these calls"
 
     def tables(self) -> list[Table]:
         """What is to be seen, the most important first."""

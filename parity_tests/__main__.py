@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def choose_device(device: str) -> str:
     return spec_mlx_device_key()
 
 
+def _add_recording(path: Path) -> str:
+    """Add an audio file to the signals, or say why that is not possible."""
+    if importlib.util.find_spec("soundfile") is None:
+        return "reading it needs soundfile: pip install 'mlx-spectro[parity]'"
+    import soundfile
+
+    try:
+        signals.add_recording(path)
+    except (soundfile.LibsndfileError, ValueError) as error:
+        return str(error)
+    return ""
+
+
 def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") -> int:
     parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument(
@@ -44,7 +58,9 @@ def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") ->
     if options.audio:
         if not options.audio.exists():
             parser.error(f"there is no file {options.audio}")
-        signals.add_recording(options.audio)
+        problem = _add_recording(options.audio)
+        if problem:
+            parser.error(f"--audio {options.audio}: {problem}")
     device = choose_device(options.device)
     rows = table(*filter(None, options.only.split(",")))
     if not rows:

@@ -158,7 +158,10 @@ def pairwise(**options: Iterable[Any]) -> Iterator[dict[str, Any]]:
 def each_signal(build: Callable[[Any], Sample], names: Iterable[str] | None = None) -> Iterator[Sample]:
     """``build(signal)`` for every named signal that this machine can make, labelled with its name."""
     readable = importlib.util.find_spec("soundfile") is not None
-    for name in signals.SIGNALS if names is None else names:
+    names = dict.fromkeys(signals.SIGNALS if names is None else names)
+    if signals.OWN in signals.SIGNALS and signals.like_own() in names:
+        names[signals.OWN] = None
+    for name in names:
         if readable or name not in signals.RECORDINGS:
             sample = build(signals.SIGNALS[name]())
             batched = name == "stereo_batch" and bool(sample.args)

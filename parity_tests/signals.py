@@ -106,14 +106,23 @@ SIGNALS = {
     )
 }
 RECORDINGS = {"speech", "music"}
+OWN = "own_recording"
 
 
 def add_recording(path: Path) -> None:
-    """Add the first ten seconds of an audio file to the signals, as ``own_recording``."""
+    """Add the first ten seconds of an audio file to the signals.
 
-    def own_recording() -> Signal:
-        samples, rate = recording(path)
-        return samples[..., : 10 * rate]
+    Raises:
+        ValueError: less than a second, or more than two channels.
+    """
+    samples, rate = recording(path)
+    if samples.shape[-1] < rate or (samples.ndim > 1 and len(samples) > 2):
+        shape = f"{samples.shape[-1] / rate:.2g} s of {samples.size // samples.shape[-1]} channels"
+        raise ValueError(f"a recording must last a second and have one or two channels, got {shape}")
+    SIGNALS[OWN] = lambda: samples[..., : 10 * rate]
+    RECORDINGS.add(OWN)
 
-    SIGNALS["own_recording"] = own_recording
-    RECORDINGS.add("own_recording")
+
+def like_own() -> str:
+    """The signal that is most like a person's own recording, and is used where that can be used."""
+    return "speech" if SIGNALS[OWN]().ndim == 1 else "music"
