@@ -16,6 +16,8 @@ class SparseBank(NamedTuple):
     filters: int
     at: tuple[int, int, int]
     """What compiled code takes: the number of filters, and where their table and their weights lie."""
+    weights: int
+    """Their number over all filters."""
     keep: tuple[Any, Any]
     """The table, ``[filters, 3]``: first bin, number of bins, offset of the weights in bytes; and the weights."""
 
@@ -46,4 +48,4 @@ def _sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
         weights.append(column[first:end])
         offset += end - first
     table, values = np.array(rows, np.int64).reshape(-1, 3), np.concatenate(weights).astype(real)
-    return SparseBank(len(rows), (len(rows), address_of(table), address_of(values)), (table, values))
+    return SparseBank(len(rows), (len(rows), address_of(table), address_of(values)), int(offset), (table, values))

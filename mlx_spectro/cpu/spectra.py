@@ -47,6 +47,8 @@ class _Made(NamedTuple):
     scratch: tuple[int, ...]
     """Bytes of the magnitudes, what is made of them, a vector, rows to put out, and the extremes."""
     row_bytes: int
+    weights: int
+    """Multiplications a frame."""
     keep: Any
     """What the addresses above point into."""
 
@@ -57,7 +59,7 @@ class _Made(NamedTuple):
 
 def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted: Wanted | None) -> _Made:
     number, size, step = found.real.dtype.type, found.layout[3], VECTOR_BYTES
-    described, filters, values, extremes = _UNDESCRIBED[NAMES[found.real.dtype]], NO_BANK, bins, 0
+    described, filters, values, weights, extremes = _UNDESCRIBED[NAMES[found.real.dtype]], NO_BANK, bins, 0, 0
     keep: Any = None
     if wanted is not None:
         hz = np.ascontiguousarray(wanted.hz, number)
@@ -68,7 +70,7 @@ def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted:
         extremes, keep = int(table[:, 2].max(initial=0)), (hz, table)
     elif bank is not None:
         keep = sparse(bank, NAMES[found.real.dtype])
-        values, filters = keep.filters, keep.at
+        values, filters, weights = keep.filters, keep.at, keep.weights
     kind, amin, factor, offset = LINEAR, 0.0, 1.0, 0.0
     added = False
     if ending is not None and ending[0] == "log":
@@ -87,6 +89,7 @@ def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted:
         (number(amin), number(factor), number(offset)),
         (block, block, step, found.lanes * row_bytes, (2 + 2 * extremes) * step),
         row_bytes,
+        weights,
         keep,
     )
 
@@ -176,7 +179,8 @@ def _measure_given(
             to, out_row_bytes, value_bytes, frame_bytes,
         )  # fmt: skip
 
-    share(work, stack.shape[0] * frames, found.lanes, bins)
+    # so many multiplications take as long as one sample of a transform
+    share(work, stack.shape[0] * frames, found.lanes, bins + made.weights // 16)
     return _given(target, out)
 
 
