@@ -37,6 +37,9 @@ def expect_contents(wheel: Path) -> None:
     adapters |= {f"mlx_spectro/{p.relative_to(ROOT)}" for p in (ROOT / "compat").rglob("*.jinja")}
     missing = (package | adapters) - names
     strays = {name for name in names if not name.startswith("mlx_spectro") or "__pycache__" in name}
+    (entries,) = (name for name in names if name.endswith("/entry_points.txt"))
+    if b"mlx-spectro = mlx_spectro.compat.cli:main" not in zipfile.ZipFile(wheel).read(entries):
+        raise SystemExit(f"{wheel.name}: the command mlx-spectro is missing")
     if missing or strays:
         raise SystemExit(f"{wheel.name}: missing {sorted(missing)}, stray {sorted(strays)}")
 

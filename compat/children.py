@@ -75,13 +75,19 @@ def _read(path: Path) -> list[Record]:
     return list(found.values())
 
 
-def expect(folder: Path) -> None:
-    """Have the processes that this one starts, or forks, run under the shim as it does, and leave records here."""
+def expect(folder: Path | None) -> None:
+    """Have the processes that this one starts, or forks, run under the shim as it does.
+
+    Args:
+        folder: Where they are to leave their records; None where nobody asks for them.
+    """
     breaches = None if reproducing.folder is None else str(reproducing.folder.resolve())
-    os.environ[_VARIABLE] = json.dumps({"folder": str(folder), "profile": profiling.on, "breaches": breaches})
+    place = None if folder is None else str(folder)
+    os.environ[_VARIABLE] = json.dumps({"folder": place, "profile": profiling.on, "breaches": breaches})
     others = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = _STARTUP + (os.pathsep + others if others else "")
-    _watch_forks(folder)
+    if folder is not None:
+        _watch_forks(folder)
 
 
 def join() -> None:
@@ -89,9 +95,10 @@ def join() -> None:
     run = json.loads(os.environ[_VARIABLE])
     profiling.on = run["profile"]
     reproducing.folder = None if run["breaches"] is None else Path(run["breaches"])
-    folder = Path(run["folder"])
-    records.mirror_to(Mirror(folder))
-    _watch_forks(folder)
+    if run["folder"] is not None:
+        folder = Path(run["folder"])
+        records.mirror_to(Mirror(folder))
+        _watch_forks(folder)
     installing.install()
 
 

@@ -127,6 +127,14 @@ def judge(kept: Record, error: float, limit: float, breach: bool) -> None:
             _mirror.write(kept)
 
 
+def explain(kept: Record, problem: str, reproduction: str) -> None:
+    """Add what a record's first breach was, and the file that runs it again."""
+    with _lock:
+        kept.problem, kept.reproduction = problem, reproduction
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
 def is_paused() -> bool:
     """Whether nothing is recorded here."""
     return _paused.get()

@@ -68,8 +68,9 @@ class Session:
         self._process = os.getpid()
         self._loading = 0.0
         self._begin = time.perf_counter()
-        # where the children leave their records
-        self._folder = Path(tempfile.mkdtemp(prefix="mlx_spectro-"))
+        # where the children leave their records, if they are to be reported
+        reports = options.profile or options.verify or options.report is not None
+        self._folder = Path(tempfile.mkdtemp(prefix="mlx_spectro-")) if reports else None
 
     def start(self) -> None:
         """Switch on what the options ask for."""
@@ -96,7 +97,8 @@ class Session:
     def cancel(self) -> None:
         """End without a report."""
         atexit.unregister(self._finish)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @staticmethod
     def _set(variable: str, setting: modes.Setting[str], value: str) -> None:
@@ -105,7 +107,7 @@ class Session:
 
     def found(self) -> reporting.Run:
         """The records of the program and its children so far."""
-        theirs = children.collect(self._folder)
+        theirs = [] if self._folder is None else children.collect(self._folder)
         kept: dict[tuple[str, str, str, int], records.Record] = {}
         for found in (records.report(), *theirs):
             records.merge(kept, found)
@@ -121,7 +123,7 @@ class Session:
         )
 
     def _finish(self) -> None:
-        if os.getpid() != self._process:
+        if os.getpid() != self._process or self._folder is None:
             return
         sys.stdout.flush()
         run = self.found()

@@ -56,8 +56,7 @@ def _complain(
     shown = ", ".join([*map(arrays.describe, args), *(f"{k}={arrays.describe(v)}" for k, v in kwargs.items())])
     message = f"{function.name}({shown}): {problem} (largest value {difference.largest:.3g})"
     if kept is not None and kept.breaches == 1:
-        kept.problem = message
-        kept.reproduction = reproducing.save(function, args, kwargs)
+        records.explain(kept, message, reproducing.save(function, args, kwargs))
     if modes.on_breach.get() == "raise":
         raise VerificationError(message)
     # once a call site: the record counts the others

@@ -159,6 +159,19 @@ os.kill(os.getpid(), 9)'''])
         assert calls == {"program.py": 1 + 5 + 5, "<string>": 1}
         assert not [record for record in report["records"] if record["reason"]]
 
+    def test_a_breach_in_a_child_is_reported_by_the_program(self, tmp_path: Path) -> None:
+        child = (
+            f"import torch\nfrom mlx_spectro.compat import dispatch\n{STFT}\n"
+            "dispatch.functions['torch.stft'].limit = lambda *_: -1.0\n"
+            f"{STFT}\n{STFT}\n"
+        )
+        write(tmp_path, child=child, program="import subprocess, sys; subprocess.run([sys.executable, 'child.py'])")
+        done = run("--verify", "program.py", cwd=tmp_path)
+        assert done.returncode == 1
+        assert "child.py:5" in done.stderr.partition("breaches first")[2]
+        assert (tmp_path / "mlx_spectro_breaches" / "torch.stft-child-5.npz").exists()
+        assert "mlx-spectro replay mlx_spectro_breaches/torch.stft-child-5.npz" in done.stderr
+
     def test_the_sitecustomize_that_ours_hides_runs(self, tmp_path: Path) -> None:
         write(tmp_path, sitecustomize="import builtins; builtins.theirs = 7")
         startup = Path(compat.__file__).parent / "startup"
@@ -298,6 +311,7 @@ class TestVerify:
         self, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from mlx_spectro.compat import replaying
+        from mlx_spectro.compat import torch as _  # registers its functions
 
         monkeypatch.setattr(reproducing, "folder", tmp_path)
         monkeypatch.chdir(tmp_path)
