@@ -129,15 +129,16 @@ def main() -> int:
     rate = copy_rate(options.device)
     results: list[dict[str, Any]] = []
     judged: dict[str, str] = {}
-    red = 0
+    red: set[str] = set()
     with console.until_interrupted():
         for make in console.progress(
             list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
         ):
             contest = make()
             for reason in refused(contest, judged):
-                red += 1
-                print(f"not timed: {contest.name} {contest.size}: parity is red: {reason}", file=sys.stderr)
+                if reason not in red:
+                    print(f"not timed, for its parity is red: {reason}", file=sys.stderr)
+                red.add(reason)
             if len(contest.contenders) > 1:
                 results.append(measured(contest, options.device, rate))
     show(results, rate)

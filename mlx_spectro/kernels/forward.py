@@ -275,7 +275,13 @@ def launch(
     """
     threads, steps = geometry or DEFAULT
     chosen, built = kernel(n_fft, kind, layout, divided, threads)
-    framing = {"hop_length": hop_length, "left": left, "pad_mode": pad_mode, "scale": scale, "edge": edge}
+    framing: dict[str, Any] = {
+        "hop_length": hop_length,
+        "left": left,
+        "pad_mode": pad_mode,
+        "scale": scale,
+        "edge": edge,
+    }
     groups, scalars = over_frames(chosen, rows, length, frames, steps=steps, **framing)
     shape = (rows, frames, chosen.bins) if layout == "bnf" else (rows, chosen.bins, frames)
     return Launch(built, scalars, groups, (shape,))
