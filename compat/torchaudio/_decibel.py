@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from ..dispatch import Plan
 from ..planning import REJECTED, is_number, tensor_reason
 from ..spectral import Ending
 from ._serving import serves
+
+# up to so many values, waking torch's threads takes longer than the work itself
+_SHARED = 400_000
 
 
 def ending(multiplier: Any, amin: Any, db_multiplier: Any) -> Ending | str:
@@ -26,8 +30,13 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
     """``x_db``, perhaps overwritten, with nothing more than ``top_db`` below the maximum of its last three axes."""
     if top_db is None:
         return x_db
-    floor = x_db.amax(dim=(-3, -2, -1)[-x_db.dim() :], keepdim=True) - top_db
-    return torch.maximum(x_db, floor, out=None if x_db.requires_grad else x_db)
+    axes = (-3, -2, -1)[-x_db.dim() :]
+    if x_db.requires_grad or x_db.is_mps or x_db.numel() > _SHARED:
+        floor = x_db.amax(dim=axes, keepdim=True) - top_db
+        return torch.maximum(x_db, floor, out=None if x_db.requires_grad else x_db)
+    values = tensors.to_host(x_db)
+    np.maximum(values, values.max(axis=axes, keepdims=True) - top_db, out=values)
+    return x_db
 
 
 def _reason(x: Any) -> str:
