@@ -99,6 +99,8 @@ def analysis(
     widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
     if pad > widest or length + 2 * pad < n_fft or pad_mode not in _PAD_MODES:
         return REJECTED
+    if not (center or x.dim() < 2 or x.is_contiguous()) and x.stride(-2) < hop_length * x.stride(-1):
+        return "signals closer in memory than frames, whose spectra torch interleaves"
     serving = tensors.engine_for(x, n_fft)
     if isinstance(serving, str):
         return serving

@@ -321,6 +321,10 @@ def test_results_lie_in_torch_s_memory_order() -> None:
     assert z.stride() == expected.stride()
     assert z.storage_offset() == expected.storage_offset()
     assert stft(noise(1000)).stride() == stft(noise(1000), torch).stride()
+    channels_last, overlapping = noise(1000, 2).t(), noise(1200).unfold(0, 1000, 10)
+    for x in (channels_last, overlapping, noise(2, 2000)[:, ::2]):
+        for center in (True, False):
+            assert stft(x, center=center).stride() == stft(x, torch, center=center).stride()
 
 
 @pytest.mark.skipif(
