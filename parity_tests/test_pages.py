@@ -24,7 +24,7 @@ def browse(page: Path, *options: str) -> str:
     return "\n".join(line for line in done.stderr.splitlines() if ":CONSOLE" in line)
 
 
-@pytest.fixture(scope="module", params=["run", "parity"])
+@pytest.fixture(scope="module", params=["run", "parity", "benchmark"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of each kind."""
     path = tmp_path_factory.mktemp("pages") / f"{request.param}.html"
@@ -36,16 +36,26 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         )
         run.write(path)
         return path
+    if request.param == "benchmark":
+        from benchmarks import page as benchmark
+
+        times = {"torch": (4e-3, 1.0), "host": (1e-3, 4.0), "plain": (2e-2, 0.2)}
+        figures = {by: {"seconds": s, "ratio": r, "floors": 9.0, "peak": None} for by, (s, r) in times.items()}
+        row = {"name": "torch.stft", "size": "1 x 16000 512/128", "note": "a note", "contenders": figures}
+        report = {"device": "cpu", "versions": {"mlx": "1"}, "copy_bytes_per_second": 1e10, "rows": [row]}
+        path.write_text(benchmark.as_html(report), encoding="utf-8")
+        return path
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
     from mlx_spectro import backend
 
-    from . import measure, report
+    from . import measure
+    from . import report as parity
     from .cases import table
 
     (row,) = (row for row in table("torch.stft") if row.name == "torch.stft")
     outcomes = [measure.run(row, backend.implementations()[-1], measure.evaluate, pictures=True)]
-    report.write_html(outcomes, "cpu", path)
+    parity.write_html(outcomes, "cpu", path)
     return path
 
 
