@@ -99,7 +99,7 @@ def analysis(
     widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
     if pad > widest or length + 2 * pad < n_fft or pad_mode not in _PAD_MODES:
         return REJECTED
-    if not (center or x.dim() < 2 or x.is_contiguous()) and x.stride(-2) < hop_length * x.stride(-1):
+    if not (pad or x.dim() < 2 or x.is_contiguous()) and x.stride(-2) < hop_length * x.stride(-1):
         return "signals closer in memory than frames, whose spectra torch interleaves"
     serving = tensors.engine_for(x, n_fft)
     if isinstance(serving, str):
@@ -126,7 +126,7 @@ def synthesis(
         z.is_complex()
         and z.dim() > 1
         and z.numel()
-        and is_int(n_fft, 1)
+        and is_int(n_fft, 2)  # of one sample, torch cuts off everything
         and is_int(win_length, 1)
         and win_length <= n_fft
         and is_int(hop_length, 1)
