@@ -99,6 +99,8 @@ def join() -> None:
         folder = Path(run["folder"])
         records.mirror_to(Mirror(folder))
         _watch_forks(folder)
+    if profiling.on or reproducing.folder is not None:
+        profiling.load_kernels()
     installing.install()
 
 

@@ -74,7 +74,7 @@ class Function:
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
         """The reference's result for a call that the program is not to notice, and the seconds that it took."""
         kwargs = arrays.with_own_out(kwargs)
-        with modes.numerics("strict"), arrays.undisturbed(self.library), records.paused():
+        with modes.numerics.here("strict"), arrays.undisturbed(self.library), records.paused():
             begin = time.perf_counter()
             result = self.theirs(*args, **kwargs)
             return result, time.perf_counter() - begin

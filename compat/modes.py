@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Generic, TypeVar, overload
@@ -31,6 +33,15 @@ class Setting(Generic[Value]):
         """The value in force here."""
         calls = self._calls
         return self._context.get() or (calls[-1].value if calls else self._default)
+
+    @contextlib.contextmanager
+    def here(self, value: str) -> Iterator[None]:
+        """``value`` inside the block, and at no time in another thread."""
+        token = self._context.set(self._checked(value))
+        try:
+            yield
+        finally:
+            self._context.reset(token)
 
     @overload
     def __call__(self) -> Value: ...

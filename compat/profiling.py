@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlx_spectro import backend
+from mlx_spectro import backend, cpu
 
 from . import arrays, modes, records
 
@@ -24,7 +24,7 @@ on = False
 _costs: dict[Hashable, float] = {}
 _MOST_KINDS = 512
 # a first measurement shorter than this many seconds is taken again, without what was done once
-_SHORT = 0.02
+_SHORT = 0.2
 _SIMPLE = (int, float, str, bool, type(None))
 
 
@@ -52,6 +52,14 @@ def start() -> None:
     """Time every call from now on."""
     global on
     on = True
+
+
+def load_kernels() -> float:
+    """Load compiled host kernels, or the first call that needs them would look dear; seconds that it took."""
+    begin = time.perf_counter()
+    if backend.for_host_arrays() == "host":
+        cpu.stft(np.ones((1, 64), np.float32), np.ones(64, np.float32), hop_length=16)
+    return time.perf_counter() - begin
 
 
 def leave_out(seconds: float) -> None:

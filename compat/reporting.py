@@ -61,7 +61,9 @@ class Run:
         """What has to be said beside the tables."""
         said = list(self.unpatched)
         if self.loading:
-            said.append(f"compiled kernels were loaded before the program began, once a process: {_time(self.loading)}")
+            said.append(
+                f"compiled kernels were loaded in each process before it began: {_time(self.loading)}"
+            )
         if not self.records:
             said.append("none of the functions that mlx_spectro serves was called")
         elif not self.verified and any(record.reference for record in self.records):

@@ -17,10 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlx_spectro import backend, cpu
-
 from . import children, installing, modes, profiling, records, reporting, reproducing
 
 _SHIM = os.path.dirname(__file__) + os.sep
@@ -84,8 +80,7 @@ class Session:
                 # the report is to show every breach, not the first one
                 self._set("ON_BREACH", modes.on_breach, "warn")
         if options.profile or options.verify:
-            # or the first call that needs them would look dear
-            self._loading = _load_kernels()
+            self._loading = profiling.load_kernels()
             self._begin = time.perf_counter()
         if options.profile:
             profiling.start()
@@ -132,14 +127,6 @@ class Session:
             run.show(sys.stderr)
         if self.options.report is not None:
             run.write(self.options.report)
-
-
-def _load_kernels() -> float:
-    """Load the compiled host kernels; seconds that it took."""
-    begin = time.perf_counter()
-    if backend.for_host_arrays() == "host":
-        cpu.stft(np.ones((1, 64), np.float32), np.ones(64, np.float32), hop_length=16)
-    return time.perf_counter() - begin
 
 
 def run(program: Program, options: Options) -> None:
