@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import threading
 import time
 from collections.abc import Hashable, Iterator
@@ -23,7 +24,7 @@ on = False
 # seconds that the reference takes for one value of input, by kind of call; measured at the first call of that kind
 _costs: dict[Hashable, float] = {}
 _MOST_KINDS = 512
-# a first measurement shorter than this many seconds is taken again, without what was done once
+# a first measurement shorter than this many seconds is taken again, three times, without what is done once
 _SHORT = 0.2
 _SIMPLE = (int, float, str, bool, type(None))
 
@@ -126,6 +127,6 @@ def _reference_seconds(function: Function, args: tuple[Any, ...], kwargs: dict[s
             return 0.0
         _, seconds = function.reference(args, kwargs)
         if seconds < _SHORT:
-            seconds = min(seconds, function.reference(args, kwargs)[1])
+            seconds = statistics.median(function.reference(args, kwargs)[1] for _ in range(3))
         cost = _costs[key] = seconds / max(size, 1)
     return cost * max(size, 1)

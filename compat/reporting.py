@@ -61,9 +61,7 @@ class Run:
         """What has to be said beside the tables."""
         said = list(self.unpatched)
         if self.loading:
-            said.append(
-                f"compiled kernels were loaded in each process before it began: {_time(self.loading)}"
-            )
+            said.append(f"compiled kernels were loaded in each process before it began: {_time(self.loading)}")
         if not self.records:
             said.append("none of the functions that mlx_spectro serves was called")
         elif not self.verified and any(record.reference for record in self.records):
@@ -72,7 +70,9 @@ class Run:
                 "without gradients, and scaled by the size of each call"
             )
         if any(record.longest > 0.5 * record.seconds > 0.1 for record in self.records):
-            said.append("'longest' holds what is done once in a process: loading libraries and compiled kernels")
+            said.append(
+                "'longest' holds what is done once: compiling kernels, which later processes find, and loading them"
+            )
         for record in self.records:
             if record.breaches:
                 said.append(f"breach at {_site(record)}: {record.problem}")
@@ -151,8 +151,10 @@ def _time(seconds: float) -> str:
 
 
 def _site(record: Record) -> str:
-    path = os.path.relpath(record.file) if record.file.startswith(os.getcwd() + os.sep) else record.file
-    return f"{path}:{record.line}" if record.file else ""
+    path, _, installed = record.file.rpartition("site-packages" + os.sep)
+    if not path:
+        installed = os.path.relpath(record.file) if record.file.startswith(os.getcwd() + os.sep) else record.file
+    return f"{installed}:{record.line}" if record.file else ""
 
 
 def _saved(records: Sequence[Record]) -> str:

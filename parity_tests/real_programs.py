@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 
+TIMES = 10
+
 
 def auraloss() -> None:
     """A training step's loss and its gradient."""
@@ -16,7 +18,7 @@ def auraloss() -> None:
     aim = torch.randn(4, 1, 44100)
     for loss in (freq.MultiResolutionSTFTLoss(), freq.STFTLoss(w_phs=1.0)):
         guess = torch.randn(4, 1, 44100, requires_grad=True)
-        for _ in range(3):
+        for _ in range(TIMES):
             loss(guess, aim).backward()
         print(f"loss gradient {guess.grad.abs().sum().item():.4f}")
 
@@ -29,7 +31,7 @@ def openunmix() -> None:
     torch.manual_seed(0)
     stft, istft = transforms.make_filterbanks(n_fft=4096, n_hop=1024, center=True)
     audio = torch.randn(1, 2, 88200)
-    for _ in range(3):
+    for _ in range(TIMES):
         spectrum = stft(audio)
         again = istft(spectrum, length=audio.shape[-1])
     print(f"round trip {(audio - again).abs().max().item():.1e}, {transforms.ComplexNorm()(spectrum).sum().item():.0f}")
@@ -40,7 +42,7 @@ def resemblyzer() -> None:
     from resemblyzer import audio
 
     wave = np.random.default_rng(0).standard_normal(160000).astype(np.float32)
-    for _ in range(3):
+    for _ in range(TIMES):
         frames = audio.wav_to_mel_spectrogram(wave)
     print(f"frames {frames.shape}")
 

@@ -202,10 +202,10 @@ class TestProfile:
                 door(self.X)
             door(self.X[:5])
         fallback, served = compat.report()
-        assert 0.03 <= served.seconds < 0.06
-        assert 0.14 < served.reference < 0.25
+        assert 0.03 <= served.seconds < 0.1
+        assert 0.14 < served.reference < 0.4
         assert (served.calls, served.device) == (3, "cpu, host kernels") or served.device == "MLX's device"
-        assert 0.05 <= fallback.seconds < 0.1
+        assert 0.05 <= fallback.seconds < 0.15
         assert (fallback.reason, fallback.reference, fallback.device) == ("few values", 0.0, "cpu")
 
     def test_a_call_inside_a_call_is_counted_once(self) -> None:
