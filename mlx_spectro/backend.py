@@ -52,9 +52,16 @@ def implementations() -> tuple[Implementation, ...]:
     """Those present for MLX's default device, plain first."""
     import mlx.core as mx
 
+    return _present(mx.default_device().type)
+
+
+@functools.cache
+def _present(device: mx.DeviceType) -> tuple[Implementation, ...]:
+    import mlx.core as mx
+
     from . import kernels
 
-    if mx.default_device().type == mx.DeviceType.cpu:
+    if device == mx.DeviceType.cpu:
         return ("plain", "host") if cpu.available() else ("plain",)
     return ("plain", "gpu") if kernels.available() else ("plain",)
 

@@ -11,7 +11,7 @@ import mlx.core as mx
 from . import _check, banks, cepstrum, descriptors, operators
 from .chroma import chroma_filters, normalized
 from .cpu import Wanted
-from .decibel import clip_below_peak, example_axes, to_decibel
+from .decibel import to_decibel
 from .frontend import Compilable, like_input, shared_transform, spectrogram
 from .mel import DB_AMIN, melscale_fbanks
 from .types import MelNorm, MelScale
@@ -101,12 +101,11 @@ class SpectralFeatureTransform(Compilable):
             self.dct_mat = cepstrum.liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
         self._filtered: dict[str, Callable[[mx.array], mx.array]] = {
             "chroma_stft": lambda s: normalized(operators.project_squares(s, self.chroma_fb), chroma_norm),
-            "mfcc": lambda s: operators.project(self._mel_db(s, top_db), self.dct_mat),
+            "mfcc": lambda s: operators.project_clipped(self._mel_db(s), self.dct_mat, top_db),
         }
 
-    def _mel_db(self, s: mx.array, top_db: float | None) -> mx.array:
-        mel_db = to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)
-        return clip_below_peak(mel_db, top_db, example_axes(mel_db))
+    def _mel_db(self, s: mx.array) -> mx.array:
+        return to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)
 
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """Features by name, in the order of ``include``: each ``[..., rows, N]`` of audio ``[..., T]``."""

@@ -60,9 +60,10 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
     return _by_rows(g, 1, lambda rows: kernels.istft_adjoint(rows, window, frames=frames, **_cut(framing, scale)))
 
 
-@functools.lru_cache(maxsize=64)
-def _table(bank: _ByIdentity) -> mx.array:
-    table = mx.array(kernels.table(np.array(bank.array)))
+@functools.lru_cache(maxsize=128)
+def _table(bank: _ByIdentity, transposed: bool = False) -> mx.array:
+    matrix = np.array(bank.array)
+    table = mx.array(kernels.table(matrix.T if transposed else matrix))
     mx.eval(table)
     return table
 
@@ -100,6 +101,23 @@ def filterbank(
     options = {**_padding(framing, scale), "kind": "power" if power == 2.0 else "magnitude", "ending": _ended(ending)}
     table, filters = _table(_ByIdentity(bank)), bank.shape[1]
     return _by_rows(x, 1, lambda rows: kernels.filterbank(rows, window, table, filters=filters, **options))
+
+
+def project(s: mx.array, bank: mx.array, *, transposed: bool = False, top_db: float | None = None) -> mx.array | None:
+    """``s [..., N, F] @ bank [F, filters]``, or by its transpose; None where the values of a frame are too many.
+
+    With ``top_db``, no value counts as less than the largest of its last two axes minus it.
+    """
+    if not kernels.projects(s.shape[-1]):
+        return None
+    filters = bank.shape[0 if transposed else 1]
+    table = _table(_ByIdentity(bank), transposed)
+
+    def project(rows: mx.array) -> mx.array:
+        peaks = None if top_db is None else rows.max(axis=(-2, -1))
+        return kernels.project(rows, table, filters=filters, peaks=peaks, top=top_db)
+
+    return _by_rows(s, 2, project)
 
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:

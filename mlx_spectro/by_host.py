@@ -121,12 +121,13 @@ def filterbank(
     return mx.swapaxes(_filled(shape, mx.float32, fill), -1, -2)
 
 
-def project(s: mx.array, bank: mx.array, squared: bool = False) -> mx.array | None:
-    """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``; None inside a transformation."""
+def project(s: mx.array, bank: mx.array, *, transposed: bool = False, squared: bool = False) -> mx.array | None:
+    """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``, or its transpose; None inside a transformation."""
     if is_traced(s):
         return None
-    shape = (*s.shape[:-1], bank.shape[1])
-    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), _seen(bank), squared=squared, out=out))
+    weights = _seen(bank).T if transposed else _seen(bank)
+    shape = (*s.shape[:-1], weights.shape[1])
+    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), weights, squared=squared, out=out))
 
 
 def _rows(found: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> mx.array:

@@ -10,8 +10,8 @@ import mlx.core as mx
 import numpy as np
 
 from . import _check, banks, operators
-from .frontend import Compilable, constant, like_input
-from .mel import MelSpectrogramTransform
+from .frontend import Compilable, constant, filterbank, like_input
+from .mel import DB_AMIN, MelSpectrogramTransform
 from .types import CenterPadMode, CenterTailPad, MelNorm, MelScale
 
 
@@ -105,7 +105,9 @@ class MFCCTransform(Compilable):
 
     def mfcc(self, x: mx.array) -> mx.array:
         """Coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; ``[n_mfcc, N]`` of ``[T]``."""
-        return like_input(x, of_decibels(self.mel(x), self.dct_mat))
+        mel_db = filterbank(self.mel.spectral, x, self.mel.mel_fb, 2.0, ("db", 10.0, DB_AMIN, 1.0))
+        coefficients = operators.project_clipped(mel_db, self.dct_mat, self.mel.top_db)
+        return like_input(x, mx.swapaxes(coefficients, -1, -2))
 
     def __call__(self, x: mx.array) -> mx.array:
         """:meth:`mfcc`."""
@@ -114,11 +116,6 @@ class MFCCTransform(Compilable):
     def get_compiled(self) -> Callable[[mx.array], Any]:
         """:meth:`mfcc` for fixed shapes with the least overhead."""
         return self.compiled_once("mfcc", self.mfcc)
-
-
-def of_decibels(mel_db: mx.array, basis: mx.array) -> mx.array:
-    """``basis [n_mels, n_mfcc]`` applied to a mel spectrogram in dB ``[..., n_mels, N]``."""
-    return mx.swapaxes(operators.project(mx.swapaxes(mel_db, -1, -2), basis), -1, -2)
 
 
 def mfcc(

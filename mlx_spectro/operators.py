@@ -15,7 +15,7 @@ import mlx.core as mx
 from . import backend, by_gpu, by_host, kernels
 from . import stft as plain
 from .cpu import Wanted
-from .decibel import to_decibel
+from .decibel import clip_below_peak, example_axes, to_decibel
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
 
@@ -61,9 +61,12 @@ def fused(forward: Operator, parts: Operator) -> Operator:
     )
 
 
+_KERNELS: dict[str, ModuleType] = {"host": by_host, "gpu": by_gpu}
+
+
 def _serving(n_fft: int) -> ModuleType | None:
     """The module whose kernels serve here, None for plain ops."""
-    module = {"host": by_host, "gpu": by_gpu}.get(backend.preferred())
+    module = _KERNELS.get(backend.preferred())
     return module if module is not None and module.serves(n_fft) else None
 
 
@@ -169,12 +172,34 @@ def ended(x: mx.array, ending: Ending) -> mx.array:
 
 def project(x: mx.array, bank: mx.array) -> mx.array:
     """``x [..., N, F] @ bank [F, filters]`` in true float32 on every device."""
+    return _projection(bank, False)(x)
+
+
+def _projection(bank: mx.array, transposed: bool) -> Operator:
+    """The product with ``bank`` or its transpose, and, as its own transpose, the other one."""
+    by = _KERNELS.get(backend.preferred())
 
     def forward(x: mx.array) -> mx.array:
-        by_kernels = by_host.project(x, bank) if backend.preferred() == "host" else None
-        return plain.product(x, bank) if by_kernels is None else by_kernels
+        y = None if by is None else by.project(x, bank, transposed=transposed)
+        return plain.product(x, bank.T if transposed else bank) if y is None else y
 
-    return linear(forward, lambda g, _: project(g, bank.T))(x)
+    return linear(forward, lambda g, _: _projection(bank, not transposed)(g))
+
+
+def project_clipped(x_db: mx.array, bank: mx.array, top_db: float | None) -> mx.array:
+    """:func:`project` of decibels ``[..., N, F]`` of which nothing is more than ``top_db`` below an example's peak."""
+
+    def parts(x_db: mx.array) -> mx.array:
+        return project(clip_below_peak(x_db, top_db, example_axes(x_db)), bank)
+
+    if backend.preferred() != "gpu" or top_db is None:
+        return parts(x_db)
+
+    def forward(x_db: mx.array) -> mx.array:
+        whole = by_gpu.project(x_db, bank, top_db=top_db)
+        return parts(x_db) if whole is None else whole
+
+    return fused(forward, parts)(x_db)
 
 
 def project_squares(s: mx.array, bank: mx.array) -> mx.array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import filters, forward, inverse, overlap
+from mlx_spectro.kernels import filters, forward, inverse, overlap, projection
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
@@ -318,13 +318,28 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
 
 
 def test_a_filter_s_weights_stay_among_the_bins() -> None:
-    bank = np.zeros((9, 4))
-    bank[7:, 0], bank[0, 1], bank[:, 2] = 1, 2, np.arange(9)
-    made = filters.table(bank)
-    heads = made[:12].reshape(4, 3).astype(int)
-    assert heads[3].tolist()[1] == 0
-    for column, (first, count, at) in zip(bank.T, heads, strict=True):
-        assert count % 4 == 0
-        dense = np.zeros(max(9, first + count))
-        dense[first : first + count] = made[at : at + count]
-        assert np.array_equal(dense[:9], column)
+    bank = np.zeros((9, 40))
+    bank[7:, 0], bank[0, 1], bank[2:6, 39] = 1, 2, 3
+    for matrix in (bank, np.ones((3, 5)), np.eye(50)):
+        bins, count = matrix.shape
+        made = filters.table(matrix)
+        for column, (first, weights, at) in zip(matrix.T, made[: 3 * count].reshape(-1, 3).astype(int), strict=True):
+            dense = np.zeros(bins)
+            dense[first : first + weights] = made[at : at + 32 * weights : 32]
+            assert first + weights <= bins
+            assert np.array_equal(dense, column)
+
+
+@pytest.mark.parametrize("top", [None, 3.0])
+@pytest.mark.parametrize(("frames", "count", "results"), [(1, 1, 1), (5, 80, 40), (37, 513, 12), (3, 4097, 70)])
+def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, results: int, top: float | None) -> None:
+    errors = Errors()
+    for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
+        x, bank = noise(rows, frames, count), noise(count, results)
+        bank[: count // 3, ::2] = 0
+        peaks = x.max(axis=(1, 2))
+        launch = projection.launch(rows, frames, count, results, top=top)
+        ours = run(launch, {"order": order}, x=x, bank=filters.table(bank), peaks=np.pad(peaks, (0, 8)))
+        kept = x if top is None else np.maximum(x, peaks[:, None, None] - np.float32(top))
+        errors.add(ours, *(kept.astype(d) @ bank.astype(d) for d in DTYPES))
+    errors.check()

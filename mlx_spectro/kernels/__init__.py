@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from .filters import table
 from .launch import available
-from .operations import filterbank, istft, istft_adjoint, overlap_add, stft, stft_adjoint, why_not
+from .operations import filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
+from .projection import serves as projects
 
 __all__ = [
     "available",
@@ -16,6 +17,8 @@ __all__ = [
     "istft",
     "istft_adjoint",
     "overlap_add",
+    "project",
+    "projects",
     "stft",
     "stft_adjoint",
     "table",

@@ -18,8 +18,8 @@ Magnitudes = Literal["magnitude", "power"]
 
 # what is taken of a filtered value
 LINEAR, LOG, LOG_ADDED, DECIBEL = range(4)
-# weights are read so many at a time; a filter's number of them is a multiple
-_TOGETHER = 4
+# neighbouring filters, whose weights lie side by side, number by number, so that neighbouring threads read them at once
+_GROUP = 32
 
 _SCALARS = {"filters": "int", "ending": "int", "amin": "float", "factor": "float", "offset": "float"}
 
@@ -32,23 +32,32 @@ K_FN float k_ended(float a, int ending, float amin, float factor, float offset) 
 }
 """
 
-# All threads share the threadgroup's frames: neighbouring threads take neighbouring filters, whose widths are alike and
-# whose results lie side by side. Of each filter, `bank` holds its first bin, how many bins, and where its weights are.
-_CLOSE = f"""
-K_BARRIER();
-const int some = frames - first < TEAMS ? frames - first : TEAMS;
-for (int i = int(id); i < some * filters; i += THREADS) {{
-  const int frame_number = i / filters, m = i - frame_number * filters;
-  const K_SHARED float* from_bins = (const K_SHARED float*)(exchange + frame_number * SLOTS) + int(bank[3 * m]);
+# A filter over values at `from`: of each, `bank` holds the first value, how many, and where the weights are.
+WEIGH = f"""
+K_FN float k_weigh(const K_SHARED float* from, const K_DEVICE float* bank, int m) {{
+  const K_SHARED float* values = from + int(bank[3 * m]);
   const K_DEVICE float* weights = bank + int(bank[3 * m + 2]);
   const int count = int(bank[3 * m + 1]);
-  float a = 0.0f, b = 0.0f;
-  for (int k = 0; k < count; k += {_TOGETHER}) {{
-    a += weights[k] * from_bins[k] + weights[k + 1] * from_bins[k + 1];
-    b += weights[k + 2] * from_bins[k + 2] + weights[k + 3] * from_bins[k + 3];
+  float sum[4] = {{0.0f, 0.0f, 0.0f, 0.0f}};
+  int k = 0;
+  for (; k + 3 < count; k += 4) {{
+    K_UNROLL for (int j = 0; j < 4; j++) sum[j] += weights[{_GROUP} * (k + j)] * values[k + j];
   }}
-  values[i] = k_ended(a + b, ending, amin, factor, offset);
+  for (; k < count; k++) sum[0] += weights[{_GROUP} * k] * values[k];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }}
+"""
+
+# All threads share the threadgroup's frames: neighbouring threads take neighbouring filters, whose widths are alike and
+# whose results lie side by side.
+_CLOSE = """
+K_BARRIER();
+const int some = frames - first < TEAMS ? frames - first : TEAMS;
+for (int i = int(id); i < some * filters; i += THREADS) {
+  const int here = i / filters;
+  const float a = k_weigh((const K_SHARED float*)(exchange + here * SLOTS), bank, i - here * filters);
+  values[i] = k_ended(a, ending, amin, factor, offset);
+}
 """
 
 
@@ -59,6 +68,7 @@ def ending_of(kind: Magnitudes) -> Ending:
         "float",
         (forward._ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
+        + WEIGH
         + _ENDED,
         "K_DEVICE float* values = out + (row * frames + first) * filters;\n"
         "K_SHARED float* stage = (K_SHARED float*)slot;\nK_TEAM();",
@@ -70,25 +80,25 @@ def ending_of(kind: Magnitudes) -> Ending:
 
 
 def table(bank: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """The dense ``bank [F, filters]`` as the kernel takes it.
+    """The dense ``bank [F, filters]`` as kernels take it.
 
-    Three numbers a filter: its first bin, the number of its weights, and where they stand in what follows. Zeros make
-    that number a multiple of four, and never reach beyond the last bin.
+    Three numbers a filter: its first bin, the number of its weights, and where they stand in what follows. A group of
+    neighbours has the same number of weights, some of them 0, and none beyond the last bin.
     """
     bins, filters = bank.shape
-    heads, weights, at = [], [], 3 * filters
-    for column in bank.T:
-        reached = np.flatnonzero(column)
-        first, end = (int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0)
-        count = -(-(end - first) // _TOGETHER) * _TOGETHER
-        first = max(0, min(first, bins - count))
-        padded = np.zeros(count)
-        kept = column[first : first + count]
-        padded[: kept.size] = kept
-        heads.append((first, count, at))
-        weights.append(padded)
-        at += count
-    return np.concatenate([np.ravel(heads), *weights]).astype(np.float32)
+    heads, weights, at = np.zeros((filters, 3)), [np.zeros(0)], 3 * filters
+    for group in range(0, filters, _GROUP):
+        members = range(group, min(group + _GROUP, filters))
+        reached = [np.flatnonzero(bank[:, m]) for m in members]
+        count = max((int(found[-1] - found[0]) + 1 for found in reached if found.size), default=0)
+        block = np.zeros((count, _GROUP))
+        for lane, (m, found) in enumerate(zip(members, reached, strict=True)):
+            first = min(int(found[0]), bins - count) if found.size else 0
+            heads[m] = first, count, at + lane
+            block[:, lane] = bank[first : first + count, m]
+        weights.append(block.ravel())
+        at += block.size
+    return np.concatenate([heads.ravel(), *weights]).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=64)

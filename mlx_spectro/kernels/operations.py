@@ -8,7 +8,7 @@ from typing import Any
 import mlx.core as mx
 
 from . import filters as banks
-from . import forward, inverse, overlap, plan
+from . import forward, inverse, overlap, plan, projection
 from .forward import Kind, Layout
 from .launch import Call, available
 
@@ -134,6 +134,29 @@ def filterbank(
         scale=scale,
     )
     return call(x, window, bank)[0]
+
+
+@functools.lru_cache(maxsize=512)
+def _project(rows: int, frames: int, count: int, filters: int, top: float | None) -> Call:
+    return Call(projection.launch(rows, frames, count, filters, top=top))
+
+
+def project(
+    x: mx.array, bank: mx.array, *, filters: int, peaks: mx.array | None = None, top: float | None = None
+) -> mx.array:
+    """Filters over given values ``[R, N, K]``.
+
+    Args:
+        bank: What :func:`.filters.table` makes of the filters ``[K, filters]``.
+        filters: Their number.
+        peaks, top: Of each row a number ``[R]``: no value counts as less than it minus ``top``.
+
+    Returns:
+        float32 ``[R, N, filters]``.
+    """
+    rows, frames, count = x.shape
+    call = _project(rows, frames, count, filters, None if peaks is None else top)
+    return call(x, bank, x if peaks is None else peaks)[0]
 
 
 @functools.lru_cache(maxsize=512)

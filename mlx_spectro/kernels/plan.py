@@ -145,6 +145,7 @@ class Plan(NamedTuple):
         return np.concatenate(rows).astype(np.complex64), [*starts, size]
 
 
+@functools.cache
 def why_not(n_fft: int) -> str | None:
     """Why no plan serves frames of ``n_fft`` samples; None where one does."""
     largest = LARGEST_EVEN if n_fft % 2 == 0 else LARGEST_ODD
