@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import backend, cpu
@@ -54,7 +55,7 @@ __all__ = [
     "zero_crossing_rate",
 ]
 
-if TYPE_CHECKING or backend.has_mlx():
+if TYPE_CHECKING:
     from .bundle import SpectralFeatureTransform, spectral_features
     from .cepstrum import MFCCTransform, dct_matrix, mfcc
     from .chroma import chroma_stft
@@ -89,8 +90,34 @@ if TYPE_CHECKING or backend.has_mlx():
     )
     from .windows import make_window
 else:
+    # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
+    _MODULES = (
+        "bundle",
+        "cepstrum",
+        "chroma",
+        "chunks",
+        "decibel",
+        "descriptors",
+        "diagnostics",
+        "energy",
+        "filtered",
+        "geometry",
+        "mel",
+        "onset",
+        "transform",
+        "types",
+        "windows",
+    )
 
     def __getattr__(name: str) -> Any:
-        if name in __all__:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if not backend.has_mlx():
             raise ImportError(f"{name} needs MLX. {backend.MISSING}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        for module in _MODULES:
+            found = vars(importlib.import_module(f".{module}", __name__))
+            globals().update({public: found[public] for public in __all__ if public in found})
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from . import envelope
 from .framing import frame, overlap_add, pad
 from .geometry import Framing
+from .kernels.codelets import factors
 from .sums import root
 
 
@@ -31,9 +33,18 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
         ValueError: a signal too short for its padding or for one frame.
     """
     windowed = frame(x, framing) * (window * scale)
-    if onesided:
-        return mx.fft.rfft(windowed)
-    return mx.fft.fft(windowed.astype(mx.complex64))
+    return _rowwise(mx.fft.rfft(windowed) if onesided else mx.fft.fft(windowed.astype(mx.complex64)))
+
+
+def _rowwise(x: mx.array) -> mx.array:
+    """``x``, whose gradient is laid out row by row: MLX's FFT on CUDA, its gradient's FFT, takes no other."""
+    if not _on_cuda():
+        return x
+    same: Any = mx.custom_function(lambda x: x)
+    same.vjp(lambda _primal, cotangent, _output: mx.contiguous(cotangent))
+    same.jvp(lambda _primal, tangent: tangent)
+    same.vmap(lambda x, axis: (x, axis))
+    return same(x)  # type: ignore[no-any-return]
 
 
 def magnitudes(z: mx.array, power: float) -> mx.array:
@@ -69,7 +80,42 @@ def istft(
         float32 ``[..., length]``; 0 where the envelope is below 1e-11 and beyond the last frame.
     """
     half = z if onesided else z[..., : framing.n_fft // 2 + 1]
-    return synthesis(mx.fft.irfft(half, n=framing.n_fft), window, framing, length, scale=scale)
+    frames = _by_product(half, framing.n_fft) if _is_chirped(framing.n_fft) else mx.fft.irfft(half, n=framing.n_fft)
+    return synthesis(_rowwise(frames), window, framing, length, scale=scale)
+
+
+# of lengths with a larger prime factor, CUDA's FFT makes a convolution with a chirp, and loses a bit; the matrix of a
+# length up to this one takes 16 MB
+_LARGEST_PRIME, _LARGEST_PRODUCT = 127, 2048
+
+
+def _on_cuda() -> bool:
+    return mx.default_device().type != mx.DeviceType.cpu and not mx.metal.is_available()
+
+
+def _is_chirped(n_fft: int) -> bool:
+    return _on_cuda() and n_fft <= _LARGEST_PRODUCT and _largest_prime(n_fft) > _LARGEST_PRIME
+
+
+@functools.cache
+def _largest_prime(n: int) -> int:
+    return max(factors(n), default=1)
+
+
+def _by_product(z: mx.array, n_fft: int) -> mx.array:
+    """Inverse transforms of one-sided spectra by the transform's matrix."""
+    cosines, sines = _matrices(n_fft)
+    return product(mx.real(z), cosines) + product(mx.imag(z), sines)
+
+
+@functools.lru_cache(maxsize=8)
+def _matrices(n_fft: int) -> tuple[mx.array, mx.array]:
+    k = np.arange(n_fft // 2 + 1)
+    twice = np.where((k == 0) | (2 * k == n_fft), 1.0, 2.0)[:, None] / n_fft
+    angles = 2 * np.pi / n_fft * (k[:, None] * np.arange(n_fft) % n_fft)
+    found = [mx.array((twice * part).astype(np.float32)) for part in (np.cos(angles), -np.sin(angles))]
+    mx.eval(found)
+    return found[0], found[1]
 
 
 def synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, *, scale: float = 1.0) -> mx.array:

@@ -20,6 +20,8 @@ Magnitudes = Literal["magnitude", "power"]
 LINEAR, LOG, LOG_ADDED, DECIBEL = range(4)
 # neighbouring filters, whose weights lie side by side, number by number, so that neighbouring threads read them at once
 _GROUP = 32
+# terms that are added one after the other, in fours: a sum of thousands so keeps its digits
+_CHAIN = 128
 
 _SCALARS = {"filters": "int", "ending": "int", "amin": "float", "factor": "float", "offset": "float"}
 
@@ -38,13 +40,17 @@ K_FN float k_weigh(const K_SHARED float* from, const K_DEVICE float* bank, int m
   const K_SHARED float* values = from + int(bank[3 * m]);
   const K_DEVICE float* weights = bank + int(bank[3 * m + 2]);
   const int count = int(bank[3 * m + 1]);
-  float sum[4] = {{0.0f, 0.0f, 0.0f, 0.0f}};
-  int k = 0;
-  for (; k + 3 < count; k += 4) {{
-    K_UNROLL for (int j = 0; j < 4; j++) sum[j] += weights[{_GROUP} * (k + j)] * values[k + j];
+  float total = 0.0f;
+  for (int k = 0; k < count;) {{
+    const int end = count - k < {_CHAIN} ? count : k + {_CHAIN};
+    float sum[4] = {{0.0f, 0.0f, 0.0f, 0.0f}};
+    for (; k + 3 < end; k += 4) {{
+      K_UNROLL for (int j = 0; j < 4; j++) sum[j] += weights[{_GROUP} * (k + j)] * values[k + j];
+    }}
+    for (; k < end; k++) sum[0] += weights[{_GROUP} * k] * values[k];
+    total += (sum[0] + sum[1]) + (sum[2] + sum[3]);
   }}
-  for (; k < count; k++) sum[0] += weights[{_GROUP} * k] * values[k];
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  return total;
 }}
 """
 
