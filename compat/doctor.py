@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import os
 import subprocess
@@ -76,10 +77,19 @@ def back_end() -> Iterator[Finding]:
     if not backend.has_mlx():
         yield Finding("MLX back end", "none", "pip install 'mlx-spectro[cpu]', or '[cuda]' for an NVIDIA GPU")
         return
-    code = "import mlx.core as mx; x = mx.ones(3) + 1; mx.eval(x); print(mx.default_device())"
-    status, said = _probe(code)
+    status, said = _start_of_mlx()
     remedy = "" if status == 0 else "pip install --force-reinstall mlx and its back end"
     yield Finding("MLX back end", ", ".join(filter(None, [*found, said])), remedy, wrong=bool(status))
+
+
+@functools.cache
+def _start_of_mlx() -> tuple[int, str]:
+    """Exit status of a first computation with MLX, and its default device or what went wrong."""
+    return _probe("import mlx.core as mx; x = mx.ones(3) + 1; mx.eval(x); print(mx.default_device())")
+
+
+def _mlx_works() -> bool:
+    return backend.has_mlx() and _start_of_mlx()[0] == 0
 
 
 def _extras() -> Iterator[Finding]:
@@ -92,7 +102,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _sharing() -> Iterator[Finding]:
-    if importlib.util.find_spec("torch") is None or not backend.has_mlx():
+    if importlib.util.find_spec("torch") is None or not _mlx_works():
         return
     code = (
         "import torch, mlx.core as mx\n"
@@ -127,7 +137,7 @@ def _kernels() -> Iterator[Finding]:
     if importlib.util.find_spec("numba"):
         status, said = _probe(_BEGIN + _HOST + _END)
         yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
-    if not backend.has_mlx():
+    if not _mlx_works():
         return
     if _probe("from mlx_spectro import kernels; print(kernels.available())") == (0, "False"):
         yield Finding("GPU kernels", "MLX's default device is no GPU")

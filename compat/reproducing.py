@@ -61,16 +61,13 @@ def _encoded(x: Any, found: dict[str, npt.NDArray[Any]]) -> Any:
         return {type(x).__name__: [_encoded(part, found) for part in x]}
     if isinstance(x, dict):
         return {"dict": {key: _encoded(value, found) for key, value in x.items()}}
-    if _is_module(x):
+    kind = next((kind for kind in type(x).__mro__ if kind.__module__.startswith("torchaudio.transforms")), None)
+    if kind is not None:
         state = {name: value for name, value in vars(x).items() if name in _MODULE_STATE or name[0] != "_"}
-        return {"module": type(x).__name__, "state": _encoded(state, found)}
+        return {"module": kind.__name__, "state": _encoded(state, found)}
     if str(type(x)) == "<class 'torch.dtype'>":
         return {"name": str(x).split(".")}
     name = getattr(x, "__qualname__", getattr(x, "__name__", "."))
     if "." not in name and (getattr(x, "__module__", None) or "").partition(".")[0] in LIBRARIES:
         return {"name": [x.__module__, name]}
     raise UnsavableError(f"an argument is {arrays.describe(x)}")
-
-
-def _is_module(x: Any) -> bool:
-    return any(kind.__module__.startswith("torchaudio.transforms") for kind in type(x).__mro__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_two_back_ends_that_destroy_each_other_are_named(tmp_path: Path, monkeyp
 
 def test_a_missing_back_end_and_a_broken_one_have_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_BACK_ENDS", ())
-    monkeypatch.setattr(doctor, "_probe", lambda _: (-11, "ended with status -11"))
+    monkeypatch.setattr(doctor, "_start_of_mlx", lambda: (-11, "ended with status -11"))
     (finding,) = doctor.back_end()
     assert finding.wrong
     assert "reinstall" in finding.remedy
@@ -46,6 +47,21 @@ def test_a_missing_back_end_and_a_broken_one_have_a_remedy(monkeypatch: pytest.M
     (finding,) = doctor.back_end()
     assert not finding.wrong
     assert "mlx-spectro[cpu]" in finding.remedy
+
+
+def test_it_runs_where_mlx_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "mlx" / "lib").mkdir(parents=True)
+    (tmp_path / "mlx" / "lib" / "libmlx.so").touch()
+    (tmp_path / "mlx" / "__init__.py").touch()
+    (tmp_path / "mlx" / "core.py").write_text("raise ImportError('undefined symbol')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mlx_spectro.compat", "doctor"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "ImportError: undefined symbol" in done.stdout
+    assert "host kernels" in done.stdout
+    assert "GPU kernels" not in done.stdout
 
 
 def test_a_process_that_dies_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
