@@ -21,6 +21,8 @@ def serves(n_fft: int) -> bool:
 
 def _by_rows(x: mx.array, axes: int, function: Callable[[mx.array], mx.array]) -> mx.array:
     """``function`` of ``x`` with all but its last ``axes`` axes made one."""
+    if x.ndim == axes + 1:
+        return function(x)
     lead, own = x.shape[:-axes], x.shape[-axes:]
     y = function(x.reshape(math.prod(lead), *own))
     return y.reshape(*lead, *y.shape[1:])

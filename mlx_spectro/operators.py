@@ -6,7 +6,6 @@ gradient its transpose, and a batch axis is one more leading axis. A fused opera
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -18,47 +17,11 @@ from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
+from .rules import Operator, fused, linear, with_rules
 
-Operator = Callable[[mx.array], mx.array]
 # what is taken of a filtered spectrogram: nothing; ("log", amin, added) for log(max(x, amin)), or log(x + amin) if
 # added; or ("db", multiplier, amin, reference) for multiplier * log10(max(x, amin) / max(reference, amin))
 Ending = tuple[Any, ...] | None
-
-
-def _with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Operator:
-    operator: Any = mx.custom_function(forward)
-    operator.vjp(lambda primal, cotangent, _output: vjp(primal, cotangent))
-    operator.jvp(jvp)
-
-    def vmap(x: mx.array, axis: int | None) -> tuple[Any, int | None]:
-        return (operator(x), None) if axis is None else (operator(mx.moveaxis(x, axis, 0)), 0)
-
-    operator.vmap(vmap)
-    return operator  # type: ignore[no-any-return]
-
-
-def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], mx.array]) -> Operator:
-    """``forward`` with the rules of a linear operator for ``mx.vjp``, ``mx.jvp`` and ``mx.vmap``.
-
-    Args:
-        forward: Takes and returns one array, with any leading axes.
-        transpose: Takes a cotangent and the shape of ``forward``'s input.
-    """
-
-    def vjp(primal: mx.array, cotangent: mx.array) -> mx.array:
-        shape = primal.shape
-        return linear(lambda g: transpose(g, shape), lambda t, _: forward(t))(cotangent)
-
-    return _with_rules(forward, vjp, lambda _primal, tangent: linear(forward, transpose)(tangent))
-
-
-def fused(forward: Operator, parts: Operator) -> Operator:
-    """``forward`` with the derivatives of ``parts``, which computes the same step by step."""
-    return _with_rules(
-        forward,
-        lambda primal, cotangent: mx.vjp(parts, [primal], [cotangent])[1][0],
-        lambda primal, tangent: mx.jvp(parts, [primal], [tangent])[1][0],
-    )
 
 
 _KERNELS: dict[str, ModuleType] = {"host": by_host, "gpu": by_gpu}
@@ -130,7 +93,7 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float
     def vjp(x: mx.array, g: mx.array) -> mx.array:
         return mx.vjp(transform, [x], [transform(x) * (2 * g)])[1][0]
 
-    return _with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))(x)
+    return with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))(x)
 
 
 def filterbank(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -12,6 +11,7 @@ from . import envelope
 from .framing import frame, overlap_add, pad
 from .geometry import Framing
 from .kernels.codelets import factors
+from .rules import linear
 from .sums import root
 
 
@@ -40,11 +40,7 @@ def _rowwise(x: mx.array) -> mx.array:
     """``x``, whose gradient is laid out row by row: MLX's FFT on CUDA, its gradient's FFT, takes no other."""
     if not _on_cuda():
         return x
-    same: Any = mx.custom_function(lambda x: x)
-    same.vjp(lambda _primal, cotangent, _output: mx.contiguous(cotangent))
-    same.jvp(lambda _primal, tangent: tangent)
-    same.vmap(lambda x, axis: (x, axis))
-    return same(x)  # type: ignore[no-any-return]
+    return linear(lambda x: x, lambda g, _: mx.contiguous(g))(x)
 
 
 def magnitudes(z: mx.array, power: float) -> mx.array:
@@ -105,7 +101,12 @@ def _largest_prime(n: int) -> int:
 def _by_product(z: mx.array, n_fft: int) -> mx.array:
     """Inverse transforms of one-sided spectra by the transform's matrix."""
     cosines, sines = _matrices(n_fft)
-    return product(mx.real(z), cosines) + product(mx.imag(z), sines)
+    return _times(mx.real(z), cosines) + _times(mx.imag(z), sines)
+
+
+def _times(x: mx.array, matrix: mx.array) -> mx.array:
+    """:func:`product`, and its gradient, which MLX cannot take of the halves."""
+    return linear(lambda x: product(x, matrix), lambda g, _: product(g, matrix.T))(x)
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,0 +1,47 @@
+"""Functions of one array whose rules for ``mx.vjp``, ``mx.jvp`` and ``mx.vmap`` are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+
+Operator = Callable[[mx.array], mx.array]
+
+
+def with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Operator:
+    """``forward`` with these rules; a batch axis is one more leading axis."""
+    operator: Any = mx.custom_function(forward)
+    operator.vjp(lambda primal, cotangent, _output: vjp(primal, cotangent))
+    operator.jvp(jvp)
+
+    def vmap(x: mx.array, axis: int | None) -> tuple[Any, int | None]:
+        return (operator(x), None) if axis is None else (operator(mx.moveaxis(x, axis, 0)), 0)
+
+    operator.vmap(vmap)
+    return operator  # type: ignore[no-any-return]
+
+
+def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], mx.array]) -> Operator:
+    """``forward`` with the rules of a linear operator for ``mx.vjp``, ``mx.jvp`` and ``mx.vmap``.
+
+    Args:
+        forward: Takes and returns one array, with any leading axes.
+        transpose: Takes a cotangent and the shape of ``forward``'s input.
+    """
+
+    def vjp(primal: mx.array, cotangent: mx.array) -> mx.array:
+        shape = primal.shape
+        return linear(lambda g: transpose(g, shape), lambda t, _: forward(t))(cotangent)
+
+    return with_rules(forward, vjp, lambda _primal, tangent: linear(forward, transpose)(tangent))
+
+
+def fused(forward: Operator, parts: Operator) -> Operator:
+    """``forward`` with the derivatives of ``parts``, which computes the same step by step."""
+    return with_rules(
+        forward,
+        lambda primal, cotangent: mx.vjp(parts, [primal], [cotangent])[1][0],
+        lambda primal, tangent: mx.jvp(parts, [primal], [tangent])[1][0],
+    )
