@@ -129,7 +129,7 @@ def test_stft_kernel_reads_beyond_two_to_the_31_samples(tmp_path: Path) -> None:
     window, length = window_of(n_fft), FAR + 5 * n_fft
     x, written = holes(tmp_path / "audio", 1, length), (0, FAR_FRAMES // 2, FAR_FRAMES - 1)
     for f in written:
-        x[0, f * FAR_HOP : f * FAR_HOP + n_fft] = noise(n_fft, f)[:, 0] if f else noise(n_fft)
+        x[0, f * FAR_HOP : f * FAR_HOP + n_fft] = noise(n_fft + f)[:n_fft]
     far = forward.launch(1, length, FAR_FRAMES, n_fft=n_fft, hop_length=FAR_HOP, left=0)
     ours = run(far, {"order": "forward"}, x=x, window=window)[0]
     for f in written:
@@ -140,13 +140,16 @@ def test_stft_kernel_reads_beyond_two_to_the_31_samples(tmp_path: Path) -> None:
 
 
 @on_the_cpu
-def test_istft_kernel_places_frames_beyond_two_to_the_31_samples() -> None:
-    errors, n_fft = Errors(), 1024
-    window, z = window_of(n_fft), complex_noise(1, FAR_FRAMES, n_fft // 2 + 1)
-    far = inverse.launch(1, FAR_FRAMES, inverse.Range(FAR - 5, n_fft), n_fft=n_fft, hop_length=FAR_HOP)
+def test_istft_kernel_works_beyond_two_to_the_31_samples_and_bins(tmp_path: Path) -> None:
+    errors, n_fft, hop = Errors(), 1024, 512
+    window, bins, count = window_of(n_fft), n_fft // 2 + 1, 1 + FAR // hop
+    z = holes(tmp_path / "spectra", 1, count, 2 * bins).view(np.complex64)
+    # all the frames that lie over the last hop before sample 2^31 and what follows
+    last = z[:, -3:]
+    last[:] = complex_noise(1, 3, bins)
+    far = inverse.launch(1, count, inverse.Range(FAR - 5, n_fft), n_fft=n_fft, hop_length=hop)
     ours = run(far, {"order": "forward"}, z=z, window=window)
-    last = (reference.istft(z[:, -1:], window, FAR_HOP, 0, n_fft - 5, d) for d in DTYPES)
-    errors.add(ours, *(np.pad(samples, ((0, 0), (5, 0))) for samples in last))
+    errors.add(ours, *(reference.istft(last, window, hop, 2 * hop - 5, n_fft, d) for d in DTYPES))
     errors.check()
 
 
@@ -155,7 +158,7 @@ def test_overlap_add_kernel_reads_beyond_two_to_the_31_samples(tmp_path: Path) -
     errors, shared = Errors(), 1000
     frames = holes(tmp_path / "frames", 1, FAR_FRAMES, FAR_HOP + shared)
     first, last = frames[0, -1, :shared], frames[0, -2, -shared:]
-    first[:], last[:] = noise(shared), noise(shared, 1)[:, 0]
+    first[:], last[:] = noise(shared), noise(shared + 1)[1:]
     far = overlap.launch(
         1,
         FAR_FRAMES,
