@@ -72,6 +72,14 @@ def _extra_memory(contender: clock.Contender, result: int, device: str) -> int |
         return max(0, mx.get_peak_memory() - before - result)
 
 
+def leave(contest: Contest, only: str) -> None:
+    """Take out contenders of implementations of ours other than those that ``only`` names."""
+    if only:
+        unwanted = set(backend.implementations()) - set(only.split(","))
+        for name in [name for name in contest.contenders if unwanted & set(name.replace(",", "").split())]:
+            del contest.contenders[name]
+
+
 def refused(contest: Contest, judged: dict[str, str]) -> list[str]:
     """Why some contenders are not timed: a row of the parity table that they rest on is red. They are taken out."""
     reasons = []
@@ -117,7 +125,9 @@ def main() -> int:
         "--only", default="", metavar="NAME", help="rows whose name holds one of these, comma-separated"
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--by", default="", metavar="NAME", help="implementations to time (plain, host, gpu)")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures as JSON")
+    parser.add_argument("--html", type=Path, metavar="F", help="write them as a page")
     parser.add_argument(
         "--dispatch-profile", action="store_true", help="show where a small call spends its time, and stop"
     )
@@ -135,6 +145,7 @@ def main() -> int:
             list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
         ):
             contest = make()
+            leave(contest, options.by)
             for reason in refused(contest, judged):
                 if reason not in red:
                     print(f"not timed, for its parity is red: {reason}", file=sys.stderr)
@@ -142,9 +153,13 @@ def main() -> int:
             if len(contest.contenders) > 1:
                 results.append(measured(contest, options.device, rate))
     show(results, rate)
+    report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}
     if options.json:
-        report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if options.html:
+        from . import page
+
+        options.html.write_text(page.as_html(report), encoding="utf-8")
     return 1 if red else 0
 
 

@@ -64,11 +64,6 @@ def serving(implementation: backend.Implementation) -> Callable[[], contextlib.A
 
     @contextlib.contextmanager
     def setting() -> Iterator[None]:
-        if implementation == "gpu":
-            import mlx.core as mx
-
-            # MLX's pool, full of what plain ops left in it, takes longer to give out memory than a kernel to fill it
-            mx.clear_cache()
         with backend.implementation(implementation), compat.route("ours"):
             yield
 

@@ -11,7 +11,7 @@ import mlx.core as mx
 import numpy as np
 
 from . import kernels
-from .geometry import Framing
+from .geometry import Framing, overlap_length
 
 
 def serves(n_fft: int) -> bool:
@@ -55,6 +55,18 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
     return _by_rows(z, 2, lambda rows: kernels.istft(rows, window, length=length, **_cut(framing, scale)))
+
+
+def synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, scale: float) -> mx.array:
+    """Audio ``[..., length]`` of inverse transforms ``[..., N, n_fft]``: windowed, overlapped, over the envelope."""
+    options = {**_cut(framing, scale), "length": length, "weigh": True, "divide": True}
+    return _by_rows(frames, 2, lambda rows: kernels.overlap_add(rows, window, **options))
+
+
+def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
+    """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
+    length = overlap_length(frames.shape[-2], frames.shape[-1], hop_length)
+    return _by_rows(frames, 2, lambda rows: kernels.overlap_add(rows, hop_length=hop_length, length=length))
 
 
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:

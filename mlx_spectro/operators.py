@@ -6,6 +6,7 @@ gradient its transpose, and a batch axis is one more leading axis. A fused opera
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from . import backend, by_gpu, by_host, kernels
 from . import stft as plain
 from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
+from .framing import frame
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
 from .rules import Operator, fused, linear, with_rules
@@ -61,6 +63,9 @@ def istft(
 ) -> mx.array:
     """:func:`mlx_spectro.stft.istft`."""
     by = _serving(framing.n_fft)
+    if by is None and backend.preferred() == "gpu" and _fuses_norm():
+        half = z if onesided else z[..., : framing.n_fft // 2 + 1]
+        return _synthesis(plain.inverse_frames(half, framing.n_fft), window, framing, length, scale)
     if by is None:
         return plain.istft(z, window, framing, length, scale=scale, onesided=onesided)
     operator = linear(
@@ -68,6 +73,19 @@ def istft(
         lambda g, shape: by.istft_adjoint(g, window, framing, scale, shape[-2]),
     )
     return operator(z if onesided else z[..., : framing.n_fft // 2 + 1])
+
+
+def _fuses_norm() -> bool:
+    """Whether overlap-add and its division by the windows' envelope may be one kernel."""
+    return os.environ.get("MLX_OLA_FUSE_NORM", "1") != "0"
+
+
+def _synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, scale: float) -> mx.array:
+    """:func:`mlx_spectro.stft.synthesis`, for frames that no kernel transforms, in one kernel."""
+    return fused(
+        lambda frames: by_gpu.synthesis(frames, window, framing, length, scale),
+        lambda frames: plain.synthesis(frames, window, framing, length, scale=scale),
+    )(frames)
 
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float = 1.0, scale: float = 1.0) -> mx.array:
@@ -215,7 +233,10 @@ def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
-    return add_overlapping(frames, hop_length)
+    if backend.preferred() != "gpu":
+        return add_overlapping(frames, hop_length)
+    framing = Framing(frames.shape[-1], hop_length)
+    return linear(lambda frames: by_gpu.overlap_add(frames, hop_length), lambda g, _: frame(g, framing))(frames)
 
 
 def require_gpu(n_fft: int) -> None:

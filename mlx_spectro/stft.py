@@ -76,8 +76,12 @@ def istft(
         float32 ``[..., length]``; 0 where the envelope is below 1e-11 and beyond the last frame.
     """
     half = z if onesided else z[..., : framing.n_fft // 2 + 1]
-    frames = _by_product(half, framing.n_fft) if _is_chirped(framing.n_fft) else mx.fft.irfft(half, n=framing.n_fft)
-    return synthesis(_rowwise(frames), window, framing, length, scale=scale)
+    return synthesis(inverse_frames(half, framing.n_fft), window, framing, length, scale=scale)
+
+
+def inverse_frames(z: mx.array, n_fft: int) -> mx.array:
+    """Inverse transforms ``[..., N, n_fft]`` of one-sided spectra ``[..., N, F]``."""
+    return _rowwise(_by_product(z, n_fft) if _is_chirped(n_fft) else mx.fft.irfft(z, n=n_fft))
 
 
 # of lengths with a larger prime factor, CUDA's FFT makes a convolution with a chirp, and loses a bit; the matrix of a

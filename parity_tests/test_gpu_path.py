@@ -1,0 +1,129 @@
+"""The way from public functions to GPU kernels and back, with the kernels' Metal text run on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+mx = pytest.importorskip("mlx.core")
+
+import mlx_spectro
+from mlx_spectro import SpectralTransform, backend, by_gpu, kernels
+from mlx_spectro.kernels import operations, plan
+
+from .kernel_host import host
+
+pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+
+
+class OnCpu:
+    """What :class:`mlx_spectro.kernels.launch.Call` is, on this machine."""
+
+    calls = 0
+
+    def __init__(self, launch: Any) -> None:
+        self.launch = launch
+
+    def __call__(self, *arrays: Any) -> list[Any]:
+        OnCpu.calls += 1
+        given = {}
+        for name, array in zip(self.launch.kernel.inputs, arrays, strict=True):
+            values = np.ascontiguousarray(np.array(array))
+            given[name] = values if values.size >= 8 else np.pad(values.ravel(), (0, 8))
+        outcome = host.compiled(self.launch.kernel).run(self.launch, given)
+        assert outcome.wrong == {}
+        return [mx.array(output) for output in outcome.outputs.values()]
+
+
+@pytest.fixture(autouse=True)
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    caches = [value for value in vars(operations).values() if hasattr(value, "cache_clear")]
+    monkeypatch.setattr(operations, "Call", OnCpu)
+    monkeypatch.setattr(kernels, "why_not", plan.why_not)
+    monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
+    for cache in (*caches, by_gpu._table):
+        cache.cache_clear()
+    OnCpu.calls = 0
+    yield
+    for cache in (*caches, by_gpu._table):
+        cache.cache_clear()
+
+
+def noise(*shape: int) -> Any:
+    return mx.array(np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32))
+
+
+def transform() -> SpectralTransform:
+    return SpectralTransform(64, 16)
+
+
+def small(name: str, **options: Any) -> Callable[[Any], Any]:
+    sizes = {"sample_rate": 8000, "n_fft": 64, "hop_length": 16}
+    return lambda x: getattr(mlx_spectro, name)(**sizes, **options)(x)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
+    "stft": (lambda x: mx.abs(transform().stft(x)), 1),
+    "round trip": (lambda x: transform().istft(transform().stft(x), x.shape[-1]), 2),
+    "mel": (small("MelSpectrogramTransform", n_mels=8, output_scale="linear"), 1),
+    "mel in dB": (small("MelSpectrogramTransform", n_mels=8, output_scale="db", top_db=None), 1),
+    "log mel": (small("LogMelSpectrogramTransform", n_mels=8, log_amin=1e-3), 1),
+    "MFCC": (small("MFCCTransform", n_mels=8, n_mfcc=5), 2),
+    "chroma": (lambda x: mlx_spectro.chroma_stft(x, sample_rate=8000, n_fft=64, hop_length=16, norm=None), 1),
+    "centroid": (lambda x: mlx_spectro.spectral_centroid(x, sample_rate=8000, n_fft=64, hop_length=16), 1),
+    "chunks": (lambda x: mlx_spectro.waveform_overlap_add(x.reshape(3, 2, -1), step=50), 1),
+    "a length without a kernel": (
+        lambda x: SpectralTransform(74, 20).istft(SpectralTransform(74, 20).stft(x), x.shape[-1]),
+        1,
+    ),
+}
+
+
+def close(found: Any, expected: Any, digits: float = 1e-5) -> None:
+    found, expected = np.array(found), np.array(expected)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= digits * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_values_are_those_of_plain_ops(name: str) -> None:
+    function, launches = FUNCTIONS[name]
+    x = noise(2, 300)
+    found = function(x)
+    mx.eval(found)
+    assert OnCpu.calls >= launches
+    with backend.implementation("plain"):
+        close(found, function(x))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_are_those_of_plain_ops(name: str) -> None:
+    function, _ = FUNCTIONS[name]
+    x = noise(2, 300)
+
+    def loss(x: Any) -> Any:
+        y = function(x)
+        return (y * mx.cos(mx.arange(y.size, dtype=mx.float32).reshape(y.shape))).sum()
+
+    found = mx.grad(loss)(x)
+    with backend.implementation("plain"):
+        close(found, mx.grad(loss)(x), 1e-3)
+
+
+def test_leading_axes_of_any_number_are_rows() -> None:
+    x = noise(2, 3, 300)
+    whole = transform().stft(x)
+    assert whole.shape == (2, 3, 33, 19)
+    close(whole[1, 2], transform().stft(x[1, 2])[0])
+
+
+def test_norm_is_not_fused_where_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    function, _ = FUNCTIONS["a length without a kernel"]
+    fused = function(noise(2, 300))
+    monkeypatch.setenv("MLX_OLA_FUSE_NORM", "0")
+    OnCpu.calls = 0
+    close(function(noise(2, 300)), fused)
+    assert OnCpu.calls == 0
