@@ -10,6 +10,8 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable '.[cpu,parity,dev]'
+	# programs of others, which the tests run under the shim; what they need is here already
+	$(BIN)/pip install --quiet --no-deps auraloss openunmix resemblyzer webrtcvad-wheels
 	touch $(READY)
 
 demo: $(READY)
