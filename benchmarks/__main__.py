@@ -17,7 +17,8 @@ from parity_tests.__main__ import choose_device
 from parity_tests.report import versions
 
 from . import clock, profile
-from .contests import Contest, contests
+from .contest import Contest
+from .contests import contests
 
 
 def copy_rate(device: str) -> float:

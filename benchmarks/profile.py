@@ -12,7 +12,7 @@ from mlx_spectro import SpectralTransform, backend
 from parity_tests import console
 
 from .clock import Contender, medians
-from .contests import SIZES, serving
+from .contest import SIZES, serving
 
 
 def show(device: str) -> None:
