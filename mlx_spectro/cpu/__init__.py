@@ -14,16 +14,18 @@ from .pool import get_num_threads, set_num_threads
 from .wanted import Wanted
 
 if TYPE_CHECKING:
-    from .host import compiled, istft, istft_adjoint, stft, stft_adjoint
+    from .host import istft, istft_adjoint, stft, stft_adjoint
     from .peaks import spectral_peaks
     from .polar import magphase
+    from .setting import compiled
     from .spectra import describe, describe_given, filterbank, project, spectrogram
     from .waveform import frame_crossings, frame_energy
 
 _HOME = {
-    "host": ("compiled", "istft", "istft_adjoint", "stft", "stft_adjoint"),
+    "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
     "peaks": ("spectral_peaks",),
     "polar": ("magphase",),
+    "setting": ("compiled",),
     "spectra": ("describe", "describe_given", "filterbank", "project", "spectrogram"),
     "waveform": ("frame_crossings", "frame_energy"),
 }

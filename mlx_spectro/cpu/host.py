@@ -1,9 +1,8 @@
-"""Transforms of NumPy arrays by the compiled kernels: what a call has to find, and who does its parts."""
+"""Transforms of NumPy arrays, and their transposes, by the compiled kernels."""
 
 from __future__ import annotations
 
-import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,103 +12,18 @@ from mlx_spectro.geometry import Framing, overlap_length
 
 from . import fallback
 from .analysis import complex_frames, interleaved_frames
-from .fft import plan
+from .division import UNDIVIDED, Inverse, inverse_envelope
 from .frames import PAD_MODES
-from .memory import address_of, advised, padded, workspace
+from .memory import address_of, advised, workspace
 from .pool import share
+from .rows import aligned_rows
+from .setting import NAMES, setting
 from .synthesis import signal_part
-from .vector import CHUNK, VECTOR_BYTES
 
 Array = npt.NDArray[Any]
-Inverse = tuple[int, int, int]
-_UNDIVIDED: Inverse = (0, 0, 0)
 _COMPLEX = {"float32": np.complex64, "float64": np.complex128}
-NAMES = {np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
-NAMES |= {np.dtype(np.complex64): "float32", np.dtype(np.complex128): "float64"}
 # bytes that are written together where channels are interleaved
 _LINE = 64
-# smaller transforms are NumPy's to do
-_SMALLEST = 32
-
-
-class Setting(NamedTuple):
-    """What the kernels need to know of a transform length, an arithmetic type and a memory type."""
-
-    real: Any
-    """1 in the arithmetic type, whose type tells compiled code what to compute in."""
-    stored: Any
-    """1 in the memory type."""
-    lanes: int
-    bins: int
-    packed: bool
-    layout: tuple[int, ...]
-    forward: tuple[int, ...]
-    backward: tuple[int, ...]
-    forward_scratch: tuple[int, ...]
-    backward_scratch: tuple[int, ...]
-    frame_bytes: int
-    """Bytes from one copied or windowed frame to the next."""
-    row_bytes: int
-    """Bytes from one frame's complex bins to the next one's in scratch memory."""
-    keep: Any
-    """What the addresses above point into."""
-
-
-@functools.lru_cache(maxsize=128)
-def setting(n_fft: int, real: str, stored: str) -> Setting | None:
-    """The setting, None where NumPy has to do the transform."""
-    found = plan(n_fft, real) if n_fft >= _SMALLEST else None
-    if found is None:
-        return None
-    size, real_size, bins = np.dtype(stored).itemsize, np.dtype(real).itemsize, n_fft // 2 + 1
-    lanes = VECTOR_BYTES // real_size
-    frame_bytes, row_bytes = padded(n_fft * size), padded(2 * size * bins)
-    temporary = 8 * CHUNK * VECTOR_BYTES
-    common = (address_of(found.passes), len(found.passes), address_of(found.places))
-    return Setting(
-        np.dtype(real).type(1),
-        np.dtype(stored).type(1),
-        lanes,
-        bins,
-        found.packed,
-        (n_fft, found.points, int(found.packed), size, real_size, CHUNK // size, VECTOR_BYTES),
-        (*common, address_of(found.forward), address_of(found.split_forward)),
-        (*common, address_of(found.backward), address_of(found.split_backward)),
-        (lanes * frame_bytes, found.scratch, temporary, lanes * row_bytes),
-        (lanes * row_bytes, found.scratch, lanes * frame_bytes),
-        frame_bytes,
-        row_bytes,
-        found,
-    )
-
-
-def compiled(n_fft: int) -> bool:
-    """Whether compiled kernels transform frames of ``n_fft`` samples; NumPy transforms the others."""
-    return setting(n_fft, "float32", "float32") is not None
-
-
-def aligned_rows(x: Array) -> Array:
-    """``x [..., T]`` as ``[rows, T]``, aligned; a view where its strides allow."""
-    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    return rows if rows.flags.aligned else rows.copy()
-
-
-def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, tuple[int, int, int]]:
-    """An array of ``shape [..., N, values]`` to write to, and its bytes a row, a value and a frame.
-
-    It is ``out`` if a frame's values, or a value's frames, lie side by side there.
-    """
-    made = out if out is not None and _takes_rows(out) else np.empty(shape, kind)
-    row_bytes = made.strides[-3] if made.ndim > 2 else 0
-    return advised(made), (row_bytes, made.strides[-1], made.strides[-2])
-
-
-def _takes_rows(out: Array) -> bool:
-    """Whether the kernels can write to ``out``: side by side in one of its last axes, the others evenly spaced."""
-    if not out.size or out.itemsize not in out.strides[-2:]:
-        return False
-    lead = zip(out.shape[1:-2], out.strides[:-3], out.strides[1:-2], strict=True)
-    return all(stride == count * inner for count, stride, inner in lead)
 
 
 def _analyse(
@@ -121,7 +35,7 @@ def _analyse(
     out: Array,
     precise: bool = False,
     frames: int = 0,
-    inverse: Inverse = _UNDIVIDED,
+    inverse: Inverse = UNDIVIDED,
 ) -> bool:
     """One-sided spectra of ``x [..., T]`` to ``out [..., N, F]``, contiguous; False where NumPy has to do it."""
     stored = NAMES[x.dtype]
@@ -243,7 +157,7 @@ def istft_adjoint(
     direct = onesided and out.flags.c_contiguous
     half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
     framing = Framing(n_fft, hop_length, left)
-    divided = _inverse_envelope(window, hop_length, frames, NAMES[g.dtype])
+    divided = inverse_envelope(window, hop_length, frames, NAMES[g.dtype])
     # a bin between the edges stands for itself and for its mirror image
     if not _analyse(g, window, framing, 2 * scale / n_fft, 0.5, half, frames=frames, inverse=divided.at()):
         fallback.istft_adjoint(g, window, framing, scale, half)
@@ -251,35 +165,6 @@ def istft_adjoint(
         out[..., :bins] = half
         out[..., bins:] = 0
     return out
-
-
-class _Divided(NamedTuple):
-    """The inverse envelope of so many frames that all others repeat some of theirs."""
-
-    factors: Array
-    covering: int
-    compact: int
-
-    def at(self) -> Inverse:
-        return (address_of(self.factors), self.covering, self.compact)
-
-
-def _inverse_envelope(
-    window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR
-) -> _Divided:
-    covering = -(-window.size // hop_length)
-    compact = min(frames, 3 * covering)
-    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real, floor)
-
-
-@functools.lru_cache(maxsize=32)
-def _cached_inverse_envelope(
-    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str, floor: float
-) -> _Divided:
-    samples = np.frombuffer(window, kind)
-    total = overlap_length(compact, samples.size, hop_length)
-    inverse = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor)
-    return _Divided(inverse.astype(real), covering, compact)
 
 
 def _synthesise(
@@ -368,7 +253,7 @@ def istft(
     covered = max(0, min(length, overlap_length(frames, n_fft, hop_length) - left))
     kept = target[..., :covered]
     if covered:
-        divided = _inverse_envelope(window, hop_length, frames, real, floor)
+        divided = inverse_envelope(window, hop_length, frames, real, floor)
         factor, span = scale / n_fft, (left, left + covered)
         if not _synthesise(half, window, hop_length, factor, 1.0, *span, divided.at(), kept, precise):
             fallback.istft(half, window, Framing(n_fft, hop_length, left), scale, kept, floor)
@@ -409,7 +294,7 @@ def stft_adjoint(
         end = max(low, min(high, covered))
         result[..., end - low :] = 0
         here = result[..., : end - low]
-        if end > low and not _synthesise(g, window, hop_length, 0.5 * scale, 2.0, low, end, _UNDIVIDED, here):
+        if end > low and not _synthesise(g, window, hop_length, 0.5 * scale, 2.0, low, end, UNDIVIDED, here):
             fallback.stft_adjoint(g, window * scale, hop_length, low, here)
         return result
 

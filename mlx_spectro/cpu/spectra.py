@@ -14,10 +14,11 @@ from . import fallback
 from .banks import NO_BANK, sparse
 from .descriptors import BANDWIDTH, CENTROID, CONTRAST, FLATNESS, ROLLOFF
 from .frames import PAD_MODES
-from .host import NAMES, Setting, aligned_rows, ready, setting
 from .measures import DECIBEL, LINEAR, LOG, measured_frames, projected_frames
 from .memory import address_of, padded, workspace
 from .pool import share
+from .rows import aligned_rows, ready
+from .setting import NAMES, Setting, setting
 from .vector import CHUNK, VECTOR_BYTES
 from .wanted import Wanted
 

@@ -11,9 +11,10 @@ from mlx_spectro.geometry import Framing
 
 from .frames import PAD_MODES
 from .framewise import CROSSINGS, ENERGY, counted_frames
-from .host import NAMES, aligned_rows, setting
 from .memory import address_of, padded, workspace
 from .pool import share
+from .rows import aligned_rows
+from .setting import NAMES, setting
 from .vector import CHUNK, VECTOR_BYTES
 
 Array = npt.NDArray[Any]

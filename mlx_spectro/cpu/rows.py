@@ -1,0 +1,36 @@
+"""Arrays as the compiled kernels take and fill them: aligned rows, and results in either memory order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .memory import advised
+
+Array = npt.NDArray[Any]
+
+
+def aligned_rows(x: Array) -> Array:
+    """``x [..., T]`` as ``[rows, T]``, aligned; a view where its strides allow."""
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return rows if rows.flags.aligned else rows.copy()
+
+
+def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, tuple[int, int, int]]:
+    """An array of ``shape [..., N, values]`` to write to, and its bytes a row, a value and a frame.
+
+    It is ``out`` if a frame's values, or a value's frames, lie side by side there.
+    """
+    made = out if out is not None and _takes_rows(out) else np.empty(shape, kind)
+    row_bytes = made.strides[-3] if made.ndim > 2 else 0
+    return advised(made), (row_bytes, made.strides[-1], made.strides[-2])
+
+
+def _takes_rows(out: Array) -> bool:
+    """Whether the kernels can write to ``out``: side by side in one of its last axes, the others evenly spaced."""
+    if not out.size or out.itemsize not in out.strides[-2:]:
+        return False
+    lead = zip(out.shape[1:-2], out.strides[:-3], out.strides[1:-2], strict=True)
+    return all(stride == count * inner for count, stride, inner in lead)
