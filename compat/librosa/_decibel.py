@@ -18,7 +18,7 @@ from ._serving import REJECTED, Array, array_reason, engine_reason, faster_reaso
 
 # from librosa 1.0 on, each spectrum of several has a maximum of its own
 _BY_SPECTRUM = "axes" in inspect.signature(librosa.power_to_db).parameters
-_LEAST = 4000
+_LEAST = 100_000
 
 
 def _axes(axes: Any, ndim: int) -> Any:
