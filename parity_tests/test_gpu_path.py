@@ -127,3 +127,16 @@ def test_norm_is_not_fused_where_the_environment_says_so(monkeypatch: pytest.Mon
     OnCpu.calls = 0
     close(function(noise(2, 300)), fused)
     assert OnCpu.calls == 0
+
+
+def test_the_environment_sets_the_threads_of_a_threadgroup(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = transform().stft(noise(2, 300))
+    for value, threads in (("64", 64), ("stft:256", 256), ("istft:32, stft:64", 64), ("istft:64", 128)):
+        monkeypatch.setenv("SPEC_MLX_TGX", value)
+        assert plan.told("stft").threads == threads
+        operations._stft.cache_clear()
+        close(transform().stft(noise(2, 300)), expected)
+    for wrong in ("many", "stft:", "0", "4096"):
+        monkeypatch.setenv("SPEC_MLX_TGX", wrong)
+        with pytest.raises(ValueError, match="SPEC_MLX_TGX"):
+            plan.told("stft")

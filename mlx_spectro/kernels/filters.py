@@ -12,7 +12,7 @@ import numpy.typing as npt
 from . import forward
 from .dialect import Kernel, Launch
 from .forward import _VALUES, Ending
-from .plan import DEFAULT, Geometry, Plan, plan
+from .plan import Geometry, Plan, plan, told
 
 Magnitudes = Literal["magnitude", "power"]
 
@@ -130,7 +130,7 @@ def launch(
     geometry: Geometry | None = None,
 ) -> Launch:
     """Filtered spectrograms ``[rows, frames, filters]`` of signals ``[rows, length]``; see :func:`.forward.launch`."""
-    threads, steps = geometry or DEFAULT
+    threads, steps = geometry or told("filterbank")
     chosen, built = kernel(n_fft, kind, threads)
     grid, scalars = forward.over_frames(
         chosen, rows, length, frames, hop_length=hop_length, left=left, pad_mode=pad_mode, scale=scale, steps=steps

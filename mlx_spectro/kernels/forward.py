@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
-from .plan import DEFAULT, SHARED_BYTES, Geometry, Plan, plan
+from .plan import SHARED_BYTES, Geometry, Plan, plan, told
 
 Kind = Literal["complex", "magnitude", "power"]
 Layout = Literal["bnf", "bfn"]
@@ -273,7 +273,7 @@ def launch(
         divided: Divide the samples by the windows' envelope before.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps = geometry or DEFAULT
+    threads, steps = geometry or told("stft")
     chosen, built = kernel(n_fft, kind, layout, divided, threads)
     framing: dict[str, Any] = {
         "hop_length": hop_length,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
 from .forward import EVEN, ODD, PAD_MODES
-from .plan import DEFAULT, SHARED_BYTES, Geometry, Plan, plan
+from .plan import SHARED_BYTES, Geometry, Plan, plan, told
 
 _SCALARS = {
     "rows": "k_long",
@@ -360,7 +360,7 @@ def launch(
         pad_mode: Where sums over ``wanted.first`` samples before and ``right`` samples after ``wanted`` are added.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps = geometry or DEFAULT
+    threads, steps = geometry or told("istft")
     chosen, built = kernel(n_fft, divided, threads)
     cover = -(-n_fft // hop_length)
     if not steps:

@@ -8,6 +8,7 @@ passes only.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -39,6 +40,27 @@ class Geometry(NamedTuple):
 
 
 DEFAULT = Geometry()
+
+
+def told(kernel: str) -> Geometry:
+    """What ``SPEC_MLX_TGX`` asks for, ``"256"`` or ``"istft:256"``, several apart by commas; else the default.
+
+    Raises:
+        ValueError: a value of another form.
+    """
+    return _told(os.environ.get("SPEC_MLX_TGX", ""), kernel)
+
+
+@functools.cache
+def _told(value: str, kernel: str) -> Geometry:
+    found = DEFAULT
+    for part in filter(None, value.split(",")):
+        name, _, threads = part.strip().rpartition(":")
+        if not threads.isdigit() or not 0 < int(threads) <= MOST_THREADS:
+            raise ValueError(f"SPEC_MLX_TGX must be threads or kernel:threads, at most {MOST_THREADS}, got {value!r}")
+        if name in ("", kernel):
+            found = Geometry(int(threads))
+    return found
 
 
 class Plan(NamedTuple):
