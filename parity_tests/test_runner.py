@@ -122,6 +122,8 @@ class TestAsPythonRunsIt:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # who runs the tests in the background may have them ignore Ctrl-C, and so their children
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
