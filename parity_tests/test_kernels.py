@@ -12,8 +12,8 @@ from mlx_spectro.kernels import filters, forward, inverse, overlap, projection
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
+from .case import pairwise
 from .kernel_host import host, reference
-from .kernel_host.pairwise import pairwise
 from .measure import FLOOR, SLACK, Tally
 
 pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
@@ -78,17 +78,19 @@ def of_size(cases: list[dict[str, Any]], size: int) -> Iterator[dict[str, Any]]:
     return (case for case in cases if case["size"] == size)
 
 
-FORWARD = pairwise(
-    size=SIZES,
-    hop=("one", "odd", "quarter", "whole", "beyond"),
-    padding=("none", "centred", "uneven"),
-    mode=MODES,
-    ending=[(kind, layout) for kind in ("complex", "magnitude", "power") for layout in ("bnf", "bfn")],
-    frames=(1, 7),
-    rows=(1, 3),
-    order=ORDERS,
-    threads=(64, 128, 256),
-    steps=(1, 3),
+FORWARD = list(
+    pairwise(
+        size=SIZES,
+        hop=("one", "odd", "quarter", "whole", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        ending=[(kind, layout) for kind in ("complex", "magnitude", "power") for layout in ("bnf", "bfn")],
+        frames=(1, 7),
+        rows=(1, 3),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 3),
+    )
 )
 
 
@@ -121,16 +123,18 @@ def test_stft_kernel_is_accurate_and_clean(size: int) -> None:
     errors.check()
 
 
-INVERSE = pairwise(
-    size=SIZES,
-    hop=("least", "odd", "quarter", "half", "whole", "beyond"),
-    left=("none", "centred", "all but one"),
-    length=("natural", "short", "long"),
-    frames=(1, 9),
-    rows=(1, 2),
-    order=ORDERS,
-    threads=(64, 128, 256),
-    steps=(1, 5),
+INVERSE = list(
+    pairwise(
+        size=SIZES,
+        hop=("least", "odd", "quarter", "half", "whole", "beyond"),
+        left=("none", "centred", "all but one"),
+        length=("natural", "short", "long"),
+        frames=(1, 9),
+        rows=(1, 2),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 5),
+    )
 )
 
 
@@ -164,15 +168,17 @@ def test_istft_kernel_is_accurate_and_clean(size: int) -> None:
     errors.check()
 
 
-ADJOINT = pairwise(
-    size=SIZES,
-    hop=("least", "odd", "quarter", "beyond"),
-    padding=("none", "centred", "uneven"),
-    mode=MODES,
-    frames=(1, 6),
-    rows=(1, 4),
-    order=ORDERS,
-    threads=(128, 256),
+ADJOINT = list(
+    pairwise(
+        size=SIZES,
+        hop=("least", "odd", "quarter", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        frames=(1, 6),
+        rows=(1, 4),
+        order=ORDERS,
+        threads=(128, 256),
+    )
 )
 
 
@@ -264,18 +270,20 @@ def test_every_small_frame_has_a_plan_that_works() -> None:
     errors.check()
 
 
-FILTERED = pairwise(
-    size=(16, 60, 256, 400, 441, 512, 1024, 2048, 8192),
-    hop=("odd", "quarter", "whole"),
-    mode=MODES,
-    kind=("magnitude", "power"),
-    ending=range(4),
-    count=(1, 13, 80),
-    frames=(1, 7),
-    rows=(1, 3),
-    order=ORDERS,
-    threads=(64, 128, 256),
-    steps=(1, 3),
+FILTERED = list(
+    pairwise(
+        size=(16, 60, 256, 400, 441, 512, 1024, 2048, 8192),
+        hop=("odd", "quarter", "whole"),
+        mode=MODES,
+        kind=("magnitude", "power"),
+        ending=range(4),
+        count=(1, 13, 80),
+        frames=(1, 7),
+        rows=(1, 3),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 3),
+    )
 )
 
 
