@@ -28,38 +28,26 @@ def _by_rows(x: mx.array, axes: int, function: Callable[[mx.array], mx.array]) -
     return y.reshape(*lead, *y.shape[1:])
 
 
-def _padding(framing: Framing, scale: float) -> dict[str, Any]:
-    return {
-        "hop_length": framing.hop_length,
-        "left": framing.left,
-        "right": framing.right,
-        "pad_mode": framing.pad_mode,
-        "scale": scale,
-    }
-
-
-def _cut(framing: Framing, scale: float) -> dict[str, Any]:
-    return {"hop_length": framing.hop_length, "left": framing.left, "scale": scale}
-
-
 def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
     """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
-    return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, **_padding(framing, scale)))
+    return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, scale=scale, **framing.padding))
 
 
 def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Transpose of :func:`stft`."""
-    return _by_rows(g, 2, lambda rows: kernels.stft_adjoint(rows, window, length=length, **_padding(framing, scale)))
+    return _by_rows(
+        g, 2, lambda rows: kernels.stft_adjoint(rows, window, length=length, scale=scale, **framing.padding)
+    )
 
 
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
-    return _by_rows(z, 2, lambda rows: kernels.istft(rows, window, length=length, **_cut(framing, scale)))
+    return _by_rows(z, 2, lambda rows: kernels.istft(rows, window, length=length, scale=scale, **framing.cut))
 
 
 def synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, scale: float) -> mx.array:
     """Audio ``[..., length]`` of inverse transforms ``[..., N, n_fft]``: windowed, overlapped, over the envelope."""
-    options = {**_cut(framing, scale), "length": length, "weigh": True, "divide": True}
+    options = {**framing.cut, "scale": scale, "length": length, "weigh": True, "divide": True}
     return _by_rows(frames, 2, lambda rows: kernels.overlap_add(rows, window, **options))
 
 
@@ -71,7 +59,7 @@ def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
 
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
     """Transpose of :func:`istft`."""
-    return _by_rows(g, 1, lambda rows: kernels.istft_adjoint(rows, window, frames=frames, **_cut(framing, scale)))
+    return _by_rows(g, 1, lambda rows: kernels.istft_adjoint(rows, window, frames=frames, scale=scale, **framing.cut))
 
 
 @functools.lru_cache(maxsize=128)
@@ -112,7 +100,12 @@ def filterbank(
     """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power."""
     if power not in (1.0, 2.0):
         return None
-    options = {**_padding(framing, scale), "kind": "power" if power == 2.0 else "magnitude", "ending": _ended(ending)}
+    options = {
+        **framing.padding,
+        "scale": scale,
+        "kind": "power" if power == 2.0 else "magnitude",
+        "ending": _ended(ending),
+    }
     table, filters = _table(_ByIdentity(bank)), bank.shape[1]
     return _by_rows(x, 1, lambda rows: kernels.filterbank(rows, window, table, filters=filters, **options))
 
@@ -138,5 +131,5 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, p
     """Magnitudes ``[..., N, F]`` to ``power``; None where no kernel ends in them."""
     if power not in (1.0, 2.0):
         return None
-    options = {**_padding(framing, scale), "kind": "power" if power == 2.0 else "magnitude"}
+    options = {**framing.padding, "scale": scale, "kind": "power" if power == 2.0 else "magnitude"}
     return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, **options))

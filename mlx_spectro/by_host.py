@@ -51,20 +51,12 @@ def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
     return y
 
 
-def _cut(framing: Framing) -> dict[str, Any]:
-    return {"hop_length": framing.hop_length, "left": framing.left}
-
-
-def _padding(framing: Framing) -> dict[str, Any]:
-    return {**_cut(framing), "right": framing.right, "pad_mode": framing.pad_mode}
-
-
 def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
     """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
     if is_traced(x):
         return plain.stft(x, window, framing, scale=scale)
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
-    options = {**_padding(framing), "scale": scale}
+    options = {**framing.padding, "scale": scale}
     return _filled(shape, mx.complex64, lambda out: cpu.stft(_seen(x), _seen(window), out=out, **options))
 
 
@@ -73,7 +65,7 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
     if is_traced(g):
         silence = mx.zeros((*g.shape[:-2], length))
         return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
-    options = {**_padding(framing), "scale": scale, "length": length}
+    options = {**framing.padding, "scale": scale, "length": length}
     shape = (*g.shape[:-2], length)
     return _filled(shape, mx.float32, lambda out: cpu.stft_adjoint(_seen(g), _seen(window), out=out, **options))
 
@@ -82,7 +74,7 @@ def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
     if is_traced(z):
         return plain.istft(z, window, framing, length, scale=scale)
-    options = {**_cut(framing), "scale": scale, "length": length}
+    options = {**framing.cut, "scale": scale, "length": length}
     shape = (*z.shape[:-2], length)
     return _filled(shape, mx.float32, lambda out: cpu.istft(_seen(z), _seen(window), out=out, **options))
 
@@ -93,7 +85,7 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
     if is_traced(g):
         nothing = mx.zeros(shape, mx.complex64)
         return mx.vjp(lambda z: plain.istft(z, window, framing, g.shape[-1], scale=scale), [nothing], [g])[1][0]
-    options = {**_cut(framing), "scale": scale, "frames": frames}
+    options = {**framing.cut, "scale": scale, "frames": frames}
     return _filled(shape, mx.complex64, lambda out: cpu.istft_adjoint(_seen(g), _seen(window), out=out, **options))
 
 
@@ -102,7 +94,7 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, p
     if is_traced(x):
         return None
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
-    options = {**_padding(framing), "scale": scale, "power": power}
+    options = {**framing.padding, "scale": scale, "power": power}
     return _filled(shape, mx.float32, lambda out: cpu.spectrogram(_seen(x), _seen(window), out=out, **options))
 
 
@@ -113,7 +105,7 @@ def filterbank(
     if is_traced(x):
         return None
     shape = (*x.shape[:-1], bank.shape[1], framing.frames(x.shape[-1]))
-    options = {**_padding(framing), "scale": scale, "power": power, "ending": ending}
+    options = {**framing.padding, "scale": scale, "power": power, "ending": ending}
 
     def fill(out: npt.NDArray[Any]) -> None:
         cpu.filterbank(_seen(x), _seen(window), _seen(bank), out=out.swapaxes(-1, -2), **options)
@@ -142,7 +134,7 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted
     """Descriptors ``[..., rows, N]`` of audio ``[..., T]``; None inside a transformation."""
     if is_traced(x):
         return None
-    found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **_padding(framing))
+    found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **framing.padding)
     return _rows(found, wanted.names)
 
 
@@ -156,4 +148,4 @@ def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
     if is_traced(x):
         return None
     function = cpu.frame_energy if name == "energy" else cpu.frame_crossings
-    return mx.array(function(_seen(x), frame_length=framing.n_fft, **_padding(framing)))
+    return mx.array(function(_seen(x), frame_length=framing.n_fft, **framing.padding))

@@ -7,6 +7,7 @@ gradient its transpose, and a batch axis is one more leading axis. A fused opera
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -33,6 +34,19 @@ def _serving(n_fft: int) -> ModuleType | None:
     """The module whose kernels serve here, None for plain ops."""
     module = _KERNELS.get(backend.preferred())
     return module if module is not None and module.serves(n_fft) else None
+
+
+def _whole(by_kernels: Callable[[mx.array], mx.array | None], parts: Operator) -> Operator:
+    """``by_kernels``, with the derivatives of ``parts``, which serves where it gives None."""
+    return fused(_or(by_kernels, parts), parts)
+
+
+def _or(by_kernels: Callable[[mx.array], mx.array | None], parts: Operator) -> Operator:
+    def forward(x: mx.array) -> mx.array:
+        y = by_kernels(x)
+        return parts(x) if y is None else y
+
+    return forward
 
 
 def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
@@ -63,16 +77,16 @@ def istft(
 ) -> mx.array:
     """:func:`mlx_spectro.stft.istft`."""
     by = _serving(framing.n_fft)
+    half = z if onesided else z[..., : framing.n_fft // 2 + 1]
     if by is None and backend.preferred() == "gpu" and _fuses_norm():
-        half = z if onesided else z[..., : framing.n_fft // 2 + 1]
         return _synthesis(plain.inverse_frames(half, framing.n_fft), window, framing, length, scale)
     if by is None:
-        return plain.istft(z, window, framing, length, scale=scale, onesided=onesided)
+        return plain.istft(half, window, framing, length, scale=scale)
     operator = linear(
         lambda z: by.istft(z, window, framing, scale, length),
         lambda g, shape: by.istft_adjoint(g, window, framing, scale, shape[-2]),
     )
-    return operator(z if onesided else z[..., : framing.n_fft // 2 + 1])
+    return operator(half)
 
 
 def _fuses_norm() -> bool:
@@ -99,10 +113,7 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float
     if by is None:
         return parts(x)
 
-    def forward(x: mx.array) -> mx.array:
-        whole = by.spectrogram(x, window, framing, scale, power)
-        return parts(x) if whole is None else whole
-
+    forward = _or(lambda x: by.spectrogram(x, window, framing, scale, power), parts)
     if power != 2:
         return fused(forward, parts)(x)
     transform = _analysis(by, window, framing, scale)
@@ -134,11 +145,7 @@ def filterbank(
     if by is None:
         return parts(x)
 
-    def forward(x: mx.array) -> mx.array:
-        whole = by.filterbank(x, window, framing, scale, power, bank, ending)
-        return parts(x) if whole is None else whole
-
-    return fused(forward, parts)(x)
+    return _whole(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)(x)
 
 
 def ended(x: mx.array, ending: Ending) -> mx.array:
@@ -160,10 +167,10 @@ def _projection(bank: mx.array, transposed: bool) -> Operator:
     """The product with ``bank`` or its transpose, and, as its own transpose, the other one."""
     by = _KERNELS.get(backend.preferred())
 
-    def forward(x: mx.array) -> mx.array:
-        y = None if by is None else by.project(x, bank, transposed=transposed)
-        return plain.product(x, bank.T if transposed else bank) if y is None else y
+    def parts(x: mx.array) -> mx.array:
+        return plain.product(x, bank.T if transposed else bank)
 
+    forward = parts if by is None else _or(lambda x: by.project(x, bank, transposed=transposed), parts)
     return linear(forward, lambda g, _: _projection(bank, not transposed)(g))
 
 
@@ -176,11 +183,7 @@ def project_clipped(x_db: mx.array, bank: mx.array, top_db: float | None) -> mx.
     if backend.preferred() != "gpu" or top_db is None:
         return parts(x_db)
 
-    def forward(x_db: mx.array) -> mx.array:
-        whole = by_gpu.project(x_db, bank, top_db=top_db)
-        return parts(x_db) if whole is None else whole
-
-    return fused(forward, parts)(x_db)
+    return _whole(lambda x_db: by_gpu.project(x_db, bank, top_db=top_db), parts)(x_db)
 
 
 def project_squares(s: mx.array, bank: mx.array) -> mx.array:
@@ -189,11 +192,8 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     def parts(s: mx.array) -> mx.array:
         return project(mx.square(s), bank)
 
-    def forward(s: mx.array) -> mx.array:
-        whole = by_host.project(s, bank, squared=True)
-        return parts(s) if whole is None else whole
-
-    return fused(forward, parts)(s) if backend.preferred() == "host" else parts(s)
+    by_kernels = _whole(lambda s: by_host.project(s, bank, squared=True), parts)
+    return by_kernels(s) if backend.preferred() == "host" else parts(s)
 
 
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:
@@ -203,32 +203,23 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, ro
     def parts(x: mx.array) -> mx.array:
         return rows_of(spectrogram(x, window, framing))
 
-    def forward(x: mx.array) -> mx.array:
-        whole = by_host.describe(x, window, framing, wanted)
-        return parts(x) if whole is None else whole
-
-    return fused(forward, parts)(x) if backend.preferred() == "host" and wanted.in_kernels else parts(x)
+    by_kernels = _whole(lambda x: by_host.describe(x, window, framing, wanted), parts)
+    return by_kernels(x) if backend.preferred() == "host" and wanted.in_kernels else parts(x)
 
 
 def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``: ``rows_of`` them."""
 
-    def forward(s: mx.array) -> mx.array:
-        whole = by_host.describe_given(s, wanted)
-        return rows_of(s) if whole is None else whole
-
-    return fused(forward, rows_of)(s) if backend.preferred() == "host" and wanted.in_kernels else rows_of(s)
+    by_kernels = _whole(lambda s: by_host.describe_given(s, wanted), rows_of)
+    return by_kernels(s) if backend.preferred() == "host" and wanted.in_kernels else rows_of(s)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) -> mx.array:
     """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
     framing.check(x.shape[-1])
 
-    def forward(x: mx.array) -> mx.array:
-        whole = by_host.frame_number(x, framing, name)
-        return number_of(x) if whole is None else whole
-
-    return fused(forward, number_of)(x) if backend.preferred() == "host" else number_of(x)
+    by_kernels = _whole(lambda x: by_host.frame_number(x, framing, name), number_of)
+    return by_kernels(x) if backend.preferred() == "host" else number_of(x)
 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:

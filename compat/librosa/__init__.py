@@ -3,11 +3,9 @@
 import importlib
 
 from .. import proxy
-from ._decibel import amplitude_to_db, db_to_amplitude, db_to_power, power_to_db
-from ._spectrum import istft, magphase, stft
+from ._core import OURS
 
-CORE = (amplitude_to_db, db_to_amplitude, db_to_power, istft, magphase, power_to_db, stft)
-proxy.stand_in(__name__, "librosa", CORE)
+proxy.stand_in(__name__, "librosa", OURS)
 # after the stand-in has taken this module's place, so that it is the one that gets them as attributes
 for _name in ("core", "feature", "filters", "onset"):
     importlib.import_module(f".{_name}", __name__)

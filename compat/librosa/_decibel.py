@@ -19,6 +19,8 @@ from ._serving import REJECTED, Array, array_reason, engine_reason, faster_reaso
 # from librosa 1.0 on, each spectrum of several has a maximum of its own
 _BY_SPECTRUM = "axes" in inspect.signature(librosa.power_to_db).parameters
 _LEAST = 100_000
+# what librosa's own features make of power, as what follows a filterbank
+DECIBEL = ("db", 10.0, 1e-10, 1.0)
 
 
 def _axes(axes: Any, ndim: int) -> Any:

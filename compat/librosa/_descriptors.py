@@ -11,10 +11,8 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
-from ._decibel import clipped
-from ._serving import REJECTED, Analysis, Array, analysis, is_int, is_number, magnitudes_reason, serves
-
-_CONTRAST_DECIBEL = ("db", 10.0, 1e-10, 1.0)
+from ._decibel import DECIBEL, clipped
+from ._serving import REJECTED, Analysis, Array, is_int, is_number, serves, source_of
 
 
 class Described(NamedTuple):
@@ -53,20 +51,13 @@ def described(
     """What librosa's arguments ask for, or why we cannot serve it."""
     if not is_number(sr):
         return REJECTED
-    if S is None:
-        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
-        if isinstance(found, str):
-            return found
-        source: Analysis | Array = found
-        bins = int(n_fft) // 2 + 1
-    else:
-        reason = magnitudes_reason(S)
-        if reason:
-            return reason
-        source, bins = S, S.shape[-2]
-        n_fft = n_fft if is_int(n_fft, 1) and n_fft // 2 + 1 == bins else 2 * (bins - 1)
+    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    source, length = found
+    bins = length // 2 + 1
     if freq is None:
-        return Described(source, np.arange(bins) * (float(sr) / n_fft))
+        return Described(source, np.arange(bins) * (float(sr) / length))
     if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype.kind != "f":
         return "frequencies of a shape that is not ours"
     rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0
@@ -199,7 +190,7 @@ def spectral_contrast(
         if linear:
             return peak - valley
         over, under = (
-            clipped(cpu.project(values.swapaxes(-1, -2), ending=_CONTRAST_DECIBEL).swapaxes(-1, -2), 80.0)
+            clipped(cpu.project(values.swapaxes(-1, -2), ending=DECIBEL).swapaxes(-1, -2), 80.0)
             for values in (peak, valley)
         )
         return np.ascontiguousarray(over - under)

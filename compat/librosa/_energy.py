@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from mlx_spectro import cpu
-from mlx_spectro.geometry import Framing
 
 from .. import limits
 from ..dispatch import Plan
@@ -22,16 +21,6 @@ from ._serving import (
     magnitudes_reason,
     serves,
 )
-
-
-def _options(framing: Framing) -> dict[str, Any]:
-    return {
-        "frame_length": framing.n_fft,
-        "hop_length": framing.hop_length,
-        "left": framing.left,
-        "right": framing.right,
-        "pad_mode": framing.pad_mode,
-    }
 
 
 @serves("librosa.feature.rms", limits.of_single(limits.sums))
@@ -58,7 +47,7 @@ def rms(
 
     def work() -> Array:
         audio = y.astype(np.result_type(y, dtype), copy=False)
-        energy = cpu.frame_energy(audio, **_options(framing))
+        energy = cpu.frame_energy(audio, frame_length=framing.n_fft, **framing.padding)
         return np.sqrt(energy / frame_length)[..., None, :].astype(dtype, copy=False)
 
     return work
@@ -100,7 +89,7 @@ def zero_crossing_rate(
     threshold = float(kwargs.get("threshold", 1e-10))
 
     def work() -> Array:
-        found = cpu.frame_crossings(y, zero=threshold, **_options(framing))
+        found = cpu.frame_crossings(y, frame_length=framing.n_fft, zero=threshold, **framing.padding)
         return np.array((found.astype(np.float64) / frame_length)[..., None, :])
 
     return work

@@ -12,26 +12,24 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
-from ._decibel import clipped
+from ._decibel import DECIBEL, clipped
 from ._designs import chroma_filters, mel_filters
 from ._serving import (
     REJECTED,
     Analysis,
     Array,
-    analysis,
     array_reason,
     engine_reason,
     is_int,
     is_number,
-    magnitudes_reason,
     serves,
+    source_of,
     transposed,
 )
 
 _normalize, _pitch_tuning = librosa.util.normalize, librosa.pitch_tuning
 _MEL_OPTIONS = frozenset(("n_mels", "fmin", "fmax", "htk", "norm", "dtype"))
 _CHROMA_OPTIONS = frozenset(("ctroct", "octwidth", "norm", "base_c", "dtype"))
-_DECIBEL = ("db", 10.0, 1e-10, 1.0)
 
 
 class Filtered:
@@ -62,21 +60,7 @@ class Filtered:
 
     def decibels(self) -> Array:
         """Filtered values ``[..., filters, N]`` as power_to_db makes them, at most 80 dB below their maximum."""
-        return clipped(self.fill(self.filters_first(), _DECIBEL).swapaxes(-1, -2), 80.0)
-
-
-def _power_spectrogram(
-    y: Any, S: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
-) -> tuple[Analysis | Array, int] | str:
-    """What is filtered, and its transform length as librosa takes it."""
-    if S is None:
-        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
-        return found if isinstance(found, str) else (found, int(n_fft))
-    reason = magnitudes_reason(S)
-    if reason:
-        return reason
-    fits = is_int(n_fft, 1) and n_fft // 2 + 1 == S.shape[-2]
-    return S, int(n_fft) if fits else 2 * (S.shape[-2] - 1)
+        return clipped(self.fill(self.filters_first(), DECIBEL).swapaxes(-1, -2), 80.0)
 
 
 def mel_plan(
@@ -97,7 +81,7 @@ def mel_plan(
         return REJECTED
     if kwargs.get("dtype", np.float32) is not np.float32:
         return "filters of another dtype"
-    found = _power_spectrogram(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
     source, length = found
@@ -212,7 +196,7 @@ def chroma_stft(
         return REJECTED
     if kwargs.get("dtype", np.float32) is not np.float32:
         return "filters of another dtype"
-    found = _power_spectrogram(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
     source, length = found

@@ -131,14 +131,7 @@ class Analysis(NamedTuple):
     @property
     def options(self) -> dict[str, Any]:
         """What the host kernels take, float32 audio in double precision."""
-        framing = self.framing
-        return {
-            "hop_length": framing.hop_length,
-            "left": framing.left,
-            "right": framing.right,
-            "pad_mode": framing.pad_mode,
-            "precise": self.y.dtype == np.float32,
-        }
+        return {**self.framing.padding, "precise": self.y.dtype == np.float32}
 
     def power_spectrogram(self) -> Array:
         """Squared magnitudes ``[..., F, N]``, a frame's bins side by side."""
@@ -204,6 +197,28 @@ def magnitudes_reason(s: Any) -> str:
         return reason or REJECTED
     smallest, largest = s.min(), s.max()
     return "" if smallest >= 0 and np.isfinite(largest) else "values that are negative or not finite"
+
+
+def source_of(
+    y: Any, S: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
+) -> tuple[Analysis | Array, int] | str:
+    """The spectrogram of ``y``, or ``S`` if given, and its transform length as librosa takes it; or why we cannot."""
+    if S is None:
+        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+        return found if isinstance(found, str) else (found, int(n_fft))
+    reason = magnitudes_reason(S)
+    if reason:
+        return reason
+    fits = is_int(n_fft, 1) and n_fft // 2 + 1 == S.shape[-2]
+    return S, int(n_fft) if fits else 2 * (S.shape[-2] - 1)
+
+
+def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Array | None) -> str:
+    """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``."""
+    if dtype is not None and np.dtype(dtype) != natural:
+        return f"a result of dtype {np.dtype(dtype)}"
+    fits = out is None or (out.shape == shape and out.dtype == natural)
+    return "" if fits else "memory of another shape or dtype"
 
 
 def transposed(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -21,6 +21,7 @@ from ._serving import (
     faster_reason,
     is_int,
     is_number,
+    result_reason,
     serves,
     window_of,
 )
@@ -43,11 +44,10 @@ def stft(
     if isinstance(found, str):
         return found
     natural = np.result_type(y, np.complex64)
-    if dtype is not None and np.dtype(dtype) != natural:
-        return f"a result of dtype {np.dtype(dtype)}"
     shape = (*y.shape[:-1], n_fft // 2 + 1, found.frames)
-    if out is not None and (out.shape != shape or out.dtype != natural):
-        return "memory of another shape or dtype"
+    reason = result_reason(shape, natural, dtype, out)
+    if reason:
+        return reason
 
     def work() -> Array:
         z = np.empty(shape, natural, order="F") if out is None else out
@@ -100,10 +100,9 @@ def istft(
         return "a window that is not real"
     natural = np.dtype(z.real.dtype)
     shape = (*z.shape[:-2], samples)
-    if dtype is not None and np.dtype(dtype) != natural:
-        return f"a result of dtype {np.dtype(dtype)}"
-    if out is not None and (out.shape != shape or out.dtype != natural):
-        return "memory of another shape or dtype"
+    reason = result_reason(shape, natural, dtype, out)
+    if reason:
+        return reason
 
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
