@@ -84,13 +84,16 @@ def for_host_arrays() -> Implementation:
 
 
 def compiled(function: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
-    """``function`` compiled by MLX, or itself where host kernels serve it: inside ``mx.compile`` they cannot."""
+    """``function`` compiled by MLX, or itself where kernels serve it.
+
+    ``mx.compile`` would keep host kernels out, and calls of GPU kernels are recorded.
+    """
     import mlx.core as mx
 
     traced = mx.compile(function)
 
     def call(x: mx.array) -> mx.array:
-        return function(x) if preferred() == "host" else traced(x)
+        return traced(x) if preferred() == "plain" else function(x)
 
     return call
 

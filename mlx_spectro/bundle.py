@@ -14,6 +14,7 @@ from .cpu import Wanted
 from .decibel import to_decibel
 from .frontend import Compilable, like_input, shared_transform, spectrogram
 from .mel import DB_AMIN, melscale_fbanks
+from .recording import recorded
 from .types import MelNorm, MelScale
 
 FEATURES = (
@@ -107,6 +108,7 @@ class SpectralFeatureTransform(Compilable):
     def _mel_db(self, s: mx.array) -> mx.array:
         return to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)
 
+    @recorded()
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """Features by name, in the order of ``include``: each ``[..., rows, N]`` of audio ``[..., T]``."""
         s = spectrogram(self.spectral, x)
@@ -125,6 +127,7 @@ class SpectralFeatureTransform(Compilable):
         return self.compiled_once("extract", self.extract)
 
 
+@recorded()
 def spectral_features(
     x: mx.array,
     *,

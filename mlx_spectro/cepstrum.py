@@ -12,6 +12,7 @@ import numpy as np
 from . import _check, banks, operators
 from .frontend import Compilable, constant, filterbank, like_input
 from .mel import DB_AMIN, MelSpectrogramTransform
+from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, MelNorm, MelScale
 
 
@@ -103,6 +104,7 @@ class MFCCTransform(Compilable):
         )
         self.dct_mat = liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
 
+    @recorded()
     def mfcc(self, x: mx.array) -> mx.array:
         """Coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; ``[n_mfcc, N]`` of ``[T]``."""
         mel_db = filterbank(self.mel.spectral, x, self.mel.mel_fb, 2.0, ("db", 10.0, DB_AMIN, 1.0))
@@ -118,6 +120,7 @@ class MFCCTransform(Compilable):
         return self.compiled_once("mfcc", self.mfcc)
 
 
+@recorded()
 def mfcc(
     x: mx.array,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import banks
 from .frontend import constant, filterbank, like_input, shared_transform
+from .recording import recorded
 from .sums import root
 
 _TINY = float(np.finfo(np.float32).tiny)
@@ -41,6 +42,7 @@ def normalized(raw: mx.array, norm: float | None) -> mx.array:
     return raw / mx.where(length < _TINY, 1.0, length)
 
 
+@recorded()
 def chroma_stft(
     x: mx.array,
     *,

@@ -15,6 +15,7 @@ from .banks import contrast_bands
 from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import constant, like_input, shared_transform
+from .recording import recorded
 from .sums import mean, root, total
 from .transform import as_audio
 
@@ -116,6 +117,7 @@ def _descriptor(x: mx.array, wanted: Wanted, *parameters: Any) -> mx.array:
     return like_input(x, named(rows, wanted)[wanted.names[0]])
 
 
+@recorded()
 def spectral_centroid(
     x: mx.array,
     *,
@@ -143,6 +145,7 @@ def spectral_centroid(
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
+@recorded()
 def spectral_bandwidth(
     x: mx.array,
     *,
@@ -172,6 +175,7 @@ def spectral_bandwidth(
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
+@recorded()
 def spectral_rolloff(
     x: mx.array,
     *,
@@ -201,6 +205,7 @@ def spectral_rolloff(
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
+@recorded()
 def spectral_contrast(
     x: mx.array,
     *,
@@ -238,6 +243,7 @@ def spectral_contrast(
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
+@recorded()
 def spectral_flatness(
     x: mx.array,
     *,

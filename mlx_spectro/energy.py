@@ -8,6 +8,7 @@ from . import _check, operators
 from .framing import frame
 from .frontend import like_input
 from .geometry import Framing
+from .recording import recorded
 from .sums import root, total
 from .transform import as_audio
 from .types import CenterPadMode
@@ -25,6 +26,7 @@ def _framed(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_m
     return as_audio(x[None] if x.ndim == 1 else x), Framing(frame_length, hop_length, side, side, pad_mode)
 
 
+@recorded()
 def rms(
     x: mx.array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, pad_mode: str = "reflect"
 ) -> mx.array:
@@ -48,6 +50,7 @@ def rms(
     return like_input(x, root(energy / frame_length)[..., None, :])
 
 
+@recorded()
 def zero_crossing_rate(
     x: mx.array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, pad_mode: str = "reflect"
 ) -> mx.array:

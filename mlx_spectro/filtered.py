@@ -13,6 +13,7 @@ from . import _check
 from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import Compilable, constant, filterbank, like_input, shared_transform
 from .mel import DB_AMIN
+from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, FilteredOutputScale, LogMelMode
 
 
@@ -78,6 +79,7 @@ class FilteredSpectrogramTransform(Compilable):
             raise ValueError(f"filterbank axis 0 must have size {bins} or {bins - 1}, got shape {bank.shape}")
         self.filterbank = constant(np.pad(bank, ((0, bins - bank.shape[0]), (0, 0))))
 
+    @recorded()
     def filtered_spectrogram(self, x: mx.array) -> mx.array:
         """Filtered spectrogram ``[..., n_filters, N]`` of audio ``[..., T]``; ``[n_filters, N]`` of ``[T]``."""
         y = mx.swapaxes(filterbank(self.spectral, x, self.filterbank, self.power), -1, -2)

@@ -12,6 +12,7 @@ import numpy as np
 from . import _check, banks, operators
 from .decibel import clip_below_peak, example_axes, packed_axes
 from .frontend import Compilable, constant, filterbank, shared_transform, spectrogram
+from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
 
 # smallest value that a spectrogram in dB tells apart
@@ -136,10 +137,12 @@ class MelSpectrogramTransform(Compilable):
             self.spectral.bins, f_min, f_max, n_mels, sample_rate, norm=norm, mel_scale=mel_scale
         )
 
+    @recorded()
     def spectrogram(self, x: mx.array) -> mx.array:
         """Spectrogram ``[..., F, N]`` of audio ``[..., T]``, to the transform's power; ``[T]`` is a batch of one."""
         return mx.swapaxes(spectrogram(self.spectral, x, self.power), -1, -2)
 
+    @recorded()
     def mel_spectrogram(
         self, x: mx.array, *, output_scale: MelOutputScale | None = None, to_db: bool | None = None
     ) -> mx.array:

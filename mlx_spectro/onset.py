@@ -9,6 +9,7 @@ import mlx.core as mx
 from . import _check
 from .frontend import like_input
 from .mel import MelSpectrogramTransform
+from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, MelNorm, MelScale
 
 
@@ -24,6 +25,7 @@ def _rises(x: mx.array, center: bool, lag: int, n_fft: int, hop_length: int, **m
     return like_input(x, rise[..., : mel.shape[-1]])
 
 
+@recorded()
 def onset_strength_multi(
     x: mx.array,
     *,
@@ -59,6 +61,7 @@ def onset_strength_multi(
     return _rises(**locals())
 
 
+@recorded()
 def onset_strength(
     x: mx.array,
     *,

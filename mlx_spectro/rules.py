@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import mlx.core as mx
 
 Operator = Callable[[mx.array], mx.array]
 
+_wanted: ContextVar[bool] = ContextVar("mlx_spectro_rules", default=True)
+
+
+@contextlib.contextmanager
+def none() -> Iterator[None]:
+    """Inside, functions come without rules: nobody will derive what is made of them, and MLX has less to do."""
+    token = _wanted.set(False)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
 
 def with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Operator:
     """``forward`` with these rules; a batch axis is one more leading axis."""
+    if not _wanted.get():
+        return forward
     operator: Any = mx.custom_function(forward)
     operator.vjp(lambda primal, cotangent, _output: vjp(primal, cotangent))
     operator.jvp(jvp)

@@ -10,10 +10,11 @@ from typing import Any, SupportsIndex
 import mlx.core as mx
 import numpy as np
 
-from . import _check, backend, by_host, by_torch, diagnostics, envelope, operators
+from . import _check, backend, by_host, by_torch, diagnostics, envelope, operators, recording
 from . import stft as plain
 from .compiled_forms import ArrayFunction, CompiledForms
 from .geometry import Framing, centred, overlap_length, resolve_fft_params
+from .recording import recorded
 from .types import (
     CenterPadMode,
     CenterTailPad,
@@ -38,6 +39,21 @@ def as_audio(x: mx.array) -> mx.array:
     if not mx.issubdtype(x.dtype, mx.floating) or x.dtype == mx.float64:
         raise TypeError(f"audio must be float32, float16 or bfloat16, got {x.dtype}")
     return x.astype(mx.float32)
+
+
+def _leaves_mlx(
+    transform: SpectralTransform,
+    _length: int | None = None,
+    validate: bool = False,
+    *,
+    safety: ISTFTSafety = "auto",
+    long_mode_strategy: LongModeStrategy = "native",
+    backend_policy: ISTFTBackendPolicy | None = None,
+    **_options: Any,
+) -> bool:
+    """Whether an inverse STFT looks at values, warns each time or asks others."""
+    policy = backend_policy or transform.istft_backend_policy
+    return validate or safety == "always" or long_mode_strategy != "native" or policy == "torch_fallback"
 
 
 class SpectralTransform(CompiledForms):
@@ -115,6 +131,7 @@ class SpectralTransform(CompiledForms):
         self._compiled: dict[Any, ArrayFunction] = {}
         self._overlaps: dict[tuple[int, int, int], float] = {}
         self._warned = False
+        recording.forget(self)
 
     def with_window(self, window: WindowLike) -> SpectralTransform:
         """A copy of this transform with another window."""
@@ -128,6 +145,7 @@ class SpectralTransform(CompiledForms):
             return Framing(self.n_fft, self.hop_length)
         return centred(length, self.n_fft, self.hop_length, self.center_pad_mode, self.center_tail_pad)
 
+    @recorded()
     def stft(self, x: mx.array, *, output_layout: STFTOutputLayout = "bfn") -> mx.array:
         """Short-time Fourier transform.
 
@@ -149,6 +167,7 @@ class SpectralTransform(CompiledForms):
         z = operators.stft(x, self._window, self.framing(x.shape[-1]), scale=scale, onesided=self.onesided)
         return z if output_layout == "bnf" else mx.swapaxes(z, -1, -2)
 
+    @recorded(unless=_leaves_mlx)
     def istft(
         self,
         z: mx.array,

@@ -1,0 +1,87 @@
+"""Calls that a GPU was given before: MLX repeats what it recorded of them, with hardly any Python in between."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import mlx.core as mx
+
+from . import backend, rules
+
+Call = TypeVar("Call", bound=Callable[..., Any])
+
+# of a function, or of a method of one object: signals of ever new lengths are not to fill the memory
+_MOST = 128
+
+
+def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> Callable[[Call], Call]:
+    """Record a function of an array and of hashable options, or such a method, at the second call of a kind.
+
+    Calls are of a kind where shape, dtype and options are equal. The first runs as it is: it may compile, warn or
+    raise. A recording holds no rules for derivatives; inside a transformation the function itself runs.
+
+    Args:
+        unless: Takes the options, and before them a method's object. Calls for which it is true are never recorded.
+    """
+
+    def decorate(function: Call) -> Call:
+        own: dict[Any, Any] = {}
+
+        @functools.wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            owner, given = (args[:1], args[1:]) if args and not isinstance(args[0], mx.array) else ((), args)
+            if not given or not isinstance(given[0], mx.array) or backend.preferred() != "gpu":
+                return function(*args, **options)
+            known = vars(owner[0]).setdefault("_recorded", {}) if owner else own
+            x, rest = given[0], given[1:]
+            key = (function, x.shape, x.dtype, rest, *options.items())
+            try:
+                replay = known.get(key, _never_seen)
+            except TypeError:  # an option that cannot be hashed
+                return function(*args, **options)
+            if replay is _never_seen:
+                _remember(known, key, function if unless(*owner, *rest, **options) else None)
+                return function(*args, **options)
+            if replay is None:
+                replay = _recording(lambda x: function(*owner, x, *rest, **options), x)
+                _remember(known, key, replay)
+            return function(*args, **options) if replay is function else replay(x)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def forget(owner: object) -> None:
+    """Drop what is recorded of an object's methods."""
+    vars(owner).pop("_recorded", None)
+
+
+_never_seen = object()
+
+
+def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
+    known[key] = value
+    while len(known) > _MOST:
+        known.pop(next(iter(known)), None)
+
+
+def _recording(function: Callable[[mx.array], Any], like: mx.array) -> Callable[[mx.array], Any]:
+    """``function`` for arrays like this one.
+
+    What MLX compiles runs its Python where it has not seen such an array yet, and where a transformation traces it.
+    """
+    first = True
+
+    def run(x: mx.array) -> Any:
+        if not first:
+            return function(x)
+        with rules.none():
+            return function(x)
+
+    replay = mx.compile(run)
+    replay(mx.zeros(like.shape, like.dtype))  # never evaluated
+    first = False
+    return replay
