@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import numpy as np
@@ -94,26 +94,92 @@ def _ended(ending: tuple[Any, ...] | None) -> tuple[float, ...]:
     return (3, amin, multiplier / math.log(10), multiplier * math.log10(max(reference, amin)))
 
 
+class _Filters(NamedTuple):
+    """A filterbank's call, but for the audio."""
+
+    window: mx.array
+    framing: Framing
+    scale: float
+    power: float
+    bank: mx.array
+    ending: Any
+
+    def __call__(self, rows: mx.array, *, peaked: bool = False) -> list[mx.array]:
+        """Filtered spectrograms ``[R, N, filters]``, and if ``peaked`` the rows' peaks in parts ``[R, P]``."""
+        return kernels.filterbank(
+            rows,
+            self.window,
+            _table(_ByIdentity(self.bank)),
+            filters=self.bank.shape[1],
+            kind="power" if self.power == 2.0 else "magnitude",
+            ending=_ended(self.ending),
+            scale=self.scale,
+            peaked=peaked,
+            **self.framing.padding,
+        )
+
+
 def filterbank(
-    x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
+    x: mx.array,
+    window: mx.array,
+    framing: Framing,
+    scale: float,
+    power: float,
+    bank: mx.array,
+    ending: Any,
+    *,
+    top_db: float | None = None,
+    packed: bool = False,
 ) -> mx.array | None:
-    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power."""
+    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power.
+
+    With ``top_db``, nothing is less than its peak minus it: of an example or, ``packed``, of its last batch axis.
+    """
     if power not in (1.0, 2.0):
         return None
-    options = {
-        **framing.padding,
-        "scale": scale,
-        "kind": "power" if power == 2.0 else "magnitude",
-        "ending": _ended(ending),
-    }
-    table, filters = _table(_ByIdentity(bank)), bank.shape[1]
-    return _by_rows(x, 1, lambda rows: kernels.filterbank(rows, window, table, filters=filters, **options))
+    filters = _Filters(window, framing, scale, power, bank, ending)
+    together = x.shape[-2] if packed and x.ndim > 1 else 1
+
+    def clipped(rows: mx.array) -> mx.array:
+        y, peaks = filters(rows, peaked=True)
+        return kernels.clip(y, peaks.reshape(-1, together * peaks.shape[-1]), cast(float, top_db))
+
+    return _by_rows(x, 1, clipped if top_db is not None else lambda rows: filters(rows)[0])
 
 
-def project(s: mx.array, bank: mx.array, *, transposed: bool = False, top_db: float | None = None) -> mx.array | None:
-    """``s [..., N, F] @ bank [F, filters]``, or by its transpose; None where the values of a frame are too many.
+def cepstrum(
+    x: mx.array,
+    window: mx.array,
+    framing: Framing,
+    scale: float,
+    power: float,
+    bank: mx.array,
+    ending: Any,
+    basis: mx.array,
+    top_db: float | None,
+) -> mx.array | None:
+    """:func:`filterbank` clipped ``top_db`` below each example's peak, ``@ basis [filters, M]``: two launches."""
+    if power not in (1.0, 2.0) or not kernels.projects(basis.shape[0]):
+        return None
+    filters = _Filters(window, framing, scale, power, bank, ending)
+    table, results = _table(_ByIdentity(basis)), basis.shape[1]
 
-    With ``top_db``, no value counts as less than the largest of its last two axes minus it.
+    def project(rows: mx.array) -> mx.array:
+        if top_db is None:
+            return kernels.project(filters(rows)[0], table, filters=results)
+        y, peaks = filters(rows, peaked=True)
+        return kernels.project(y, table, filters=results, peaks=peaks, top=top_db)
+
+    return _by_rows(x, 1, project)
+
+
+def project(
+    s: mx.array, bank: mx.array, *, transposed: bool = False, top_db: float | None = None, squared: bool = False
+) -> mx.array | None:
+    """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``, or by its transpose.
+
+    None where the values of a frame are too many. With ``top_db``, no value counts as less than the largest of its last
+    two axes minus it.
     """
     if not kernels.projects(s.shape[-1]):
         return None
@@ -121,8 +187,8 @@ def project(s: mx.array, bank: mx.array, *, transposed: bool = False, top_db: fl
     table = _table(_ByIdentity(bank), transposed)
 
     def project(rows: mx.array) -> mx.array:
-        peaks = None if top_db is None else rows.max(axis=(-2, -1))
-        return kernels.project(rows, table, filters=filters, peaks=peaks, top=top_db)
+        peaks = None if top_db is None else rows.max(axis=(-2, -1))[:, None]
+        return kernels.project(rows, table, filters=filters, peaks=peaks, top=top_db, squared=squared)
 
     return _by_rows(s, 2, project)
 

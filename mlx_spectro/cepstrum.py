@@ -9,8 +9,8 @@ from typing import Any, Literal
 import mlx.core as mx
 import numpy as np
 
-from . import _check, banks, operators
-from .frontend import Compilable, constant, filterbank, like_input
+from . import _check, banks
+from .frontend import Compilable, cepstrum, constant, like_input
 from .mel import DB_AMIN, MelSpectrogramTransform
 from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, MelNorm, MelScale
@@ -107,8 +107,8 @@ class MFCCTransform(Compilable):
     @recorded()
     def mfcc(self, x: mx.array) -> mx.array:
         """Coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; ``[n_mfcc, N]`` of ``[T]``."""
-        mel_db = filterbank(self.mel.spectral, x, self.mel.mel_fb, 2.0, ("db", 10.0, DB_AMIN, 1.0))
-        coefficients = operators.project_clipped(mel_db, self.dct_mat, self.mel.top_db)
+        mel, ending = self.mel, ("db", 10.0, DB_AMIN, 1.0)
+        coefficients = cepstrum(mel.spectral, x, mel.mel_fb, self.dct_mat, 2.0, ending=ending, top_db=mel.top_db)
         return like_input(x, mx.swapaxes(coefficients, -1, -2))
 
     def __call__(self, x: mx.array) -> mx.array:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _check
-from .decibel import clip_below_peak, example_axes, to_decibel
 from .frontend import Compilable, constant, filterbank, like_input, shared_transform
 from .mel import DB_AMIN
 from .recording import recorded
@@ -82,14 +81,14 @@ class FilteredSpectrogramTransform(Compilable):
     @recorded()
     def filtered_spectrogram(self, x: mx.array) -> mx.array:
         """Filtered spectrogram ``[..., n_filters, N]`` of audio ``[..., T]``; ``[n_filters, N]`` of ``[T]``."""
-        y = mx.swapaxes(filterbank(self.spectral, x, self.filterbank, self.power), -1, -2)
-        if self.output_scale == "log":
-            y = mx.log(y + self.log_amin if self.log_mode == "add" else mx.maximum(y, self.log_amin))
-        elif self.output_scale == "log10_plus_one":
+        options: dict[str, dict[str, Any]] = {
+            "log": {"ending": ("log", self.log_amin, self.log_mode == "add")},
+            "db": {"ending": ("db", 20.0 / self.power, DB_AMIN, 1.0), "top_db": self.top_db},
+        }
+        y = filterbank(self.spectral, x, self.filterbank, self.power, **options.get(self.output_scale, {}))
+        if self.output_scale == "log10_plus_one":
             y = mx.log1p(y) * float(1 / np.log(10))
-        elif self.output_scale == "db":
-            y = clip_below_peak(to_decibel(y, 20.0 / self.power, DB_AMIN), self.top_db, example_axes(y))
-        return like_input(x, y)
+        return like_input(x, mx.swapaxes(y, -1, -2))
 
     def __call__(self, x: mx.array) -> mx.array:
         """:meth:`filtered_spectrogram`."""

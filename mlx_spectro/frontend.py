@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import backend, operators
+from .geometry import Framing
 from .transform import SpectralTransform, as_audio, get_transform_mlx
 
 
@@ -47,21 +48,36 @@ def shared_transform(
     )
 
 
-def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -> mx.array:
-    """Spectrogram ``[..., N, F]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+def _audio(transform: SpectralTransform, x: mx.array) -> tuple[tuple[mx.array, mx.array, Framing], float]:
+    """Audio with a batch axis, the window and where the frames lie; and the factor of the spectrum."""
     x = as_audio(x[None] if x.ndim == 1 else x)
     scale = transform.n_fft**-0.5 if transform.normalized else 1.0
-    return operators.spectrogram(x, transform.window, transform.framing(x.shape[-1]), power=power, scale=scale)
+    return (x, transform.window, transform.framing(x.shape[-1])), scale
+
+
+def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -> mx.array:
+    """Spectrogram ``[..., N, F]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+    audio, scale = _audio(transform, x)
+    return operators.spectrogram(*audio, power=power, scale=scale)
 
 
 def filterbank(
-    transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0, ending: operators.Ending = None
+    transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0, **options: Any
 ) -> mx.array:
-    """Filtered spectrogram ``[..., N, filters]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
-    x = as_audio(x[None] if x.ndim == 1 else x)
-    scale = transform.n_fft**-0.5 if transform.normalized else 1.0
-    framing = transform.framing(x.shape[-1])
-    return operators.filterbank(x, transform.window, framing, bank, power=power, scale=scale, ending=ending)
+    """Filtered spectrogram ``[..., N, filters]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one.
+
+    The options are :func:`.operators.filterbank`'s.
+    """
+    audio, scale = _audio(transform, x)
+    return operators.filterbank(*audio, bank, power=power, scale=scale, **options)
+
+
+def cepstrum(
+    transform: SpectralTransform, x: mx.array, bank: mx.array, basis: mx.array, power: float, **options: Any
+) -> mx.array:
+    """:func:`.operators.cepstrum` ``[..., N, M]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+    audio, scale = _audio(transform, x)
+    return operators.cepstrum(*audio, bank, basis, power=power, scale=scale, **options)
 
 
 def like_input(x: mx.array, y: mx.array) -> mx.array:

@@ -10,7 +10,6 @@ import mlx.core as mx
 import numpy as np
 
 from . import _check, banks, operators
-from .decibel import clip_below_peak, example_axes, packed_axes
 from .frontend import Compilable, constant, filterbank, shared_transform, spectrogram
 from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
@@ -165,11 +164,9 @@ class MelSpectrogramTransform(Compilable):
             "log": ("log", self.log_amin, self.log_mode == "add"),
             "db": ("db", 20.0 / self.power, DB_AMIN, 1.0),
         }
-        mel = mx.swapaxes(filterbank(self.spectral, x, self.mel_fb, self.power, endings[scale]), -1, -2)
-        if scale != "db":
-            return mel
-        axes = packed_axes(mel) if self.mode == "torchaudio_compat" else example_axes(mel)
-        return clip_below_peak(mel, self.top_db, axes)
+        clip = {"top_db": self.top_db, "packed": self.mode == "torchaudio_compat"} if scale == "db" else {}
+        mel = filterbank(self.spectral, x, self.mel_fb, self.power, ending=endings[scale], **clip)
+        return mx.swapaxes(mel, -1, -2)
 
     def __call__(
         self, x: mx.array, *, output_scale: MelOutputScale | None = None, to_db: bool | None = None

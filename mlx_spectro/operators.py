@@ -16,7 +16,7 @@ import mlx.core as mx
 from . import backend, by_gpu, by_host, kernels
 from . import stft as plain
 from .cpu import Wanted
-from .decibel import clip_below_peak, example_axes, to_decibel
+from .decibel import clip_below_peak, example_axes, packed_axes, to_decibel
 from .framing import frame
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
@@ -134,18 +134,55 @@ def filterbank(
     power: float = 1.0,
     scale: float = 1.0,
     ending: Ending = None,
+    top_db: float | None = None,
+    packed: bool = False,
 ) -> mx.array:
-    """Filtered spectrogram ``[..., N, filters]``: the spectrogram to ``power``, times ``bank [F, filters]``, ended."""
+    """Filtered spectrogram ``[..., N, filters]``: the spectrogram to ``power``, times ``bank [F, filters]``, ended.
+
+    With ``top_db``, nothing is less than its peak minus it: of an example or, ``packed``, of its last batch axis.
+    """
     framing.check(x.shape[-1])
 
     def parts(x: mx.array) -> mx.array:
         return ended(project(spectrogram(x, window, framing, power=power, scale=scale), bank), ending)
 
+    def clipped(y: mx.array) -> mx.array:
+        return clip_below_peak(y, top_db, (packed_axes if packed else example_axes)(y))
+
     by = _serving(framing.n_fft)
     if by is None:
-        return parts(x)
+        return clipped(parts(x))
+    if by is by_gpu and top_db is not None:
+        options: dict[str, Any] = {"top_db": top_db, "packed": packed}
+        return _whole(
+            lambda x: by_gpu.filterbank(x, window, framing, scale, power, bank, ending, **options),
+            lambda x: clipped(parts(x)),
+        )(x)
+    return clipped(_whole(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)(x))
 
-    return _whole(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)(x)
+
+def cepstrum(
+    x: mx.array,
+    window: mx.array,
+    framing: Framing,
+    bank: mx.array,
+    basis: mx.array,
+    *,
+    power: float = 1.0,
+    scale: float = 1.0,
+    ending: Ending = None,
+    top_db: float | None = None,
+) -> mx.array:
+    """:func:`filterbank` clipped ``top_db`` below each example's peak, ``@ basis [filters, M]``."""
+
+    def parts(x: mx.array) -> mx.array:
+        y = filterbank(x, window, framing, bank, power=power, scale=scale, ending=ending)
+        return project_clipped(y, basis, top_db)
+
+    if _serving(framing.n_fft) is not by_gpu:
+        return parts(x)
+    framing.check(x.shape[-1])
+    return _whole(lambda x: by_gpu.cepstrum(x, window, framing, scale, power, bank, ending, basis, top_db), parts)(x)
 
 
 def ended(x: mx.array, ending: Ending) -> mx.array:
@@ -192,8 +229,8 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     def parts(s: mx.array) -> mx.array:
         return project(mx.square(s), bank)
 
-    by_kernels = _whole(lambda s: by_host.project(s, bank, squared=True), parts)
-    return by_kernels(s) if backend.preferred() == "host" else parts(s)
+    by = _KERNELS.get(backend.preferred())
+    return parts(s) if by is None else _whole(lambda s: by.project(s, bank, squared=True), parts)(s)
 
 
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:

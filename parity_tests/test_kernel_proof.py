@@ -185,14 +185,14 @@ class Usage(NamedTuple):
 
 def cuda_kernels() -> list[Kernel]:
     """Every kind of kernel, for sizes of several shapes."""
-    kernels = [overlap.kernel(), projection.kernel()]
+    kernels = [overlap.kernel(), projection.kernel(), projection.clipping()]
     for n_fft in (63, 400, 441, 512, 1024, 2048):
         kernels += [
             forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
             forward.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
             inverse.kernel(n_fft, True, DEFAULT.threads)[1],
             inverse.kernel(n_fft, False, DEFAULT.threads)[1],
-            filters.kernel(n_fft, "power", DEFAULT.threads)[1],
+            filters.kernel(n_fft, "power", True, DEFAULT.threads)[1],
         ]
     return kernels
 

@@ -41,14 +41,20 @@ class Errors:
         assert self._ours.worst <= 2 * max(self._theirs.worst, FLOOR), (self._ours, self._theirs)
 
 
-def run(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> np.ndarray:
+def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[np.ndarray]:
     """What the launch makes of the arrays, after checking that it did nothing wrong."""
     compiled = host.compiled(launch.kernel)
     assert compiled.shared_bytes <= SHARED_BYTES
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     outcome = compiled.run(launch, contiguous, case["order"])
     assert outcome.wrong == {}, case
-    return outcome.outputs["out"]
+    return list(outcome.outputs.values())
+
+
+def run(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> np.ndarray:
+    """The one thing that the launch makes of the arrays."""
+    (out,) = run_all(launch, case, **arrays)
+    return out
 
 
 def hop_of(size: int, name: str) -> int:
@@ -277,6 +283,7 @@ FILTERED = list(
         mode=MODES,
         kind=("magnitude", "power"),
         ending=range(4),
+        peaked=(False, True),
         count=(1, 13, 80),
         frames=(1, 7),
         rows=(1, 3),
@@ -312,9 +319,12 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             hop_length=hop,
             left=half,
             pad_mode=case["mode"],
+            peaked=case["peaked"],
             geometry=Geometry(case["threads"], case["steps"]),
         )
-        ours = run(launch, case, x=x, window=window, bank=filters.table(bank.astype(np.float32)))
+        ours, *peaks = run_all(launch, case, x=x, window=window, bank=filters.table(bank.astype(np.float32)))
+        for parts in peaks:
+            assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
         endings = {
             filters.LINEAR: lambda a: a,
             filters.LOG: lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin))),
@@ -331,23 +341,45 @@ def test_a_filter_s_weights_stay_among_the_bins() -> None:
     for matrix in (bank, np.ones((3, 5)), np.eye(50)):
         bins, count = matrix.shape
         made = filters.table(matrix)
-        for column, (first, weights, at) in zip(matrix.T, made[: 3 * count].reshape(-1, 3).astype(int), strict=True):
+        heads = made[: 4 * count].reshape(-1, 4).astype(int)
+        for column, (first, begin, weights, at) in zip(matrix.T, heads, strict=True):
             dense = np.zeros(bins)
-            dense[first : first + weights] = made[at : at + 32 * weights : 32]
+            dense[first : first + weights] = np.roll(made[at : at + 32 * weights : 32], begin)
             assert first + weights <= bins
             assert np.array_equal(dense, column)
 
 
-@pytest.mark.parametrize("top", [None, 3.0])
+@pytest.mark.parametrize("parts", [0, 1, 300])
 @pytest.mark.parametrize(("frames", "count", "results"), [(1, 1, 1), (5, 80, 40), (37, 513, 12), (3, 4097, 70)])
-def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, results: int, top: float | None) -> None:
-    errors = Errors()
+def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, results: int, parts: int) -> None:
+    errors, top = Errors(), 3.0 if parts else None
     for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
         x, bank = noise(rows, frames, count), noise(count, results)
         bank[: count // 3, ::2] = 0
-        peaks = x.max(axis=(1, 2))
-        launch = projection.launch(rows, frames, count, results, top=top)
-        ours = run(launch, {"order": order}, x=x, bank=filters.table(bank), peaks=np.pad(peaks, (0, 8)))
-        kept = x if top is None else np.maximum(x, peaks[:, None, None] - np.float32(top))
-        errors.add(ours, *(kept.astype(d) @ bank.astype(d) for d in DTYPES))
+        peaks = peaks_of(x.reshape(rows, -1), parts)
+        squared = rows == 2
+        launch = projection.launch(rows, frames, count, results, top=top, parts=parts, squared=squared)
+        ours = run(launch, {"order": order}, x=x, bank=filters.table(bank), peaks=peaks)
+        kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
+        errors.add(ours, *(kept.astype(d) ** (1 + squared) @ bank.astype(d) for d in DTYPES))
     errors.check()
+
+
+def peaks_of(values: Any, parts: int) -> Any:
+    """Numbers ``[R, parts]`` of which the largest are those of ``values``, padded as MLX's launcher pads."""
+    peaks = np.full((values.shape[0], max(parts, 1)), -1e9, np.float32)
+    peaks[np.arange(values.shape[0]), np.arange(values.shape[0]) * 7 % max(parts, 1)] = values.max(axis=1)
+    return np.pad(peaks.ravel(), (0, 8)) if peaks.size < 8 else peaks
+
+
+@pytest.mark.parametrize(("size", "parts", "together"), [(1, 1, 1), (5000, 1, 3), (2049, 300, 2), (4096, 40, 1)])
+def test_clipping_kernel_clips_below_the_peak_of_rows_together(size: int, parts: int, together: int) -> None:
+    for order in ORDERS:
+        x = noise(6, size)
+        x[3, size // 2] = np.nan
+        whole = x.reshape(6 // together, -1)
+        launch = projection.clip_launch(6, size, top=0.5, parts=parts, together=together)
+        ours = run(launch, {"order": order}, x=x, peaks=peaks_of(whole, parts))
+        expected = np.maximum(whole, whole.max(axis=1, keepdims=True) - np.float32(0.5)).reshape(6, size)
+        # where a peak is NaN, so is everything below it
+        assert np.array_equal(ours, expected, equal_nan=True)

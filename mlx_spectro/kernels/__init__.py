@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from .filters import table
 from .launch import available
-from .operations import filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
+from .operations import clip, filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
 from .projection import serves as projects
 
 __all__ = [
     "available",
+    "clip",
     "filterbank",
     "istft",
     "istft_adjoint",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Literal
+from string import Template
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,14 @@ Magnitudes = Literal["magnitude", "power"]
 LINEAR, LOG, LOG_ADDED, DECIBEL = range(4)
 # neighbouring filters, whose weights lie side by side, number by number, so that neighbouring threads read them at once
 _GROUP = 32
-# terms that are added one after the other, in fours: a sum of thousands so keeps its digits
-_CHAIN = 128
+# terms that are added one after the other: a sum of thousands so keeps its digits
+_CHAIN = 32
+# frames whose values one weight meets at a time
+_AT_ONCE = 4
+# banks of threadgroup memory: threads that read different words of one wait for each other
+_BANKS = 32
 
-_SCALARS = {"filters": "int", "ending": "int", "amin": "float", "factor": "float", "offset": "float"}
+_SCALARS = {"filters": "int", "groups": "int", "ending": "int", "amin": "float", "factor": "float", "offset": "float"}
 
 _ENDED = """
 K_FN float k_ended(float a, int ending, float amin, float factor, float offset) {
@@ -34,84 +39,153 @@ K_FN float k_ended(float a, int ending, float amin, float factor, float offset) 
 }
 """
 
-# A filter over values at `from`: of each, `bank` holds the first value, how many, and where the weights are.
+# Filter m over the values of some frames, `apart` one from the next. Of each filter, `bank` holds the first value, the
+# one of them to begin with, how many there are, and where the weights are.
 WEIGH = f"""
-K_FN float k_weigh(const K_SHARED float* from, const K_DEVICE float* bank, int m) {{
-  const K_SHARED float* values = from + int(bank[3 * m]);
-  const K_DEVICE float* weights = bank + int(bank[3 * m + 2]);
-  const int count = int(bank[3 * m + 1]);
-  float total = 0.0f;
-  for (int k = 0; k < count;) {{
-    const int end = count - k < {_CHAIN} ? count : k + {_CHAIN};
-    float sum[4] = {{0.0f, 0.0f, 0.0f, 0.0f}};
-    for (; k + 3 < end; k += 4) {{
-      K_UNROLL for (int j = 0; j < 4; j++) sum[j] += weights[{_GROUP} * (k + j)] * values[k + j];
-    }}
-    for (; k < end; k++) sum[0] += weights[{_GROUP} * k] * values[k];
-    total += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+#define AT_ONCE {_AT_ONCE}
+#define LANES(filters) (((filters) + {_GROUP - 1}) / {_GROUP} * {_GROUP})
+K_FN void k_weigh(
+    K_LOCAL float* total, const K_SHARED float* values, int apart, int some, const K_DEVICE float* bank, int m) {{
+  const K_DEVICE float* head = bank + 4 * m;
+  const K_DEVICE float* weights = bank + int(head[3]);
+  const int count = int(head[2]);
+  const K_SHARED float* from[AT_ONCE];
+  K_UNROLL for (int j = 0; j < AT_ONCE; j++) {{
+    from[j] = values + (j < some ? j : 0) * apart + int(head[0]);
+    total[j] = 0.0f;
   }}
-  return total;
+  for (int n = 0, k = int(head[1]); n < count;) {{
+    const int end = count - n < {_CHAIN} ? count : n + {_CHAIN};
+    float sum[AT_ONCE];
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] = 0.0f;
+    for (; n < end; n++) {{
+      const float weight = weights[{_GROUP} * n];
+      K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] += weight * from[j][k];
+      k = k + 1 < count ? k + 1 : 0;
+    }}
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += sum[j];
+  }}
 }}
 """
 
-# All threads share the threadgroup's frames: neighbouring threads take neighbouring filters, whose widths are alike and
-# whose results lie side by side.
-_CLOSE = """
+# The threadgroup's frames are filtered together: 32 neighbouring threads take 32 neighbouring filters, whose widths are
+# alike and whose results lie side by side.
+_CLOSE = Template("""
 K_BARRIER();
 const int some = frames - first < TEAMS ? frames - first : TEAMS;
-for (int i = int(id); i < some * filters; i += THREADS) {
-  const int here = i / filters;
-  const float a = k_weigh((const K_SHARED float*)(exchange + here * SLOTS), bank, i - here * filters);
-  values[i] = k_ended(a, ending, amin, factor, offset);
+for (int i = int(id); i < (TEAMS + AT_ONCE - 1) / AT_ONCE * LANES(filters); i += WHOLE_GROUPS) {
+  const int here = i / LANES(filters) * AT_ONCE, m = i % LANES(filters);
+  if (id < WHOLE_GROUPS && m < filters && here < some) {
+    float a[AT_ONCE];
+    k_weigh(a, (const K_SHARED float*)(exchange + here * SLOTS), 2 * SLOTS, some - here, bank, m);
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) if (here + j < some) {
+      a[j] = k_ended(a[j], ending, amin, factor, offset);
+      values[(here + j) * filters + m] = a[j];
+      $seen
+    }
+  }
 }
+""")
+
+# The largest value that a threadgroup meets; NaN is the largest. Each thread brings its own, `best` has room for all.
+HIGHEST = """
+#define k_lowest -3.4028235e38f
+K_FN float k_higher(float a, float b) { return a < b || b != b ? b : a; }
+#define K_HIGHEST(best, id, threads, highest) \\
+  best[id] = highest; \\
+  K_BARRIER(); \\
+  for (int i = int(id) + 32; id < 32 && i < threads; i += 32) highest = k_higher(highest, best[i]); \\
+  K_BARRIER(); \\
+  if (id < 32) best[id] = highest; \\
+  K_BARRIER(); \\
+  for (int i = 0; i < 32 && i < threads; i++) highest = k_higher(highest, best[i]);
+"""
+_SEEN = "highest = k_higher(highest, a[j]);"
+_FINISH = """
+K_BARRIER();
+K_SHARED float* best = (K_SHARED float*)exchange;
+K_HIGHEST(best, id, THREADS, highest)
+if (id == 0) peaks[row * groups + k_long(threadgroup_position_in_grid.x)] = highest;
 """
 
 
-def ending_of(kind: Magnitudes) -> Ending:
-    """Magnitudes, or their squares, through a filterbank, frames first."""
+def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
+    """Magnitudes, or their squares, through a filterbank, frames first; ``peaked``: with the largest a threadgroup."""
+    whole = plan.threads // _GROUP * _GROUP or plan.threads
     return Ending(
-        f"filtered_{kind}",
+        f"filtered_{kind}{'_peaked' if peaked else ''}",
         "float",
         (forward._ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
+        + f"#define WHOLE_GROUPS {whole}\n"
         + WEIGH
-        + _ENDED,
+        + _ENDED
+        + (HIGHEST if peaked else ""),
         "K_DEVICE float* values = out + (row * frames + first) * filters;\n"
         "K_SHARED float* stage = (K_SHARED float*)slot;\nK_TEAM();",
-        _CLOSE,
+        _CLOSE.substitute(seen=_SEEN if peaked else ""),
+        start="float highest = k_lowest;" if peaked else "",
+        finish=_FINISH if peaked else "",
         apart=True,
         inputs={"bank": "float"},
         scalars=_SCALARS,
+        outputs={"peaks": "float"} if peaked else {},
     )
 
 
 def table(bank: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     """The dense ``bank [F, filters]`` as kernels take it.
 
-    Three numbers a filter: its first bin, the number of its weights, and where they stand in what follows. A group of
-    neighbours has the same number of weights, some of them 0, and none beyond the last bin.
+    Four numbers a filter: its first bin, the one of its bins to begin with, their number, and where the weights stand
+    in what follows. A group of neighbours has the same number of weights, some of them 0, and none beyond the last bin.
     """
     bins, filters = bank.shape
-    heads, weights, at = np.zeros((filters, 3)), [np.zeros(0)], 3 * filters
+    heads, weights, at = np.zeros((filters, 4)), [np.zeros(0)], 4 * filters
     for group in range(0, filters, _GROUP):
         members = range(group, min(group + _GROUP, filters))
         reached = [np.flatnonzero(bank[:, m]) for m in members]
         count = max((int(found[-1] - found[0]) + 1 for found in reached if found.size), default=0)
         block = np.zeros((count, _GROUP))
-        for lane, (m, found) in enumerate(zip(members, reached, strict=True)):
-            first = min(int(found[0]), bins - count) if found.size else 0
-            heads[m] = first, count, at + lane
-            block[:, lane] = bank[first : first + count, m]
+        firsts = [min(int(found[0]), bins - count) if found.size else 0 for found in reached]
+        for lane, (m, first, begin) in enumerate(zip(members, firsts, _begins(firsts, count), strict=True)):
+            heads[m] = first, begin, count, at + lane
+            block[:, lane] = np.roll(bank[first : first + count, m], -begin)
         weights.append(block.ravel())
         at += block.size
     return np.concatenate([heads.ravel(), *weights]).astype(np.float32)
 
 
+def _begins(firsts: list[int], count: int) -> list[int]:
+    """Where each of neighbouring threads begins in its circle of ``count`` words, so that few meet in a bank.
+
+    Thread after thread takes the beginning that costs least, counting for each step the words of its fullest bank.
+    """
+    if not count:
+        return [0] * len(firsts)
+    steps, lowest = np.arange(count), min(firsts)
+    read = np.zeros((count, max(firsts) - lowest + count), bool)  # which words, at each step
+    words = np.zeros((count, _BANKS), int)  # how many of each bank
+    begins = []
+    for first in firsts:
+        best: tuple[Any, ...] = ()
+        for begin in range(min(count, _BANKS)):
+            at = first - lowest + (steps + begin) % count
+            new = ~read[steps, at]
+            cost = np.maximum(words.max(axis=1), words[steps, at % _BANKS] + new).sum()
+            if not best or cost < best[0]:
+                best = cost, begin, at, new
+        _, begin, at, new = best
+        words[steps, at % _BANKS] += new
+        read[steps, at] = True
+        begins.append(begin)
+    return begins
+
+
 @functools.lru_cache(maxsize=64)
-def kernel(n_fft: int, kind: Magnitudes, threads: int) -> tuple[Plan, Kernel]:
+def kernel(n_fft: int, kind: Magnitudes, peaked: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
     chosen = plan(n_fft, threads=threads)
-    return chosen, forward.build(chosen, ending_of(kind))
+    return chosen, forward.build(chosen, ending_of(chosen, kind, peaked=peaked))
 
 
 def launch(
@@ -127,12 +201,17 @@ def launch(
     left: int,
     pad_mode: str = "constant",
     scale: float = 1.0,
+    peaked: bool = False,
     geometry: Geometry | None = None,
 ) -> Launch:
-    """Filtered spectrograms ``[rows, frames, filters]`` of signals ``[rows, length]``; see :func:`.forward.launch`."""
+    """Filtered spectrograms ``[rows, frames, filters]`` of signals ``[rows, length]``; see :func:`.forward.launch`.
+
+    ``peaked``: and the largest values of some frames each, ``[rows, n]``.
+    """
     threads, steps = geometry or told("filterbank")
-    chosen, built = kernel(n_fft, kind, threads)
+    chosen, built = kernel(n_fft, kind, peaked, threads)
     grid, scalars = forward.over_frames(
         chosen, rows, length, frames, hop_length=hop_length, left=left, pad_mode=pad_mode, scale=scale, steps=steps
     )
-    return Launch(built, {**scalars, "filters": filters, **ending}, grid, ((rows, frames, filters),))
+    shapes = ((rows, frames, filters), *([(rows, grid[0])] if peaked else []))
+    return Launch(built, {**scalars, "filters": filters, "groups": grid[0], **ending}, grid, shapes)

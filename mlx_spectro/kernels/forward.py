@@ -70,6 +70,7 @@ if (row < rows) {
     $bins
     $close
   }
+  $finish
 }
 """)
 
@@ -175,8 +176,10 @@ class Ending(NamedTuple):
         header: Text that defines ``PUT(k, c, value)``, which bin ``k + c`` of frame ``f`` goes through, ``c`` constant.
         open: Statements before a frame's first ``PUT``.
         close: Statements after its last.
+        start, finish: Statements before all frames of a threadgroup and after them.
         apart: The ending leaves threadgroup memory to other teams' threads.
         inputs, scalars: What the kernel takes for its ending.
+        outputs: What it gives beside ``out``.
     """
 
     name: str
@@ -184,9 +187,12 @@ class Ending(NamedTuple):
     header: str
     open: str
     close: str = ""
+    start: str = ""
+    finish: str = ""
     apart: bool = False
     inputs: Mapping[str, str] = MappingProxyType({})
     scalars: Mapping[str, str] = MappingProxyType({})
+    outputs: Mapping[str, str] = MappingProxyType({})
 
 
 def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
@@ -208,7 +214,7 @@ def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
     if close:
         opening += f"\nK_SHARED {scalar}* stage = (K_SHARED {scalar}*)slot;\nK_TEAM();"
     element = "complex" if kind == "complex" else "float"
-    return Ending(f"{kind}_{layout}", element, header, opening, close, bool(close))
+    return Ending(f"{kind}_{layout}", element, header, opening, close, apart=bool(close))
 
 
 def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
@@ -221,7 +227,7 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{ending.name}",
         inputs={"x": "float", "window": "float", **ending.inputs},
         tables={"twiddles": twiddles},
-        outputs={"out": ending.kind},
+        outputs={"out": ending.kind, **ending.outputs},
         scalars={**_SCALARS, **ending.scalars},
         threads=plan.threads,
         registers=(16 if divided and not shared else 8) + (5 if divided and not shared else 4) * plan.registers,
@@ -232,13 +238,14 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         + ending.header,
         body=_FRAMES.substitute(
             declare=declare,
-            window=gain + window,
+            window=gain + window + ending.start,
             settle="K_BARRIER();" if ending.apart else "K_TEAM();",
             weigh=_WEIGH_HELD if divided else _WEIGH,
             passes=passes.forward(plan),
             open=ending.open,
             bins=_SPLIT.substitute(turns=starts[-1]) if plan.even else _WHOLE,
             close=ending.close,
+            finish=ending.finish,
         ),
     )
 

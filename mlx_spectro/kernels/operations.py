@@ -108,8 +108,9 @@ def filterbank(
     right: int = 0,
     pad_mode: str = "constant",
     scale: float = 1.0,
-) -> mx.array:
-    """Filtered spectrograms ``[R, N, filters]`` of signals ``[R, T]``.
+    peaked: bool = False,
+) -> list[mx.array]:
+    """Filtered spectrograms ``[R, N, filters]`` of signals ``[R, T]``, and if ``peaked`` each row's peak in parts.
 
     Args:
         bank: What :func:`.filters.table` makes of the filters.
@@ -132,31 +133,63 @@ def filterbank(
         left=left,
         pad_mode=pad_mode,
         scale=scale,
+        peaked=peaked,
     )
-    return call(x, window, bank)[0]
+    return call(x, window, bank)
 
 
 @functools.lru_cache(maxsize=512)
-def _project(rows: int, frames: int, count: int, filters: int, top: float | None) -> Call:
-    return Call(projection.launch(rows, frames, count, filters, top=top))
+def _project(rows: int, frames: int, count: int, filters: int, **options: Any) -> Call:
+    return Call(projection.launch(rows, frames, count, filters, **options))
 
 
 def project(
-    x: mx.array, bank: mx.array, *, filters: int, peaks: mx.array | None = None, top: float | None = None
+    x: mx.array,
+    bank: mx.array,
+    *,
+    filters: int,
+    peaks: mx.array | None = None,
+    top: float | None = None,
+    squared: bool = False,
 ) -> mx.array:
-    """Filters over given values ``[R, N, K]``.
+    """Filters over given values ``[R, N, K]``, or over their squares.
 
     Args:
         bank: What :func:`.filters.table` makes of the filters ``[K, filters]``.
         filters: Their number.
-        peaks, top: Of each row a number ``[R]``: no value counts as less than it minus ``top``.
+        peaks, top: Of each row numbers ``[R, P]``: no value counts as less than the largest minus ``top``.
 
     Returns:
         float32 ``[R, N, filters]``.
     """
     rows, frames, count = x.shape
-    call = _project(rows, frames, count, filters, None if peaks is None else top)
+    peaks = None if peaks is None else _few(peaks)
+    parts, top = (1, None) if peaks is None else (peaks.shape[-1], top)
+    call = _project(rows, frames, count, filters, top=top, parts=parts, squared=squared)
     return call(x, bank, x if peaks is None else peaks)[0]
+
+
+@functools.lru_cache(maxsize=512)
+def _clip(rows: int, size: int, top: float, parts: int, together: int) -> Call:
+    return Call(projection.clip_launch(rows, size, top=top, parts=parts, together=together))
+
+
+def clip(x: mx.array, peaks: mx.array, top: float) -> mx.array:
+    """``x [R, ...]`` with nothing below its peak minus ``top``.
+
+    Args:
+        peaks: Numbers ``[G, P]``, the largest of each line being the peak of ``R / G`` neighbouring rows.
+        top: At least 0.
+    """
+    peaks = _few(peaks)
+    groups, parts = peaks.shape
+    rows = x.shape[0]
+    return _clip(rows, x.size // rows, top, parts, rows // groups)(x, peaks)[0].reshape(x.shape)
+
+
+def _few(peaks: mx.array) -> mx.array:
+    """Peaks in parts few enough for every threadgroup to look through."""
+    return peaks if peaks.shape[-1] <= projection.MOST_PARTS else peaks.max(axis=-1, keepdims=True)
 
 
 @functools.lru_cache(maxsize=512)
