@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-# on a CPU, a single measurement lasts at least this long, in seconds; on a GPU it is so many calls
+# on a CPU, a single measurement lasts at least this long, in seconds; on a GPU it is so many calls, after as many that
+# are not timed: a loop's first calls find a device's memory pool as another contender left it
 _SLICE = 5e-3
 _GPU_CALLS = 50
 _ROUNDS = 9
@@ -34,15 +35,16 @@ class Contender(NamedTuple):
         """Seconds a call, over ``calls`` of them."""
         with self.setting():
             if self.wait:
-                # what another contender left in a device's memory pool is not to slow this one
-                self.work()
-                self.wait()
+                self._run(calls)
             start = time.perf_counter()
-            for _ in range(calls):
-                self.work()
-            if self.wait:
-                self.wait()
+            self._run(calls)
             return (time.perf_counter() - start) / (calls * self.times)
+
+    def _run(self, calls: int) -> None:
+        for _ in range(calls):
+            self.work()
+        if self.wait:
+            self.wait()
 
 
 def medians(contenders: dict[str, Contender], rounds: int = _ROUNDS) -> dict[str, float]:

@@ -185,7 +185,7 @@ class Usage(NamedTuple):
 
 def cuda_kernels() -> list[Kernel]:
     """Every kind of kernel, for sizes of several shapes."""
-    kernels = [overlap.kernel(), projection.kernel(), projection.clipping()]
+    kernels = [overlap.kernel(), projection.kernel(), projection.kernel(1), projection.clipping()]
     for n_fft in (63, 400, 441, 512, 1024, 2048):
         kernels += [
             forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
@@ -195,11 +195,6 @@ def cuda_kernels() -> list[Kernel]:
             filters.kernel(n_fft, "power", True, DEFAULT.threads)[1],
         ]
     return kernels
-
-
-def unheld(kernel: Kernel) -> Kernel:
-    """The kernel with as many registers as a thread can have."""
-    return dataclasses.replace(kernel, registers=255)
 
 
 def apart(kernel: Kernel) -> str:
@@ -228,12 +223,4 @@ def cuda_usage(kernels: Iterable[Kernel], arch: str) -> dict[str, Usage]:
 def test_cuda_compiler_keeps_every_value_in_registers(arch: str) -> None:
     kernels = cuda_kernels()
     usage = cuda_usage(kernels, arch)
-    assert usage.keys() == {kernel.name for kernel in kernels}
-    spilling = [kernel for kernel in kernels if any(usage[kernel.name])]
-    if not spilling:
-        return
-    # a kernel may give up registers for more threadgroups a multiprocessor; its text is not to need local memory
-    free = cuda_usage(map(unheld, spilling), arch)
-    assert set(free.values()) == {Usage(0, 0, 0)}, free
-    bytes_spilled = {kernel.name: usage[kernel.name].stores for kernel in spilling}
-    pytest.xfail(f"held to fewer registers than they could use, these spill so many bytes a thread: {bytes_spilled}")
+    assert usage == dict.fromkeys((kernel.name for kernel in kernels), Usage(0, 0, 0))

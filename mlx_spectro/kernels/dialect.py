@@ -22,6 +22,7 @@ SMALLEST_INPUT = 8
 
 MOST_ROWS = 65535  # threadgroups along y on CUDA
 _REGISTER_FILE = 65536  # of a multiprocessor
+_WARP = 32
 
 _METAL = """
 #define K_FN inline
@@ -110,6 +111,11 @@ class Kernel:
             packed[at] = np.float32(value).view(np.int32) if kind == "float" else int(value)
         return packed
 
+    @property
+    def resident(self) -> int:
+        """Threadgroups that a CUDA multiprocessor holds at once, as far as registers go, given out by warps."""
+        return max(1, _REGISTER_FILE // (-(-self.threads // _WARP) * _WARP * self.registers))
+
 
 def text(kernel: Kernel, target: Target) -> tuple[str, str]:
     """``(header, source)`` of a kernel: what stands before its function, and the statements in it.
@@ -122,8 +128,7 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
     header = _squeeze(_PRELUDES[target] + kernel.header)
     if target == "cuda":
         # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
-        groups = max(1, _REGISTER_FILE // (kernel.threads * kernel.registers))
-        bounds = f"__launch_bounds__({kernel.threads}, {groups})"
+        bounds = f"__launch_bounds__({kernel.threads}, {kernel.resident})"
         header += f"#undef __global__\n#define __global__ __attribute__((global)) {bounds}\n"
     return header, _squeeze(scalars + kernel.body)
 

@@ -24,7 +24,7 @@ _GROUP = 32
 # terms that are added one after the other: a sum of thousands so keeps its digits
 _CHAIN = 32
 # frames whose values one weight meets at a time
-_AT_ONCE = 4
+AT_ONCE = 4
 # banks of threadgroup memory: threads that read different words of one wait for each other
 _BANKS = 32
 
@@ -39,33 +39,55 @@ K_FN float k_ended(float a, int ending, float amin, float factor, float offset) 
 }
 """
 
-# Filter m over the values of some frames, `apart` one from the next. Of each filter, `bank` holds the first value, the
-# one of them to begin with, how many there are, and where the weights are.
-WEIGH = f"""
-#define AT_ONCE {_AT_ONCE}
-#define LANES(filters) (((filters) + {_GROUP - 1}) / {_GROUP} * {_GROUP})
-K_FN void k_weigh(
-    K_LOCAL float* total, const K_SHARED float* values, int apart, int some, const K_DEVICE float* bank, int m) {{
+# Filter m over the values of some frames. Of each filter, `bank` holds the first value, the one of them to begin with,
+# how many there are, and where the weights are.
+_WEIGH = Template("""
+#define AT_ONCE $frames
+#define LANES(filters) (((filters) + $group - 1) / $group * $group)
+K_FN void k_weigh(K_LOCAL float* total, $values, const K_DEVICE float* bank, int m) {
   const K_DEVICE float* head = bank + 4 * m;
   const K_DEVICE float* weights = bank + int(head[3]);
-  const int count = int(head[2]);
-  const K_SHARED float* from[AT_ONCE];
-  K_UNROLL for (int j = 0; j < AT_ONCE; j++) {{
-    from[j] = values + (j < some ? j : 0) * apart + int(head[0]);
-    total[j] = 0.0f;
-  }}
-  for (int n = 0, k = int(head[1]); n < count;) {{
-    const int end = count - n < {_CHAIN} ? count : n + {_CHAIN};
+  const int first = int(head[0]), count = int(head[2]);
+  $begin
+  K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] = 0.0f;
+  for (int n = 0, k = int(head[1]); n < count;) {
+    const int end = count - n < $chain ? count : n + $chain;
     float sum[AT_ONCE];
     K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] = 0.0f;
-    for (; n < end; n++) {{
-      const float weight = weights[{_GROUP} * n];
-      K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] += weight * from[j][k];
-      k = k + 1 < count ? k + 1 : 0;
-    }}
+    for (; n < end; n += 4) {
+      K_UNROLL for (int u = 0; u < 4; u++) {
+        const float weight = n + u < end ? weights[$group * (n + u)] : 0.0f;
+        $gather
+        K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] += weight * value[j];
+        k = k + 1 < count ? k + 1 : 0;
+      }
+    }
+    n = end;
     K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += sum[j];
-  }}
-}}
+  }
+}
+""")
+
+
+def weigh(frames: int, values: str, begin: str, gather: str) -> str:
+    """``k_weigh(total, ..., bank, m)``, filter ``m`` over the values of ``frames`` frames.
+
+    Args:
+        frames: At once, at most :data:`AT_ONCE`.
+        values: Parameters that say where the values are.
+        begin: Statements that look for those from ``first`` on.
+        gather: Statements that put the ``k``-th of each frame into ``value[AT_ONCE]``.
+    """
+    return _WEIGH.substitute(frames=frames, group=_GROUP, chain=_CHAIN, values=values, begin=begin, gather=gather)
+
+
+_BEGIN = """
+const K_SHARED float* from[AT_ONCE];
+K_UNROLL for (int j = 0; j < AT_ONCE; j++) from[j] = frame + (j < some ? j : 0) * apart + first;
+"""
+_GATHER = """
+float value[AT_ONCE];
+K_UNROLL for (int j = 0; j < AT_ONCE; j++) value[j] = from[j][k];
 """
 
 # The threadgroup's frames are filtered together: 32 neighbouring threads take 32 neighbouring filters, whose widths are
@@ -118,7 +140,7 @@ def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
         (forward._ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
         + f"#define WHOLE_GROUPS {whole}\n"
-        + WEIGH
+        + weigh(min(AT_ONCE, plan.teams), "const K_SHARED float* frame, int apart, int some", _BEGIN, _GATHER)
         + _ENDED
         + (HIGHEST if peaked else ""),
         "K_DEVICE float* values = out + (row * frames + first) * filters;\n"

@@ -230,7 +230,7 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         outputs={"out": ending.kind, **ending.outputs},
         scalars={**_SCALARS, **ending.scalars},
         threads=plan.threads,
-        registers=(16 if divided and not shared else 8) + (5 if divided and not shared else 4) * plan.registers,
+        registers=16 + (7 if divided and not shared else 4) * plan.registers + 6 * plan.crowding,
         header=passes.header(plan, inverse=False)
         + _COMMON
         + (EVEN if plan.even else ODD)
@@ -309,7 +309,7 @@ def over_frames(
 ) -> tuple[tuple[int, int, int], dict[str, Any]]:
     """Threadgroups for all frames of signals ``[rows, length]``, and the scalars that every such kernel takes."""
     if not steps:
-        steps = 2 if rows * frames > 4096 * chosen.teams else 1
+        steps = 2 if rows * frames > 2048 * chosen.teams else 1
     groups = over_rows(-(-frames // (chosen.teams * steps)), rows)
     return groups, {
         "rows": rows,

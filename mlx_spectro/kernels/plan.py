@@ -115,6 +115,11 @@ class Plan(NamedTuple):
         return max(paired, *(self.rounds(radix) * radix for radix in ordinary))
 
     @property
+    def crowding(self) -> int:
+        """Complex values more than a thread holds without losing occupancy."""
+        return max(0, self.registers - _COMFORTABLE)
+
+    @property
     def padding(self) -> int:
         """Points after which a slot of threadgroup memory stays unused where it fits: strides then meet other banks."""
         first = self.radices[0]
@@ -207,7 +212,7 @@ def _cost(plan: Plan, inverse: bool) -> tuple[float, int]:
     """Estimate of a frame's time: traffic between passes, idle threads, registers, barriers of many threads."""
     exchanges = len(plan.radices) - 1.0
     idle = plan.team * plan.registers / plan.points - 1
-    crowded = max(0, plan.registers - _COMFORTABLE) / 8
+    crowded = plan.crowding / 8
     barriers = 0.0 if SIMD % plan.team == 0 else 0.2
     overlap = 0.5 if inverse and not plan.regular else 0.0
     return exchanges + idle + crowded + barriers + overlap, -plan.radices[0]

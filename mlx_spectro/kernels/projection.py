@@ -9,7 +9,7 @@ from .dialect import Kernel, Launch, over_rows
 
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
-_ROOM = 6144
+_ROOM = 6400
 # frames a threadgroup: more would leave small arrays to few threadgroups
 _MOST_FRAMES = 16
 # numbers that every threadgroup may look through for a row's peak
@@ -18,7 +18,15 @@ MOST_PARTS = 4096
 _EACH = 8
 
 _FLOOR = {"rows": "k_long", "depth": "k_long", "parts": "k_long", "together": "int", "top": "float"}
-_PROJECTION = {**_FLOOR, "frames": "int", "tile": "int", "count": "int", "filters": "int", "squared": "int"}
+_PROJECTION = {
+    **_FLOOR,
+    "frames": "int",
+    "tile": "int",
+    "pitch": "int",
+    "count": "int",
+    "filters": "int",
+    "squared": "int",
+}
 _CLIPPING = {**_FLOOR, "size": "k_long"}
 
 _PLACE = """
@@ -38,8 +46,14 @@ const float least = highest - top;
 #define FLOORED(a) (parts > 0 && !(a >= least) ? (a != a ? a : least) : a)
 """
 
+# The values of the frames that a thread filters at once lie side by side, so that it reads them at once.
+_SIDE_BY_SIDE = {
+    4: ("float4", "const float4 side = from[k * pitch]; const float value[4] = {side.x, side.y, side.z, side.w};"),
+    1: ("float", "const float value[1] = {from[k * pitch]};"),
+}
+
 _PROJECT = f"""
-K_SHARED_ARRAY(float, held, ROOM);
+K_SHARED_ARRAY(SIDE, held, ROOM / AT_ONCE);
 K_SHARED_ARRAY(float, best, THREADS);
 {_PLACE}
 if (row < rows) {{
@@ -47,18 +61,21 @@ if (row < rows) {{
   const int some = frames - first < tile ? frames - first : tile;
   const K_DEVICE float* values = x + (row * frames + first) * count;
   {_LEAST}
-  for (int i = id; i < some * count; i += THREADS) {{
-    const float a = FLOORED(values[i]);
-    held[i] = squared ? a * a : a;
+  K_SHARED float* to = (K_SHARED float*)held;
+  for (int i = id; i < tile * count; i += THREADS) {{
+    const int f = i / count, k = i - f * count;
+    const float a = f < some ? FLOORED(values[i]) : 0.0f;
+    to[k * pitch * AT_ONCE + f] = squared ? a * a : a;
   }}
   K_BARRIER();
   K_DEVICE float* results = out + (row * frames + first) * filters;
   for (int i = id; i < (some + AT_ONCE - 1) / AT_ONCE * LANES(filters); i += THREADS) {{
-    const int here = i / LANES(filters) * AT_ONCE, m = i % LANES(filters);
+    const int here = i / LANES(filters), m = i % LANES(filters);
     if (m < filters) {{
       float a[AT_ONCE];
-      k_weigh(a, held + here * count, count, some - here, bank, m);
-      K_UNROLL for (int j = 0; j < AT_ONCE; j++) if (here + j < some) results[(here + j) * filters + m] = a[j];
+      k_weigh(a, held + here, pitch, bank, m);
+      K_UNROLL for (int j = 0; j < AT_ONCE; j++)
+        if (here * AT_ONCE + j < some) results[(here * AT_ONCE + j) * filters + m] = a[j];
     }}
   }}
 }}
@@ -86,17 +103,21 @@ def serves(count: int) -> bool:
 
 
 @functools.cache
-def kernel() -> Kernel:
-    """The kernel that projects; it serves any number of filters."""
+def kernel(at_once: int = filters.AT_ONCE) -> Kernel:
+    """The kernel that projects so many frames at once; it serves any number of filters."""
+    side, gather = _SIDE_BY_SIDE[at_once]
+    values, begin = f"const K_SHARED {side}* held, int pitch", f"const K_SHARED {side}* from = held + first * pitch;"
     return Kernel(
-        name="projection",
+        name=f"projection_{at_once}",
         inputs={"x": "float", "bank": "float", "peaks": "float"},
         tables={},
         outputs={"out": "float"},
         scalars=_PROJECTION,
         threads=_THREADS,
-        registers=48,
-        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n{filters.HIGHEST}{filters.WEIGH}",
+        registers=64,
+        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n"
+        + filters.HIGHEST
+        + filters.weigh(at_once, values, begin, gather),
         body=_PROJECT,
     )
 
@@ -124,7 +145,11 @@ def launch(
 
     With ``top``, nothing counts as less than a row's peak minus it: the largest of its ``parts`` numbers.
     """
-    tile = max(1, min(_MOST_FRAMES, _ROOM // count))
+    at_once = filters.AT_ONCE if filters.AT_ONCE * count <= _ROOM else 1
+    # a place more than there are frames: neighbouring values then meet in fewer banks
+    pitch = _MOST_FRAMES // at_once + 1
+    tile = _MOST_FRAMES if at_once * pitch * count <= _ROOM else at_once
+    pitch = pitch if tile == _MOST_FRAMES else 1
     groups = over_rows(-(-frames // tile), rows)
     scalars = {
         "rows": rows,
@@ -134,11 +159,12 @@ def launch(
         "top": top or 0.0,
         "frames": frames,
         "tile": tile,
+        "pitch": pitch,
         "count": count,
         "filters": results,
         "squared": int(squared),
     }
-    return Launch(kernel(), scalars, groups, ((rows, frames, results),))
+    return Launch(kernel(at_once), scalars, groups, ((rows, frames, results),))
 
 
 def clip_launch(rows: int, size: int, *, top: float, parts: int, together: int = 1) -> Launch:
