@@ -63,11 +63,9 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
 
 
 @functools.lru_cache(maxsize=128)
-def _table(bank: _ByIdentity, transposed: bool = False) -> mx.array:
-    matrix = np.array(bank.array)
-    table = mx.array(kernels.table(matrix.T if transposed else matrix))
-    mx.eval(table)
-    return table
+def _bank(matrix: _ByIdentity, *, projected: bool = True, transposed: bool = False) -> kernels.Bank:
+    dense = np.array(matrix.array)
+    return kernels.bank(dense.T if transposed else dense, projected=projected)
 
 
 class _ByIdentity:
@@ -109,8 +107,7 @@ class _Filters(NamedTuple):
         return kernels.filterbank(
             rows,
             self.window,
-            _table(_ByIdentity(self.bank)),
-            filters=self.bank.shape[1],
+            _bank(_ByIdentity(self.bank), projected=False),
             kind="power" if self.power == 2.0 else "magnitude",
             ending=_ended(self.ending),
             scale=self.scale,
@@ -162,13 +159,13 @@ def cepstrum(
     if power not in (1.0, 2.0) or not kernels.projects(basis.shape[0]):
         return None
     filters = _Filters(window, framing, scale, power, bank, ending)
-    table, results = _table(_ByIdentity(basis)), basis.shape[1]
+    table = _bank(_ByIdentity(basis))
 
     def project(rows: mx.array) -> mx.array:
         if top_db is None:
-            return kernels.project(filters(rows)[0], table, filters=results)
+            return kernels.project(filters(rows)[0], table)
         y, peaks = filters(rows, peaked=True)
-        return kernels.project(y, table, filters=results, peaks=peaks, top=top_db)
+        return kernels.project(y, table, peaks=peaks, top=top_db)
 
     return _by_rows(x, 1, project)
 
@@ -183,12 +180,11 @@ def project(
     """
     if not kernels.projects(s.shape[-1]):
         return None
-    filters = bank.shape[0 if transposed else 1]
-    table = _table(_ByIdentity(bank), transposed)
+    table = _bank(_ByIdentity(bank), transposed=transposed)
 
     def project(rows: mx.array) -> mx.array:
         peaks = None if top_db is None else rows.max(axis=(-2, -1))[:, None]
-        return kernels.project(rows, table, filters=filters, peaks=peaks, top=top_db, squared=squared)
+        return kernels.project(rows, table, peaks=peaks, top=top_db, squared=squared)
 
     return _by_rows(s, 2, project)
 

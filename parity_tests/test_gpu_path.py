@@ -46,11 +46,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     # on this machine a kernel has to see values
     monkeypatch.setattr(recording, "_recording", lambda function, _like: function)
-    for cache in (*caches, by_gpu._table):
+    for cache in (*caches, by_gpu._bank):
         cache.cache_clear()
     OnCpu.calls = 0
     yield
-    for cache in (*caches, by_gpu._table):
+    for cache in (*caches, by_gpu._bank):
         cache.cache_clear()
 
 

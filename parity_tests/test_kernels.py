@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -308,11 +309,13 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             for d in DTYPES
         )
         amin = 1e-2 * float(truth.max())
+        table = filters.table(bank)
         launch = filters.launch(
             case["rows"],
             length,
             truth.shape[1],
-            filters=case["count"],
+            filters=table.filters,
+            pieces=table.pieces,
             kind=case["kind"],
             ending={"ending": case["ending"], "amin": amin, "factor": 4.5, "offset": 2.0},
             n_fft=size,
@@ -322,7 +325,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             peaked=case["peaked"],
             geometry=Geometry(case["threads"], case["steps"]),
         )
-        ours, *peaks = run_all(launch, case, x=x, window=window, bank=filters.table(bank.astype(np.float32)))
+        ours, *peaks = run_all(launch, case, x=x, window=window, bank=table.values)
         for parts in peaks:
             assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
         endings = {
@@ -340,13 +343,17 @@ def test_a_filter_s_weights_stay_among_the_bins() -> None:
     bank[7:, 0], bank[0, 1], bank[2:6, 39] = 1, 2, 3
     for matrix in (bank, np.ones((3, 5)), np.eye(50)):
         bins, count = matrix.shape
-        made = filters.table(matrix)
-        heads = made[: 4 * count].reshape(-1, 4).astype(int)
-        for column, (first, begin, weights, at) in zip(matrix.T, heads, strict=True):
-            dense = np.zeros(bins)
-            dense[first : first + weights] = np.roll(made[at : at + 32 * weights : 32], begin)
-            assert first + weights <= bins
-            assert np.array_equal(dense, column)
+        for room in (0, 4, 1000):
+            made = filters.table(matrix, room)
+            assert made.filters == count <= made.pieces <= max(count, room)
+            heads = made.values[: 4 * made.pieces].reshape(-1, 4).astype(int)
+            begins = made.values[4 * made.pieces :][: count + 1].astype(int)
+            for column, (begin, end) in zip(matrix.T, itertools.pairwise(begins), strict=True):
+                dense = np.zeros(bins)
+                for first, turn, weights, at in heads[begin:end]:
+                    assert first + weights <= bins
+                    dense[first : first + weights] += np.roll(made.values[at : at + 32 * weights : 32], turn)
+                assert np.array_equal(dense, column)
 
 
 @pytest.mark.parametrize("parts", [0, 1, 300])
@@ -358,8 +365,10 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
         bank[: count // 3, ::2] = 0
         peaks = peaks_of(x.reshape(rows, -1), parts)
         squared = rows == 2
-        launch = projection.launch(rows, frames, count, results, top=top, parts=parts, squared=squared)
-        ours = run(launch, {"order": order}, x=x, bank=filters.table(bank), peaks=peaks)
+        values, *sizes = filters.table(bank, projection.MOST_PIECES)
+        options = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
+        launch = projection.launch(rows, frames, count, **options, squared=squared)
+        ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)
         kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
         errors.add(ours, *(kept.astype(d) ** (1 + squared) @ bank.astype(d) for d in DTYPES))
     errors.check()

@@ -6,13 +6,26 @@ A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows 
 
 from __future__ import annotations
 
-from .filters import table
 from .launch import available
-from .operations import clip, filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
+from .operations import (
+    Bank,
+    bank,
+    clip,
+    filterbank,
+    istft,
+    istft_adjoint,
+    overlap_add,
+    project,
+    stft,
+    stft_adjoint,
+    why_not,
+)
 from .projection import serves as projects
 
 __all__ = [
+    "Bank",
     "available",
+    "bank",
     "clip",
     "filterbank",
     "istft",
@@ -22,6 +35,5 @@ __all__ = [
     "projects",
     "stft",
     "stft_adjoint",
-    "table",
     "why_not",
 ]

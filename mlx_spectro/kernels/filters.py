@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping
 from string import Template
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +20,29 @@ Magnitudes = Literal["magnitude", "power"]
 
 # what is taken of a filtered value
 LINEAR, LOG, LOG_ADDED, DECIBEL = range(4)
-# neighbouring filters, whose weights lie side by side, number by number, so that neighbouring threads read them at once
+# Filters are cut into pieces of about equal width, so that wide ones keep no thread waiting. Of neighbouring pieces the
+# weights lie side by side, number by number, so that neighbouring threads read them at once.
 _GROUP = 32
+_WIDTHS = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128)
+# weights that a thread takes at once, and what taking a piece costs besides, in weights
+_FOUR = 4
+_ASIDE = 8
 # terms that are added one after the other: a sum of thousands so keeps its digits
-_CHAIN = 32
+_CHAIN = 64
 # frames whose values one weight meets at a time
 AT_ONCE = 4
 # banks of threadgroup memory: threads that read different words of one wait for each other
 _BANKS = 32
 
-_SCALARS = {"filters": "int", "groups": "int", "ending": "int", "amin": "float", "factor": "float", "offset": "float"}
+_SCALARS = {
+    "filters": "int",
+    "pieces": "int",
+    "groups": "int",
+    "ending": "int",
+    "amin": "float",
+    "factor": "float",
+    "offset": "float",
+}
 
 _ENDED = """
 K_FN float k_ended(float a, int ending, float amin, float factor, float offset) {
@@ -39,75 +53,96 @@ K_FN float k_ended(float a, int ending, float amin, float factor, float offset) 
 }
 """
 
-# Filter m over the values of some frames. Of each filter, `bank` holds the first value, the one of them to begin with,
-# how many there are, and where the weights are.
+# Piece p over the values of some frames. Of each piece, `bank` holds the first value, the one of them to begin with,
+# how many there are, and where the weights are; then of each filter its first piece.
 _WEIGH = Template("""
 #define AT_ONCE $frames
-#define LANES(filters) (((filters) + $group - 1) / $group * $group)
-K_FN void k_weigh(K_LOCAL float* total, $values, const K_DEVICE float* bank, int m) {
-  const K_DEVICE float* head = bank + 4 * m;
+#define LANES(pieces) (((pieces) + $group - 1) / $group * $group)
+K_FN void k_weigh(K_LOCAL float* total, $values, const K_DEVICE float* bank, int p) {
+  const K_DEVICE float* head = bank + 4 * p;
   const K_DEVICE float* weights = bank + int(head[3]);
   const int first = int(head[0]), count = int(head[2]);
   $begin
   K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] = 0.0f;
-  for (int n = 0, k = int(head[1]); n < count;) {
+  int n = 0, k = int(head[1]);
+  while (n + 3 < count) {
     const int end = count - n < $chain ? count : n + $chain;
     float sum[AT_ONCE];
     K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] = 0.0f;
-    for (; n < end; n += 4) {
+    for (; n + 3 < end; n += 4) {
       K_UNROLL for (int u = 0; u < 4; u++) {
-        const float weight = n + u < end ? weights[$group * (n + u)] : 0.0f;
+        const float weight = weights[$group * (n + u)];
         $gather
         K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] += weight * value[j];
-        k = k + 1 < count ? k + 1 : 0;
       }
+      k = k + 4 < count ? k + 4 : 0;
     }
-    n = end;
     K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += sum[j];
   }
+  for (const int u = 0; n < count; n++, k++) {
+    const float weight = weights[$group * n];
+    $gather
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += weight * value[j];
+  }
+}
+K_FN float k_summed(const K_SHARED float* parts, const K_DEVICE float* bank, int pieces, int m) {
+  const K_DEVICE float* begins = bank + 4 * pieces + m;
+  float sum = 0.0f;
+  for (int p = int(begins[0]); p < int(begins[1]); p++) sum += parts[p];
+  return sum;
 }
 """)
 
 
 def weigh(frames: int, values: str, begin: str, gather: str) -> str:
-    """``k_weigh(total, ..., bank, m)``, filter ``m`` over the values of ``frames`` frames.
+    """``k_weigh(total, ..., bank, p)``: piece ``p`` over the values of ``frames`` frames; and ``k_summed``.
 
     Args:
         frames: At once, at most :data:`AT_ONCE`.
         values: Parameters that say where the values are.
         begin: Statements that look for those from ``first`` on.
-        gather: Statements that put the ``k``-th of each frame into ``value[AT_ONCE]``.
+        gather: Statements that put value ``k + u`` of each frame into ``value[AT_ONCE]``.
     """
     return _WEIGH.substitute(frames=frames, group=_GROUP, chain=_CHAIN, values=values, begin=begin, gather=gather)
 
 
-_BEGIN = """
-const K_SHARED float* from[AT_ONCE];
-K_UNROLL for (int j = 0; j < AT_ONCE; j++) from[j] = frame + (j < some ? j : 0) * apart + first;
-"""
 _GATHER = """
 float value[AT_ONCE];
-K_UNROLL for (int j = 0; j < AT_ONCE; j++) value[j] = from[j][k];
+K_UNROLL for (int j = 0; j < AT_ONCE; j++) value[j] = from[2 * SLOTS * j + k + u];
 """
 
-# The threadgroup's frames are filtered together: 32 neighbouring threads take 32 neighbouring filters, whose widths are
-# alike and whose results lie side by side.
-_CLOSE = Template("""
+# The threadgroup's frames are filtered together, 32 neighbouring pieces by 32 neighbouring threads. Sums of pieces wait
+# where a frame's slot holds no bins.
+_CLOSE = """
 K_BARRIER();
 const int some = frames - first < TEAMS ? frames - first : TEAMS;
-for (int i = int(id); i < (TEAMS + AT_ONCE - 1) / AT_ONCE * LANES(filters); i += WHOLE_GROUPS) {
-  const int here = i / LANES(filters) * AT_ONCE, m = i % LANES(filters);
-  if (id < WHOLE_GROUPS && m < filters && here < some) {
+for (int i = int(id); i < TEAMS / AT_ONCE * LANES(pieces); i += WHOLE_GROUPS) {
+  const int here = i / LANES(pieces) * AT_ONCE, p = i % LANES(pieces);
+  if (id < WHOLE_GROUPS && p < pieces && here < some) {
     float a[AT_ONCE];
-    k_weigh(a, (const K_SHARED float*)(exchange + here * SLOTS), 2 * SLOTS, some - here, bank, m);
-    K_UNROLL for (int j = 0; j < AT_ONCE; j++) if (here + j < some) {
-      a[j] = k_ended(a[j], ending, amin, factor, offset);
-      values[(here + j) * filters + m] = a[j];
-      $seen
+    k_weigh(a, (const K_SHARED float*)(exchange + here * SLOTS), bank, p);
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) {
+      if (pieces > filters) ((K_SHARED float*)(exchange + (here + j) * SLOTS))[N / 2 + 1 + p] = a[j];
+      else if (here + j < some) { STORE(here + j, p, a[j]) }
     }
   }
 }
-""")
+if (pieces > filters) {
+  K_BARRIER();
+  for (int i = int(id); i < some * filters; i += THREADS) {
+    const int here = i / filters, m = i - here * filters;
+    STORE(here, m, k_summed((const K_SHARED float*)(exchange + here * SLOTS) + N / 2 + 1, bank, pieces, m))
+  }
+}
+"""
+
+_STORE = """
+#define STORE(f, m, sum) { \\
+  const float b = k_ended(sum, ending, amin, factor, offset); \\
+  values[(f) * filters + (m)] = b; \\
+  SEEN(b) \\
+}
+"""
 
 # The largest value that a threadgroup meets; NaN is the largest. Each thread brings its own, `best` has room for all.
 HIGHEST = """
@@ -122,7 +157,6 @@ K_FN float k_higher(float a, float b) { return a < b || b != b ? b : a; }
   K_BARRIER(); \\
   for (int i = 0; i < 32 && i < threads; i++) highest = k_higher(highest, best[i]);
 """
-_SEEN = "highest = k_higher(highest, a[j]);"
 _FINISH = """
 K_BARRIER();
 K_SHARED float* best = (K_SHARED float*)exchange;
@@ -133,19 +167,22 @@ if (id == 0) peaks[row * groups + k_long(threadgroup_position_in_grid.x)] = high
 
 def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
     """Magnitudes, or their squares, through a filterbank, frames first; ``peaked``: with the largest a threadgroup."""
-    whole = plan.threads // _GROUP * _GROUP or plan.threads
+    at_once = next(n for n in range(AT_ONCE, 0, -1) if plan.teams % n == 0)
+    seen = "highest = k_higher(highest, b);" if peaked else ""
     return Ending(
         f"filtered_{kind}{'_peaked' if peaked else ''}",
         "float",
         (forward._ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
-        + f"#define WHOLE_GROUPS {whole}\n"
-        + weigh(min(AT_ONCE, plan.teams), "const K_SHARED float* frame, int apart, int some", _BEGIN, _GATHER)
+        + f"#define WHOLE_GROUPS {plan.threads // _GROUP * _GROUP or plan.threads}\n"
+        + f"#define SEEN(b) {seen}\n"
+        + weigh(at_once, "const K_SHARED float* frame", "const K_SHARED float* from = frame + first;", _GATHER)
+        + _STORE
         + _ENDED
         + (HIGHEST if peaked else ""),
         "K_DEVICE float* values = out + (row * frames + first) * filters;\n"
         "K_SHARED float* stage = (K_SHARED float*)slot;\nK_TEAM();",
-        _CLOSE.substitute(seen=_SEEN if peaked else ""),
+        _CLOSE,
         start="float highest = k_lowest;" if peaked else "",
         finish=_FINISH if peaked else "",
         apart=True,
@@ -155,52 +192,105 @@ def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
     )
 
 
-def table(bank: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """The dense ``bank [F, filters]`` as kernels take it.
+class Table(NamedTuple):
+    """A filterbank as kernels take it: the values of the input ``bank``, and how many filters and pieces there are."""
 
-    Four numbers a filter: its first bin, the one of its bins to begin with, their number, and where the weights stand
-    in what follows. A group of neighbours has the same number of weights, some of them 0, and none beyond the last bin.
+    values: npt.NDArray[np.float32]
+    filters: int
+    pieces: int
+
+
+def table(bank: npt.NDArray[np.floating], room: int | None = None) -> Table:
+    """The dense ``bank [F, filters]`` for a kernel that has ``room`` for the sums of pieces.
+
+    Default: the room that a frame of ``F`` bins leaves. Four numbers a piece: its first bin, the one of its bins to
+    begin with, their number, and where the weights stand. A group of neighbours has the same number of weights, some of
+    them 0, and none beyond the last bin. Behind these, the first piece of each filter and the number of all.
     """
     bins, filters = bank.shape
-    heads, weights, at = np.zeros((filters, 4)), [np.zeros(0)], 4 * filters
-    for group in range(0, filters, _GROUP):
-        members = range(group, min(group + _GROUP, filters))
-        reached = [np.flatnonzero(bank[:, m]) for m in members]
-        count = max((int(found[-1] - found[0]) + 1 for found in reached if found.size), default=0)
+    pieces = _pieces(bank, bins - 2 if room is None else room)
+    heads, weights = np.zeros((len(pieces), 4)), [np.zeros(0)]
+    at = heads.size + filters + 1
+    for group in range(0, len(pieces), _GROUP):
+        members = pieces[group : group + _GROUP]
+        count = _count(members, bins)
         block = np.zeros((count, _GROUP))
-        firsts = [min(int(found[0]), bins - count) if found.size else 0 for found in reached]
-        for lane, (m, first, begin) in enumerate(zip(members, firsts, _begins(firsts, count), strict=True)):
-            heads[m] = first, begin, count, at + lane
-            block[:, lane] = np.roll(bank[first : first + count, m], -begin)
+        for lane, (piece, (first, begin)) in enumerate(zip(members, _begins(members, count, bins), strict=True)):
+            heads[group + lane] = first, begin, count, at + lane
+            inside = slice(piece.first - first, piece.end - first)
+            block[inside, lane] = bank[piece.first : piece.end, piece.filter]
+            block[:, lane] = np.roll(block[:, lane], -begin)
         weights.append(block.ravel())
         at += block.size
-    return np.concatenate([heads.ravel(), *weights]).astype(np.float32)
+    begins = np.searchsorted([piece.filter for piece in pieces], np.arange(filters + 1))
+    values = np.concatenate([heads.ravel(), begins, *weights]).astype(np.float32)
+    return Table(values, filters, len(pieces))
 
 
-def _begins(firsts: list[int], count: int) -> list[int]:
-    """Where each of neighbouring threads begins in its circle of ``count`` words, so that few meet in a bank.
+class _Piece(NamedTuple):
+    """The bins of a filter from ``first`` up to ``end``."""
 
-    Thread after thread takes the beginning that costs least, counting for each step the words of its fullest bank.
+    filter: int
+    first: int
+    end: int
+
+
+def _pieces(bank: npt.NDArray[np.floating], room: int) -> list[_Piece]:
+    """The filters of a bank cut into pieces: the way that costs least."""
+    whole = []
+    for m, column in enumerate(bank.T):
+        reached = np.flatnonzero(column)
+        whole.append(_Piece(m, *((int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0))))
+    ways = [whole, *([cut for piece in whole for cut in _cut(piece, width)] for width in _WIDTHS)]
+
+    def cost(pieces: list[_Piece]) -> int:
+        counts = [_count(pieces[at : at + _GROUP], bank.shape[0]) for at in range(0, len(pieces), _GROUP)]
+        return sum(counts) + _ASIDE * len(counts) + max(counts)
+
+    return min((way for way in ways if len(way) in (len(whole), *range(room + 1))), key=cost)
+
+
+def _cut(piece: _Piece, width: int) -> list[_Piece]:
+    """A piece in equal parts of at most ``width`` bins."""
+    parts = max(1, -(-(piece.end - piece.first) // width))
+    edges = [piece.first + (piece.end - piece.first) * n // parts for n in range(parts + 1)]
+    return [_Piece(piece.filter, first, end) for first, end in itertools.pairwise(edges)]
+
+
+def _count(pieces: list[_Piece], bins: int) -> int:
+    """Weights of each of these neighbours: whole fours, where there are so many bins."""
+    most = max(piece.end - piece.first for piece in pieces)
+    whole = -(-most // _FOUR) * _FOUR
+    return whole if whole <= bins else most
+
+
+def _begins(pieces: list[_Piece], count: int, bins: int) -> list[tuple[int, int]]:
+    """Where the ``count`` words of each of neighbouring threads lie and where in their circle it begins.
+
+    Few threads are to meet in a bank: thread after thread takes the place that costs least, counting for each step the
+    words of its fullest bank.
     """
-    if not count:
-        return [0] * len(firsts)
-    steps, lowest = np.arange(count), min(firsts)
-    read = np.zeros((count, max(firsts) - lowest + count), bool)  # which words, at each step
+    if count % _FOUR or not count:
+        return [(min(piece.first, bins - count), 0) for piece in pieces]
+    steps = np.arange(count)
+    read = np.zeros((count, bins), bool)  # which words, at each step
     words = np.zeros((count, _BANKS), int)  # how many of each bank
-    begins = []
-    for first in firsts:
+    places = []
+    for piece in pieces:
+        lowest, highest = max(0, piece.end - count), min(piece.first, bins - count)
         best: tuple[Any, ...] = ()
-        for begin in range(min(count, _BANKS)):
-            at = first - lowest + (steps + begin) % count
-            new = ~read[steps, at]
-            cost = np.maximum(words.max(axis=1), words[steps, at % _BANKS] + new).sum()
-            if not best or cost < best[0]:
-                best = cost, begin, at, new
-        _, begin, at, new = best
+        for first in range(highest, max(lowest, highest - _FOUR + 1) - 1, -1):
+            for begin in range(0, min(count, _BANKS), _FOUR):
+                at = first + (steps + begin) % count
+                new = ~read[steps, at]
+                cost = np.maximum(words.max(axis=1), words[steps, at % _BANKS] + new).sum()
+                if not best or cost < best[0]:
+                    best = cost, first, begin, at, new
+        _, first, begin, at, new = best
         words[steps, at % _BANKS] += new
         read[steps, at] = True
-        begins.append(begin)
-    return begins
+        places.append((first, begin))
+    return places
 
 
 @functools.lru_cache(maxsize=64)
@@ -216,6 +306,7 @@ def launch(
     frames: int,
     *,
     filters: int,
+    pieces: int,
     kind: Magnitudes,
     ending: Mapping[str, float],
     n_fft: int,
@@ -228,7 +319,7 @@ def launch(
 ) -> Launch:
     """Filtered spectrograms ``[rows, frames, filters]`` of signals ``[rows, length]``; see :func:`.forward.launch`.
 
-    ``peaked``: and the largest values of some frames each, ``[rows, n]``.
+    ``pieces``: of the bank's :func:`table`. ``peaked``: and the largest values of some frames each, ``[rows, n]``.
     """
     threads, steps = geometry or told("filterbank")
     chosen, built = kernel(n_fft, kind, peaked, threads)
@@ -236,4 +327,5 @@ def launch(
         chosen, rows, length, frames, hop_length=hop_length, left=left, pad_mode=pad_mode, scale=scale, steps=steps
     )
     shapes = ((rows, frames, filters), *([(rows, grid[0])] if peaked else []))
-    return Launch(built, {**scalars, "filters": filters, "groups": grid[0], **ending}, grid, shapes)
+    bank = {"filters": filters, "pieces": pieces, "groups": grid[0]}
+    return Launch(built, {**scalars, **bank, **ending}, grid, shapes)

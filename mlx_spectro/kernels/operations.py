@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
 
 from . import filters as banks
 from . import forward, inverse, overlap, plan, projection
@@ -89,6 +91,22 @@ def stft(
     return call(x, window)[0]
 
 
+class Bank(NamedTuple):
+    """:class:`.filters.Table` with its values as an MLX array."""
+
+    values: mx.array
+    filters: int
+    pieces: int
+
+
+def bank(matrix: npt.NDArray[np.floating], *, projected: bool = False) -> Bank:
+    """Filters ``[K, filters]`` as :func:`filterbank` takes them, or :func:`project`."""
+    made = banks.table(matrix, projection.MOST_PIECES if projected else None)
+    values = mx.array(made.values)
+    mx.eval(values)
+    return Bank(values, made.filters, made.pieces)
+
+
 @functools.lru_cache(maxsize=512)
 def _filterbank(rows: int, length: int, frames: int, ending: tuple[float, ...], **options: Any) -> Call:
     named = dict(zip(("ending", "amin", "factor", "offset"), ending, strict=True))
@@ -98,9 +116,8 @@ def _filterbank(rows: int, length: int, frames: int, ending: tuple[float, ...], 
 def filterbank(
     x: mx.array,
     window: mx.array,
-    bank: mx.array,
+    bank: Bank,
     *,
-    filters: int,
     kind: banks.Magnitudes,
     ending: tuple[float, ...],
     hop_length: int,
@@ -113,8 +130,7 @@ def filterbank(
     """Filtered spectrograms ``[R, N, filters]`` of signals ``[R, T]``, and if ``peaked`` each row's peak in parts.
 
     Args:
-        bank: What :func:`.filters.table` makes of the filters.
-        filters: Their number.
+        bank: The filters.
         kind: ``"magnitude"`` or ``"power"``.
         ending: One of :mod:`.filters`' endings, and its ``amin``, ``factor`` and ``offset``.
         x, window, hop_length, left, right, pad_mode, scale: As in :func:`stft`.
@@ -126,7 +142,8 @@ def filterbank(
         length,
         frames,
         ending,
-        filters=filters,
+        filters=bank.filters,
+        pieces=bank.pieces,
         kind=kind,
         n_fft=window.size,
         hop_length=hop_length,
@@ -135,19 +152,18 @@ def filterbank(
         scale=scale,
         peaked=peaked,
     )
-    return call(x, window, bank)
+    return call(x, window, bank.values)
 
 
 @functools.lru_cache(maxsize=512)
-def _project(rows: int, frames: int, count: int, filters: int, **options: Any) -> Call:
-    return Call(projection.launch(rows, frames, count, filters, **options))
+def _project(rows: int, frames: int, count: int, **options: Any) -> Call:
+    return Call(projection.launch(rows, frames, count, **options))
 
 
 def project(
     x: mx.array,
-    bank: mx.array,
+    bank: Bank,
     *,
-    filters: int,
     peaks: mx.array | None = None,
     top: float | None = None,
     squared: bool = False,
@@ -155,8 +171,7 @@ def project(
     """Filters over given values ``[R, N, K]``, or over their squares.
 
     Args:
-        bank: What :func:`.filters.table` makes of the filters ``[K, filters]``.
-        filters: Their number.
+        bank: The filters ``[K, filters]``.
         peaks, top: Of each row numbers ``[R, P]``: no value counts as less than the largest minus ``top``.
 
     Returns:
@@ -165,8 +180,9 @@ def project(
     rows, frames, count = x.shape
     peaks = None if peaks is None else _few(peaks)
     parts, top = (1, None) if peaks is None else (peaks.shape[-1], top)
-    call = _project(rows, frames, count, filters, top=top, parts=parts, squared=squared)
-    return call(x, bank, x if peaks is None else peaks)[0]
+    options = {"filters": bank.filters, "pieces": bank.pieces, "squared": squared}
+    call = _project(rows, frames, count, top=top, parts=parts, **options)
+    return call(x, bank.values, x if peaks is None else peaks)[0]
 
 
 @functools.lru_cache(maxsize=512)

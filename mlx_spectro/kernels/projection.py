@@ -6,12 +6,15 @@ import functools
 
 from . import filters
 from .dialect import Kernel, Launch, over_rows
+from .plan import SIMD
 
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
 _ROOM = 6400
 # frames a threadgroup: more would leave small arrays to few threadgroups
 _MOST_FRAMES = 16
+# pieces of filters whose sums a threadgroup holds for each of its frames
+MOST_PIECES = 160
 # numbers that every threadgroup may look through for a row's peak
 MOST_PARTS = 4096
 # values that a thread clips
@@ -25,6 +28,7 @@ _PROJECTION = {
     "pitch": "int",
     "count": "int",
     "filters": "int",
+    "pieces": "int",
     "squared": "int",
 }
 _CLIPPING = {**_FLOOR, "size": "k_long"}
@@ -48,10 +52,14 @@ const float least = highest - top;
 
 # The values of the frames that a thread filters at once lie side by side, so that it reads them at once.
 _SIDE_BY_SIDE = {
-    4: ("float4", "const float4 side = from[k * pitch]; const float value[4] = {side.x, side.y, side.z, side.w};"),
-    1: ("float", "const float value[1] = {from[k * pitch]};"),
+    4: (
+        "float4",
+        "const float4 a = from[(k + u) * pitch]; const float value[4] = {a.x, a.y, a.z, a.w};",
+    ),
+    1: ("float", "const float value[1] = {from[(k + u) * pitch]};"),
 }
 
+# Behind the values of all frames stand the sums of pieces.
 _PROJECT = f"""
 K_SHARED_ARRAY(SIDE, held, ROOM / AT_ONCE);
 K_SHARED_ARRAY(float, best, THREADS);
@@ -62,20 +70,32 @@ if (row < rows) {{
   const K_DEVICE float* values = x + (row * frames + first) * count;
   {_LEAST}
   K_SHARED float* to = (K_SHARED float*)held;
-  for (int i = id; i < tile * count; i += THREADS) {{
-    const int f = i / count, k = i - f * count;
-    const float a = f < some ? FLOORED(values[i]) : 0.0f;
-    to[k * pitch * AT_ONCE + f] = squared ? a * a : a;
+  for (int f = id / SIMD; f < tile; f += THREADS / SIMD) {{
+    for (int k = id % SIMD; k < count; k += SIMD) {{
+      const float a = f < some ? FLOORED(values[f * count + k]) : 0.0f;
+      to[k * pitch * AT_ONCE + f] = squared ? a * a : a;
+    }}
   }}
   K_BARRIER();
   K_DEVICE float* results = out + (row * frames + first) * filters;
-  for (int i = id; i < (some + AT_ONCE - 1) / AT_ONCE * LANES(filters); i += THREADS) {{
-    const int here = i / LANES(filters), m = i % LANES(filters);
-    if (m < filters) {{
+  K_SHARED float* parts_of = to + count * pitch * AT_ONCE;
+  for (int i = id; i < (some + AT_ONCE - 1) / AT_ONCE * LANES(pieces); i += THREADS) {{
+    const int here = i / LANES(pieces), p = i % LANES(pieces);
+    if (p < pieces) {{
       float a[AT_ONCE];
-      k_weigh(a, held + here, pitch, bank, m);
-      K_UNROLL for (int j = 0; j < AT_ONCE; j++)
-        if (here * AT_ONCE + j < some) results[(here * AT_ONCE + j) * filters + m] = a[j];
+      k_weigh(a, held + here, pitch, bank, p);
+      K_UNROLL for (int j = 0; j < AT_ONCE; j++) {{
+        const int f = here * AT_ONCE + j;
+        if (pieces > filters) parts_of[f * pieces + p] = a[j];
+        else if (f < some) results[f * filters + p] = a[j];
+      }}
+    }}
+  }}
+  if (pieces > filters) {{
+    K_BARRIER();
+    for (int i = id; i < some * filters; i += THREADS) {{
+      const int f = i / filters;
+      results[i] = k_summed(parts_of + f * pieces, bank, pieces, i - f * filters);
     }}
   }}
 }}
@@ -99,7 +119,7 @@ if (row < rows) {{
 
 def serves(count: int) -> bool:
     """Whether so many values a frame fit into threadgroup memory."""
-    return count <= _ROOM
+    return count + MOST_PIECES <= _ROOM
 
 
 @functools.cache
@@ -115,7 +135,7 @@ def kernel(at_once: int = filters.AT_ONCE) -> Kernel:
         scalars=_PROJECTION,
         threads=_THREADS,
         registers=64,
-        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n"
+        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n#define SIMD {SIMD}\n"
         + filters.HIGHEST
         + filters.weigh(at_once, values, begin, gather),
         body=_PROJECT,
@@ -139,17 +159,29 @@ def clipping() -> Kernel:
 
 
 def launch(
-    rows: int, frames: int, count: int, results: int, *, top: float | None = None, parts: int = 1, squared: bool = False
+    rows: int,
+    frames: int,
+    count: int,
+    *,
+    filters: int,
+    pieces: int,
+    top: float | None = None,
+    parts: int = 1,
+    squared: bool = False,
 ) -> Launch:
     """Filters over ``[rows, frames, count]`` or, ``squared``, over the squares.
 
-    With ``top``, nothing counts as less than a row's peak minus it: the largest of its ``parts`` numbers.
+    ``pieces``: of the bank's table. With ``top``, nothing counts as less than a row's peak minus it: the largest of its
+    ``parts`` numbers.
     """
-    at_once = filters.AT_ONCE if filters.AT_ONCE * count <= _ROOM else 1
-    # a place more than there are frames: neighbouring values then meet in fewer banks
-    pitch = _MOST_FRAMES // at_once + 1
-    tile = _MOST_FRAMES if at_once * pitch * count <= _ROOM else at_once
-    pitch = pitch if tile == _MOST_FRAMES else 1
+    sums = pieces if pieces > filters else 0
+    # frames at once, frames of a threadgroup, and places that a value of all its frames takes: where there is room for
+    # one more than there are frames, neighbouring values meet in fewer banks
+    at_once, tile, pitch = next(
+        shape
+        for shape in ((4, _MOST_FRAMES, _MOST_FRAMES // 4 + 1), (4, 4, 1), (1, 1, 1))
+        if shape[0] * shape[2] * count + shape[1] * sums <= _ROOM
+    )
     groups = over_rows(-(-frames // tile), rows)
     scalars = {
         "rows": rows,
@@ -161,10 +193,11 @@ def launch(
         "tile": tile,
         "pitch": pitch,
         "count": count,
-        "filters": results,
+        "filters": filters,
+        "pieces": pieces,
         "squared": int(squared),
     }
-    return Launch(kernel(at_once), scalars, groups, ((rows, frames, results),))
+    return Launch(kernel(at_once), scalars, groups, ((rows, frames, filters),))
 
 
 def clip_launch(rows: int, size: int, *, top: float, parts: int, together: int = 1) -> Launch:
