@@ -40,6 +40,13 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
     )
 
 
+def power_adjoint(z: mx.array, g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
+    """Gradient ``[..., length]`` of a power spectrogram at the spectrum ``z``, given the spectrogram's own, ``g``."""
+    spectra, gain = (y.reshape(-1, *y.shape[-2:]) for y in (z, g))
+    options = {**framing.padding, "length": length, "scale": 2 * scale, "gain": gain}
+    return kernels.stft_adjoint(spectra, window, **options).reshape(*z.shape[:-2], length)
+
+
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
     return _by_rows(z, 2, lambda rows: kernels.istft(rows, window, length=length, scale=scale, **framing.cut))

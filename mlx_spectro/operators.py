@@ -20,7 +20,7 @@ from .decibel import clip_below_peak, example_axes, packed_axes, to_decibel
 from .framing import frame
 from .framing import overlap_add as add_overlapping
 from .geometry import Framing
-from .rules import Operator, fused, linear, with_rules
+from .rules import Operator, fused, fused_pair, linear, with_rules
 
 # what is taken of a filtered spectrogram: nothing; ("log", amin, added) for log(max(x, amin)), or log(x + amin) if
 # added; or ("db", multiplier, amin, reference) for multiplier * log10(max(x, amin) / max(reference, amin))
@@ -65,6 +65,28 @@ def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) 
         lambda x: by.stft(x, window, framing, scale),
         lambda g, shape: by.stft_adjoint(g, window, framing, scale, shape[-1]),
     )
+
+
+def _of_power(by: ModuleType, window: mx.array, framing: Framing, scale: float, forward: Operator) -> Operator:
+    """``forward``, the power spectrogram by kernels, with its rules: of ``|z|^2``, in one look at the spectrum."""
+    transform = _analysis(by, window, framing, scale)
+
+    def vjp(x: mx.array, g: mx.array) -> mx.array:
+        length = x.shape[-1]
+
+        def parts(z: mx.array, g: mx.array) -> mx.array:
+            adjoint = linear(
+                lambda g: by.stft_adjoint(g, window, framing, scale, length),
+                lambda y, _: by.stft(y, window, framing, scale),
+            )
+            return adjoint(z * (2 * g))
+
+        if by is not by_gpu:
+            return parts(transform(x), g)
+        gradient = fused_pair(lambda z, g: by_gpu.power_adjoint(z, g, window, framing, scale, length), parts)
+        return gradient(transform(x), g)
+
+    return with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))
 
 
 def _mirrored(half: mx.array, n_fft: int) -> mx.array:
@@ -114,15 +136,7 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float
         return parts(x)
 
     forward = _or(lambda x: by.spectrogram(x, window, framing, scale, power), parts)
-    if power != 2:
-        return fused(forward, parts)(x)
-    transform = _analysis(by, window, framing, scale)
-
-    # of |z|^2, in one multiplication of the spectrum
-    def vjp(x: mx.array, g: mx.array) -> mx.array:
-        return mx.vjp(transform, [x], [transform(x) * (2 * g)])[1][0]
-
-    return with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))(x)
+    return (_of_power(by, window, framing, scale, forward) if power == 2 else fused(forward, parts))(x)
 
 
 def filterbank(

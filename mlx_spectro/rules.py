@@ -61,3 +61,16 @@ def fused(forward: Operator, parts: Operator) -> Operator:
         lambda primal, cotangent: mx.vjp(parts, [primal], [cotangent])[1][0],
         lambda primal, tangent: mx.jvp(parts, [primal], [tangent])[1][0],
     )
+
+
+def fused_pair(
+    forward: Callable[[mx.array, mx.array], mx.array], parts: Callable[[mx.array, mx.array], mx.array]
+) -> Callable[[mx.array, mx.array], mx.array]:
+    """:func:`fused` for functions of two arrays; ``mx.vmap`` takes the parts."""
+    if not _wanted.get():
+        return forward
+    operator: Any = mx.custom_function(forward)
+    operator.vjp(lambda primals, cotangent, _output: tuple(mx.vjp(parts, list(primals), [cotangent])[1]))
+    operator.jvp(lambda primals, tangents: mx.jvp(parts, list(primals), list(tangents))[1][0])
+    operator.vmap(lambda arrays, axes: (mx.vmap(parts, in_axes=tuple(axes))(*arrays), 0))
+    return operator  # type: ignore[no-any-return]

@@ -190,8 +190,9 @@ def cuda_kernels() -> list[Kernel]:
         kernels += [
             forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
             forward.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
-            inverse.kernel(n_fft, True, DEFAULT.threads)[1],
-            inverse.kernel(n_fft, False, DEFAULT.threads)[1],
+            inverse.kernel(n_fft, True, False, DEFAULT.threads)[1],
+            inverse.kernel(n_fft, False, False, DEFAULT.threads)[1],
+            inverse.kernel(n_fft, False, True, DEFAULT.threads)[1],
             filters.kernel(n_fft, "power", True, DEFAULT.threads)[1],
         ]
     return kernels

@@ -183,6 +183,7 @@ ADJOINT = list(
         mode=MODES,
         frames=(1, 6),
         rows=(1, 4),
+        gained=(False, True),
         order=ORDERS,
         threads=(128, 256),
     )
@@ -206,11 +207,13 @@ def test_stft_adjoint_kernel_gives_the_padding_back(size: int) -> None:
             right=right,
             pad_mode=mode,
             length=length,
+            gained=case["gained"],
             geometry=Geometry(case["threads"]),
         )
-        ours = window
+        ours, given = window, {"gain": noise(*g.shape)} if case["gained"] else {}
         for launch in launches:
-            ours = run(launch, case, z=g, window=window, edges=ours)
+            ours = run(launch, case, z=g, window=window, edges=ours, **given)
+        g = g.astype(np.complex128) * given.get("gain", 1)
         theirs, truth = (reference.stft_adjoint(g, window, hop, left, right, mode, length, d) for d in DTYPES)
         # a sample that replicates sums so many errors
         copies = max(left, right, 1) if mode == "replicate" else 1

@@ -24,9 +24,10 @@ LINEAR, LOG, LOG_ADDED, DECIBEL = range(4)
 # weights lie side by side, number by number, so that neighbouring threads read them at once.
 _GROUP = 32
 _WIDTHS = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128)
-# weights that a thread takes at once, and what taking a piece costs besides, in weights
+# weights that a thread takes at once; and in weights, what it does besides for a piece and for the sums of filters
 _FOUR = 4
 _ASIDE = 8
+_SUMMING = 16
 # terms that are added one after the other: a sum of thousands so keeps its digits
 _CHAIN = 64
 # frames whose values one weight meets at a time
@@ -86,9 +87,9 @@ K_FN void k_weigh(K_LOCAL float* total, $values, const K_DEVICE float* bank, int
   }
 }
 K_FN float k_summed(const K_SHARED float* parts, const K_DEVICE float* bank, int pieces, int m) {
-  const K_DEVICE float* begins = bank + 4 * pieces + m;
+  const int begin = int(bank[4 * pieces + m]), end = int(bank[4 * pieces + m + 1]);
   float sum = 0.0f;
-  for (int p = int(begins[0]); p < int(begins[1]); p++) sum += parts[p];
+  for (int p = begin; p < end; p++) sum += parts[p];
   return sum;
 }
 """)
@@ -245,7 +246,8 @@ def _pieces(bank: npt.NDArray[np.floating], room: int) -> list[_Piece]:
 
     def cost(pieces: list[_Piece]) -> int:
         counts = [_count(pieces[at : at + _GROUP], bank.shape[0]) for at in range(0, len(pieces), _GROUP)]
-        return sum(counts) + _ASIDE * len(counts) + max(counts)
+        summing = -(-len(whole) // _GROUP) if len(pieces) > len(whole) else 0
+        return sum(counts) + max(counts) + _ASIDE * len(counts) + _SUMMING * summing
 
     return min((way for way in ways if len(way) in (len(whole), *range(room + 1))), key=cost)
 

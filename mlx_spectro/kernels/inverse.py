@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import envelope, passes
 from .dialect import Kernel, Launch, over_rows
@@ -161,9 +161,18 @@ K_TEAM();
 K_UNROLL for (int i = 0; i < 2 * NR; i++) frame[2 * (t + NT * (i / 2)) + i % 2] = sum[i];
 """
 
-# Frames beyond the first and the last are transformed like any other, but not added.
+# Frames beyond the first and the last are transformed like any other, but not added. BIN(k, c) is bin k + c.
 _BINS = """
-#define BINS(f) (const K_DEVICE float2*)z + (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
+#define FRAME_AT(f) (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
+#define BINS(f) const K_DEVICE float2* bins = (const K_DEVICE float2*)z + FRAME_AT(f);
+#define BIN(k, c) (bins + (k))[c]
+"""
+_GAINED_BINS = """
+#define FRAME_AT(f) (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
+#define BINS(f) \\
+  const K_DEVICE float2* bins = (const K_DEVICE float2*)z + FRAME_AT(f); \\
+  const K_DEVICE float* gains = gain + FRAME_AT(f);
+#define BIN(k, c) (bins + (k))[c] * (gains + (k))[c]
 """
 
 _PAIR_REGISTERS = """
@@ -171,14 +180,13 @@ float2 low[L], high[L], middle = k_c(0.0f, 0.0f);
 """
 _LOAD_PAIRS = """
 {
-  const K_DEVICE float2* bins = BINS($f);
+  BINS($f)
   const uint t0 = k_mirror(t);
-  const K_DEVICE float2 *up = bins + t, *down = bins + (M - t), *up0 = bins + t0, *down0 = bins + (M - t0);
   K_UNROLL for (uint s = 0; s < L; s++) {
-    low[s] = (s < HALF ? up : up0)[C * s];
-    high[s] = (s < HALF ? down : down0)[-int(C * s)];
+    low[s] = BIN(s < HALF ? t : t0, C * s);
+    high[s] = BIN(M - (s < HALF ? t : t0), -int(C * s));
   }
-  if (M % 2 == 0 && t == 0) middle = bins[M / 2];
+  if (M % 2 == 0 && t == 0) middle = BIN(M / 2, 0);
 }
 """
 
@@ -206,9 +214,9 @@ K_UNROLL for (uint s = 0; s < L; s++) {
 
 _WHOLE = """
 {
-  const K_DEVICE float2* bins = BINS(f);
+  BINS(f)
   POINTS(LAST) {
-    const float2 a = i <= N / 2 ? bins[i] : k_conj(bins[N - i]);
+    const float2 a = i <= N / 2 ? BIN(i, 0) : k_conj(BIN(N - i, 0));
     v[n] = i == 0 ? k_c(0.0f, a.x * edge) : k_c(a.y, a.x);
   }
 }
@@ -267,14 +275,16 @@ K_FN float k_folded(const K_DEVICE float* edges, k_long i, k_long length, k_long
 """
 
 
-def build(plan: Plan, *, divided: bool, shared: bool, ahead: bool = True) -> Kernel:
+def build(plan: Plan, *, divided: bool, gained: bool, shared: bool) -> Kernel:
     """The kernel of a plan.
+
+    An even frame's bins are on their way while the frame before it is transformed, where registers allow.
 
     Args:
         divided: Sums are divided by the windows' envelope, as an inverse STFT has it. Else they are the adjoint of an
             STFT, and what lies over its padding is added to the samples that it was copied from.
+        gained: Each bin is first multiplied by a number of its own.
         shared: The window lies in threadgroup memory, else in registers.
-        ahead: The next frame's bins are on their way while a frame is transformed.
     """
     twiddles, starts = plan.twiddles()
     ring = -(-plan.n_fft // plan.team)
@@ -288,10 +298,12 @@ def build(plan: Plan, *, divided: bool, shared: bool, ahead: bool = True) -> Ker
     rounds = plan.rounds(plan.radices[0])
     declare, window = envelope.held_window(divided=divided, shared=shared)
     load = _LOAD_PAIRS if plan.even else ""
-    ahead = ahead and plan.even
+    ahead = plan.even and not gained
+    name = "istft" if divided else "stft_gained_adjoint" if gained else "stft_adjoint"
+    extra = {"edges": not divided, "gain": gained}
     return Kernel(
-        name=f"{'istft' if divided else 'stft_adjoint'}_{plan.n_fft}",
-        inputs={"z": "complex", "window": "float"} | ({} if divided else {"edges": "float"}),
+        name=f"{name}_{plan.n_fft}",
+        inputs={"z": "complex", "window": "float"} | {name: "float" for name, wanted in extra.items() if wanted},
         tables={"twiddles": twiddles},
         outputs={"out": "float"},
         scalars=_SCALARS,
@@ -301,14 +313,14 @@ def build(plan: Plan, *, divided: bool, shared: bool, ahead: bool = True) -> Ker
         + f"#define RING {ring}\n#define SUMS {max(ring, 2 * plan.registers if laps else 0)}\n"
         + f"#define POINT(i) ((i) % {rounds} * FIRST + (i) / {rounds})\n"
         + (EVEN + _PUT_EVEN if plan.even else ODD + _PUT_ODD)
-        + _BINS
+        + (_GAINED_BINS if gained else _BINS)
         + _EXTREMES
         + (envelope.FUNCTIONS + _DIVIDED if divided else _FOLDED),
         body=_WALK.substitute(
             declare=declare,
             window=(_SET_LAPS if laps else "") + window,
-            ahead=_PAIR_REGISTERS + load.replace("$f", "f0") if ahead else "",
-            load="" if ahead or not plan.even else _PAIR_REGISTERS + load.replace("$f", "f"),
+            ahead=(_PAIR_REGISTERS if plan.even else "") + (load.replace("$f", "f0") if ahead else ""),
+            load="" if ahead else load.replace("$f", "f"),
             fold=_FOLD.substitute(turns=starts[-1]) if plan.even else _WHOLE,
             next=load.replace("$f", "f + 1") if ahead else "",
             passes=passes.backward(plan),
@@ -319,11 +331,11 @@ def build(plan: Plan, *, divided: bool, shared: bool, ahead: bool = True) -> Ker
 
 
 @functools.lru_cache(maxsize=64)
-def kernel(n_fft: int, divided: bool, threads: int) -> tuple[Plan, Kernel]:
+def kernel(n_fft: int, divided: bool, gained: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
     chosen = plan(n_fft, inverse=True, threads=threads)
     shared = chosen.bytes + 4 * n_fft <= SHARED_BYTES
-    return chosen, build(chosen, divided=divided, shared=shared)
+    return chosen, build(chosen, divided=divided, gained=gained, shared=shared)
 
 
 class Range(NamedTuple):
@@ -351,6 +363,7 @@ def launch(
     scale: float = 1.0,
     edge: float = 1.0,
     divided: bool = True,
+    gained: bool = False,
     pad_mode: str = "constant",
     right: int = 0,
     geometry: Geometry | None = None,
@@ -360,11 +373,12 @@ def launch(
     Args:
         edge: Factor of the bins 0 and ``n_fft / 2`` besides ``scale``.
         divided: Divide by the windows' envelope.
+        gained: Multiply the spectra by an input, ``gain``.
         pad_mode: Where sums over ``wanted.first`` samples before and ``right`` samples after ``wanted`` are added.
         geometry: Threads and steps to take instead of the default ones.
     """
     threads, steps = geometry or told("istft")
-    chosen, built = kernel(n_fft, divided, threads)
+    chosen, built = kernel(n_fft, divided, gained, threads)
     cover = -(-n_fft // hop_length)
     if not steps:
         steps = _steps(rows, wanted.hops(hop_length), cover, chosen.teams, built.resident)
@@ -406,6 +420,7 @@ def transpose_launches(
     pad_mode: str,
     length: int,
     scale: float = 1.0,
+    gained: bool = False,
     geometry: Geometry | None = None,
 ) -> list[Launch]:
     """The adjoint of an STFT of signals ``[rows, length]``: each takes as ``edges`` what the one before made.
@@ -413,9 +428,12 @@ def transpose_launches(
     Where the padding copies samples, a small launch sums what lies over it first.
     """
     signal, before, behind = Range(left, length), Range(0, left), Range(left + length, right)
-    make = functools.partial(
-        launch, rows, frames, n_fft=n_fft, hop_length=hop_length, scale=scale * n_fft / 2, edge=2.0, divided=False
-    )
+    sizes: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length, "gained": gained}
+
+    def make(wanted: Range, also: Range = _NOTHING, **options: Any) -> Launch:
+        options |= {**sizes, "scale": scale * n_fft / 2, "edge": 2.0, "divided": False}
+        return launch(rows, frames, wanted, also, **options)
+
     if pad_mode == "constant" or not (left or right):
         return [make(signal, geometry=geometry)]
     return [make(before, behind), make(signal, pad_mode=pad_mode, right=right, geometry=geometry)]

@@ -272,13 +272,16 @@ def stft_adjoint(
     pad_mode: str = "constant",
     length: int,
     scale: float = 1.0,
+    gain: mx.array | None = None,
 ) -> mx.array:
     """Transpose of :func:`stft`: cotangents complex64 ``[R, N, F]`` to float32 ``[R, length]``.
+
+    ``gain``: Each is first multiplied by a number of its own, float32 ``[R, N, F]``.
 
     What falls on the padding goes to the samples that it was copied from: a small launch more.
     """
     rows, frames, _ = g.shape
-    edges = window
+    edges, given = window, () if gain is None else (gain,)
     for call in _stft_adjoint(
         rows,
         frames,
@@ -289,8 +292,9 @@ def stft_adjoint(
         pad_mode=pad_mode,
         length=length,
         scale=scale,
+        gained=gain is not None,
     ):
-        edges = call(g, window, edges)[0]
+        edges = call(g, window, edges, *given)[0]
     return edges
 
 

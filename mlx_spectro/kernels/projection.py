@@ -6,7 +6,6 @@ import functools
 
 from . import filters
 from .dialect import Kernel, Launch, over_rows
-from .plan import SIMD
 
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
@@ -70,10 +69,14 @@ if (row < rows) {{
   const K_DEVICE float* values = x + (row * frames + first) * count;
   {_LEAST}
   K_SHARED float* to = (K_SHARED float*)held;
-  for (int f = id / SIMD; f < tile; f += THREADS / SIMD) {{
-    for (int k = id % SIMD; k < count; k += SIMD) {{
-      const float a = f < some ? FLOORED(values[f * count + k]) : 0.0f;
-      to[k * pitch * AT_ONCE + f] = squared ? a * a : a;
+  const float per_count = 1.0f / float(count);
+  for (int i8 = id; i8 < tile * count; i8 += 8 * THREADS) {{
+    float a[8];
+    K_UNROLL for (int j = 0; j < 8; j++) a[j] = i8 + j * THREADS < some * count ? values[i8 + j * THREADS] : 0.0f;
+    K_UNROLL for (int j = 0; j < 8; j++) {{
+      const int i = i8 + j * THREADS, f = int((float(i) + 0.5f) * per_count);
+      const float b = FLOORED(a[j]);
+      if (i < tile * count) to[(i - f * count) * pitch * AT_ONCE + f] = squared ? b * b : b;
     }}
   }}
   K_BARRIER();
@@ -135,7 +138,7 @@ def kernel(at_once: int = filters.AT_ONCE) -> Kernel:
         scalars=_PROJECTION,
         threads=_THREADS,
         registers=64,
-        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n#define SIMD {SIMD}\n"
+        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n"
         + filters.HIGHEST
         + filters.weigh(at_once, values, begin, gather),
         body=_PROJECT,
