@@ -196,6 +196,11 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     return by_kernels(s) if backend.preferred() == "host" else parts(s)
 
 
+def _describing(wanted: Wanted) -> ModuleType | None:
+    """The module whose kernels have all that is wanted, None for plain ops."""
+    return _KERNELS.get(backend.preferred()) if wanted.in_kernels else None
+
+
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of audio ``[..., T]``: ``rows_of`` its magnitudes ``[..., N, F]``."""
     framing.check(x.shape[-1])
@@ -203,15 +208,14 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, ro
     def parts(x: mx.array) -> mx.array:
         return rows_of(spectrogram(x, window, framing))
 
-    by_kernels = _whole(lambda x: by_host.describe(x, window, framing, wanted), parts)
-    return by_kernels(x) if backend.preferred() == "host" and wanted.in_kernels else parts(x)
+    by = _describing(wanted)
+    return parts(x) if by is None else _whole(lambda x: by.describe(x, window, framing, wanted), parts)(x)
 
 
 def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``: ``rows_of`` them."""
-
-    by_kernels = _whole(lambda s: by_host.describe_given(s, wanted), rows_of)
-    return by_kernels(s) if backend.preferred() == "host" and wanted.in_kernels else rows_of(s)
+    by = _describing(wanted)
+    return rows_of(s) if by is None else _whole(lambda s: by.describe_given(s, wanted), rows_of)(s)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) -> mx.array:

@@ -6,13 +6,18 @@ A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows 
 
 from __future__ import annotations
 
+from .descriptors import serves as describes
+from .descriptors import table as descriptor_table
 from .filters import table
 from .launch import available
-from .operations import filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
+from .operations import describe, filterbank, istft, istft_adjoint, overlap_add, project, stft, stft_adjoint, why_not
 from .projection import serves as projects
 
 __all__ = [
     "available",
+    "describe",
+    "describes",
+    "descriptor_table",
     "filterbank",
     "istft",
     "istft_adjoint",
