@@ -34,12 +34,22 @@ _SCALARS = {
 }
 
 _FUNCTIONS = """
-K_FN float k_pairs(const K_LOCAL float* a) { return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7])); }
+// adds to a sum, and to what rounding lost of it
+K_FN void k_add(K_LOCAL float* sum, float a) {
+  const float whole = sum[0] + a, part = whole - sum[0];
+  sum[1] += (sum[0] - (whole - part)) + (a - part);
+  sum[0] = whole;
+}
+// what an infinite sum lost is NaN
+K_FN float k_sum(const K_LOCAL float* sum) {
+  const float whole = sum[0] + sum[1];
+  return whole == whole ? whole : sum[0];
+}
 // of what the threads of a team found
 K_FN float k_total(const K_SHARED float* met) {
   float a[8];
   K_UNROLL for (int j = 0; j < 8; j++) a[j] = (met[j] + met[j + 8]) + (met[j + 16] + met[j + 24]);
-  return k_pairs(a);
+  return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
 }
 K_FN float k_raised(float a, int power, float amin) {
   const float b = power == 2 ? a * a : a;
@@ -49,8 +59,8 @@ K_FN float k_raised(float a, int power, float amin) {
 K_FN bool k_less(float a, float b) { return a < b || b != b; }
 """
 
-# A team's thread takes every 32nd bin, eight of them at a time, and for the running sum a block of neighbours. The bins
-# of a block are odd in number, so that threads which walk along their blocks don't meet in one bank of memory.
+# A team's thread takes every 32nd bin, and for the running sum a block of neighbours. The bins of a block are odd in
+# number, so that threads which walk along their blocks don't meet in one bank of memory.
 _BODY = """
 K_SHARED_ARRAY(float, held, TEAMS * (BINS + MET));
 const int id = int(thread_position_in_threadgroup.x);
@@ -65,24 +75,17 @@ if (row < rows && frame < frames) {
   K_DEVICE float* results = out + row * numbers * frames + frame;
   const bool weighed = centroid_row >= 0 || bandwidth_row >= 0;
 
-  float sum = 0.0f, weighted = 0.0f, raised = 0.0f;
-  for (int k = lane; k < BINS; k += 256) {
-    float a[8], b[8], c[8];
-    K_UNROLL for (int j = 0; j < 8; j++) {
-      const int i = k + 32 * j;
-      const bool inside = i < BINS;
-      a[j] = inside ? given[i] : 0.0f;
-      b[j] = inside && weighed ? a[j] * hz[i] : 0.0f;
-      c[j] = inside && flatness_row >= 0 ? k_raised(a[j], power, amin) : 0.0f;
-      if (inside) values[i] = a[j];
-    }
-    sum += k_pairs(a);
-    weighted += k_pairs(b);
-    raised += k_pairs(c);
+  float sum[2] = {0.0f, 0.0f}, weighted[2] = {0.0f, 0.0f}, raised[2] = {0.0f, 0.0f};
+  for (int i = lane; i < BINS; i += 32) {
+    const float value = given[i];
+    values[i] = value;
+    k_add(sum, value);
+    if (weighed) k_add(weighted, value * hz[i]);
+    if (flatness_row >= 0) k_add(raised, k_raised(value, power, amin));
   }
-  met[lane] = sum;
-  met[lane + 32] = weighted;
-  met[lane + 64] = raised;
+  met[lane] = k_sum(sum);
+  met[lane + 32] = k_sum(weighted);
+  met[lane + 64] = k_sum(raised);
   K_SIMD_BARRIER();
   const float total = k_total(met);
   const float whole = total < TINY ? 1.0f : total;
@@ -92,22 +95,17 @@ if (row < rows && frame < frames) {
   if (lane == 0 && centroid_row >= 0) results[k_long(centroid_row) * frames] = middle;
 
   if (bandwidth_row >= 0 || flatness_row >= 0) {
-    float moment = 0.0f, logs = 0.0f;
-    for (int k = lane; k < BINS; k += 256) {
-      float a[8], b[8];
-      K_UNROLL for (int j = 0; j < 8; j++) {
-        const int i = k + 32 * j;
-        const bool inside = i < BINS;
-        const float value = inside ? values[i] : 0.0f;
-        const float apart = inside && bandwidth_row >= 0 ? hz[i] - middle : 0.0f;
-        a[j] = value * (order == 2 ? apart * apart : apart < 0.0f ? -apart : apart);
-        b[j] = inside && flatness_row >= 0 ? k_log(k_raised(value, power, amin) / mean) : 0.0f;
+    float moment[2] = {0.0f, 0.0f}, logs[2] = {0.0f, 0.0f};
+    for (int i = lane; i < BINS; i += 32) {
+      const float value = values[i];
+      if (bandwidth_row >= 0) {
+        const float apart = hz[i] - middle;
+        k_add(moment, value * (order == 2 ? apart * apart : apart < 0.0f ? -apart : apart));
       }
-      moment += k_pairs(a);
-      logs += k_pairs(b);
+      if (flatness_row >= 0) k_add(logs, k_log(k_raised(value, power, amin) / mean));
     }
-    met[lane] = moment;
-    met[lane + 32] = logs;
+    met[lane] = k_sum(moment);
+    met[lane + 32] = k_sum(logs);
     K_SIMD_BARRIER();
     const float spread = k_total(met) / whole;
     const float level = k_total(met + 32) / float(BINS);
@@ -152,7 +150,7 @@ if (row < rows && frame < frames) {
       const int begin = int(table[3 * band]) + lane;
       float low = 0.0f, high = 0.0f, low_taken = k_bits(-0x800000), high_taken = k_bits(0x7fc00000);
       int low_at = -1, high_at = -1, low_next = 0, high_next = 0;
-      float valley = 0.0f, peak = 0.0f, valleys = 0.0f, peaks = 0.0f;
+      float valley[2] = {0.0f, 0.0f}, peak[2] = {0.0f, 0.0f};
       bool stale = true;
       for (int n = 0; n < count; n++, turn++) {
         if (stale) {
@@ -185,17 +183,12 @@ if (row < rows && frame < frames) {
         stale = of_lowest == lane || of_highest == lane;
         if (of_lowest == lane) { low_taken = low; low_at = low_next; }
         if (of_highest == lane) { high_taken = high; high_at = high_next; }
-        valley += lowest;
-        peak += highest;
-        if (n % 8 == 7 || n == count - 1) {
-          valleys += valley;
-          peaks += peak;
-          valley = peak = 0.0f;
-        }
+        k_add(valley, lowest);
+        k_add(peak, highest);
       }
       if (lane == 0) {
-        results[k_long(contrast_row + band) * frames] = valleys / float(count);
-        results[k_long(contrast_row + bands + band) * frames] = peaks / float(count);
+        results[k_long(contrast_row + band) * frames] = k_sum(valley) / float(count);
+        results[k_long(contrast_row + bands + band) * frames] = k_sum(peak) / float(count);
       }
     }
   }
@@ -226,7 +219,7 @@ def kernel(bins: int) -> Kernel:
         outputs={"out": "float"},
         scalars=_SCALARS,
         threads=teams * _TEAM,
-        registers=80,
+        registers=48,
         header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _FUNCTIONS,
         body=_BODY,
     )
