@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import mlx.core as mx
 import numpy as np
 
 from . import kernels
+from .cpu import Wanted
 from .geometry import Framing, overlap_length
 
 
@@ -202,3 +203,26 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, p
         return None
     options = {**framing.padding, "scale": scale, "kind": "power" if power == 2.0 else "magnitude"}
     return _by_rows(x, 1, lambda rows: kernels.stft(rows, window, **options))
+
+
+@functools.lru_cache(maxsize=32)
+def _descriptor_table(hz: bytes, bands: Sequence[tuple[int, int, int]]) -> mx.array:
+    table = mx.array(kernels.descriptor_table(np.frombuffer(hz, np.float32), bands))
+    mx.eval(table)
+    return table
+
+
+def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted) -> mx.array | None:
+    """Descriptors ``[..., rows, N]`` of audio ``[..., T]``; None where no kernel transforms its frames."""
+    s = spectrogram(x, window, framing, 1.0, 1.0) if serves(framing.n_fft) else None
+    return None if s is None else describe_given(s, wanted)
+
+
+def describe_given(s: mx.array, wanted: Wanted) -> mx.array | None:
+    """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``; None where those of a frame are too many."""
+    if not kernels.describes(s.shape[-1]):
+        return None
+    names, bands = tuple(wanted.names), tuple(wanted.bands)
+    options = {name: getattr(wanted, name) for name in ("order", "share", "power", "amin")}
+    table = _descriptor_table(np.asarray(wanted.hz, np.float32).tobytes(), bands)
+    return _by_rows(s, 2, lambda rows: kernels.describe(rows, table, names, bands=len(bands), **options))

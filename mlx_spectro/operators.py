@@ -67,8 +67,19 @@ def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) 
     )
 
 
-def _of_power(by: ModuleType, window: mx.array, framing: Framing, scale: float, forward: Operator) -> Operator:
-    """``forward``, the power spectrogram by kernels, with its rules: of ``|z|^2``, in one look at the spectrum."""
+def _of_power(
+    by: ModuleType,
+    window: mx.array,
+    framing: Framing,
+    scale: float,
+    forward: Operator,
+    after: Operator = lambda s: s,
+    before: Operator = lambda g: g,
+) -> Operator:
+    """``forward``, the power spectrogram by kernels, with its rules: of ``|z|^2``, in one look at the spectrum.
+
+    ``after`` is what ``forward`` does to the spectrogram, a linear operator, and ``before`` its transpose.
+    """
     transform = _analysis(by, window, framing, scale)
 
     def vjp(x: mx.array, g: mx.array) -> mx.array:
@@ -82,11 +93,11 @@ def _of_power(by: ModuleType, window: mx.array, framing: Framing, scale: float, 
             return adjoint(z * (2 * g))
 
         if by is not by_gpu:
-            return parts(transform(x), g)
+            return parts(transform(x), before(g))
         gradient = fused_pair(lambda z, g: by_gpu.power_adjoint(z, g, window, framing, scale, length), parts)
-        return gradient(transform(x), g)
+        return gradient(transform(x), before(g))
 
-    return with_rules(forward, vjp, lambda x, t: 2 * mx.real(mx.conj(transform(x)) * transform(t)))
+    return with_rules(forward, vjp, lambda x, t: after(2 * mx.real(mx.conj(transform(x)) * transform(t))))
 
 
 def _mirrored(half: mx.array, n_fft: int) -> mx.array:
@@ -158,7 +169,9 @@ def filterbank(
     framing.check(x.shape[-1])
 
     def parts(x: mx.array) -> mx.array:
-        return ended(project(spectrogram(x, window, framing, power=power, scale=scale), bank), ending)
+        if ending is not None:
+            return ended(filterbank(x, window, framing, bank, power=power, scale=scale), ending)
+        return project(spectrogram(x, window, framing, power=power, scale=scale), bank)
 
     def clipped(y: mx.array) -> mx.array:
         return clip_below_peak(y, top_db, (packed_axes if packed else example_axes)(y))
@@ -172,7 +185,11 @@ def filterbank(
             lambda x: by_gpu.filterbank(x, window, framing, scale, power, bank, ending, **options),
             lambda x: clipped(parts(x)),
         )(x)
-    return clipped(_whole(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)(x))
+    forward = _or(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)
+    if power == 2 and ending is None:
+        after, before = _projection(bank, False), _projection(bank, True)
+        return clipped(_of_power(by, window, framing, scale, forward, after, before)(x))
+    return clipped(fused(forward, parts)(x))
 
 
 def cepstrum(
@@ -247,6 +264,11 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     return parts(s) if by is None else _whole(lambda s: by.project(s, bank, squared=True), parts)(s)
 
 
+def _describing(wanted: Wanted) -> ModuleType | None:
+    """The module whose kernels have all that is wanted, None for plain ops."""
+    return _KERNELS.get(backend.preferred()) if wanted.in_kernels else None
+
+
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of audio ``[..., T]``: ``rows_of`` its magnitudes ``[..., N, F]``."""
     framing.check(x.shape[-1])
@@ -254,15 +276,14 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, ro
     def parts(x: mx.array) -> mx.array:
         return rows_of(spectrogram(x, window, framing))
 
-    by_kernels = _whole(lambda x: by_host.describe(x, window, framing, wanted), parts)
-    return by_kernels(x) if backend.preferred() == "host" and wanted.in_kernels else parts(x)
+    by = _describing(wanted)
+    return parts(x) if by is None else _whole(lambda x: by.describe(x, window, framing, wanted), parts)(x)
 
 
 def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``: ``rows_of`` them."""
-
-    by_kernels = _whole(lambda s: by_host.describe_given(s, wanted), rows_of)
-    return by_kernels(s) if backend.preferred() == "host" and wanted.in_kernels else rows_of(s)
+    by = _describing(wanted)
+    return rows_of(s) if by is None else _whole(lambda s: by.describe_given(s, wanted), rows_of)(s)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) -> mx.array:

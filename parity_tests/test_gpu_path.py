@@ -67,6 +67,17 @@ def small(name: str, **options: Any) -> Callable[[Any], Any]:
     return lambda x: getattr(mlx_spectro, name)(**sizes, **options)(x)
 
 
+def described(name: str, **options: Any) -> Callable[[Any], Any]:
+    return lambda x: getattr(mlx_spectro, name)(x, sample_rate=8000, n_fft=64, hop_length=16, **options)
+
+
+def several_descriptors(x: Any) -> Any:
+    include = [f"spectral_{name}" for name in ("rolloff", "contrast", "centroid", "bandwidth")]
+    found = described("spectral_features", include=include, n_bands=2, contrast_fmin=1000.0)(x)
+    # each to its own scale
+    return mx.concatenate([rows / rows.max() for rows in found.values()], axis=-2)
+
+
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "stft": (lambda x: mx.abs(transform().stft(x)), 1),
     "round trip": (lambda x: transform().istft(transform().stft(x), x.shape[-1]), 2),
@@ -75,7 +86,15 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "log mel": (small("LogMelSpectrogramTransform", n_mels=8, log_amin=1e-3), 1),
     "MFCC": (small("MFCCTransform", n_mels=8, n_mfcc=5), 2),
     "chroma": (lambda x: mlx_spectro.chroma_stft(x, sample_rate=8000, n_fft=64, hop_length=16, norm=None), 1),
-    "centroid": (lambda x: mlx_spectro.spectral_centroid(x, sample_rate=8000, n_fft=64, hop_length=16), 1),
+    "centroid": (described("spectral_centroid"), 2),
+    "bandwidth": (described("spectral_bandwidth"), 2),
+    "bandwidth of order 1": (described("spectral_bandwidth", p=1.0), 2),
+    "bandwidth of an order without a kernel": (described("spectral_bandwidth", p=3.0), 1),
+    "rolloff": (described("spectral_rolloff"), 2),
+    "flatness": (lambda x: mlx_spectro.spectral_flatness(x, n_fft=64, hop_length=16), 2),
+    "flatness of magnitudes": (lambda x: mlx_spectro.spectral_flatness(x, n_fft=64, hop_length=16, power=1.0), 2),
+    "contrast": (described("spectral_contrast", n_bands=2, fmin=1000.0, quantile=0.2), 2),
+    "several descriptors": (several_descriptors, 2),
     "chunks": (lambda x: mlx_spectro.waveform_overlap_add(x.reshape(3, 2, -1), step=50), 1),
     "a length without a kernel": (
         lambda x: SpectralTransform(74, 20).istft(SpectralTransform(74, 20).stft(x), x.shape[-1]),

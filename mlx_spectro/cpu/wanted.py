@@ -37,6 +37,6 @@ class Wanted(NamedTuple):
 
     @property
     def in_kernels(self) -> bool:
-        """Whether the host kernels have all of it."""
+        """Whether kernels have all of it."""
         most = max((extremes for _, _, extremes in self.bands), default=0)
         return self.order in (1, 2) and self.power in (1, 2) and most <= _MOST_EXTREMES

@@ -6,11 +6,14 @@ A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows 
 
 from __future__ import annotations
 
+from .descriptors import serves as describes
+from .descriptors import table as descriptor_table
 from .launch import available
 from .operations import (
     Bank,
     bank,
     clip,
+    describe,
     filterbank,
     istft,
     istft_adjoint,
@@ -27,6 +30,9 @@ __all__ = [
     "available",
     "bank",
     "clip",
+    "describe",
+    "describes",
+    "descriptor_table",
     "filterbank",
     "istft",
     "istft_adjoint",

@@ -40,6 +40,7 @@ K_FN float2 k_c(float a, float b) { return float2{a, b}; }
 K_FN float k_bits(int i) { return as_type<float>(i); }
 K_FN float k_sqrt(float a) { return metal::precise::sqrt(a); }
 K_FN float k_log(float a) { return metal::precise::log(a); }
+K_FN float k_exp(float a) { return metal::precise::exp(a); }
 K_FN bool k_paired(const device float* p) { return true; }
 K_FN float2 k_get2(const device float* p) { return float2(*(const device packed_float2*)p); }
 K_FN void k_put2(device float* p, float2 a) { *(device packed_float2*)p = packed_float2(a); }
@@ -64,6 +65,7 @@ K_FN float2 k_c(float a, float b) { return float2{a, b}; }
 K_FN float k_bits(int i) { return __int_as_float(i); }
 K_FN float k_sqrt(float a) { return sqrtf(a); }
 K_FN float k_log(float a) { return logf(a); }
+K_FN float k_exp(float a) { return expf(a); }
 K_FN float2 operator+(float2 a, float2 b) { return k_c(a.x + b.x, a.y + b.y); }
 K_FN float2 operator-(float2 a, float2 b) { return k_c(a.x - b.x, a.y - b.y); }
 K_FN float2 operator*(float2 a, float b) { return k_c(a.x * b, a.y * b); }

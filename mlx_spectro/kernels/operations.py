@@ -1,4 +1,4 @@
-"""The linear operations that fused kernels compute, on MLX arrays with flat rows and without gradients."""
+"""The operations that fused kernels compute, on MLX arrays with flat rows and without gradients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
+from . import descriptors, forward, inverse, overlap, plan, projection
 from . import filters as banks
-from . import forward, inverse, overlap, plan, projection
 from .forward import Kind, Layout
 from .launch import Call, available
 
@@ -206,6 +206,25 @@ def clip(x: mx.array, peaks: mx.array, top: float) -> mx.array:
 def _few(peaks: mx.array) -> mx.array:
     """Peaks in parts few enough for every threadgroup to look through."""
     return peaks if peaks.shape[-1] <= projection.MOST_PARTS else peaks.max(axis=-1, keepdims=True)
+
+
+@functools.lru_cache(maxsize=512)
+def _describe(rows: int, frames: int, bins: int, names: tuple[str, ...], **options: Any) -> Call:
+    return Call(descriptors.launch(rows, frames, bins, names, **options))
+
+
+def describe(s: mx.array, table: mx.array, names: tuple[str, ...], **options: Any) -> mx.array:
+    """Descriptors of magnitudes ``[R, N, F]``.
+
+    Args:
+        table: What :func:`.descriptors.table` makes of the bins' frequencies and a contrast's bands.
+        names: Which descriptors, one after another.
+        options: Their parameters, as :func:`.descriptors.launch` takes them.
+
+    Returns:
+        float32 ``[R, numbers, N]``.
+    """
+    return _describe(*s.shape, names, **options)(s, table)[0]
 
 
 @functools.lru_cache(maxsize=512)

@@ -19,12 +19,14 @@ constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(int(a
 extern "C" void host_barrier(int whole, int flags);
 extern "C" float sqrtf(float);
 extern "C" float logf(float);
+extern "C" float expf(float);
 #define threadgroup_barrier(flags) host_barrier(1, int(flags))
 #define simdgroup_barrier(flags) host_barrier(0, int(flags))
 template <class T, class S> T as_type(S s) { return __builtin_bit_cast(T, s); }
 namespace metal { namespace precise {
 inline float sqrt(float a) { return sqrtf(a); }
 inline float log(float a) { return logf(a); }
+inline float exp(float a) { return expf(a); }
 } }
 using namespace metal;
 #define KERNEL extern "C" __kernel

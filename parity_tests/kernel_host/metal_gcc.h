@@ -24,6 +24,7 @@ template <class T, class S> T as_type(S s) { T t; memcpy(&t, &s, sizeof t); retu
 namespace metal { namespace precise {
 inline float sqrt(float a) { return sqrtf(a); }
 inline float log(float a) { return logf(a); }
+inline float exp(float a) { return expf(a); }
 } }
 #define KERNEL static
 #define ENTRY(name) extern "C" __attribute__((no_sanitize("thread"))) void name(const ulong* args, const uint* at)

@@ -1,0 +1,274 @@
+"""Descriptors of given magnitudes: centroid, bandwidth, rolloff, flatness, and the extremes of a contrast's bands."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .dialect import Kernel, Launch, over_rows
+from .plan import SHARED_BYTES
+
+# threads that share a frame: a simdgroup, so that its barriers are cheap
+_TEAM = 32
+_MOST_TEAMS = 8
+# floats in which a team's threads show each other what they found: four each
+_MET = 4 * _TEAM
+# bins of the longest frame: beyond, too few threads would fill a threadgroup's memory
+_MOST_BINS = 4097
+
+_ROWS = ("centroid", "bandwidth", "rolloff", "flatness", "contrast")
+_SCALARS = {
+    "rows": "k_long",
+    "depth": "k_long",
+    "frames": "int",
+    "numbers": "int",
+    "bands": "int",
+    **{f"{name}_row": "int" for name in _ROWS},
+    "order": "int",
+    "power": "int",
+    "share": "float",
+    "amin": "float",
+}
+
+_FUNCTIONS = """
+// adds to a sum, and to what rounding lost of it
+K_FN void k_add(K_LOCAL float* sum, float a) {
+  const float whole = sum[0] + a, part = whole - sum[0];
+  sum[1] += (sum[0] - (whole - part)) + (a - part);
+  sum[0] = whole;
+}
+// what an infinite sum lost is NaN
+K_FN float k_sum(const K_LOCAL float* sum) {
+  const float whole = sum[0] + sum[1];
+  return whole == whole ? whole : sum[0];
+}
+// of what the threads of a team found
+K_FN float k_total(const K_SHARED float* met) {
+  float a[8];
+  K_UNROLL for (int j = 0; j < 8; j++) a[j] = (met[j] + met[j + 8]) + (met[j + 16] + met[j + 24]);
+  return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
+}
+K_FN float k_raised(float a, int power, float amin) {
+  const float b = power == 2 ? a * a : a;
+  return b < amin ? amin : b;
+}
+// NaN counts as the largest
+K_FN bool k_less(float a, float b) { return a < b || b != b; }
+"""
+
+# A team's thread takes every 32nd bin, and for the running sum a block of neighbours. The bins of a block are odd in
+# number, so that threads which walk along their blocks don't meet in one bank of memory.
+_BODY = """
+K_SHARED_ARRAY(float, held, TEAMS * (BINS + MET));
+const int id = int(thread_position_in_threadgroup.x);
+const int lane = id % 32;
+const int frame = int(threadgroup_position_in_grid.x) * TEAMS + id / 32;
+const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
+if (row < rows && frame < frames) {
+  K_SHARED float* values = held + id / 32 * (BINS + MET);
+  K_SHARED float* met = values + BINS;
+  const K_DEVICE float* given = x + (row * frames + frame) * BINS;
+  const K_DEVICE float* hz = table + 3 * bands;
+  K_DEVICE float* results = out + row * numbers * frames + frame;
+  const bool weighed = centroid_row >= 0 || bandwidth_row >= 0;
+
+  float sum[2] = {0.0f, 0.0f}, weighted[2] = {0.0f, 0.0f}, raised[2] = {0.0f, 0.0f};
+  for (int i = lane; i < BINS; i += 32) {
+    const float value = given[i];
+    values[i] = value;
+    k_add(sum, value);
+    if (weighed) k_add(weighted, value * hz[i]);
+    if (flatness_row >= 0) k_add(raised, k_raised(value, power, amin));
+  }
+  met[lane] = k_sum(sum);
+  met[lane + 32] = k_sum(weighted);
+  met[lane + 64] = k_sum(raised);
+  K_SIMD_BARRIER();
+  const float total = k_total(met);
+  const float whole = total < TINY ? 1.0f : total;
+  const float middle = k_total(met + 32) / whole;
+  const float mean = k_total(met + 64) / float(BINS);
+  K_SIMD_BARRIER();
+  if (lane == 0 && centroid_row >= 0) results[k_long(centroid_row) * frames] = middle;
+
+  if (bandwidth_row >= 0 || flatness_row >= 0) {
+    float moment[2] = {0.0f, 0.0f}, logs[2] = {0.0f, 0.0f};
+    for (int i = lane; i < BINS; i += 32) {
+      const float value = values[i];
+      if (bandwidth_row >= 0) {
+        const float apart = hz[i] - middle;
+        k_add(moment, value * (order == 2 ? apart * apart : apart < 0.0f ? -apart : apart));
+      }
+      if (flatness_row >= 0) k_add(logs, k_log(k_raised(value, power, amin) / mean));
+    }
+    met[lane] = k_sum(moment);
+    met[lane + 32] = k_sum(logs);
+    K_SIMD_BARRIER();
+    const float spread = k_total(met) / whole;
+    const float level = k_total(met + 32) / float(BINS);
+    K_SIMD_BARRIER();
+    if (lane == 0 && bandwidth_row >= 0) results[k_long(bandwidth_row) * frames] = order == 2 ? k_sqrt(spread) : spread;
+    if (lane == 0 && flatness_row >= 0) results[k_long(flatness_row) * frames] = k_exp(level);
+  }
+
+  if (rolloff_row >= 0) {
+    const int begin = lane * BLOCK;
+    const int end = begin + BLOCK < BINS ? begin + BLOCK : BINS;
+    float block = 0.0f;
+    for (int i = begin; i < end; i++) block += values[i];
+    met[lane] = block;
+    K_SIMD_BARRIER();
+    float running = 0.0f, before = 0.0f;
+    for (int j = 0; j < 32; j++) {
+      before = j == lane ? running : before;
+      running += met[j];
+    }
+    const float threshold = share * running;
+    // where rounding lets nothing reach it, the last bin does
+    int reached = BINS - 1;
+    for (int i = begin; i < end; i++) {
+      before += values[i];
+      if (!(before < threshold)) { reached = i; break; }
+    }
+    met[lane + 32] = float(reached);
+    K_SIMD_BARRIER();
+    float least = met[32];
+    for (int j = 1; j < 32; j++) least = met[j + 32] < least ? met[j + 32] : least;
+    K_SIMD_BARRIER();
+    if (lane == 0) results[k_long(rolloff_row) * frames] = hz[int(least)];
+  }
+
+  if (contrast_row >= 0) {
+    // Each thread shows the smallest and the largest of its part of a band; the team takes the extremes of them, and
+    // whose is taken looks for what follows it in the order of values and then of places.
+    int turn = 0;
+    for (int band = 0; band < bands; band++) {
+      const int end = int(table[3 * band + 1]), count = int(table[3 * band + 2]);
+      const int begin = int(table[3 * band]) + lane;
+      float low = 0.0f, high = 0.0f, low_taken = k_bits(-0x800000), high_taken = k_bits(0x7fc00000);
+      int low_at = -1, high_at = -1, low_next = 0, high_next = 0;
+      float valley[2] = {0.0f, 0.0f}, peak[2] = {0.0f, 0.0f};
+      bool stale = true;
+      for (int n = 0; n < count; n++, turn++) {
+        if (stale) {
+          low = k_bits(0x7fc00000);
+          high = k_bits(-0x800000);
+          low_next = high_next = end;
+          for (int i = begin; i < end; i += 32) {
+            const float value = values[i];
+            if ((k_less(low_taken, value) || (value == low_taken && i > low_at)) && k_less(value, low)) {
+              low = value;
+              low_next = i;
+            }
+            if ((k_less(value, high_taken) || (value == high_taken && i > high_at)) && k_less(high, value)) {
+              high = value;
+              high_next = i;
+            }
+          }
+        }
+        K_SHARED float* shown = met + 64 * (turn % 2);
+        shown[lane] = low;
+        shown[lane + 32] = high;
+        K_SIMD_BARRIER();
+        float lowest = shown[0], highest = shown[32];
+        int of_lowest = 0, of_highest = 0;
+        for (int j = 1; j < 32; j++) {
+          const float a = shown[j], b = shown[j + 32];
+          if (k_less(a, lowest)) { lowest = a; of_lowest = j; }
+          if (k_less(highest, b)) { highest = b; of_highest = j; }
+        }
+        stale = of_lowest == lane || of_highest == lane;
+        if (of_lowest == lane) { low_taken = low; low_at = low_next; }
+        if (of_highest == lane) { high_taken = high; high_at = high_next; }
+        k_add(valley, lowest);
+        k_add(peak, highest);
+      }
+      if (lane == 0) {
+        results[k_long(contrast_row + band) * frames] = k_sum(valley) / float(count);
+        results[k_long(contrast_row + bands + band) * frames] = k_sum(peak) / float(count);
+      }
+    }
+  }
+}
+"""
+
+
+def serves(bins: int) -> bool:
+    """Whether the kernel takes frames of so many magnitudes."""
+    return bins <= _MOST_BINS
+
+
+@functools.lru_cache(maxsize=64)
+def kernel(bins: int) -> Kernel:
+    """The kernel for frames of ``bins`` magnitudes; it serves all descriptors and any number of bands."""
+    teams = min(_MOST_TEAMS, SHARED_BYTES // (4 * (bins + _MET)))
+    constants = {
+        "TEAMS": teams,
+        "BINS": bins,
+        "MET": _MET,
+        "BLOCK": -(-bins // _TEAM) | 1,
+        "TINY": f"{float(np.finfo(np.float32).tiny)!r}f",
+    }
+    return Kernel(
+        name=f"descriptors_{bins}",
+        inputs={"x": "float", "table": "float"},
+        tables={},
+        outputs={"out": "float"},
+        scalars=_SCALARS,
+        threads=teams * _TEAM,
+        registers=48,
+        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _FUNCTIONS,
+        body=_BODY,
+    )
+
+
+def table(hz: npt.NDArray[np.floating], bands: Sequence[tuple[int, int, int]]) -> npt.NDArray[np.float32]:
+    """What the kernel takes beside magnitudes: first bin, end and extremes of each band, then the bins' frequencies."""
+    heads = [(first, end, min(extremes, end - first)) for first, end, extremes in bands]
+    return np.concatenate([np.array(heads).ravel(), hz]).astype(np.float32)
+
+
+def launch(
+    rows: int,
+    frames: int,
+    bins: int,
+    names: Sequence[str],
+    *,
+    bands: int = 0,
+    order: float = 2,
+    share: float = 0.85,
+    power: float = 2,
+    amin: float = 1e-10,
+) -> Launch:
+    """Descriptors ``[rows, numbers, frames]`` of magnitudes ``[rows, frames, bins]``.
+
+    Args:
+        names: Among ``"centroid"``, ``"bandwidth"``, ``"rolloff"``, ``"flatness"``, and ``"contrast"``, which is the
+            mean of each band's smallest magnitudes and then of each band's largest.
+        bands: How many bands the table has.
+        order: Of the bandwidth: 1 or 2.
+        share: Of the rolloff.
+        power: Of the magnitudes whose flatness is wanted: 1 or 2.
+        amin: Smallest value that the flatness counts.
+    """
+    built, places, numbers = kernel(bins), dict.fromkeys(_ROWS, -1), 0
+    for name in names:
+        places[name] = numbers
+        numbers += 2 * bands if name == "contrast" else 1
+    groups = over_rows(-(-frames * _TEAM // built.threads), rows)
+    scalars = {
+        "rows": rows,
+        "depth": groups[2],
+        "frames": frames,
+        "numbers": numbers,
+        "bands": bands,
+        **{f"{name}_row": at for name, at in places.items()},
+        "order": order,
+        "power": power,
+        "share": share,
+        "amin": amin,
+    }
+    return Launch(built, scalars, groups, ((rows, numbers, frames),))
