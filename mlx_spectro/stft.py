@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
@@ -33,6 +34,8 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
         ValueError: a signal too short for its padding or for one frame.
     """
     windowed = frame(x, framing) * (window * scale)
+    if framing.n_fft == 1:
+        return windowed.astype(mx.complex64)
     return _rowwise(mx.fft.rfft(windowed) if onesided else mx.fft.fft(windowed.astype(mx.complex64)))
 
 
@@ -81,7 +84,21 @@ def istft(
 
 def inverse_frames(z: mx.array, n_fft: int) -> mx.array:
     """Inverse transforms ``[..., N, n_fft]`` of one-sided spectra ``[..., N, F]``."""
-    return _rowwise(_by_product(z, n_fft) if _is_chirped(n_fft) else mx.fft.irfft(z, n=n_fft))
+    if n_fft == 1:
+        return mx.real(z)
+    return _rowwise(_by_product(z, n_fft) if _is_chirped(n_fft) else _irfft(z, n_fft))
+
+
+def _irfft(z: mx.array, n_fft: int) -> mx.array:
+    """``mx.fft.irfft``, whose own tangent is one sample short where ``n_fft`` is odd."""
+
+    def inverse(z: mx.array) -> mx.array:
+        return mx.fft.irfft(z, n=n_fft)
+
+    def transpose(g: mx.array, shape: tuple[int, ...]) -> mx.array:
+        return mx.vjp(inverse, [mx.zeros((*g.shape[:-1], shape[-1]), mx.complex64)], [g])[1][0]
+
+    return linear(inverse, transpose)(z)
 
 
 # of lengths with a larger prime factor, CUDA's FFT makes a convolution with a chirp, and loses a bit; the matrix of a
@@ -144,8 +161,8 @@ def _cached_inverse_envelope(window: bytes, framing: Framing, frames: int, lengt
     return result
 
 
-# on the CPU, MLX adds a product's terms one after the other, and loses a digit of a thousand of them
-_BLOCK = 64
+# MLX adds a product's terms one after the other, and of a thousand of them loses a digit on the CPU, a bit on CUDA
+_BLOCK, _CUDA_BLOCK = 64, 256
 # the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
 _TF32_BITS = 0xFFFFE000
 
@@ -153,12 +170,21 @@ _TF32_BITS = 0xFFFFE000
 def product(x: mx.array, matrix: mx.array) -> mx.array:
     """``x @ matrix`` in true float32: MLX would multiply float32 matrices on CUDA in TF32."""
     if mx.default_device().type == mx.DeviceType.cpu:
-        blocks = range(0, x.shape[-1], _BLOCK)
-        products = [x[..., i : i + _BLOCK] @ matrix[i : i + _BLOCK] for i in blocks]
-        return functools.reduce(mx.add, products)
+        return _in_blocks(x, matrix, _BLOCK, mx.matmul)
     if mx.metal.is_available():
         return x @ matrix
-    # of two halves of 11 bits each, TF32 loses nothing; the product of the low halves is below float32's last bit
+    return _in_blocks(x, matrix, _CUDA_BLOCK, _beyond_tf32)
+
+
+def _in_blocks(
+    x: mx.array, matrix: mx.array, size: int, multiply: Callable[[mx.array, mx.array], mx.array]
+) -> mx.array:
+    starts = range(0, x.shape[-1], size)
+    return functools.reduce(mx.add, (multiply(x[..., i : i + size], matrix[i : i + size]) for i in starts))
+
+
+def _beyond_tf32(x: mx.array, matrix: mx.array) -> mx.array:
+    """A product of two halves of 11 bits each, of which TF32 loses nothing; that of the low ones is below float32."""
     x_high, m_high = _leading(x), _leading(matrix)
     x_low, m_low = x - x_high, matrix - m_high
     return x_high @ m_high + (x_high @ m_low + x_low @ m_high)

@@ -26,10 +26,10 @@ _GROUP = 32
 _WIDTHS = (4, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128)
 # weights that a thread takes at once; and in weights, what it does besides for a piece and for the sums of filters
 _FOUR = 4
-_ASIDE = 8
+_ASIDE = 32
 _SUMMING = 16
 # terms that are added one after the other: a sum of thousands so keeps its digits
-_CHAIN = 64
+_CHAIN = 32
 # frames whose values one weight meets at a time
 AT_ONCE = 4
 # banks of threadgroup memory: threads that read different words of one wait for each other
