@@ -15,7 +15,7 @@ if __name__ == "compat":
 
 from . import proxy
 from .installing import install, uninstall
-from .modes import numerics, on_breach, on_fallback, route
+from .modes import device, numerics, on_breach, on_fallback, route
 from .profiling import profile
 from .records import FallbackError, Record, report, reset
 from .verifying import VerificationError
@@ -24,6 +24,7 @@ __all__ = [
     "FallbackError",
     "Record",
     "VerificationError",
+    "device",
     "install",
     "librosa",
     "numerics",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import arrays, modes, profiling, records, verifying
+from . import arrays, engines, modes, profiling, records, verifying
 
 # work we can do for a call, or the reason why the reference has to
 Plan = Callable[[], Any] | str
@@ -69,7 +69,10 @@ class Function:
         if numerics == "verify":
             return verifying.checked(self, work, args, kwargs, planned=time.perf_counter() - begin)
         result = work()
-        return result, records.record(self.name)
+        kept, device = records.record(self.name), engines.taken()
+        if kept is not None and device:
+            kept.device = device
+        return result, kept
 
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
         """The reference's result for a call that the program is not to notice, and the seconds that it took."""

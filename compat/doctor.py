@@ -15,7 +15,7 @@ from typing import NamedTuple
 from mlx_spectro import backend
 from mlx_spectro.cpu import pool
 
-from . import tables
+from . import modes, tables
 
 # each owns mlx/lib/libmlx.so on Linux
 _BACK_ENDS = ("mlx-cpu", "mlx-cuda", "mlx-cuda-12", "mlx-cuda-13")
@@ -147,6 +147,25 @@ def _kernels() -> Iterator[Finding]:
     yield Finding("GPU kernels", said, remedy if status else "", wrong=bool(status))
 
 
+_CROSSOVER = (
+    "from mlx_spectro import backend; from mlx_spectro.compat import by_size, modes\n"
+    "from mlx_spectro import measured\n"
+    "found = {kind: measured.get(by_size.key(kind)) for kind in ('large', 'small')}\n"
+    "said = {None: 'not measured yet', -1: 'never'}\n"
+    "print(', '.join(f'{kind} results: {said.get(n, n)}' for kind, n in found.items()))"
+)
+
+
+def _host_arrays() -> Iterator[Finding]:
+    if not backend.gpu_takes_host_arrays() or not _mlx_works():
+        return
+    wanted = modes.device.get()
+    if wanted != "auto":
+        yield Finding("arrays of the host", f"to the {wanted}, says MLX_SPECTRO_DEVICE")
+    elif backend.for_host_arrays() == "host":
+        yield Finding("samples from which arrays of the host go to the GPU", _probe(_CROSSOVER)[1])
+
+
 def _threads() -> Iterator[Finding]:
     threads, cores = pool.get_num_threads(), os.cpu_count() or 1
     remedy = "OMP_NUM_THREADS, or mlx_spectro.cpu.set_num_threads" if threads < cores else ""
@@ -185,6 +204,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _extras,
     _sharing,
     _kernels,
+    _host_arrays,
     _threads,
     _caches,
 )

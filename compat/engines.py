@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from mlx_spectro import backend, cpu
@@ -12,6 +13,10 @@ from . import modes
 def engine(dtype: str, n_fft: int | None = None) -> Any:
     """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
     chosen = backend.for_host_arrays()
+    if dtype == "float32" and modes.device.get() != "cpu" and backend.gpu_takes_host_arrays():
+        from . import by_size
+
+        return by_size.engine if chosen == "host" and modes.device.get() == "auto" else by_size.gpu
     if chosen == "host":
         slow = n_fft is not None and modes.route.get() == "auto" and not cpu.compiled(n_fft)
         return f"NumPy's transform of {n_fft} samples is slower than the reference's" if slow else cpu
@@ -26,3 +31,9 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
     from . import via_mlx
 
     return via_mlx.host
+
+
+def taken() -> str:
+    """Which device this thread's last call went to, where there was a choice; asking forgets it."""
+    choosing = sys.modules.get(f"{__package__}.by_size")
+    return choosing.taken() if choosing else ""

@@ -87,6 +87,8 @@ class _Scope(Generic[Value]):
 numerics: Setting[str] = Setting("numerics", "MLX_SPECTRO_NUMERICS", ("fast", "strict", "verify"))
 # auto: whoever is faster; ours: ours wherever it can serve
 route: Setting[str] = Setting("route", "MLX_SPECTRO_ROUTE", ("auto", "ours"))
+# auto: whoever is faster transforms arrays of the host; gpu: MLX's GPU wherever it can; cpu: it never does
+device: Setting[str] = Setting("device", "MLX_SPECTRO_DEVICE", ("auto", "gpu", "cpu"))
 # what a call of ours that the reference had to serve does, beyond being recorded
 on_fallback: Setting[str] = Setting("on_fallback", "MLX_SPECTRO_ON_FALLBACK", ("record", "raise"))
 # what a call that breaches its limit under numerics("verify") does

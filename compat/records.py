@@ -38,7 +38,7 @@ class Record:
     line: int
     calls: int = 0
     device: str = ""
-    """Where the first of the calls was computed; filled by a profile, as are the next three."""
+    """Where the calls were computed, by a profile's account of the first; on a machine with a GPU, the last one's."""
     seconds: float = 0.0
     """Spent in the calls, without other recorded calls inside them."""
     longest: float = 0.0

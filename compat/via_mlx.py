@@ -5,6 +5,7 @@ Host arrays are copied in and out; MPS tensors share their memory with MLX.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -108,10 +109,19 @@ _FUNCTIONS: dict[str, Callable[..., mx.array]] = {
 
 
 def _on_host(function: Callable[..., mx.array]) -> Callable[..., None]:
-    def call(*arrays: npt.NDArray[Any], out: npt.NDArray[Any], **options: Any) -> None:
-        np.copyto(out, np.array(function(*map(mx.array, arrays), **options), copy=False))
+    def call(x: npt.NDArray[Any], *weights: npt.NDArray[Any], out: npt.NDArray[Any], **options: Any) -> None:
+        constants = (_constant(w.tobytes(), w.shape, w.dtype.str) for w in weights)
+        np.copyto(out, np.array(function(mx.array(x), *constants, **options), copy=False))
 
     return call
+
+
+@functools.lru_cache(maxsize=32)
+def _constant(values: bytes, shape: tuple[int, ...], dtype: str) -> mx.array:
+    """A window or a filterbank: always the same array, by which what is made of it is known again."""
+    array = mx.array(np.frombuffer(values, dtype).reshape(shape))
+    mx.eval(array)
+    return array
 
 
 # what mlx_spectro.cpu is for host kernels

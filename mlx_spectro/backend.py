@@ -83,6 +83,18 @@ def for_host_arrays() -> Implementation:
     return "host" if cpu.available() else "plain"
 
 
+def gpu_takes_host_arrays() -> bool:
+    """Whether MLX's kernels on a GPU can transform host arrays. MLX is imported only where there is such a device."""
+    if _forced.get() is not None or not (_has_gpu() and has_mlx() and mlx_survived()):
+        return False
+    return preferred() == "gpu"
+
+
+@functools.cache
+def _has_gpu() -> bool:
+    return sys.platform == "darwin" or Path("/dev/nvidiactl").exists()
+
+
 def compiled(function: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
     """``function`` compiled by MLX, or itself where kernels serve it.
 

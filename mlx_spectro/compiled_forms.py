@@ -7,7 +7,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from . import backend
+from . import backend, kernels, recording
 from .types import ISTFTBackendPolicy, ISTFTSafety, LongModeStrategy, STFTOutputLayout
 
 ArrayFunction = Callable[[mx.array], mx.array]
@@ -113,14 +113,20 @@ class CompiledForms:
         mx.eval(self.istft(z, length))
 
     def prewarm_kernels(self, batch: int = 1, length: int | None = None) -> None:
-        """Compile everything that eager calls use: the fused kernels and the plain path.
+        """Compile everything that eager calls use, and find the fastest of the kernels' variants for such a batch.
+
+        Calls of this kind alone try launch geometries that need no compiler; here others are tried too. On a GPU it
+        takes a few seconds, and the next process finds the result.
 
         Args:
             batch: Signals in a batch.
             length: Samples a signal. Default: eight frames.
         """
         length = length or 8 * self.n_fft
-        self.warmup(batch, length)
+        recording.forget(self)
+        with kernels.compiling():
+            self.warmup(batch, length)
+        recording.forget(self)
         with backend.implementation("plain"):
             self.warmup(batch, length)
 

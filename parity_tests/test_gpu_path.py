@@ -44,6 +44,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(operations, "Call", OnCpu)
     monkeypatch.setattr(kernels, "why_not", plan.why_not)
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
+    monkeypatch.setenv("SPEC_MLX_AUTOTUNE", "0")
     # on this machine a kernel has to see values
     monkeypatch.setattr(recording, "_recording", lambda function, _like: function)
     for cache in (*caches, by_gpu._bank):

@@ -6,6 +6,7 @@ A kernel is data (:class:`~mlx_spectro.kernels.dialect.Kernel`), its body knows 
 
 from __future__ import annotations
 
+from .autotune import compiling
 from .descriptors import serves as describes
 from .descriptors import table as descriptor_table
 from .launch import available
@@ -30,6 +31,7 @@ __all__ = [
     "available",
     "bank",
     "clip",
+    "compiling",
     "describe",
     "describes",
     "descriptor_table",

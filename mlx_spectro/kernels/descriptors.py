@@ -144,7 +144,6 @@ if (row < rows && frame < frames) {
   if (contrast_row >= 0) {
     // Each thread shows the smallest and the largest of its part of a band; the team takes the extremes of them, and
     // whose is taken looks for what follows it in the order of values and then of places.
-    int turn = 0;
     for (int band = 0; band < bands; band++) {
       const int end = int(table[3 * band + 1]), count = int(table[3 * band + 2]);
       const int begin = int(table[3 * band]) + lane;
@@ -152,7 +151,7 @@ if (row < rows && frame < frames) {
       int low_at = -1, high_at = -1, low_next = 0, high_next = 0;
       float valley[2] = {0.0f, 0.0f}, peak[2] = {0.0f, 0.0f};
       bool stale = true;
-      for (int n = 0; n < count; n++, turn++) {
+      for (int n = 0; n < count; n++) {
         if (stale) {
           low = k_bits(0x7fc00000);
           high = k_bits(-0x800000);
@@ -169,17 +168,29 @@ if (row < rows && frame < frames) {
             }
           }
         }
-        K_SHARED float* shown = met + 64 * (turn % 2);
-        shown[lane] = low;
-        shown[lane + 32] = high;
+        met[lane] = low;
+        met[lane + 32] = high;
         K_SIMD_BARRIER();
-        float lowest = shown[0], highest = shown[32];
-        int of_lowest = 0, of_highest = 0;
-        for (int j = 1; j < 32; j++) {
-          const float a = shown[j], b = shown[j + 32];
-          if (k_less(a, lowest)) { lowest = a; of_lowest = j; }
-          if (k_less(highest, b)) { highest = b; of_highest = j; }
+        // sixteen threads look at four each, eight of them for the smallest; then all look at what these found
+        if (lane < 16) {
+          const int from = 4 * lane;
+          float best = met[from];
+          int of = from;
+          for (int j = from + 1; j < from + 4; j++) {
+            if (from < 32 ? k_less(met[j], best) : k_less(best, met[j])) { best = met[j]; of = j; }
+          }
+          met[lane + 64] = best;
+          met[lane + 80] = float(of % 32);
         }
+        K_SIMD_BARRIER();
+        float lowest = met[64], highest = met[72];
+        int at_lowest = 0, at_highest = 8;
+        K_UNROLL for (int j = 1; j < 8; j++) {
+          const float a = met[j + 64], b = met[j + 72];
+          if (k_less(a, lowest)) { lowest = a; at_lowest = j; }
+          if (k_less(highest, b)) { highest = b; at_highest = j + 8; }
+        }
+        const int of_lowest = int(met[at_lowest + 80]), of_highest = int(met[at_highest + 80]);
         stale = of_lowest == lane || of_highest == lane;
         if (of_lowest == lane) { low_taken = low; low_at = low_next; }
         if (of_highest == lane) { high_taken = high; high_at = high_next; }
@@ -219,7 +230,7 @@ def kernel(bins: int) -> Kernel:
         outputs={"out": "float"},
         scalars=_SCALARS,
         threads=teams * _TEAM,
-        registers=48,
+        registers=56,
         header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _FUNCTIONS,
         body=_BODY,
     )

@@ -323,7 +323,7 @@ def launch(
 
     ``pieces``: of the bank's :func:`table`. ``peaked``: and the largest values of some frames each, ``[rows, n]``.
     """
-    threads, steps = geometry or told("filterbank")
+    threads, steps, _ = geometry or told("filterbank")
     chosen, built = kernel(n_fft, kind, peaked, threads)
     grid, scalars = forward.over_frames(
         chosen, rows, length, frames, hop_length=hop_length, left=left, pad_mode=pad_mode, scale=scale, steps=steps

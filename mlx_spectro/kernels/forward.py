@@ -280,7 +280,7 @@ def launch(
         divided: Divide the samples by the windows' envelope before.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps = geometry or told("stft")
+    threads, steps, _ = geometry or told("stft")
     chosen, built = kernel(n_fft, kind, layout, divided, threads)
     framing: dict[str, Any] = {
         "hop_length": hop_length,

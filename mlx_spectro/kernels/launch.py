@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +16,26 @@ _DTYPES = {"float": mx.float32, "complex": mx.complex64}
 def available() -> bool:
     """Whether the default device is a GPU that kernels run on."""
     return mx.default_device().type == mx.DeviceType.gpu and (mx.metal.is_available() or mx.cuda.is_available())
+
+
+_running = threading.local()
+
+
+@functools.partial(mx.compile, shapeless=True)
+def _probe(x: mx.array) -> mx.array:
+    _running.times = getattr(_running, "times", 0) + 1
+    return x
+
+
+def is_traced(x: mx.array) -> bool:
+    """Whether ``x`` stands for a value inside a transformation.
+
+    MLX does not say so; but of what it has compiled, it runs the Python again for such an array, and for no other.
+    """
+    _probe(x)
+    before = getattr(_running, "times", 0)
+    _probe(x)
+    return getattr(_running, "times", 0) > before
 
 
 def target() -> Target:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import descriptors, forward, inverse, overlap, plan, projection
+from . import autotune, descriptors, forward, inverse, overlap, plan, projection
 from . import filters as banks
 from .forward import Kind, Layout
 from .launch import Call, available
+from .plan import Geometry
 
 
 def why_not(n_fft: int, hop_length: int = 1) -> str | None:
@@ -39,6 +41,7 @@ def _stft(
     kind: Kind,
     layout: Layout,
     scale: float,
+    geometry: Geometry | None,
 ) -> Call:
     return Call(
         forward.launch(
@@ -52,6 +55,7 @@ def _stft(
             kind=kind,
             layout=layout,
             scale=scale,
+            geometry=geometry,
         )
     )
 
@@ -87,8 +91,12 @@ def stft(
     rows, length = x.shape
     n_fft = window.size
     frames = frames_of(length, n_fft, hop_length, left, right)
-    call = _stft(rows, length, frames, n_fft, hop_length, left, pad_mode, kind, layout, scale)
-    return call(x, window)[0]
+
+    def make(geometry: Geometry | None) -> autotune.Run:
+        call = _stft(rows, length, frames, n_fft, hop_length, left, pad_mode, kind, layout, scale, geometry)
+        return lambda: call(x, window)[0]
+
+    return make(autotune.geometry("stft", n_fft, hop_length, rows * frames, x, make))()
 
 
 class Bank(NamedTuple):
@@ -137,22 +145,26 @@ def filterbank(
     """
     rows, length = x.shape
     frames = frames_of(length, window.size, hop_length, left, right)
-    call = _filterbank(
-        rows,
-        length,
-        frames,
-        ending,
-        filters=bank.filters,
-        pieces=bank.pieces,
-        kind=kind,
-        n_fft=window.size,
-        hop_length=hop_length,
-        left=left,
-        pad_mode=pad_mode,
-        scale=scale,
-        peaked=peaked,
-    )
-    return call(x, window, bank.values)
+    options: dict[str, Any] = {
+        "filters": bank.filters,
+        "pieces": bank.pieces,
+        "kind": kind,
+        "n_fft": window.size,
+        "hop_length": hop_length,
+        "left": left,
+        "pad_mode": pad_mode,
+        "scale": scale,
+        "peaked": peaked,
+    }
+
+    def make(geometry: Geometry | None) -> Callable[[], list[mx.array]]:
+        call = _filterbank(rows, length, frames, ending, geometry=geometry, **options)
+        return lambda: call(x, window, bank.values)
+
+    def first(geometry: Geometry | None) -> autotune.Run:
+        return lambda: make(geometry)()[0]
+
+    return make(autotune.geometry("filterbank", window.size, hop_length, rows * frames, x, first))()
 
 
 @functools.lru_cache(maxsize=512)
@@ -228,9 +240,20 @@ def describe(s: mx.array, table: mx.array, names: tuple[str, ...], **options: An
 
 
 @functools.lru_cache(maxsize=512)
-def _istft(rows: int, frames: int, n_fft: int, hop_length: int, left: int, length: int, scale: float) -> Call:
+def _istft(
+    rows: int,
+    frames: int,
+    n_fft: int,
+    hop_length: int,
+    left: int,
+    length: int,
+    scale: float,
+    geometry: Geometry | None,
+) -> Call:
     wanted = inverse.Range(left, length)
-    return Call(inverse.launch(rows, frames, wanted, n_fft=n_fft, hop_length=hop_length, scale=scale))
+    return Call(
+        inverse.launch(rows, frames, wanted, n_fft=n_fft, hop_length=hop_length, scale=scale, geometry=geometry)
+    )
 
 
 def istft(z: mx.array, window: mx.array, *, hop_length: int, left: int, length: int, scale: float = 1.0) -> mx.array:
@@ -248,7 +271,12 @@ def istft(z: mx.array, window: mx.array, *, hop_length: int, left: int, length: 
         float32 ``[R, length]``; 0 where the envelope is below 1e-11.
     """
     rows, frames, _ = z.shape
-    return _istft(rows, frames, window.size, hop_length, left, length, scale)(z, window)[0]
+
+    def make(geometry: Geometry | None) -> autotune.Run:
+        call = _istft(rows, frames, window.size, hop_length, left, length, scale, geometry)
+        return lambda: call(z, window)[0]
+
+    return make(autotune.geometry("istft", window.size, hop_length, rows * frames, z, make))()
 
 
 @functools.lru_cache(maxsize=512)

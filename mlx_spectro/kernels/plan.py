@@ -33,10 +33,13 @@ class Geometry(NamedTuple):
     Attributes:
         threads: Threads of a threadgroup, about.
         steps: Frames that a team takes one after another; 0 leaves the choice to the operation.
+        at_once: Threadgroups that the GPU is reckoned to hold at once, for an operation that chooses its steps by it;
+            0: as many as a large one does.
     """
 
     threads: int = 128
     steps: int = 0
+    at_once: int = 0
 
 
 DEFAULT = Geometry()
@@ -49,6 +52,11 @@ def told(kernel: str) -> Geometry:
         ValueError: a value of another form.
     """
     return _told(os.environ.get("SPEC_MLX_TGX", ""), kernel)
+
+
+def is_told(kernel: str) -> bool:
+    """Whether ``SPEC_MLX_TGX`` asks for a kernel's geometry."""
+    return told(kernel) is not DEFAULT
 
 
 @functools.cache

@@ -1,0 +1,105 @@
+"""What was measured on this machine, kept from one process to the next: launch geometries, and where a GPU pays."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+_lock = threading.Lock()
+# the entries of a file, and this process's own
+_loaded: tuple[Path, dict[str, Any]] | None = None
+
+
+def path() -> Path:
+    """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache."""
+    told = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
+    return Path(told) if told else Path(platformdirs.user_cache_dir("mlx-spectro")) / "autotune.json"
+
+
+def persists() -> bool:
+    """Whether the file is read and written: ``SPEC_MLX_AUTOTUNE_PERSIST`` is not 0."""
+    return os.environ.get("SPEC_MLX_AUTOTUNE_PERSIST", "1") != "0"
+
+
+def known() -> dict[str, Any]:
+    """Every entry by its key."""
+    return dict(_entries())
+
+
+def get(key: str) -> Any:
+    """The entry of a key, None where there is none."""
+    return _entries().get(key)
+
+
+def put(key: str, value: Any) -> None:
+    """Keep an entry, beside those that other processes have written since."""
+    with _lock:
+        entries = _entries()
+        entries[key] = value
+        if not persists():
+            return
+        file = path()
+        try:
+            entries.update({other: found for other, found in _read(file).items() if other not in entries})
+            _write(file, entries)
+        except OSError as error:
+            _warn(f"{file} cannot be written ({error}): what was measured is measured again by the next process")
+
+
+def _entries() -> dict[str, Any]:
+    global _loaded
+    file = path()
+    if _loaded is None or _loaded[0] != file:
+        _loaded = file, _read(file) if persists() else {}
+    return _loaded[1]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        problem = "it holds no entries"
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        problem = str(error)
+    _warn(f"{file} is ignored, for it cannot be read: {problem}")
+    return {}
+
+
+def _write(file: Path, entries: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(entries, stream, indent=1, sort_keys=True)
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+_warned = False
+
+
+def _warn(message: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def forget() -> None:
+    """Drop what this process knows; it reads the file again."""
+    global _loaded, _warned
+    _loaded, _warned = None, False

@@ -1,0 +1,130 @@
+"""Arrays of the host on a machine with a GPU: who transforms them, and what is said of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("mlx.core")
+pytest.importorskip("numba")
+
+from mlx_spectro import backend, compat, measured
+from mlx_spectro.compat import by_size
+
+HOST, GPU = "cpu, host kernels", "MLX's device"
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
+    measured.forget()
+    monkeypatch.setattr(backend, "gpu_takes_host_arrays", lambda: True)
+    compat.reset()
+    with compat.route("ours"):
+        yield
+    compat.reset()
+    measured.forget()
+
+
+def served(samples: int) -> str:
+    """By whom a torch.stft is served, by its record."""
+    compat.reset()
+    x, window = torch.randn(samples, generator=torch.Generator().manual_seed(samples)), torch.hann_window(512)
+    ours = compat.torch.stft(x, 512, 128, window=window, return_complex=True)
+    theirs = torch.stft(x, 512, 128, window=window, return_complex=True)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    (record,) = compat.report()
+    assert record.reason == ""
+    return record.device
+
+
+def test_small_calls_stay_on_the_host_and_nothing_is_measured() -> None:
+    assert served(4000) == HOST
+    assert measured.known() == {}
+
+
+@pytest.mark.parametrize(("crossover", "device"), [(1 << 16, GPU), (1 << 30, HOST), (-1, HOST)])
+def test_large_calls_go_where_the_crossover_says(crossover: int, device: str) -> None:
+    measured.put(by_size.key("large"), crossover)
+    assert served(100_000) == device
+
+
+def test_a_setting_overrides_it() -> None:
+    measured.put(by_size.key("large"), 1 << 30)
+    with compat.device("gpu"):
+        assert [served(4000), served(100_000)] == [GPU, GPU]
+    measured.put(by_size.key("large"), 0)
+    with compat.device("cpu"):
+        # there is no choice then, and nothing to say of it
+        assert [served(4000), served(100_000)] == ["", ""]
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(ValueError, match="device must be one of 'auto', 'gpu', 'cpu', got 'tpu'"):
+        compat.device("tpu")
+
+
+def test_double_precision_stays_on_the_host() -> None:
+    with compat.device("gpu"):
+        compat.torch.stft(torch.randn(4000).double(), 512, 128, return_complex=True, window=torch.ones(512).double())
+    (record,) = compat.report()
+    assert (record.reason, record.device) == ("", "")
+
+
+def test_the_crossover_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def seconds(_results: str, size: int) -> tuple[float, float]:
+        sizes.append(size)
+        return size * 3e-9, 1e-3 + size * 1e-9
+
+    monkeypatch.setattr(by_size, "seconds", seconds)
+    # 3 n = 1e6 + n
+    assert by_size.crossover("large") == pytest.approx(500_000, abs=1)
+    measured.forget()
+    assert by_size.crossover("large") == pytest.approx(500_000, abs=1)
+    assert len(sizes) == 2
+    by_size.crossover("small")
+    assert len(sizes) == 4
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "expected"),
+    [((1.0, 2.0), (3.0, 4.0), -1), ((2.0, 1.0), (4.0, 3.0), 0), ((1.0, 2.0), (4.0, 3.0), (65536 + 2097152) // 2)],
+)
+def test_lines_cross_where_they_cross(small: Any, large: Any, expected: int) -> None:
+    assert by_size._crossing(small, large) == expected
+
+
+@pytest.mark.parametrize("results", ["large", "small"])
+def test_both_ways_are_timed_on_the_same_work(results: str) -> None:
+    host, gpu = by_size.seconds(results, 1 << 16)
+    assert host > 0
+    assert gpu > 0
+
+
+def test_a_filterbank_is_one_array_however_often_it_comes() -> None:
+    from mlx_spectro.compat import via_mlx
+
+    bank = np.ones((5, 3), np.float32)
+    arrays = {id(via_mlx._constant(bank.copy().tobytes(), bank.shape, bank.dtype.str)) for _ in range(3)}
+    assert len(arrays) == 1
+
+
+def test_without_a_gpu_nothing_imports_mlx() -> None:
+    code = (
+        "import sys, torch\n"
+        "from mlx_spectro import backend, compat\n"
+        "backend._has_gpu = lambda: False\n"
+        "with compat.route('ours'): compat.torch.stft(torch.ones(4000), 64, return_complex=True)\n"
+        "assert not compat.report()[0].reason\n"
+        "assert 'mlx.core' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
