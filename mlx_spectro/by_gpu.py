@@ -110,6 +110,11 @@ class _Filters(NamedTuple):
     bank: mx.array
     ending: Any
 
+    @property
+    def served(self) -> bool:
+        """Whether there is a kernel: it takes no other power, and of a dense bank two kernels are faster."""
+        return self.power in (1.0, 2.0) and not _bank(_ByIdentity(self.bank), projected=False).dense
+
     def __call__(self, rows: mx.array, *, peaked: bool = False) -> list[mx.array]:
         """Filtered spectrograms ``[R, N, filters]``, and if ``peaked`` the rows' peaks in parts ``[R, P]``."""
         return kernels.filterbank(
@@ -136,13 +141,13 @@ def filterbank(
     top_db: float | None = None,
     packed: bool = False,
 ) -> mx.array | None:
-    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power.
+    """Filtered spectrogram ``[..., N, filters]``; None where no one kernel makes it.
 
     With ``top_db``, nothing is less than its peak minus it: of an example or, ``packed``, of its last batch axis.
     """
-    if power not in (1.0, 2.0):
-        return None
     filters = _Filters(window, framing, scale, power, bank, ending)
+    if not filters.served:
+        return None
     together = x.shape[-2] if packed and x.ndim > 1 else 1
 
     def clipped(rows: mx.array) -> mx.array:
@@ -164,9 +169,9 @@ def cepstrum(
     top_db: float | None,
 ) -> mx.array | None:
     """:func:`filterbank` clipped ``top_db`` below each example's peak, ``@ basis [filters, M]``: two launches."""
-    if power not in (1.0, 2.0) or not kernels.projects(basis.shape[0]):
-        return None
     filters = _Filters(window, framing, scale, power, bank, ending)
+    if not (filters.served and kernels.projects(basis.shape[0])):
+        return None
     table = _bank(_ByIdentity(basis))
 
     def project(rows: mx.array) -> mx.array:

@@ -36,7 +36,11 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     windowed = frame(x, framing) * (window * scale)
     if framing.n_fft == 1:
         return windowed.astype(mx.complex64)
-    return _rowwise(mx.fft.rfft(windowed) if onesided else mx.fft.fft(windowed.astype(mx.complex64)))
+    # CUDA's FFT transforms two real frames of odd length as one complex frame, and a loud one leaks into a soft one
+    if onesided and not (_on_cuda() and framing.n_fft % 2):
+        return _rowwise(mx.fft.rfft(windowed))
+    z = _rowwise(mx.fft.fft(windowed.astype(mx.complex64)))
+    return z[..., : framing.n_fft // 2 + 1] if onesided else z
 
 
 def _rowwise(x: mx.array) -> mx.array:

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import autotune, descriptors, forward, inverse, overlap, plan, projection
+from . import autotune, descriptors, forward, inverse, overlap, plan, product, projection
 from . import filters as banks
 from .forward import Kind, Layout
 from .launch import Call, available
@@ -100,16 +100,24 @@ def stft(
 
 
 class Bank(NamedTuple):
-    """:class:`.filters.Table` with its values as an MLX array."""
+    """Filters as kernels take them: :class:`.filters.Table` with an MLX array, or, of no pieces, a dense matrix."""
 
     values: mx.array
     filters: int
     pieces: int
 
+    @property
+    def dense(self) -> bool:
+        """Whether most weights are other than zero."""
+        return not self.pieces
+
 
 def bank(matrix: npt.NDArray[np.floating], *, projected: bool = False) -> Bank:
-    """Filters ``[K, filters]`` as :func:`filterbank` takes them, or :func:`project`."""
-    made = banks.table(matrix, projection.MOST_PIECES if projected else None)
+    """Filters ``[K, filters]`` for :func:`filterbank`, which takes none that are dense, or for :func:`project`."""
+    if product.serves(matrix):
+        made = banks.Table(product.table(matrix), matrix.shape[1], 0)
+    else:
+        made = banks.table(matrix, projection.MOST_PIECES if projected else None)
     values = mx.array(made.values)
     mx.eval(values)
     return Bank(values, made.filters, made.pieces)
@@ -168,8 +176,10 @@ def filterbank(
 
 
 @functools.lru_cache(maxsize=512)
-def _project(rows: int, frames: int, count: int, **options: Any) -> Call:
-    return Call(projection.launch(rows, frames, count, **options))
+def _project(rows: int, frames: int, count: int, filters: int, pieces: int, **options: Any) -> Call:
+    if not pieces:
+        return Call(product.launch(rows, frames, count, results=filters, **options))
+    return Call(projection.launch(rows, frames, count, filters=filters, pieces=pieces, **options))
 
 
 def project(
@@ -192,8 +202,7 @@ def project(
     rows, frames, count = x.shape
     peaks = None if peaks is None else _few(peaks)
     parts, top = (1, None) if peaks is None else (peaks.shape[-1], top)
-    options = {"filters": bank.filters, "pieces": bank.pieces, "squared": squared}
-    call = _project(rows, frames, count, top=top, parts=parts, **options)
+    call = _project(rows, frames, count, bank.filters, bank.pieces, top=top, parts=parts, squared=squared)
     return call(x, bank.values, x if peaks is None else peaks)[0]
 
 

@@ -19,9 +19,9 @@ MOST_PARTS = 4096
 # values that a thread clips
 _EACH = 8
 
-_FLOOR = {"rows": "k_long", "depth": "k_long", "parts": "k_long", "together": "int", "top": "float"}
+FLOOR = {"rows": "k_long", "depth": "k_long", "parts": "k_long", "together": "int", "top": "float"}
 _PROJECTION = {
-    **_FLOOR,
+    **FLOOR,
     "frames": "int",
     "tile": "int",
     "pitch": "int",
@@ -30,15 +30,15 @@ _PROJECTION = {
     "pieces": "int",
     "squared": "int",
 }
-_CLIPPING = {**_FLOOR, "size": "k_long"}
+_CLIPPING = {**FLOOR, "size": "k_long"}
 
-_PLACE = """
+PLACE = """
 const int id = int(thread_position_in_threadgroup.x);
 const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 """
 
 # Rows that clip together share a peak, the largest of so many parts; no parts, no floor.
-_LEAST = """
+LEAST = """
 float highest = k_lowest;
 if (parts > 0) {
   const K_DEVICE float* of_row = peaks + row / together * parts;
@@ -62,12 +62,12 @@ _SIDE_BY_SIDE = {
 _PROJECT = f"""
 K_SHARED_ARRAY(SIDE, held, ROOM / AT_ONCE);
 K_SHARED_ARRAY(float, best, THREADS);
-{_PLACE}
+{PLACE}
 if (row < rows) {{
   const int first = int(threadgroup_position_in_grid.x) * tile;
   const int some = frames - first < tile ? frames - first : tile;
   const K_DEVICE float* values = x + (row * frames + first) * count;
-  {_LEAST}
+  {LEAST}
   K_SHARED float* to = (K_SHARED float*)held;
   const float per_count = 1.0f / float(count);
   for (int i8 = id; i8 < tile * count; i8 += 8 * THREADS) {{
@@ -106,9 +106,9 @@ if (row < rows) {{
 
 _CLIP = f"""
 K_SHARED_ARRAY(float, best, THREADS);
-{_PLACE}
+{PLACE}
 if (row < rows) {{
-  {_LEAST}
+  {LEAST}
   const k_long begin = k_long(threadgroup_position_in_grid.x) * (THREADS * EACH) + id;
   const K_DEVICE float* values = x + row * size;
   K_DEVICE float* results = out + row * size;
