@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _check, cpu
 
@@ -50,18 +50,28 @@ def implementation(name: Implementation) -> Iterator[None]:
 
 def implementations() -> tuple[Implementation, ...]:
     """Those present for MLX's default device, plain first."""
-    import mlx.core as mx
+    global _last
+    device = _core().default_device()
+    # asked at every call: comparing devices takes a tenth of a microsecond
+    if _last[0] is None or device != _last[0]:
+        _last = device, _present(device)
+    return _last[1]
 
-    return _present(mx.default_device().type)
+
+_last: tuple[Any, tuple[Implementation, ...]] = (None, ())
 
 
 @functools.cache
-def _present(device: mx.DeviceType) -> tuple[Implementation, ...]:
+def _core() -> Any:
     import mlx.core as mx
 
+    return mx
+
+
+def _present(device: mx.Device) -> tuple[Implementation, ...]:
     from . import kernels
 
-    if device == mx.DeviceType.cpu:
+    if device.type == _core().DeviceType.cpu:
         return ("plain", "host") if cpu.available() else ("plain",)
     return ("plain", "gpu") if kernels.available() else ("plain",)
 

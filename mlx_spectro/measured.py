@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import tempfile
@@ -14,16 +15,18 @@ from typing import Any
 import platformdirs
 
 _lock = threading.Lock()
-# the entries of a file, and this process's own
-_loaded: tuple[Path, dict[str, Any]] | None = None
+# the entries of the file, and this process's own
+_loaded: dict[str, Any] | None = None
 
 
+@functools.cache
 def path() -> Path:
     """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache."""
     told = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
     return Path(told) if told else Path(platformdirs.user_cache_dir("mlx-spectro")) / "autotune.json"
 
 
+@functools.cache
 def persists() -> bool:
     """Whether the file is read and written: ``SPEC_MLX_AUTOTUNE_PERSIST`` is not 0."""
     return os.environ.get("SPEC_MLX_AUTOTUNE_PERSIST", "1") != "0"
@@ -56,10 +59,9 @@ def put(key: str, value: Any) -> None:
 
 def _entries() -> dict[str, Any]:
     global _loaded
-    file = path()
-    if _loaded is None or _loaded[0] != file:
-        _loaded = file, _read(file) if persists() else {}
-    return _loaded[1]
+    if _loaded is None:
+        _loaded = _read(path()) if persists() else {}
+    return _loaded
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -100,6 +102,8 @@ def _warn(message: str) -> None:
 
 
 def forget() -> None:
-    """Drop what this process knows; it reads the file again."""
+    """Drop what this process knows: it asks the environment and reads the file again."""
     global _loaded, _warned
     _loaded, _warned = None, False
+    path.cache_clear()
+    persists.cache_clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,28 +29,35 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
 
     def decorate(function: Call) -> Call:
         own: dict[Any, Any] = {}
+        is_method = next(iter(inspect.signature(function).parameters)) == "self"
 
-        @functools.wraps(function)
-        def call(*args: Any, **options: Any) -> Any:
-            owner, given = (args[:1], args[1:]) if args and not isinstance(args[0], mx.array) else ((), args)
-            if not given or not isinstance(given[0], mx.array) or backend.preferred() != "gpu":
-                return function(*args, **options)
-            known = vars(owner[0]).setdefault("_recorded", {}) if owner else own
-            x, rest = given[0], given[1:]
-            key = (function, x.shape, x.dtype, rest, *options.items())
+        def call(known: dict[Any, Any], bound: tuple[Any, ...], x: Any, rest: tuple[Any, ...], options: Any) -> Any:
+            key = (function, x.shape, x.dtype, *rest, *options.items())
             try:
                 replay = known.get(key, _never_seen)
             except TypeError:  # an option that cannot be hashed
-                return function(*args, **options)
+                return function(*bound, x, *rest, **options)
             if replay is _never_seen:
-                _remember(known, key, function if unless(*owner, *rest, **options) else None)
-                return function(*args, **options)
+                _remember(known, key, function if unless(*bound, *rest, **options) else None)
+                return function(*bound, x, *rest, **options)
             if replay is None:
-                replay = _recording(lambda x: function(*owner, x, *rest, **options), x)
+                replay = _recording(lambda x: function(*bound, x, *rest, **options), x)
                 _remember(known, key, replay)
-            return function(*args, **options) if replay is function else replay(x)
+            return function(*bound, x, *rest, **options) if replay is function else replay(x)
 
-        return call  # type: ignore[return-value]
+        @functools.wraps(function)
+        def of_function(*args: Any, **options: Any) -> Any:
+            if not args or not isinstance(args[0], mx.array) or backend.preferred() != "gpu":
+                return function(*args, **options)
+            return call(own, (), args[0], args[1:], options)
+
+        @functools.wraps(function)
+        def of_method(self: Any, *args: Any, **options: Any) -> Any:
+            if not args or not isinstance(args[0], mx.array) or backend.preferred() != "gpu":
+                return function(self, *args, **options)
+            return call(self.__dict__.setdefault("_recorded", {}), (self,), args[0], args[1:], options)
+
+        return of_method if is_method else of_function  # type: ignore[return-value]
 
     return decorate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,19 @@ from mlx_spectro.kernels.launch import is_traced
 from mlx_spectro.kernels.plan import Geometry
 
 SIZES = ("stft", 1024, 256, 1000)
+ABOUT = 10
 FAST = Geometry(steps=4)
 
 
 @pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("SPEC_MLX_AUTOTUNE", "SPEC_MLX_AUTOTUNE_PERSIST", "SPEC_MLX_TGX"):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "deep" / "autotune.json"
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(path))
-    measured.forget()
-    return path
+    autotune.forget()
+    yield path
+    autotune.forget()
 
 
 class Clock:
@@ -64,7 +66,7 @@ def test_a_geometry_is_taken_where_it_saves_five_percent(monkeypatch: pytest.Mon
 
 def test_a_geometry_is_found_once_a_kernel_size_hop_and_about_so_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     found = clock(monkeypatch, {FAST: 0.5})
-    for sizes in (SIZES, SIZES, ("stft", 1024, 256, 1100)):
+    for sizes in (SIZES, SIZES, ("stft", 1024, 256, 1020)):
         ask(*sizes)
     assert found.looks == 1
     for sizes in (("istft", 1024, 256, 1000), ("stft", 512, 256, 1000), ("stft", 1024, 128, 1000), (*SIZES[:3], 9000)):
@@ -78,7 +80,7 @@ def test_the_next_process_finds_it(monkeypatch: pytest.MonkeyPatch, file: Path) 
     (key,) = json.loads(file.read_text())
     for part in (diagnostics.spec_mlx_device_key(), "mlx ", "stft", "1024", "256"):
         assert part in key
-    measured.forget()
+    autotune.forget()
     assert ask() == FAST
     assert clock(monkeypatch, {}).looks == 0
     assert list(file.parent.iterdir()) == [file]
@@ -108,7 +110,7 @@ def test_a_damaged_file_is_ignored_with_one_warning(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("entry", ["fast", [1], [1, 2, 3, "4"], [-1, 0, 0, 0], {"a": 1}])
 def test_an_entry_of_another_form_is_found_anew(monkeypatch: pytest.MonkeyPatch, entry: Any) -> None:
     clock(monkeypatch, {FAST: 0.5})
-    measured.put(autotune.key(*SIZES), entry)
+    measured.put(autotune.key(*SIZES[:3], ABOUT), entry)
     assert ask() == FAST
 
 
@@ -116,6 +118,7 @@ def test_a_place_that_cannot_be_written_is_said_once(monkeypatch: pytest.MonkeyP
     clock(monkeypatch, {FAST: 0.5})
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "taken" / "autotune.json"))
+    autotune.forget()
     with pytest.warns(RuntimeWarning) as said:
         assert ask() == FAST
         ask("istft", 1024, 256, 1000)
@@ -127,6 +130,7 @@ def test_without_persistence_no_file_is_read_or_written(monkeypatch: pytest.Monk
     file.parent.mkdir()
     file.write_text("{")
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_PERSIST", "0")
+    autotune.forget()
     found = clock(monkeypatch, {FAST: 0.5})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -139,6 +143,7 @@ def test_without_persistence_no_file_is_read_or_written(monkeypatch: pytest.Monk
 def test_nothing_is_looked_for_where_it_is_off_or_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     found = clock(monkeypatch, {FAST: 0.5})
     monkeypatch.setenv(name, value)
+    autotune.forget()
     assert ask() is None
     assert found.looks == 0
 
@@ -214,7 +219,7 @@ def test_statistics_tell_what_was_found(monkeypatch: pytest.MonkeyPatch, file: P
     ask()
     ask()
     stats = diagnostics.get_cache_debug_stats(reset=True)
-    assert (stats["counts"]["autotune_tuned"], stats["counts"]["autotune_hit"]) == (1, 1)
+    assert stats["counts"]["autotune_tuned"] == 1
     assert stats["autotune"] == {"path": str(file), "size": 1}
 
 

@@ -12,7 +12,7 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import SpectralTransform, backend, by_gpu, kernels, recording
-from mlx_spectro.kernels import operations, plan
+from mlx_spectro.kernels import autotune, operations, plan
 
 from .kernel_host import host
 
@@ -44,7 +44,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(operations, "Call", OnCpu)
     monkeypatch.setattr(kernels, "why_not", plan.why_not)
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
-    monkeypatch.setenv("SPEC_MLX_AUTOTUNE", "0")
+    monkeypatch.setattr(autotune, "enabled", lambda: False)
     # on this machine a kernel has to see values
     monkeypatch.setattr(recording, "_recording", lambda function, _like: function)
     for cache in (*caches, by_gpu._bank):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +29,16 @@ _CANDIDATES = {
 _THREADS = (64, 256)
 # what another geometry than the default has to save
 _GAIN = 0.05
-_CALLS, _ROUNDS = 5, 3
+_CALLS, _ROUNDS = 5, 5
 # seconds of calls in a row that are enough
 _ENOUGH = 2e-3
 
+# what this process has decided, by kernel, sizes and about how many frames
+_decided: dict[tuple[str, int, int, int], Geometry] = {}
 _compiling: ContextVar[bool] = ContextVar("mlx_spectro_autotune_compiling", default=False)
 
 
+@functools.cache
 def enabled() -> bool:
     """Whether geometries are looked for: ``SPEC_MLX_AUTOTUNE`` is not 0."""
     return os.environ.get("SPEC_MLX_AUTOTUNE", "1") != "0"
@@ -52,11 +54,10 @@ def compiling() -> Iterator[None]:
         _compiling.reset(token)
 
 
-@functools.lru_cache(maxsize=512)
-def key(kernel: str, n_fft: int, hop_length: int, frames: int) -> str:
-    """The key of a geometry: device, MLX's version, kernel, sizes, and about how many frames, a power of two."""
-    about = round(math.log2(max(frames, 1)))
-    return f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}|{kernel}|{n_fft}|{hop_length}|2^{about}"
+def key(kernel: str, n_fft: int, hop_length: int, about: int) -> str:
+    """The key of a geometry: device, MLX's version, kernel, sizes, and about ``2^about`` frames."""
+    device = f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}"
+    return f"{device}|{kernel}|{n_fft}|{hop_length}|2^{about}"
 
 
 def geometry(
@@ -71,36 +72,45 @@ def geometry(
         x: The call's array; inside a transformation nothing is timed.
         make: Makes the call with a geometry.
     """
+    kind, thoroughly = (kernel, n_fft, hop_length, frames.bit_length()), _compiling.get()
+    decided = _decided.get(kind)
+    if decided is not None and not thoroughly:
+        return decided
     if not enabled() or is_told(kernel):
         return None
-    entry = key(kernel, n_fft, hop_length, frames)
-    thoroughly, known = _compiling.get(), _valid(measured.get(entry))
-    if known is not None and (known[1] or not thoroughly):
-        diagnostics.count("autotune_hit")
-        return known[0]
-    if is_traced(x):
-        return None if known is None else known[0]
+    known = _valid(measured.get(key(*kind)))
+    if known is None or (thoroughly and not known[1]):
+        if is_traced(x):
+            return None if known is None else known[0]
+        known = _tuned(kernel, thoroughly, make), thoroughly
+        measured.put(key(*kind), [*known[0], int(thoroughly)])
+    _decided[kind] = known[0]
+    return known[0]
+
+
+def forget() -> None:
+    """Drop what this process has decided."""
+    _decided.clear()
+    enabled.cache_clear()
+    measured.forget()
+
+
+def _tuned(kernel: str, thoroughly: bool, make: Callable[[Geometry | None], Run]) -> Geometry:
     diagnostics.count("autotune_tuned")
     candidates = list(_CANDIDATES[kernel])
     if thoroughly:
-        candidates += [Geometry(threads=threads) for threads in _THREADS]
-        candidates += [geometry._replace(threads=threads) for geometry in candidates[:3] for threads in _THREADS]
-    found = _fastest(candidates, make)
-    measured.put(entry, [*found, int(thoroughly)])
-    return found
+        more = [Geometry(), *candidates[:3]]
+        candidates += [geometry._replace(threads=threads) for geometry in more for threads in _THREADS]
+    default = Geometry()
+    times = seconds({default: make(None), **{candidate: make(candidate) for candidate in candidates}})
+    best = min(times, key=times.__getitem__)
+    return best if times[best] < (1 - _GAIN) * times[default] else default
 
 
 def _valid(entry: object) -> tuple[Geometry, bool] | None:
     if not (isinstance(entry, list) and len(entry) == 4 and all(type(part) is int and part >= 0 for part in entry)):
         return None
     return Geometry(*entry[:3]), bool(entry[3])
-
-
-def _fastest(candidates: list[Geometry], make: Callable[[Geometry | None], Run]) -> Geometry:
-    default = Geometry()
-    times = seconds({default: make(None), **{candidate: make(candidate) for candidate in candidates}})
-    best = min(times, key=times.__getitem__)
-    return best if times[best] < (1 - _GAIN) * times[default] else default
 
 
 def seconds(runs: dict[Geometry, Run]) -> dict[Geometry, float]:
