@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import filters, forward, inverse, overlap, product, projection
+from mlx_spectro.kernels import filters, forward, inverse, overlap, projection
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
@@ -374,21 +374,6 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
         ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)
         kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
         errors.add(ours, *(kept.astype(d) ** (1 + squared) @ bank.astype(d) for d in DTYPES))
-    errors.check()
-
-
-@pytest.mark.parametrize("parts", [0, 1, 300])
-@pytest.mark.parametrize(("frames", "count", "results"), [(1, 1, 1), (5, 80, 40), (130, 65, 13), (64, 1025, 64)])
-def test_product_kernel_is_accurate_and_clean(frames: int, count: int, results: int, parts: int) -> None:
-    errors, top = Errors(), 3.0 if parts else None
-    for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
-        x, matrix = noise(rows, frames, count), noise(count, results)
-        assert product.serves(matrix)
-        peaks, squared = peaks_of(x.reshape(rows, -1), parts), rows == 2
-        launch = product.launch(rows, frames, count, results=results, top=top, parts=parts, squared=squared)
-        ours = run(launch, {"order": order}, x=x, bank=product.table(matrix), peaks=peaks)
-        kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
-        errors.add(ours, *(kept.astype(d) ** (1 + squared) @ matrix.astype(d) for d in DTYPES))
     errors.check()
 
 

@@ -242,6 +242,9 @@ def _pieces(bank: npt.NDArray[np.floating], room: int) -> list[_Piece]:
     for m, column in enumerate(bank.T):
         reached = np.flatnonzero(column)
         whole.append(_Piece(m, *((int(reached[0]), int(reached[-1]) + 1) if reached.size else (0, 0))))
+    widths = {piece.end - piece.first for piece in whole}
+    if len(widths) == 1 and max(widths) <= _WIDTHS[-1]:
+        return whole  # nobody waits for anybody
     ways = [whole, *([cut for piece in whole for cut in _cut(piece, width)] for width in _WIDTHS)]
 
     def cost(pieces: list[_Piece]) -> int:

@@ -230,7 +230,10 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         outputs={"out": ending.kind, **ending.outputs},
         scalars={**_SCALARS, **ending.scalars},
         threads=plan.threads,
-        registers=16 + (7 if divided and not shared else 4) * plan.registers + 6 * plan.crowding,
+        # an ending that leaves its team's threads has more use for threadgroups
+        registers=16
+        + (7 if divided and not shared else 4) * plan.registers
+        + (0 if ending.apart else 6 * plan.crowding),
         header=passes.header(plan, inverse=False)
         + _COMMON
         + (EVEN if plan.even else ODD)

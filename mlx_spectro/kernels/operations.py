@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import autotune, descriptors, forward, inverse, overlap, plan, product, projection
+from . import autotune, descriptors, forward, inverse, overlap, plan, projection
 from . import filters as banks
 from .forward import Kind, Layout
 from .launch import Call, available
@@ -100,24 +100,16 @@ def stft(
 
 
 class Bank(NamedTuple):
-    """Filters as kernels take them: :class:`.filters.Table` with an MLX array, or, of no pieces, a dense matrix."""
+    """:class:`.filters.Table` with its values as an MLX array."""
 
     values: mx.array
     filters: int
     pieces: int
 
-    @property
-    def dense(self) -> bool:
-        """Whether most weights are other than zero."""
-        return not self.pieces
-
 
 def bank(matrix: npt.NDArray[np.floating], *, projected: bool = False) -> Bank:
-    """Filters ``[K, filters]`` for :func:`filterbank`, which takes none that are dense, or for :func:`project`."""
-    if product.serves(matrix):
-        made = banks.Table(product.table(matrix), matrix.shape[1], 0)
-    else:
-        made = banks.table(matrix, projection.MOST_PIECES if projected else None)
+    """Filters ``[K, filters]`` as :func:`filterbank` takes them, or :func:`project`."""
+    made = banks.table(matrix, projection.MOST_PIECES if projected else None)
     values = mx.array(made.values)
     mx.eval(values)
     return Bank(values, made.filters, made.pieces)
@@ -177,8 +169,6 @@ def filterbank(
 
 @functools.lru_cache(maxsize=512)
 def _project(rows: int, frames: int, count: int, filters: int, pieces: int, **options: Any) -> Call:
-    if not pieces:
-        return Call(product.launch(rows, frames, count, results=filters, **options))
     return Call(projection.launch(rows, frames, count, filters=filters, pieces=pieces, **options))
 
 
