@@ -15,7 +15,7 @@ from typing import NamedTuple
 _SLICE = 5e-3
 _GPU_CALLS = 50
 _ROUNDS = 9
-# and a call that takes longer than this, in seconds, fewer times
+# and a call that takes longer than this, in seconds, or one on a GPU, fewer times
 _SLOW, _FEWER = 0.1, 5
 
 
@@ -55,7 +55,7 @@ def medians(contenders: dict[str, Contender], rounds: int = _ROUNDS) -> dict[str
         once = contender.seconds(1)
         alone = max(1, int(_SLICE / max(once * contender.times, 1e-7)))
         calls[name] = _GPU_CALLS // contender.times if contender.wait else alone
-        slow |= once > _SLOW
+        slow |= once > _SLOW or contender.wait is not None
     times: dict[str, list[float]] = {name: [] for name in contenders}
     rounds = min(rounds, _FEWER) if slow else rounds
     for _ in range(rounds):

@@ -231,3 +231,8 @@ def describe_given(s: mx.array, wanted: Wanted) -> mx.array | None:
     options = {name: getattr(wanted, name) for name in ("order", "share", "power", "amin")}
     table = _descriptor_table(np.asarray(wanted.hz, np.float32).tobytes(), bands)
     return _by_rows(s, 2, lambda rows: kernels.describe(rows, table, names, bands=len(bands), **options))
+
+
+def frame_number(x: mx.array, framing: Framing, name: Any) -> mx.array:
+    """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``."""
+    return _by_rows(x, 1, lambda rows: kernels.frame_number(rows, name, size=framing.n_fft, **framing.padding))

@@ -290,8 +290,8 @@ def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) 
     """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
     framing.check(x.shape[-1])
 
-    by_kernels = _whole(lambda x: by_host.frame_number(x, framing, name), number_of)
-    return by_kernels(x) if backend.preferred() == "host" else number_of(x)
+    by = _KERNELS.get(backend.preferred())
+    return number_of(x) if by is None else _whole(lambda x: by.frame_number(x, framing, name), number_of)(x)
 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:

@@ -96,6 +96,8 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "flatness of magnitudes": (lambda x: mlx_spectro.spectral_flatness(x, n_fft=64, hop_length=16, power=1.0), 2),
     "contrast": (described("spectral_contrast", n_bands=2, fmin=1000.0, quantile=0.2), 2),
     "several descriptors": (several_descriptors, 2),
+    "energy": (lambda x: mlx_spectro.rms(x, frame_length=64, hop_length=16), 1),
+    "zero crossings": (lambda x: mlx_spectro.zero_crossing_rate(x, frame_length=64, hop_length=16), 1),
     "chunks": (lambda x: mlx_spectro.waveform_overlap_add(x.reshape(3, 2, -1), step=50), 1),
     "a length without a kernel": (
         lambda x: SpectralTransform(74, 20).istft(SpectralTransform(74, 20).stft(x), x.shape[-1]),

@@ -15,7 +15,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import descriptors, filters, forward, inverse, launch, overlap, projection
+from mlx_spectro.kernels import descriptors, filters, forward, inverse, launch, overlap, projection, waveform
 from mlx_spectro.kernels.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.plan import DEFAULT, Geometry
 
@@ -186,7 +186,7 @@ class Usage(NamedTuple):
 def cuda_kernels() -> list[Kernel]:
     """Every kind of kernel, for sizes of several shapes."""
     kernels = [overlap.kernel(), projection.kernel(), projection.kernel(1), projection.clipping()]
-    kernels += map(descriptors.kernel, (33, 1025, 4097))
+    kernels += [waveform.kernel(), *map(descriptors.kernel, (33, 1025, 4097))]
     for n_fft in (63, 400, 441, 512, 1024, 2048):
         kernels += [
             forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],

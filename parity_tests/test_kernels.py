@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import filters, forward, inverse, overlap, projection
+from mlx_spectro.kernels import filters, forward, inverse, overlap, projection, waveform
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
@@ -395,3 +395,41 @@ def test_clipping_kernel_clips_below_the_peak_of_rows_together(size: int, parts:
         expected = np.maximum(whole, whole.max(axis=1, keepdims=True) - np.float32(0.5)).reshape(6, size)
         # where a peak is NaN, so is everything below it
         assert np.array_equal(ours, expected, equal_nan=True)
+
+
+NUMBERS = list(
+    pairwise(
+        number=("energy", "crossings"),
+        size=(7, 33, 2048, 5000),
+        hop=("least", "quarter", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        frames=(1, 6),
+        rows=(1, 3),
+        order=ORDERS,
+    )
+)
+
+
+@pytest.mark.parametrize("case", NUMBERS, ids=str)
+def test_waveform_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
+    size, (left, right) = case["size"], padding_of(case["size"], case["padding"])
+    hop = max(1, hop_of(size, case["hop"]))
+    length = max(size + hop * case["frames"] - left - right, max(left, right) + 1)
+    frames = 1 + (left + length + right - size) // hop
+    x = noise(case["rows"], length)
+    x[:, ::5] = 0
+    x[:, 1::7] *= np.float32(1e-11)
+    where = reference.positions(length, left, right, case["mode"])
+    framed = np.where(where < 0, 0, x[:, where])[:, reference.starts(frames, size, hop)]
+    launch = waveform.launch(
+        case["rows"], length, frames, case["number"], size=size, hop_length=hop, left=left, pad_mode=case["mode"]
+    )
+    ours = run(launch, case, x=x)
+    if case["number"] == "crossings":
+        negative = framed < -1e-10
+        assert np.array_equal(ours, (negative[..., 1:] != negative[..., :-1]).sum(axis=-1))
+        return
+    errors = Errors()
+    errors.add(ours, *(np.square(framed.astype(d)).sum(axis=-1) for d in DTYPES))
+    errors.check()

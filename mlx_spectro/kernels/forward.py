@@ -74,7 +74,7 @@ if (row < rows) {
 }
 """)
 
-_COMMON = """
+SAMPLE = """
 // sample i of a signal extended at both ends
 K_FN float k_sample(const K_DEVICE float* x, k_long i, k_long length, int mode) {
   if (mode == 1) i = i < 0 ? -i : i < length ? i : 2 * (length - 1) - i;
@@ -82,6 +82,9 @@ K_FN float k_sample(const K_DEVICE float* x, k_long i, k_long length, int mode) 
   if (mode == 3) i = i < 0 ? i + length : i < length ? i : i - length;
   return i >= 0 && i < length ? x[i] : 0.0f;
 }
+"""
+
+_PLACES = """
 #define FROM(o) from[o]
 #define FRAME(o) frame[o]
 #define WINDOW(o) window[o]
@@ -235,7 +238,8 @@ def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
         + (7 if divided and not shared else 4) * plan.registers
         + (0 if ending.apart else 6 * plan.crowding),
         header=passes.header(plan, inverse=False)
-        + _COMMON
+        + SAMPLE
+        + _PLACES
         + (EVEN if plan.even else ODD)
         + (envelope.FUNCTIONS + _DIVIDED if divided else _PLAIN)
         + ending.header,

@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import autotune, descriptors, forward, inverse, overlap, plan, projection
+from . import autotune, descriptors, forward, inverse, overlap, plan, projection, waveform
 from . import filters as banks
 from .forward import Kind, Layout
 from .launch import Call, available
@@ -217,6 +217,37 @@ def clip(x: mx.array, peaks: mx.array, top: float) -> mx.array:
 def _few(peaks: mx.array) -> mx.array:
     """Peaks in parts few enough for every threadgroup to look through."""
     return peaks if peaks.shape[-1] <= projection.MOST_PARTS else peaks.max(axis=-1, keepdims=True)
+
+
+@functools.lru_cache(maxsize=512)
+def _frame_number(rows: int, length: int, frames: int, number: waveform.Number, **options: Any) -> Call:
+    return Call(waveform.launch(rows, length, frames, number, **options))
+
+
+def frame_number(
+    x: mx.array,
+    number: waveform.Number,
+    *,
+    size: int,
+    hop_length: int,
+    left: int = 0,
+    right: int = 0,
+    pad_mode: str = "constant",
+    zero: float = 1e-10,
+) -> mx.array:
+    """``"energy"``, or ``"crossings"`` of zero, of frames of ``size`` samples of signals ``[R, T]``.
+
+    Args:
+        zero: What lies this close to 0 is positive.
+        x, hop_length, left, right, pad_mode: As in :func:`stft`.
+
+    Returns:
+        float32 ``[R, N]``.
+    """
+    rows, length = x.shape
+    frames = frames_of(length, size, hop_length, left, right)
+    options = {"size": size, "hop_length": hop_length, "left": left, "pad_mode": pad_mode, "zero": zero}
+    return _frame_number(rows, length, frames, number, **options)(x)[0]
 
 
 @functools.lru_cache(maxsize=512)

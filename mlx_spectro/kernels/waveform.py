@@ -1,0 +1,109 @@
+"""Numbers of frames of the waveform itself: energy, and changes of sign."""
+
+from __future__ import annotations
+
+import functools
+from typing import Literal
+
+from .dialect import Kernel, Launch, over_rows
+from .forward import PAD_MODES, SAMPLE
+from .plan import SIMD
+
+Number = Literal["energy", "crossings"]
+
+# frames of a threadgroup; a simdgroup each
+_TEAMS = 4
+
+_SCALARS = {
+    "rows": "k_long",
+    "depth": "k_long",
+    "length": "k_long",
+    "left": "k_long",
+    "frames": "int",
+    "size": "int",
+    "hop": "int",
+    "mode": "int",
+    "crossings": "int",
+    "zero": "float",
+}
+
+# Each thread sums every 32nd sample of a frame, in chunks, so that long frames lose no digits.
+_BODY = """
+K_SHARED_ARRAY(float, found, TEAMS * SIMD);
+const int id = int(thread_position_in_threadgroup.x), team = id / SIMD, lane = id % SIMD;
+const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
+const int f = int(threadgroup_position_in_grid.x) * TEAMS + team;
+if (row < rows && f < frames) {
+  const K_DEVICE float* audio = x + row * length;
+  const k_long start = k_long(f) * hop - left;
+  float total = 0.0f;
+  for (int o = lane; o < size;) {
+    float sum = 0.0f;
+    for (int n = 0; n < CHUNK && o < size; n++, o += SIMD) {
+      const float a = k_sample(audio, start + o, length, mode);
+      if (!crossings) sum += a * a;
+      else if (o > 0) sum += (a < -zero) != (k_sample(audio, start + o - 1, length, mode) < -zero) ? 1.0f : 0.0f;
+    }
+    total += sum;
+  }
+  K_SHARED float* mine = found + team * SIMD;
+  mine[lane] = total;
+  K_SIMD_BARRIER();
+  if (lane == 0) {
+    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    K_UNROLL for (int i = 0; i < SIMD; i += 4) {
+      K_UNROLL for (int j = 0; j < 4; j++) sum[j] += mine[i + j];
+    }
+    out[row * frames + f] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  }
+}
+"""
+
+
+@functools.cache
+def kernel() -> Kernel:
+    """The kernel; it serves frames of any size."""
+    constants = {"TEAMS": _TEAMS, "SIMD": SIMD, "CHUNK": 32}
+    return Kernel(
+        name="waveform",
+        inputs={"x": "float"},
+        tables={},
+        outputs={"out": "float"},
+        scalars=_SCALARS,
+        threads=_TEAMS * SIMD,
+        registers=40,
+        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + SAMPLE,
+        body=_BODY,
+    )
+
+
+def launch(
+    rows: int,
+    length: int,
+    frames: int,
+    number: Number,
+    *,
+    size: int,
+    hop_length: int,
+    left: int,
+    pad_mode: str = "constant",
+    zero: float = 1e-10,
+) -> Launch:
+    """A number ``[rows, frames]`` of each frame of ``size`` samples of signals ``[rows, length]``.
+
+    ``zero``: What lies this close to 0 is positive.
+    """
+    groups = over_rows(-(-frames // _TEAMS), rows)
+    scalars = {
+        "rows": rows,
+        "depth": groups[2],
+        "length": length,
+        "left": left,
+        "frames": frames,
+        "size": size,
+        "hop": hop_length,
+        "mode": PAD_MODES[pad_mode],
+        "crossings": int(number == "crossings"),
+        "zero": zero,
+    }
+    return Launch(kernel(), scalars, groups, ((rows, frames),))
