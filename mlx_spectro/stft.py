@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import mlx.core as mx
 import numpy as np
@@ -165,8 +164,8 @@ def _cached_inverse_envelope(window: bytes, framing: Framing, frames: int, lengt
     return result
 
 
-# MLX adds a product's terms one after the other, and of a thousand of them loses a digit on the CPU, a bit on CUDA
-_BLOCK, _CUDA_BLOCK = 64, 256
+# on the CPU, MLX adds a product's terms one after the other, and loses a digit of a thousand of them
+_BLOCK = 64
 # the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
 _TF32_BITS = 0xFFFFE000
 
@@ -174,24 +173,15 @@ _TF32_BITS = 0xFFFFE000
 def product(x: mx.array, matrix: mx.array) -> mx.array:
     """``x @ matrix`` in true float32: MLX would multiply float32 matrices on CUDA in TF32."""
     if mx.default_device().type == mx.DeviceType.cpu:
-        return _in_blocks(x, matrix, _BLOCK, mx.matmul)
+        blocks = range(0, x.shape[-1], _BLOCK)
+        products = [x[..., i : i + _BLOCK] @ matrix[i : i + _BLOCK] for i in blocks]
+        return functools.reduce(mx.add, products)
     if mx.metal.is_available():
         return x @ matrix
-    return _in_blocks(x, matrix, _CUDA_BLOCK, _beyond_tf32)
-
-
-def _in_blocks(
-    x: mx.array, matrix: mx.array, size: int, multiply: Callable[[mx.array, mx.array], mx.array]
-) -> mx.array:
-    starts = range(0, x.shape[-1], size)
-    return functools.reduce(mx.add, (multiply(x[..., i : i + size], matrix[i : i + size]) for i in starts))
-
-
-def _beyond_tf32(x: mx.array, matrix: mx.array) -> mx.array:
-    """A product of two halves of 11 bits each, of which TF32 loses nothing; that of the low ones is below float32."""
+    # of two halves of 11 bits each, TF32 loses nothing
     x_high, m_high = _leading(x), _leading(matrix)
     x_low, m_low = x - x_high, matrix - m_high
-    return x_high @ m_high + (x_high @ m_low + x_low @ m_high)
+    return x_high @ m_high + (x_high @ m_low + x_low @ m_high + x_low @ m_low)
 
 
 def _leading(x: mx.array) -> mx.array:
