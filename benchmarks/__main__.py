@@ -147,12 +147,16 @@ def main() -> int:
         ):
             contest = make()
             leave(contest, options.by)
-            for reason in refused(contest, judged):
+            reasons = [f"its parity is red: {reason}" for reason in refused(contest, judged)]
+            try:
+                if len(contest.contenders) > 1:
+                    results.append(measured(contest, options.device, rate))
+            except RuntimeError as error:  # of a library: the other contests are to be timed all the same
+                reasons.append(f"{contest.name}, {contest.size}: {error}")
+            for reason in reasons:
                 if reason not in red:
-                    print(f"not timed, for its parity is red: {reason}", file=sys.stderr)
+                    print(f"not timed, for {reason}", file=sys.stderr)
                 red.add(reason)
-            if len(contest.contenders) > 1:
-                results.append(measured(contest, options.device, rate))
     show(results, rate)
     report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}
     if options.json:
