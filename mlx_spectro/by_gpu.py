@@ -141,7 +141,7 @@ def filterbank(
     top_db: float | None = None,
     packed: bool = False,
 ) -> mx.array | None:
-    """Filtered spectrogram ``[..., N, filters]``; None where no one kernel makes it.
+    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power.
 
     With ``top_db``, nothing is less than its peak minus it: of an example or, ``packed``, of its last batch axis.
     """

@@ -13,7 +13,7 @@ from .types import ISTFTBackendPolicy, ISTFTSafety, LongModeStrategy, STFTOutput
 ArrayFunction = Callable[[mx.array], mx.array]
 
 
-class CompiledForms:
+class CompiledForms(recording.Owner):
     """What :class:`SpectralTransform` offers beyond its eager ``stft`` and ``istft``, built on these two."""
 
     n_fft: int

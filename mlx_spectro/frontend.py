@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import backend, operators
+from . import backend, operators, recording
 from .geometry import Framing
 from .transform import SpectralTransform, as_audio, get_transform_mlx
 
@@ -85,7 +85,7 @@ def like_input(x: mx.array, y: mx.array) -> mx.array:
     return y[0] if x.ndim == 1 else y
 
 
-class Compilable:
+class Compilable(recording.Owner):
     """A transform whose call can be compiled, once."""
 
     _compiled: dict[Any, Callable[[mx.array], Any]]

@@ -92,9 +92,9 @@ def _of_power(
             )
             return adjoint(z * (2 * g))
 
-        if by is not by_gpu:
-            return parts(transform(x), before(g))
-        gradient = fused_pair(lambda z, g: by_gpu.power_adjoint(z, g, window, framing, scale, length), parts)
+        gradient: Callable[[mx.array, mx.array], mx.array] = parts
+        if by is by_gpu:
+            gradient = fused_pair(lambda z, g: by_gpu.power_adjoint(z, g, window, framing, scale, length), parts)
         return gradient(transform(x), before(g))
 
     return with_rules(forward, vjp, lambda x, t: after(2 * mx.real(mx.conj(transform(x)) * transform(t))))

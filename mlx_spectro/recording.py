@@ -20,8 +20,9 @@ _MOST = 128
 def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> Callable[[Call], Call]:
     """Record a function of an array and of hashable options, or such a method, at the second call of a kind.
 
-    Calls are of a kind where shape, dtype and options are equal. The first runs as it is: it may compile, warn or
-    raise. A recording holds no rules for derivatives; inside a transformation the function itself runs.
+    Calls are of a kind where shape, dtype and options are equal, and no attribute of an :class:`Owner` has changed. The
+    first runs as it is: it may compile, warn or raise. A recording holds no rules for derivatives; inside a
+    transformation the function itself runs.
 
     Args:
         unless: Takes the options, and before them a method's object. Calls for which it is true are never recorded.
@@ -32,7 +33,7 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
         is_method = next(iter(inspect.signature(function).parameters)) == "self"
 
         def call(known: dict[Any, Any], bound: tuple[Any, ...], x: Any, rest: tuple[Any, ...], options: Any) -> Any:
-            key = (function, x.shape, x.dtype, *rest, *options.items())
+            key = (function, _changes, x.shape, x.dtype, *rest, *options.items())
             try:
                 replay = known.get(key, _never_seen)
             except TypeError:  # an option that cannot be hashed
@@ -60,6 +61,23 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
         return of_method if is_method else of_function  # type: ignore[return-value]
 
     return decorate
+
+
+# how often an attribute of an object with recorded methods was changed: one may hold another
+_changes = 0
+
+
+class Owner:
+    """An object with recorded methods."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        global _changes
+        _changes += name in self.__dict__
+        object.__setattr__(self, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # what MLX has compiled stays in its process
+        return {**self.__dict__, "_recorded": {}, "_compiled": {}}
 
 
 def forget(owner: object) -> None:

@@ -12,7 +12,7 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import SpectralTransform, backend, by_gpu, kernels, recording
-from mlx_spectro.kernels import autotune, operations, plan
+from mlx_spectro.kernels import autotune, features, operations, plan
 
 from .kernel_host import host
 
@@ -40,8 +40,10 @@ class OnCpu:
 
 @pytest.fixture(autouse=True)
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    caches = [value for value in vars(operations).values() if hasattr(value, "cache_clear")]
-    monkeypatch.setattr(operations, "Call", OnCpu)
+    modules = (operations, features)
+    caches = [value for module in modules for value in vars(module).values() if hasattr(value, "cache_clear")]
+    for module in modules:
+        monkeypatch.setattr(module, "Call", OnCpu)
     monkeypatch.setattr(kernels, "why_not", plan.why_not)
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     monkeypatch.setattr(autotune, "enabled", lambda: False)

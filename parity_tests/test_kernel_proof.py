@@ -15,7 +15,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import descriptors, filters, forward, inverse, launch, overlap, projection, waveform
+from mlx_spectro.kernels import descriptors, filters, forward, inverse, launch, overlap, projection, walk, waveform
 from mlx_spectro.kernels.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.plan import DEFAULT, Geometry
 
@@ -191,9 +191,9 @@ def cuda_kernels() -> list[Kernel]:
         kernels += [
             forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
             forward.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
-            inverse.kernel(n_fft, True, False, DEFAULT.threads)[1],
-            inverse.kernel(n_fft, False, False, DEFAULT.threads)[1],
-            inverse.kernel(n_fft, False, True, DEFAULT.threads)[1],
+            walk.kernel(n_fft, True, False, DEFAULT.threads)[1],
+            walk.kernel(n_fft, False, False, DEFAULT.threads)[1],
+            walk.kernel(n_fft, False, True, DEFAULT.threads)[1],
             filters.kernel(n_fft, "power", True, DEFAULT.threads)[1],
         ]
     return kernels

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlx_spectro.kernels import filters, forward, inverse, overlap, projection, waveform
+from mlx_spectro.kernels import filters, forward, inverse, overlap, pieces, projection, waveform
 from mlx_spectro.kernels.dialect import Launch
 from mlx_spectro.kernels.plan import SHARED_BYTES, Geometry, why_not
 
@@ -312,7 +312,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             for d in DTYPES
         )
         amin = 1e-2 * float(truth.max())
-        table = filters.table(bank)
+        table = pieces.table(bank)
         launch = filters.launch(
             case["rows"],
             length,
@@ -347,7 +347,7 @@ def test_a_filter_s_weights_stay_among_the_bins() -> None:
     for matrix in (bank, np.ones((3, 5)), np.eye(50)):
         bins, count = matrix.shape
         for room in (0, 4, 1000):
-            made = filters.table(matrix, room)
+            made = pieces.table(matrix, room)
             assert made.filters == count <= made.pieces <= max(count, room)
             heads = made.values[: 4 * made.pieces].reshape(-1, 4).astype(int)
             begins = made.values[4 * made.pieces :][: count + 1].astype(int)
@@ -368,7 +368,7 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
         bank[: count // 3, ::2] = 0
         peaks = peaks_of(x.reshape(rows, -1), parts)
         squared = rows == 2
-        values, *sizes = filters.table(bank, projection.MOST_PIECES)
+        values, *sizes = pieces.table(bank, projection.MOST_PIECES)
         options = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
         launch = projection.launch(rows, frames, count, **options, squared=squared)
         ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -133,6 +135,25 @@ def test_another_window_is_another_recording(kernels: Kernels) -> None:
         expected = SpectralTransform(64, 16, window_fn=name).stft(x)
         for _ in range(3):
             np.testing.assert_array_equal(np.array(changed.stft(x)), np.array(expected))
+
+
+def test_a_changed_attribute_is_seen(kernels: Kernels) -> None:
+    mfcc, x = mlx_spectro.MFCCTransform(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20), noise(1, 3000)
+    before = [np.array(mfcc(x)) for _ in range(3)][-1]
+    mfcc.mel.top_db = 10.0
+    expected = mlx_spectro.MFCCTransform(sample_rate=8000, n_fft=256, hop_length=64, n_mels=20, top_db=10.0)(x)
+    for _ in range(3):
+        np.testing.assert_allclose(np.array(mfcc(x)), np.array(expected), rtol=1e-4, atol=1e-2)
+    assert not np.allclose(before, expected, atol=1)
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+def test_copies_and_pickles_leave_recordings_behind(twin: Callable[[Any], Any], kernels: Kernels) -> None:
+    t, x = transform(), noise(1, 300)
+    expected = np.array([t.get_compiled_stft()(x) for _ in range(3)][-1])
+    other = twin(t)
+    assert not vars(other)["_recorded"]
+    np.testing.assert_array_equal(np.array(other.get_compiled_stft()(x)), expected)
 
 
 def test_options_that_cannot_be_hashed_are_served(kernels: Kernels) -> None:

@@ -9,22 +9,9 @@ from __future__ import annotations
 from .autotune import compiling
 from .descriptors import serves as describes
 from .descriptors import table as descriptor_table
+from .features import Bank, bank, clip, describe, filterbank, frame_number, project
 from .launch import available
-from .operations import (
-    Bank,
-    bank,
-    clip,
-    describe,
-    filterbank,
-    frame_number,
-    istft,
-    istft_adjoint,
-    overlap_add,
-    project,
-    stft,
-    stft_adjoint,
-    why_not,
-)
+from .operations import istft, istft_adjoint, overlap_add, stft, stft_adjoint, why_not
 from .projection import serves as projects
 
 __all__ = [
