@@ -5,6 +5,7 @@ From how many samples on it pays is measured once, for transforms with large res
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 
 from mlx_spectro import cpu, diagnostics, measured
 from mlx_spectro.banks import mel_bank
+from mlx_spectro.kernels import autotune
 
 from . import via_mlx
 
@@ -58,15 +60,22 @@ engine, gpu = _Engine(always=False), _Engine(always=True)
 
 def key(results: str) -> str:
     """The key of a crossover: device, versions, CPU threads, and whether results are ``"small"`` or ``"large"``."""
+    return _key(results, cpu.get_num_threads())
+
+
+@functools.cache
+def _key(results: str, threads: int) -> str:
     versions = f"mlx {version('mlx')}|numba {version('numba')}"
-    return f"{diagnostics.spec_mlx_device_key()}|{versions}|{cpu.get_num_threads()} threads|crossover|{results}"
+    return f"{diagnostics.spec_mlx_device_key()}|{versions}|{threads} threads|crossover|{results}"
 
 
 def crossover(results: str) -> int:
-    """Samples from which the GPU is faster, copies included; -1 where it never is."""
+    """Samples from which the GPU is faster, copies included; -1 where it never is, or nothing may be measured."""
     known = measured.get(key(results))
     if type(known) is int:
         return known
+    if not autotune.enabled():
+        return -1
     with _lock:
         known = measured.get(key(results))
         if type(known) is not int:

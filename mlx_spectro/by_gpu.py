@@ -76,6 +76,11 @@ def _bank(matrix: _ByIdentity, *, projected: bool = True, transposed: bool = Fal
     return kernels.bank(dense.T if transposed else dense, projected=projected)
 
 
+def _fits(matrix: mx.array) -> bool:
+    """Whether a kernel finds its way in a bank's table, where places are float32 numbers."""
+    return matrix.size <= 1 << 23
+
+
 class _ByIdentity:
     """An array as the key of a cache: looking at its values would wait for the GPU at every call."""
 
@@ -112,8 +117,8 @@ class _Filters(NamedTuple):
 
     @property
     def served(self) -> bool:
-        """Whether a kernel takes magnitudes to that power."""
-        return self.power in (1.0, 2.0)
+        """Whether a kernel takes magnitudes to that power, and the bank."""
+        return self.power in (1.0, 2.0) and _fits(self.bank)
 
     def __call__(self, rows: mx.array, *, peaked: bool = False) -> list[mx.array]:
         """Filtered spectrograms ``[R, N, filters]``, and if ``peaked`` the rows' peaks in parts ``[R, P]``."""
@@ -141,7 +146,7 @@ def filterbank(
     top_db: float | None = None,
     packed: bool = False,
 ) -> mx.array | None:
-    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power.
+    """Filtered spectrogram ``[..., N, filters]``; None where no kernel takes magnitudes to that power, or the bank.
 
     With ``top_db``, nothing is less than its peak minus it: of an example or, ``packed``, of its last batch axis.
     """
@@ -170,7 +175,7 @@ def cepstrum(
 ) -> mx.array | None:
     """:func:`filterbank` clipped ``top_db`` below each example's peak, ``@ basis [filters, M]``: two launches."""
     filters = _Filters(window, framing, scale, power, bank, ending)
-    if not (filters.served and kernels.projects(basis.shape[0])):
+    if not (filters.served and kernels.projects(basis.shape[0]) and _fits(basis)):
         return None
     table = _bank(_ByIdentity(basis))
 
@@ -188,10 +193,10 @@ def project(
 ) -> mx.array | None:
     """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``, or by its transpose.
 
-    None where the values of a frame are too many. With ``top_db``, no value counts as less than the largest of its last
-    two axes minus it.
+    None where the values of a frame or the weights are too many. With ``top_db``, no value counts as less than the
+    largest of its last two axes minus it.
     """
-    if not kernels.projects(s.shape[-1]):
+    if not (kernels.projects(s.shape[-1]) and _fits(bank)):
         return None
     table = _bank(_ByIdentity(bank), transposed=transposed)
 

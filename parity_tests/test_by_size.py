@@ -17,6 +17,7 @@ pytest.importorskip("numba")
 
 from mlx_spectro import backend, compat, measured
 from mlx_spectro.compat import by_size
+from mlx_spectro.kernels import autotune
 
 HOST, GPU = "cpu, host kernels", "MLX's device"
 
@@ -93,6 +94,12 @@ def test_the_crossover_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch
     assert len(sizes) == 2
     by_size.crossover("small")
     assert len(sizes) == 4
+
+
+def test_nothing_is_measured_where_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autotune, "enabled", lambda: False)
+    assert served(100_000) == HOST
+    assert measured.known() == {}
 
 
 @pytest.mark.parametrize(

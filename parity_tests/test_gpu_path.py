@@ -166,3 +166,9 @@ def test_the_environment_sets_the_threads_of_a_threadgroup(monkeypatch: pytest.M
         monkeypatch.setenv("SPEC_MLX_TGX", wrong)
         with pytest.raises(ValueError, match="SPEC_MLX_TGX"):
             plan.told("stft")
+
+
+def test_a_bank_too_large_for_a_table_is_left_to_plain_ops() -> None:
+    matrix = mx.zeros((2048, 4097))
+    assert by_gpu.project(mx.zeros((1, 2, 2048)), matrix) is None
+    assert OnCpu.calls == 0

@@ -104,9 +104,9 @@ K_UNROLL for (int j = 0; j < AT_ONCE; j++) value[j] = from[2 * SLOTS * j + k + u
 _CLOSE = """
 K_BARRIER();
 const int some = frames - first < TEAMS ? frames - first : TEAMS;
-for (int i = int(id); i < TEAMS / AT_ONCE * LANES(pieces); i += WHOLEGROUPS) {
+for (int i = int(id); i < TEAMS / AT_ONCE * LANES(pieces); i += ALIGNED) {
   const int here = i / LANES(pieces) * AT_ONCE, p = i % LANES(pieces);
-  if (id < WHOLEGROUPS && p < pieces && here < some) {
+  if (id < ALIGNED && p < pieces && here < some) {
     float a[AT_ONCE];
     k_weigh(a, (const K_SHARED float*)(exchange + here * SLOTS), bank, p);
     K_UNROLL for (int j = 0; j < AT_ONCE; j++) {
@@ -162,7 +162,7 @@ def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
         "float",
         (forward._ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
-        + f"#define WHOLEGROUPS {plan.threads // GROUP * GROUP or plan.threads}\n"
+        + f"#define ALIGNED {plan.threads // GROUP * GROUP or plan.threads}\n"
         + f"#define SEEN(b) {seen}\n"
         + weigh(at_once, "const K_SHARED float* frame", "const K_SHARED float* from = frame + first;", _GATHER)
         + _STORE

@@ -51,10 +51,7 @@ const float least = highest - top;
 
 # The values of the frames that a thread filters at once lie side by side, so that it reads them at once.
 _SIDE_BY_SIDE = {
-    4: (
-        "float4",
-        "const float4 a = from[(k + u) * pitch]; const float value[4] = {a.x, a.y, a.z, a.w};",
-    ),
+    4: ("float4", "const float4 a = from[(k + u) * pitch]; const float value[4] = {a.x, a.y, a.z, a.w};"),
     1: ("float", "const float value[1] = {from[(k + u) * pitch]};"),
 }
 
