@@ -165,5 +165,7 @@ def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, qu
         last = end if k == n_bands else end - 1
         if last <= first:
             raise ValueError(f"the band from {low} to {high} Hz has no bin of its own; raise n_fft or fmin")
-        bands.append(Band(first, last, max(1, int(np.rint(quantile * (end - first))))))
+        # the share is of a band with its last bin, which it then loses
+        extremes = max(1, int(np.rint(quantile * (end - first))))
+        bands.append(Band(first, last, min(extremes, last - first)))
     return bands

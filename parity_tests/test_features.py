@@ -214,3 +214,21 @@ def test_wrong_arguments_are_named() -> None:
 
 def test_no_chunks_make_silence() -> None:
     assert mx.array_equal(ms.waveform_overlap_add(mx.zeros((0, 2, 10)), 5, 7), mx.zeros((2, 7)))
+
+
+def test_contrast_of_nearly_all_of_a_narrow_band_is_finite() -> None:
+    x, options = noise(1, 2000), {"sample_rate": 8000, "n_fft": 64, "hop_length": 16, "n_bands": 2, "quantile": 0.98}
+    with backend.implementation("plain"):
+        expected = ms.spectral_contrast(x, **options)
+    assert mx.isfinite(expected).all()
+    assert mx.allclose(ms.spectral_contrast(x, **options), expected, atol=1e-4)
+
+
+def test_contrast_of_nearly_all_of_a_narrow_band_is_librosa_s() -> None:
+    librosa = pytest.importorskip("librosa")
+    from mlx_spectro import compat
+
+    y, options = np.array(noise(2000)), {"sr": 8000, "n_fft": 64, "hop_length": 16, "n_bands": 2, "quantile": 0.98}
+    with compat.route("ours"):
+        ours = compat.librosa.feature.spectral_contrast(y=y, **options)
+    np.testing.assert_allclose(ours, librosa.feature.spectral_contrast(y=y, **options), atol=1e-4)

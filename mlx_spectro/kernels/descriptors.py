@@ -238,8 +238,7 @@ def kernel(bins: int) -> Kernel:
 
 def table(hz: npt.NDArray[np.floating], bands: Sequence[tuple[int, int, int]]) -> npt.NDArray[np.float32]:
     """What the kernel takes beside magnitudes: first bin, end and extremes of each band, then the bins' frequencies."""
-    heads = [(first, end, min(extremes, end - first)) for first, end, extremes in bands]
-    return np.concatenate([np.array(heads).ravel(), hz]).astype(np.float32)
+    return np.concatenate([np.array(bands).ravel(), hz]).astype(np.float32)
 
 
 def launch(
