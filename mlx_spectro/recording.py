@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import mlx.core as mx
 
 from . import backend, rules
+from .kernels.launch import is_traced
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
@@ -21,8 +22,8 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
     """Record a function of an array and of hashable options, or such a method, at the second call of a kind.
 
     Calls are of a kind where shape, dtype and options are equal, and no attribute of an :class:`Owner` has changed. The
-    first runs as it is: it may compile, warn or raise. A recording holds no rules for derivatives; inside a
-    transformation the function itself runs.
+    first outside a transformation runs as it is: it may compile, time, warn or raise. A recording holds no rules for
+    derivatives; inside a transformation the function itself runs.
 
     Args:
         unless: Takes the options, and before them a method's object. Calls for which it is true are never recorded.
@@ -39,6 +40,8 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
             except TypeError:  # an option that cannot be hashed
                 return function(*bound, x, *rest, **options)
             if replay is _never_seen:
+                if is_traced(x):  # what a first call finds out needs values
+                    return function(*bound, x, *rest, **options)
                 _remember(known, key, function if unless(*bound, *rest, **options) else None)
                 return function(*bound, x, *rest, **options)
             if replay is None:

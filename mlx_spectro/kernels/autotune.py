@@ -30,8 +30,9 @@ _THREADS = (64, 256)
 # what another geometry than the default has to save
 _GAIN = 0.05
 _CALLS, _ROUNDS = 5, 5
-# seconds of calls in a row that are enough
+# seconds of calls in a row that are enough, and of all of them at most: for a call, and where compiling is in order
 _ENOUGH = 2e-3
+_LIMIT, _PREWARMING = 0.05, 2.0
 
 # what this process has decided, by kernel, sizes and about how many frames
 _decided: dict[tuple[str, int, int, int], Geometry] = {}
@@ -61,7 +62,12 @@ def key(kernel: str, n_fft: int, hop_length: int, about: int) -> str:
 
 
 def geometry(
-    kernel: str, n_fft: int, hop_length: int, frames: int, x: mx.array, make: Callable[[Geometry | None], Run]
+    kernel: str,
+    n_fft: int,
+    hop_length: int,
+    frames: int,
+    arrays: tuple[mx.array, ...],
+    make: Callable[[Geometry | None], Run],
 ) -> Geometry | None:
     """The geometry of a call, None for the default one.
 
@@ -69,7 +75,7 @@ def geometry(
         kernel: ``"stft"``, ``"istft"`` or ``"filterbank"``.
         n_fft, hop_length: Samples.
         frames: Of all rows.
-        x: The call's array; inside a transformation nothing is timed.
+        arrays: The call's own; where one of them is inside a transformation nothing is timed.
         make: Makes the call with a geometry.
     """
     kind, thoroughly = (kernel, n_fft, hop_length, frames.bit_length()), _compiling.get()
@@ -79,8 +85,10 @@ def geometry(
     if not enabled() or is_told(kernel):
         return None
     known = _valid(measured.get(key(*kind)))
+    if known is not None:
+        diagnostics.count("autotune_hit")
     if known is None or (thoroughly and not known[1]):
-        if is_traced(x):
+        if any(map(is_traced, arrays)):
             return None if known is None else known[0]
         known = _tuned(kernel, thoroughly, make), thoroughly
         measured.put(key(*kind), [*known[0], int(thoroughly)])
@@ -114,12 +122,22 @@ def _valid(entry: object) -> tuple[Geometry, bool] | None:
 
 
 def seconds(runs: dict[Geometry, Run]) -> dict[Geometry, float]:
-    """Seconds a call: the least of a few rounds, in which all take turns."""
+    """Seconds a call: the least of a few rounds, in which all take turns.
+
+    Of the first alone where the calls are so long that trying all of them would take too much time.
+    """
+    first, run = next(iter(runs.items()))
+    mx.eval(run())
+    once = _time(run, 1)
+    calls = max(1, min(_CALLS, int(_ENOUGH / once)))
+    # what runs the first time is not counted, and takes a call
+    left = (_PREWARMING if _compiling.get() else _LIMIT) - once * len(runs)
+    turns = min(_ROUNDS, int(left / (once * calls * len(runs))))
+    if turns < 1:
+        return {first: once}
     for run in runs.values():
         mx.eval(run())
-    once = _time(next(iter(runs.values())), 1)
-    calls = max(1, min(_CALLS, int(_ENOUGH / once)))
-    rounds = [{geometry: _time(run, calls) for geometry, run in runs.items()} for _ in range(_ROUNDS)]
+    rounds = [{geometry: _time(run, calls) for geometry, run in runs.items()} for _ in range(turns)]
     return {geometry: min(times[geometry] for times in rounds) for geometry in runs}
 
 

@@ -81,7 +81,7 @@ def filterbank(
     def first(geometry: Geometry | None) -> autotune.Run:
         return lambda: make(geometry)()[0]
 
-    return make(autotune.geometry("filterbank", window.size, hop_length, rows * frames, x, first))()
+    return make(autotune.geometry("filterbank", window.size, hop_length, rows * frames, (x, window), first))()
 
 
 @functools.lru_cache(maxsize=512)

@@ -92,7 +92,7 @@ def stft(
         call = _stft(rows, length, frames, n_fft, hop_length, left, pad_mode, kind, layout, scale, geometry)
         return lambda: call(x, window)[0]
 
-    return make(autotune.geometry("stft", n_fft, hop_length, rows * frames, x, make))()
+    return make(autotune.geometry("stft", n_fft, hop_length, rows * frames, (x, window), make))()
 
 
 @functools.lru_cache(maxsize=512)
@@ -132,7 +132,7 @@ def istft(z: mx.array, window: mx.array, *, hop_length: int, left: int, length: 
         call = _istft(rows, frames, window.size, hop_length, left, length, scale, geometry)
         return lambda: call(z, window)[0]
 
-    return make(autotune.geometry("istft", window.size, hop_length, rows * frames, z, make))()
+    return make(autotune.geometry("istft", window.size, hop_length, rows * frames, (z, window), make))()
 
 
 @functools.lru_cache(maxsize=512)
