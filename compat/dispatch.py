@@ -58,6 +58,7 @@ class Function:
         if numerics == "strict":
             kept = records.record(self.name, "strict numerics")
             return self.theirs(*args, **kwargs), kept
+        engines.taken()  # what a gradient left, or a call that raised
         begin = time.perf_counter()
         work = self.plan(*args, **kwargs)
         if isinstance(work, str):
@@ -70,8 +71,8 @@ class Function:
             return verifying.checked(self, work, args, kwargs, planned=time.perf_counter() - begin)
         result = work()
         kept, device = records.record(self.name), engines.taken()
-        if kept is not None and device:
-            kept.device = device
+        if kept is not None:
+            kept.device = device or kept.device
         return result, kept
 
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:

@@ -28,9 +28,20 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
         return f"MLX does not transform {dtype}"
     if chosen == "plain" and modes.route.get() == "auto":
         return "plain MLX ops are slower than the reference: pip install 'mlx-spectro[host]'"
-    from . import via_mlx
+    return by_mlx()
 
-    return via_mlx.host
+
+def by_mlx() -> Any:
+    """MLX on its default device for float32 arrays of the host; a string says why it is not to be used."""
+    if not backend.gpu_takes_host_arrays():
+        from . import via_mlx
+
+        return via_mlx.host
+    if modes.device.get() == "cpu":
+        return "device('cpu') keeps arrays of the host off MLX's GPU"
+    from . import by_size
+
+    return by_size.gpu
 
 
 def taken() -> str:

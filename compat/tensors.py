@@ -14,7 +14,7 @@ from torch.utils._device import DeviceContext
 from mlx_spectro import backend
 from mlx_spectro.cpu import pool
 
-from .engines import engine
+from .engines import by_mlx, engine
 
 _PLAIN = (Tensor, torch.nn.Parameter)
 _DTYPES = {
@@ -93,6 +93,4 @@ def mlx_for(x: Tensor) -> Any:
         return None
     if not (backend.has_mlx() and backend.mlx_survived()):
         return "MLX is not at hand"
-    from . import via_mlx
-
-    return via_mlx.host
+    return by_mlx()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import arrays, compare, modes, profiling, records, reproducing
+from . import arrays, compare, engines, modes, profiling, records, reproducing
 
 if TYPE_CHECKING:
     from .dispatch import Function
@@ -29,12 +29,13 @@ def checked(
     begin = time.perf_counter()
     result = work()
     ours_seconds = planned + time.perf_counter() - begin
-    kept = records.record(function.name)
+    kept, device = records.record(function.name), engines.taken()
     reference, seconds = function.reference(args, theirs)
     difference = compare.difference(result, reference)
     limit = function.limit(difference.dtype, function.order(*args, **kwargs), difference.largest)
     breach = bool(difference.structure) or not difference.worst <= limit
     if kept is not None:
+        kept.device = device or kept.device
         records.judge(kept, difference.worst, limit, breach)
         # a profile adds our own time itself
         records.add(kept, 0.0 if profiling.on else ours_seconds, seconds)

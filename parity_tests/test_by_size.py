@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("mlx.core")
 pytest.importorskip("numba")
 
-from mlx_spectro import backend, compat, measured
+from mlx_spectro import backend, compat, cpu, measured
 from mlx_spectro.compat import by_size
 from mlx_spectro.kernels import autotune
 
@@ -65,6 +65,48 @@ def test_a_setting_overrides_it() -> None:
     with compat.device("cpu"):
         # there is no choice then, and nothing to say of it
         assert [served(4000), served(100_000)] == ["", ""]
+
+
+def test_without_host_kernels_the_cpu_setting_leaves_calls_to_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "available", lambda: False)
+    with compat.device("cpu"):
+        compat.torch.stft(torch.randn(4000), 512, 128, return_complex=True, window=torch.ones(512))
+    assert "off MLX's GPU" in compat.report()[0].reason
+    compat.reset()
+    with compat.device("auto"):
+        assert served(4000) == GPU
+
+
+def test_what_mlx_alone_computes_keeps_to_the_setting() -> None:
+    torchaudio = pytest.importorskip("torchaudio")
+    x = torch.tensor([[-20.0, 0.0, 20.0]])
+    theirs = torchaudio.functional.DB_to_amplitude(x, 1.0, 1.0)
+    for device, on in (("auto", GPU), ("gpu", GPU), ("cpu", "")):
+        compat.reset()
+        with compat.device(device):
+            ours = compat.torchaudio.functional.DB_to_amplitude(x, 1.0, 1.0)
+        assert torch.allclose(ours, theirs)
+        (record,) = compat.report()
+        assert (record.device, bool(record.reason)) == (on, device == "cpu")
+
+
+def test_a_verified_call_says_where_it_was_and_the_next_one_does_not() -> None:
+    x, window = torch.randn(4000), torch.hann_window(512)
+    with compat.device("gpu"), compat.numerics("verify"):
+        compat.torch.stft(x, 512, 128, window=window, return_complex=True)
+    assert [record.device for record in compat.report()] == [GPU]
+    compat.reset()
+    compat.torch.stft(x.double(), 512, 128, window=window.double(), return_complex=True)
+    assert [record.device for record in compat.report()] == [""]
+
+
+def test_a_gradient_does_not_speak_for_the_next_call() -> None:
+    x, window = torch.randn(4000, requires_grad=True), torch.hann_window(512)
+    with compat.device("gpu"):
+        compat.torch.stft(x, 512, 128, window=window, return_complex=True).abs().sum().backward()
+    compat.reset()
+    compat.torch.stft(x.detach().double(), 512, 128, window=window.double(), return_complex=True)
+    assert [record.device for record in compat.report()] == [""]
 
 
 def test_an_unknown_device_is_refused() -> None:
