@@ -8,21 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .dialect import Kernel, Launch, over_rows
-from .plan import SHARED_BYTES
+from .dialect import ROWS, Kernel, Launch, over_rows
+from .plan import SHARED_BYTES, SIMD
 
-# threads that share a frame: a simdgroup, so that its barriers are cheap
-_TEAM = 32
+# teams of a threadgroup: a simdgroup shares a frame, so that its barriers are cheap
 _MOST_TEAMS = 8
 # floats in which a team's threads show each other what they found: four each
-_MET = 4 * _TEAM
+_MET = 4 * SIMD
 # bins of the longest frame: beyond, too few threads would fill a threadgroup's memory
 _MOST_BINS = 4097
 
 _ROWS = ("centroid", "bandwidth", "rolloff", "flatness", "contrast")
 _SCALARS = {
-    "rows": "k_long",
-    "depth": "k_long",
+    **ROWS,
     "frames": "int",
     "numbers": "int",
     "bands": "int",
@@ -66,7 +64,6 @@ K_SHARED_ARRAY(float, held, TEAMS * (BINS + MET));
 const int id = int(thread_position_in_threadgroup.x);
 const int lane = id % 32;
 const int frame = int(threadgroup_position_in_grid.x) * TEAMS + id / 32;
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 if (row < rows && frame < frames) {
   K_SHARED float* values = held + id / 32 * (BINS + MET);
   K_SHARED float* met = values + BINS;
@@ -220,7 +217,7 @@ def kernel(bins: int) -> Kernel:
         "TEAMS": teams,
         "BINS": bins,
         "MET": _MET,
-        "BLOCK": -(-bins // _TEAM) | 1,
+        "BLOCK": -(-bins // SIMD) | 1,
         "TINY": f"{float(np.finfo(np.float32).tiny)!r}f",
     }
     return Kernel(
@@ -229,7 +226,7 @@ def kernel(bins: int) -> Kernel:
         tables={},
         outputs={"out": "float"},
         scalars=_SCALARS,
-        threads=teams * _TEAM,
+        threads=teams * SIMD,
         registers=56,
         header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _FUNCTIONS,
         body=_BODY,
@@ -268,10 +265,8 @@ def launch(
     for name in names:
         places[name] = numbers
         numbers += 2 * bands if name == "contrast" else 1
-    groups = over_rows(-(-frames * _TEAM // built.threads), rows)
-    scalars = {
-        "rows": rows,
-        "depth": groups[2],
+    groups, scalars = over_rows(-(-frames * SIMD // built.threads), rows)
+    scalars |= {
         "frames": frames,
         "numbers": numbers,
         "bands": bands,

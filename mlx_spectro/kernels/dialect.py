@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from .plan import SIMD
+
 Target = Literal["metal", "cuda"]
 
 # MLX puts an input below this many elements into another address space
@@ -22,7 +24,6 @@ SMALLEST_INPUT = 8
 
 MOST_ROWS = 65535  # threadgroups along y on CUDA
 _REGISTER_FILE = 65536  # of a multiprocessor
-_WARP = 32
 
 _METAL = """
 #define K_FN inline
@@ -75,6 +76,9 @@ K_FN void k_put2(float* p, float2 a) { *(float2*)p = a; }
 """
 
 _PRELUDES: dict[Target, str] = {"metal": _METAL, "cuda": _CUDA}
+# Every kernel goes over rows: these scalars, which :func:`over_rows` gives, and in the text `row`, a threadgroup's own.
+ROWS = {"rows": "k_long", "depth": "k_long"}
+_ROW = "const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);\n"
 _READ = {"int": "int(par[{}])", "k_long": "par[{}]", "float": "k_bits(int(par[{}]))"}
 
 
@@ -116,7 +120,7 @@ class Kernel:
     @property
     def resident(self) -> int:
         """Threadgroups that a CUDA multiprocessor holds at once, as far as registers go, given out by warps."""
-        return max(1, _REGISTER_FILE // (-(-self.threads // _WARP) * _WARP * self.registers))
+        return max(1, _REGISTER_FILE // (-(-self.threads // SIMD) * SIMD * self.registers))
 
 
 def text(kernel: Kernel, target: Target) -> tuple[str, str]:
@@ -132,7 +136,7 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
         # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
         bounds = f"__launch_bounds__({kernel.threads}, {kernel.resident})"
         header += f"#undef __global__\n#define __global__ __attribute__((global)) {bounds}\n"
-    return header, _squeeze(scalars + kernel.body)
+    return header, _squeeze(scalars + _ROW + kernel.body)
 
 
 def cuda_program(kernel: Kernel) -> str:
@@ -162,10 +166,10 @@ class Launch:
     shapes: tuple[tuple[int, ...], ...]
 
 
-def over_rows(groups: int, rows: int) -> tuple[int, int, int]:
-    """Grid of ``groups`` threadgroups for each of ``rows`` rows; row ``y * depth + z``, ``depth`` the grid's z."""
+def over_rows(groups: int, rows: int) -> tuple[tuple[int, int, int], dict[str, float]]:
+    """Grid of ``groups`` threadgroups for each of ``rows`` rows, and the values of :data:`ROWS`."""
     depth = -(-rows // MOST_ROWS)
-    return groups, -(-rows // depth), depth
+    return (groups, -(-rows // depth), depth), {"rows": rows, "depth": depth}
 
 
 def _squeeze(code: str) -> str:

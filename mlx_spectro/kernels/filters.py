@@ -9,7 +9,7 @@ from typing import Literal
 
 from . import forward
 from .dialect import Kernel, Launch
-from .forward import _VALUES, Ending
+from .forward import ABS, VALUES, Ending
 from .pieces import GROUP
 from .plan import Geometry, Plan, plan, told
 
@@ -160,8 +160,8 @@ def ending_of(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Ending:
     return Ending(
         f"filtered_{kind}{'_peaked' if peaked else ''}",
         "float",
-        (forward._ABS if kind == "magnitude" else "")
-        + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {_VALUES[kind]}; }}\n"
+        (ABS if kind == "magnitude" else "")
+        + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {VALUES[kind]}; }}\n"
         + f"#define ALIGNED {plan.threads // GROUP * GROUP or plan.threads}\n"
         + f"#define SEEN(b) {seen}\n"
         + weigh(at_once, "const K_SHARED float* frame", "const K_SHARED float* from = frame + first;", _GATHER)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from . import envelope, passes
-from .dialect import Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, over_rows
 from .plan import SHARED_BYTES, Geometry, Plan, plan, told
 
 Kind = Literal["complex", "magnitude", "power"]
@@ -18,8 +18,7 @@ Layout = Literal["bnf", "bfn"]
 PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
 
 _SCALARS = {
-    "rows": "k_long",
-    "depth": "k_long",
+    **ROWS,
     "length": "k_long",
     "left": "k_long",
     "frames": "int",
@@ -36,7 +35,6 @@ _FRAMES = Template("""
 K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
 $declare
 const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 K_SHARED float2* slot = exchange + team * SLOTS;
 K_SHARED float* frame = (K_SHARED float*)slot;
 const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
@@ -150,7 +148,7 @@ POINTS(LAST) if (i <= N / 2) {
 """
 
 # the magnitude, scaled where squares would leave the range of float32
-_ABS = """
+ABS = """
 K_FN float k_abs(float2 z) {
   const float a = z.x < 0.0f ? -z.x : z.x, b = z.y < 0.0f ? -z.y : z.y, m = a > b ? a : b;
   const float up = m < 1e-15f ? 7.9228163e28f : m > 1e15f ? 1.2621774e-29f : 1.0f;
@@ -159,7 +157,7 @@ K_FN float k_abs(float2 z) {
 }
 """
 
-_VALUES: dict[Kind, str] = {"complex": "z", "magnitude": "k_abs(z)", "power": "z.x * z.x + z.y * z.y"}
+VALUES: dict[Kind, str] = {"complex": "z", "magnitude": "k_abs(z)", "power": "z.x * z.x + z.y * z.y"}
 
 # Rows of bins begin anywhere in a cache line. Where a team is small, its stores would be short pieces of one; so the
 # bins wait in threadgroup memory, and all threads store what lies side by side.
@@ -201,7 +199,7 @@ class Ending(NamedTuple):
 def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
     """Bins stored with frames first (``"bnf"``) or bins first (``"bfn"``)."""
     scalar = "float2" if kind == "complex" else "float"
-    header = _ABS if kind == "magnitude" else ""
+    header = ABS if kind == "magnitude" else ""
     first, close = "(row * frames + f) * (N / 2 + 1)", ""
     if layout == "bfn":
         first, place = "row * (N / 2 + 1) * frames + f", "(bins + k_long(k) * frames)[k_long(c) * frames]"
@@ -212,7 +210,7 @@ def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
     else:
         place = "(bins + (k))[c]"
     guard = "" if close else "if (live) "
-    header += f"#define PUT(k, c, value) {{ const float2 z = value; {guard}{place} = {_VALUES[kind]}; }}\n"
+    header += f"#define PUT(k, c, value) {{ const float2 z = value; {guard}{place} = {VALUES[kind]}; }}\n"
     opening = f"K_DEVICE {scalar}* bins = (K_DEVICE {scalar}*)out + {first};"
     if close:
         opening += f"\nK_SHARED {scalar}* stage = (K_SHARED {scalar}*)slot;\nK_TEAM();"
@@ -317,10 +315,9 @@ def over_frames(
     """Threadgroups for all frames of signals ``[rows, length]``, and the scalars that every such kernel takes."""
     if not steps:
         steps = 2 if rows * frames > 2048 * chosen.teams else 1
-    groups = over_rows(-(-frames // (chosen.teams * steps)), rows)
+    groups, scalars = over_rows(-(-frames // (chosen.teams * steps)), rows)
     return groups, {
-        "rows": rows,
-        "depth": groups[2],
+        **scalars,
         "length": length,
         "left": left,
         "frames": frames,

@@ -57,12 +57,11 @@ def launch(
     steps = max(steps, cover - 1, -(-cover // chosen.teams))
     each = chosen.teams * steps - cover + 1
     groups, others = (-(-part.hops(hop_length) // each) for part in (wanted, also))
-    grid = over_rows(groups + others, rows)
+    grid, scalars = over_rows(groups + others, rows)
     return Launch(
         built,
         {
-            "rows": rows,
-            "depth": grid[2],
+            **scalars,
             "frames": frames,
             "hop": hop_length,
             "steps": steps,

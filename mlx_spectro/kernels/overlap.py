@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from .dialect import Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, over_rows
 
 _THREADS = 256
 
 _SCALARS = {
-    "rows": "k_long",
-    "depth": "k_long",
+    **ROWS,
     "frames": "int",
     "size": "int",
     "hop": "int",
@@ -24,7 +23,6 @@ _SCALARS = {
 # Gather, not scatter: a thread sums the frames over its own sample in order. The envelope by Kahan's summation.
 _BODY = """
 const uint id = uint(thread_position_in_threadgroup.x);
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 const k_long begin = k_long(threadgroup_position_in_grid.x) * THREADS;
 if (row < rows && begin + id < length) {
   const k_long whole = (begin + left) / hop;
@@ -75,10 +73,8 @@ def launch(
     scale: float,
 ) -> Launch:
     """Sum frames ``[rows, frames, size]`` into ``[rows, length]``, ``left`` samples after the first frame's start."""
-    groups = over_rows(-(-length // _THREADS), rows)
-    scalars = {
-        "rows": rows,
-        "depth": groups[2],
+    groups, scalars = over_rows(-(-length // _THREADS), rows)
+    scalars |= {
         "frames": frames,
         "size": size,
         "hop": hop_length,

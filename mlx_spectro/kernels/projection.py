@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from . import filters
-from .dialect import Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, over_rows
 
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
@@ -19,9 +19,9 @@ MOST_PARTS = 4096
 # values that a thread clips
 _EACH = 8
 
-FLOOR = {"rows": "k_long", "depth": "k_long", "parts": "k_long", "together": "int", "top": "float"}
+_FLOOR = {**ROWS, "parts": "k_long", "together": "int", "top": "float"}
 _PROJECTION = {
-    **FLOOR,
+    **_FLOOR,
     "frames": "int",
     "tile": "int",
     "pitch": "int",
@@ -30,15 +30,11 @@ _PROJECTION = {
     "pieces": "int",
     "squared": "int",
 }
-_CLIPPING = {**FLOOR, "size": "k_long"}
+_CLIPPING = {**_FLOOR, "size": "k_long"}
 
-PLACE = """
-const int id = int(thread_position_in_threadgroup.x);
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
-"""
 
 # Rows that clip together share a peak, the largest of so many parts; no parts, no floor.
-LEAST = """
+_LEAST = """
 float highest = k_lowest;
 if (parts > 0) {
   const K_DEVICE float* of_row = peaks + row / together * parts;
@@ -59,12 +55,12 @@ _SIDE_BY_SIDE = {
 _PROJECT = f"""
 K_SHARED_ARRAY(SIDE, held, ROOM / AT_ONCE);
 K_SHARED_ARRAY(float, best, THREADS);
-{PLACE}
+const int id = int(thread_position_in_threadgroup.x);
 if (row < rows) {{
   const int first = int(threadgroup_position_in_grid.x) * tile;
   const int some = frames - first < tile ? frames - first : tile;
   const K_DEVICE float* values = x + (row * frames + first) * count;
-  {LEAST}
+  {_LEAST}
   K_SHARED float* to = (K_SHARED float*)held;
   const float per_count = 1.0f / float(count);
   for (int i8 = id; i8 < tile * count; i8 += 8 * THREADS) {{
@@ -103,9 +99,9 @@ if (row < rows) {{
 
 _CLIP = f"""
 K_SHARED_ARRAY(float, best, THREADS);
-{PLACE}
+const int id = int(thread_position_in_threadgroup.x);
 if (row < rows) {{
-  {LEAST}
+  {_LEAST}
   const k_long begin = k_long(threadgroup_position_in_grid.x) * (THREADS * EACH) + id;
   const K_DEVICE float* values = x + row * size;
   K_DEVICE float* results = out + row * size;
@@ -182,10 +178,8 @@ def launch(
         for shape in ((4, _MOST_FRAMES, _MOST_FRAMES // 4 + 1), (4, 4, 1), (1, 1, 1))
         if shape[0] * shape[2] * count + shape[1] * sums <= _ROOM
     )
-    groups = over_rows(-(-frames // tile), rows)
-    scalars = {
-        "rows": rows,
-        "depth": groups[2],
+    groups, scalars = over_rows(-(-frames // tile), rows)
+    scalars |= {
         "parts": 0 if top is None else parts,
         "together": 1,
         "top": top or 0.0,
@@ -202,6 +196,6 @@ def launch(
 
 def clip_launch(rows: int, size: int, *, top: float, parts: int, together: int = 1) -> Launch:
     """``[rows, size]`` with nothing below a peak minus ``top``, that of ``together`` rows: the largest of ``parts``."""
-    groups = over_rows(-(-size // (_THREADS * _EACH)), rows)
-    scalars = {"rows": rows, "depth": groups[2], "parts": parts, "together": together, "top": top, "size": size}
+    groups, scalars = over_rows(-(-size // (_THREADS * _EACH)), rows)
+    scalars |= {"parts": parts, "together": together, "top": top, "size": size}
     return Launch(clipping(), scalars, groups, ((rows, size),))

@@ -6,7 +6,7 @@ import functools
 from string import Template
 
 from . import envelope, passes
-from .dialect import Kernel
+from .dialect import ROWS, Kernel
 from .forward import EVEN, ODD
 from .plan import SHARED_BYTES, Plan, plan
 
@@ -14,8 +14,7 @@ from .plan import SHARED_BYTES, Plan, plan
 _MOST_REGISTERS = 168
 
 _SCALARS = {
-    "rows": "k_long",
-    "depth": "k_long",
+    **ROWS,
     "frames": "int",
     "hop": "int",
     "steps": "int",
@@ -40,7 +39,6 @@ _WALK = Template("""
 K_SHARED_ARRAY(float2, exchange, TEAMS * SLOTS);
 $declare
 const uint id = uint(thread_position_in_threadgroup.x), team = id / NT, t = id % NT;
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 K_SHARED float2* slot = exchange + team * SLOTS;
 K_SHARED float* frame = (K_SHARED float*)slot;
 const K_DEVICE float2* table = (const K_DEVICE float2*)twiddles;
@@ -161,13 +159,14 @@ K_UNROLL for (int i = 0; i < 2 * NR; i++) frame[2 * (t + NT * (i / 2)) + i % 2] 
 """
 
 # Frames beyond the first and the last are transformed like any other, but not added. BIN(k, c) is bin k + c.
-_BINS = """
+_FRAME_AT = """
 #define FRAME_AT(f) (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
+"""
+_BINS = """
 #define BINS(f) const K_DEVICE float2* bins = (const K_DEVICE float2*)z + FRAME_AT(f);
 #define BIN(k, c) (bins + (k))[c]
 """
 _GAINED_BINS = """
-#define FRAME_AT(f) (row * frames + ((f) >= 0 && (f) < frames ? (f) : 0)) * (N / 2 + 1)
 #define BINS(f) \\
   const K_DEVICE float2* bins = (const K_DEVICE float2*)z + FRAME_AT(f); \\
   const K_DEVICE float* gains = gain + FRAME_AT(f);
@@ -312,6 +311,7 @@ def build(plan: Plan, *, divided: bool, gained: bool, shared: bool) -> Kernel:
         + f"#define RING {ring}\n#define SUMS {max(ring, 2 * plan.registers if laps else 0)}\n"
         + f"#define POINT(i) ((i) % {rounds} * FIRST + (i) / {rounds})\n"
         + (EVEN + _PUT_EVEN if plan.even else ODD + _PUT_ODD)
+        + _FRAME_AT
         + (_GAINED_BINS if gained else _BINS)
         + _EXTREMES
         + (envelope.FUNCTIONS + _DIVIDED if divided else _FOLDED),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Literal
 
-from .dialect import Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, over_rows
 from .forward import PAD_MODES, SAMPLE
 from .plan import SIMD
 
@@ -15,8 +15,7 @@ Number = Literal["energy", "crossings"]
 _TEAMS = 4
 
 _SCALARS = {
-    "rows": "k_long",
-    "depth": "k_long",
+    **ROWS,
     "length": "k_long",
     "left": "k_long",
     "frames": "int",
@@ -31,7 +30,6 @@ _SCALARS = {
 _BODY = """
 K_SHARED_ARRAY(float, found, TEAMS * SIMD);
 const int id = int(thread_position_in_threadgroup.x), team = id / SIMD, lane = id % SIMD;
-const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);
 const int f = int(threadgroup_position_in_grid.x) * TEAMS + team;
 if (row < rows && f < frames) {
   const K_DEVICE float* audio = x + row * length;
@@ -93,10 +91,8 @@ def launch(
 
     ``zero``: What lies this close to 0 is positive.
     """
-    groups = over_rows(-(-frames // _TEAMS), rows)
-    scalars = {
-        "rows": rows,
-        "depth": groups[2],
+    groups, scalars = over_rows(-(-frames // _TEAMS), rows)
+    scalars |= {
         "length": length,
         "left": left,
         "frames": frames,
