@@ -18,7 +18,7 @@ from mlx_spectro import cpu, diagnostics, measured
 from mlx_spectro.banks import mel_bank
 from mlx_spectro.kernels import autotune
 
-from . import via_mlx
+from . import engines, via_mlx
 
 # samples that are timed; what is smaller than the first goes to host kernels without a look
 _SMALL, _LARGE = 1 << 16, 1 << 21
@@ -26,14 +26,6 @@ _ROUNDS = 3
 _RESULTS = {"filterbank": "small", "project": "small"}
 
 _lock = threading.Lock()
-_local = threading.local()
-
-
-def taken() -> str:
-    """Who computed this thread's last call, empty where no choice was; asking forgets it."""
-    found: str = getattr(_local, "taken", "")
-    _local.taken = ""
-    return found
 
 
 class _Engine:
@@ -45,7 +37,7 @@ class _Engine:
     def __getattr__(self, name: str) -> Callable[..., None]:
         def call(*arrays: Any, **options: Any) -> None:
             on_gpu = self._always or _pays(name, arrays[0].size)
-            _local.taken = "MLX's device" if on_gpu else "cpu, host kernels"
+            engines.take("MLX's device" if on_gpu else "cpu, host kernels")
             getattr(via_mlx.host if on_gpu else cpu, name)(*arrays, **options)
 
         return call

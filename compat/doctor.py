@@ -148,8 +148,7 @@ def _kernels() -> Iterator[Finding]:
 
 
 _CROSSOVER = (
-    "from mlx_spectro import backend; from mlx_spectro.compat import by_size, modes\n"
-    "from mlx_spectro import measured\n"
+    "from mlx_spectro import measured; from mlx_spectro.compat import by_size\n"
     "found = {kind: measured.get(by_size.key(kind)) for kind in ('large', 'small')}\n"
     "said = {None: 'not measured yet', -1: 'never'}\n"
     "print(', '.join(f'{kind} results: {said.get(n, n)}' for kind, n in found.items()))"

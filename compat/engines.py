@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import threading
 from typing import Any
 
 from mlx_spectro import backend, cpu
 
 from . import modes
+
+_local = threading.local()
 
 
 def engine(dtype: str, n_fft: int | None = None) -> Any:
@@ -44,7 +46,13 @@ def by_mlx() -> Any:
     return by_size.gpu
 
 
+def take(device: str) -> None:
+    """Note that this thread's call goes to a device, where there was a choice."""
+    _local.taken = device
+
+
 def taken() -> str:
     """Which device this thread's last call went to, where there was a choice; asking forgets it."""
-    choosing = sys.modules.get(f"{__package__}.by_size")
-    return choosing.taken() if choosing else ""
+    found: str = getattr(_local, "taken", "")
+    _local.taken = ""
+    return found

@@ -20,8 +20,8 @@ def serves(n_fft: int) -> bool:
     return True
 
 
-def is_traced(x: mx.array) -> bool:
-    """Whether ``x`` stands for a value inside ``mx.compile`` or ``mx.vmap``; MLX tells in no other way."""
+def has_no_value(x: mx.array) -> bool:
+    """Whether ``x`` stands for a value inside ``mx.compile`` or ``mx.vmap``; inside a gradient it has one."""
     try:
         mx.eval(x)
     except ValueError:
@@ -53,7 +53,7 @@ def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
 
 def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
     """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
-    if is_traced(x):
+    if has_no_value(x):
         return plain.stft(x, window, framing, scale=scale)
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale}
@@ -62,7 +62,7 @@ def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.ar
 
 def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Transpose of :func:`stft`."""
-    if is_traced(g):
+    if has_no_value(g):
         silence = mx.zeros((*g.shape[:-2], length))
         return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
     options = {**framing.padding, "scale": scale, "length": length}
@@ -72,7 +72,7 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
 
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
-    if is_traced(z):
+    if has_no_value(z):
         return plain.istft(z, window, framing, length, scale=scale)
     options = {**framing.cut, "scale": scale, "length": length}
     shape = (*z.shape[:-2], length)
@@ -82,7 +82,7 @@ def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length:
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
     """Transpose of :func:`istft`."""
     shape = (*g.shape[:-1], frames, framing.n_fft // 2 + 1)
-    if is_traced(g):
+    if has_no_value(g):
         nothing = mx.zeros(shape, mx.complex64)
         return mx.vjp(lambda z: plain.istft(z, window, framing, g.shape[-1], scale=scale), [nothing], [g])[1][0]
     options = {**framing.cut, "scale": scale, "frames": frames}
@@ -91,7 +91,7 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:
     """Magnitudes ``[..., N, F]`` to ``power``; None inside a transformation."""
-    if is_traced(x):
+    if has_no_value(x):
         return None
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale, "power": power}
@@ -102,7 +102,7 @@ def filterbank(
     x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
 ) -> mx.array | None:
     """Filtered spectrogram ``[..., N, filters]``; None inside a transformation."""
-    if is_traced(x):
+    if has_no_value(x):
         return None
     shape = (*x.shape[:-1], bank.shape[1], framing.frames(x.shape[-1]))
     options = {**framing.padding, "scale": scale, "power": power, "ending": ending}
@@ -115,7 +115,7 @@ def filterbank(
 
 def project(s: mx.array, bank: mx.array, *, transposed: bool = False, squared: bool = False) -> mx.array | None:
     """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``, or its transpose; None inside a transformation."""
-    if is_traced(s):
+    if has_no_value(s):
         return None
     weights = _seen(bank).T if transposed else _seen(bank)
     shape = (*s.shape[:-1], weights.shape[1])
@@ -132,7 +132,7 @@ def _rows(found: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> mx.array:
 
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted) -> mx.array | None:
     """Descriptors ``[..., rows, N]`` of audio ``[..., T]``; None inside a transformation."""
-    if is_traced(x):
+    if has_no_value(x):
         return None
     found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **framing.padding)
     return _rows(found, wanted.names)
@@ -140,12 +140,12 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted
 
 def describe_given(s: mx.array, wanted: cpu.Wanted) -> mx.array | None:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``; None inside a transformation."""
-    return None if is_traced(s) else _rows(cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
+    return None if has_no_value(s) else _rows(cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
     """``"energy"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
-    if is_traced(x):
+    if has_no_value(x):
         return None
     function = cpu.frame_energy if name == "energy" else cpu.frame_crossings
     return mx.array(function(_seen(x), frame_length=framing.n_fft, **framing.padding))

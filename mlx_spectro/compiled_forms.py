@@ -126,7 +126,6 @@ class CompiledForms(recording.Owner):
         recording.forget(self)
         with kernels.compiling():
             self.warmup(batch, length)
-        recording.forget(self)
         with backend.implementation("plain"):
             self.warmup(batch, length)
 

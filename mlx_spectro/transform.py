@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 import mlx.core as mx
 import numpy as np
 
-from . import _check, backend, by_host, by_torch, diagnostics, envelope, operators, recording
+from . import _check, backend, by_host, by_torch, diagnostics, envelope, operators
 from . import stft as plain
 from .compiled_forms import ArrayFunction, CompiledForms
 from .geometry import Framing, centred, overlap_length, resolve_fft_params
@@ -131,7 +131,6 @@ class SpectralTransform(CompiledForms):
         self._compiled: dict[Any, ArrayFunction] = {}
         self._overlaps: dict[tuple[int, int, int], float] = {}
         self._warned = False
-        recording.forget(self)
 
     def with_window(self, window: WindowLike) -> SpectralTransform:
         """A copy of this transform with another window."""
@@ -212,7 +211,7 @@ class SpectralTransform(CompiledForms):
         if strategy != "native" and policy != "auto":
             raise ValueError(f"long_mode_strategy={strategy!r} needs backend_policy='auto', got {policy!r}")
         z = self._as_frames(z, input_layout)
-        if validate and not by_host.is_traced(z) and not mx.isfinite(mx.abs(z)).all().item():
+        if validate and not by_host.has_no_value(z) and not mx.isfinite(mx.abs(z)).all().item():
             raise ValueError("istft got a spectrum with NaN or infinite values")
         frames = z.shape[-2]
         left = self.n_fft // 2 if self.center else 0
