@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import _check
 from .frontend import Compilable, constant, filterbank, like_input, shared_transform
-from .mel import DB_AMIN
+from .mel import endings
 from .recording import recorded
 from .types import CenterPadMode, CenterTailPad, FilteredOutputScale, LogMelMode
 
@@ -81,11 +81,9 @@ class FilteredSpectrogramTransform(Compilable):
     @recorded()
     def filtered_spectrogram(self, x: mx.array) -> mx.array:
         """Filtered spectrogram ``[..., n_filters, N]`` of audio ``[..., T]``; ``[n_filters, N]`` of ``[T]``."""
-        options: dict[str, dict[str, Any]] = {
-            "log": {"ending": ("log", self.log_amin, self.log_mode == "add")},
-            "db": {"ending": ("db", 20.0 / self.power, DB_AMIN, 1.0), "top_db": self.top_db},
-        }
-        y = filterbank(self.spectral, x, self.filterbank, self.power, **options.get(self.output_scale, {}))
+        ending = endings(self.power, self.log_amin, self.log_mode).get(self.output_scale)
+        top_db = self.top_db if self.output_scale == "db" else None
+        y = filterbank(self.spectral, x, self.filterbank, self.power, ending=ending, top_db=top_db)
         if self.output_scale == "log10_plus_one":
             y = mx.log1p(y) * float(1 / np.log(10))
         return like_input(x, mx.swapaxes(y, -1, -2))

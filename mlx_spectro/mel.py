@@ -57,6 +57,11 @@ def _shared_bank(
     return constant(banks.mel_bank(bin_hz, f_min, f_max, n_mels, norm, mel_scale))
 
 
+def endings(power: float, log_amin: float, log_mode: LogMelMode) -> dict[str, operators.Ending]:
+    """What is taken of filtered magnitudes to ``power``, by the name of the scale; of a linear one, nothing."""
+    return {"log": ("log", log_amin, log_mode == "add"), "db": ("db", 20.0 / power, DB_AMIN, 1.0)}
+
+
 class MelSpectrogramTransform(Compilable):
     """Mel spectrogram of audio, linear, logarithmic or in dB.
 
@@ -159,13 +164,9 @@ class MelSpectrogramTransform(Compilable):
             ValueError: an unknown scale, or both ``output_scale`` and a ``to_db`` that contradicts it.
         """
         scale = self._scale(output_scale, to_db)
-        endings: dict[str, operators.Ending] = {
-            "linear": None,
-            "log": ("log", self.log_amin, self.log_mode == "add"),
-            "db": ("db", 20.0 / self.power, DB_AMIN, 1.0),
-        }
+        ending = endings(self.power, self.log_amin, self.log_mode).get(scale)
         clip = {"top_db": self.top_db, "packed": self.mode == "torchaudio_compat"} if scale == "db" else {}
-        mel = filterbank(self.spectral, x, self.mel_fb, self.power, ending=endings[scale], **clip)
+        mel = filterbank(self.spectral, x, self.mel_fb, self.power, ending=ending, **clip)
         return mx.swapaxes(mel, -1, -2)
 
     def __call__(
