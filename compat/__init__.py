@@ -15,13 +15,14 @@ if __name__ == "compat":
 
 from . import proxy
 from .installing import install, uninstall
-from .modes import device, numerics, on_breach, on_fallback, route
+from .modes import device, numerics, on_breach, on_fallback, on_fault, route
 from .profiling import profile
-from .records import FallbackError, Record, report, reset
+from .records import FallbackError, FaultError, Record, report, reset
 from .verifying import VerificationError
 
 __all__ = [
     "FallbackError",
+    "FaultError",
     "Record",
     "VerificationError",
     "device",
@@ -30,6 +31,7 @@ __all__ = [
     "numerics",
     "on_breach",
     "on_fallback",
+    "on_fault",
     "profile",
     "report",
     "reset",

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from . import gradients, installing, limits, tensors
 from .dispatch import Function, Plan
-from .planning import REJECTED, analysis, synthesis
+from .planning import analysis, synthesis
+from .reasons import REJECTED
 
 
 def _plan_stft(

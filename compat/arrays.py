@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,52 +47,8 @@ def describe(x: Any) -> str:
     return repr(x)
 
 
-class Foreign(NamedTuple):
-    """A call whose arrays are of another kind than its library's own."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    back: Callable[[Any], Any]
-
-    def call(self, function: Callable[..., Any]) -> Any:
-        """Call ``function`` with its library's arrays and return the kind that came."""
-        return _each(function(*self.args, **self.kwargs), self.back)
-
-
-def foreign(library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Foreign | None:
-    """The call rewritten for ``library``, if its first array is of another kind."""
-    given = (*args, *kwargs.values())
-    first = next((x for x in given if is_tensor(x) or is_mlx(x) or isinstance(x, np.ndarray)), None)
-    if library == "librosa":
-        if isinstance(first, np.ndarray) or first is None:
-            return None
-        mlx = next((x for x in (*args, *kwargs.values()) if is_mlx(x)), None)
-        return None if mlx is None else _rewritten(args, kwargs, to_numpy, _to_mlx)
-    if is_tensor(first):
-        return None
-    if is_mlx(first):
-        return _rewritten(args, kwargs, _to_torch, lambda y: _to_mlx(to_numpy(y)))
-    if isinstance(first, np.ndarray):
-        return _rewritten(args, kwargs, _to_torch, to_numpy)
-    return None
-
-
-def _rewritten(
-    args: tuple[Any, ...], kwargs: dict[str, Any], into: Callable[[Any], Any], back: Callable[[Any], Any]
-) -> Foreign:
-    def convert(x: Any) -> Any:
-        return into(x) if is_mlx(x) or isinstance(x, np.ndarray) else x
-
-    return Foreign(tuple(map(convert, args)), {k: convert(v) for k, v in kwargs.items()}, back)
-
-
-def _each(x: Any, back: Callable[[Any], Any]) -> Any:
-    if isinstance(x, (tuple, list)):
-        return type(x)(_each(part, back) for part in x)
-    return back(x) if is_tensor(x) or isinstance(x, np.ndarray) else x
-
-
-def _to_torch(x: npt.NDArray[Any] | mx.array) -> torch.Tensor:
+def to_torch(x: npt.NDArray[Any] | mx.array) -> torch.Tensor:
+    """``x`` as a tensor, sharing its memory where torch can."""
     import torch
 
     y = to_numpy(x)
@@ -101,12 +57,35 @@ def _to_torch(x: npt.NDArray[Any] | mx.array) -> torch.Tensor:
     return torch.from_numpy(y)
 
 
-def _to_mlx(x: Any) -> mx.array:
+def to_mlx(x: Any) -> mx.array:
+    """``x`` as an MLX array with a value; an MLX array as it is."""
     import mlx.core as mx
 
-    result = mx.array(x)
+    result = mx.array(to_numpy(x))
     mx.eval(result)
     return result
+
+
+def each_array(x: Any, convert: Callable[[Any], Any]) -> Any:
+    """``x`` with ``convert`` of the tensors and NumPy arrays in it, which tuples, lists and dictionaries may hold."""
+    if isinstance(x, dict):
+        return {key: each_array(value, convert) for key, value in x.items()}
+    if type(x) in (tuple, list):
+        return type(x)(each_array(value, convert) for value in x)
+    return convert(x) if is_tensor(x) or isinstance(x, np.ndarray) else x
+
+
+def in_double(x: Any) -> Any:
+    """An array in double precision; what is not of floating-point numbers as it is."""
+    if is_tensor(x):
+        return x.double() if x.is_floating_point() else x.cdouble() if x.is_complex() else x
+    return x.astype(np.result_type(x, np.float64)) if x.dtype.kind in "fc" else x
+
+
+def precision(x: Any) -> float:
+    """Distance from 1 to the next number of an array's dtype; 0 for what is no floating-point number."""
+    dtype = to_numpy(x[..., :0] if x.ndim else x).dtype
+    return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0.0
 
 
 def with_own_out(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -24,19 +24,21 @@ class Difference:
     """What else differs: kind, shape, dtype, frames that are not finite."""
 
 
-def difference(ours: Any, theirs: Any) -> Difference:
-    """Compare arrays of any library, or tuples and lists of them."""
+def differences(ours: Any, theirs: Any, exact: bool = True) -> list[Difference]:
+    """Compare arrays of any library, or the parts of tuples and lists, each with its counterpart.
+
+    Args:
+        exact: Results are of one kind and one dtype, or that is a difference of theirs.
+    """
+    mine, other = f"is {arrays.describe(ours)}", f"not {arrays.describe(theirs)}"
     if isinstance(theirs, (tuple, list)):
         if type(ours) is not type(theirs) or len(ours) != len(theirs):
-            return Difference(np.dtype(float), 0, 0, f"is {arrays.describe(ours)}, not {arrays.describe(theirs)}")
-        parts = [difference(a, b) for a, b in zip(ours, theirs, strict=True)]
-        problem = next((part.structure for part in parts if part.structure), "")
-        worst = max((part.worst for part in parts), default=0.0)
-        return Difference(parts[0].dtype, worst, max(part.largest for part in parts), problem)
+            return [Difference(np.dtype(float), 0, 0, f"{mine}, {other}")]
+        return [part for a, b in zip(ours, theirs, strict=True) for part in differences(a, b, exact)]
     a, b = arrays.to_numpy(ours), arrays.to_numpy(theirs)
-    if type(ours) is not type(theirs) or a.shape != b.shape or a.dtype != b.dtype:
-        return Difference(b.dtype, 0, 0, f"is {arrays.describe(ours)}, not {arrays.describe(theirs)}")
-    return difference_of_values(a, b)
+    if a.shape != b.shape or (exact and (type(ours) is not type(theirs) or a.dtype != b.dtype)):
+        return [Difference(b.dtype, 0, 0, f"{mine}, {other}")]
+    return [difference_of_values(a.astype(b.dtype, copy=False), b)]
 
 
 def difference_of_values(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference:

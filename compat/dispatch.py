@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
-from . import arrays, engines, modes, profiling, records, verifying
+from . import arrays, engines, foreign, modes, profiling, records, verifying
+from .reasons import REJECTED, STRICT, ByDesign
 
 # work we can do for a call, or the reason why the reference has to
 Plan = Callable[[], Any] | str
+# what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
+_inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
 
 # every function served, by its public name
 functions: dict[str, Function] = {}
@@ -45,9 +49,11 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.compiling():
             return self.theirs(*args, **kwargs)
-        foreign = arrays.foreign(self.library, args, kwargs)
-        if foreign is not None:
-            return foreign.call(self)
+        other = foreign.call(self, args, kwargs)
+        if other is not None:
+            return other()
+        if _inside.get() == "ours":
+            return self._part(args, kwargs)
         if profiling.on:
             return profiling.timed(self, args, kwargs)
         return self.serve(args, kwargs)[0]
@@ -56,23 +62,56 @@ class Function:
         """The result of a call whose arrays are its library's own, and the call's record."""
         numerics = modes.numerics.get()
         if numerics == "strict":
-            kept = records.record(self.name, "strict numerics")
-            return self.theirs(*args, **kwargs), kept
+            return self._handed_over(STRICT, args, kwargs)
         engines.taken()  # what a gradient left, or a call that raised
+        compared = arrays.with_own_out(kwargs) if numerics == "verify" else kwargs
         begin = time.perf_counter()
-        work = self.plan(*args, **kwargs)
-        if isinstance(work, str):
-            kept = records.record(self.name, work)
-            result = self.theirs(*args, **kwargs)
-            if modes.on_fallback.get() == "raise":
-                raise records.FallbackError(f"{self.name} was served by the reference: {work}")
-            return result, kept
+        outside = _inside.set("ours")
+        work: Plan | Exception
+        try:
+            work = self.plan(*args, **kwargs)
+            result = work() if callable(work) else None
+        except Exception as error:  # noqa: BLE001 - no fault of ours is to end a program
+            work = error
+        finally:
+            _inside.reset(outside)
+        if isinstance(work, (str, Exception)):
+            return self._handed_over(work, args, kwargs)
         if numerics == "verify":
-            return verifying.checked(self, work, args, kwargs, planned=time.perf_counter() - begin)
-        result = work()
+            return verifying.checked(self, result, args, compared, time.perf_counter() - begin)
         kept, device = records.record(self.name), engines.taken()
         if kept is not None:
             kept.device = device or kept.device
+        return result, kept
+
+    def _part(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of a call inside our work for another call."""
+        work = STRICT if modes.numerics.get() == "strict" else self.plan(*args, **kwargs)
+        return self.theirs(*args, **kwargs) if isinstance(work, str) else work()
+
+    def _handed_over(
+        self, reason: str | Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, records.Record | None]:
+        """The reference's result and its record, for a reason or because we raised an exception."""
+        fault = isinstance(reason, Exception)
+        if _inside.get() and not fault:  # the program's own call has been booked
+            return self.theirs(*args, **kwargs), None
+        # of these, the reference's own error is the first to be heard
+        doubtful = fault or reason == REJECTED
+        kept = None if doubtful else records.record(self.name, str(reason))
+        outside = _inside.set("reference")
+        try:
+            result = self.theirs(*args, **kwargs)
+        except Exception:
+            if doubtful:
+                records.record(self.name, REJECTED)
+            raise
+        finally:
+            _inside.reset(outside)
+        if doubtful:
+            kept = records.fault(self.name, reason)
+        elif modes.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
+            raise records.FallbackError(f"{self.name} was served by the reference: {reason}")
         return result, kept
 
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:

@@ -8,6 +8,7 @@ from typing import Any
 from mlx_spectro import backend, cpu
 
 from . import modes
+from .reasons import ByDesign
 
 _local = threading.local()
 
@@ -21,7 +22,7 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
         return by_size.engine if chosen == "host" and modes.device.get() == "auto" else by_size.gpu
     if chosen == "host":
         slow = n_fft is not None and modes.route.get() == "auto" and not cpu.compiled(n_fft)
-        return f"NumPy's transform of {n_fft} samples is slower than the reference's" if slow else cpu
+        return ByDesign(f"NumPy's transform of {n_fft} samples is slower than the reference's") if slow else cpu
     if not backend.has_mlx():
         return "neither numba nor an MLX back end is installed"
     if not backend.mlx_survived():

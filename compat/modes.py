@@ -91,5 +91,7 @@ route: Setting[str] = Setting("route", "MLX_SPECTRO_ROUTE", ("auto", "ours"))
 device: Setting[str] = Setting("device", "MLX_SPECTRO_DEVICE", ("auto", "gpu", "cpu"))
 # what a call of ours that the reference had to serve does, beyond being recorded
 on_fallback: Setting[str] = Setting("on_fallback", "MLX_SPECTRO_ON_FALLBACK", ("record", "raise"))
+# what an exception of our own does, beyond having the reference serve the call
+on_fault: Setting[str] = Setting("on_fault", "MLX_SPECTRO_ON_FAULT", ("record", "raise"))
 # what a call that breaches its limit under numerics("verify") does
 on_breach: Setting[str] = Setting("on_breach", "MLX_SPECTRO_ON_BREACH", ("raise", "warn"))

@@ -12,10 +12,10 @@ from mlx_spectro import envelope
 from mlx_spectro.geometry import overlap_length
 
 from . import tensors
+from .reasons import REJECTED
 from .spectral import Spectral
 from .tensors import unfit
 
-REJECTED = "the reference rejects the arguments"
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
 
 
@@ -32,7 +32,8 @@ def is_number(value: Any) -> TypeGuard[float]:
 def tensor_reason(x: Any) -> str:
     """Why a call cannot be served whatever else it asks for, seeing where it happens and its tensor; or empty."""
     if not isinstance(x, Tensor):
-        return REJECTED
+        # what stands for a tensor, as in a symbolic trace, is torch's to understand
+        return f"{type(x).__name__} stands for a tensor" if hasattr(type(x), "__torch_function__") else REJECTED
     return tensors.traced() or ("autocast chooses dtypes" if torch._C._is_any_autocast_enabled() else unfit(x))
 
 

@@ -8,16 +8,22 @@ import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
+
+import mlx_spectro
+
+from . import modes
 
 logger = logging.getLogger("mlx_spectro.compat")
 
 _MOST = 4096
 # what stands between a program and the functions that it calls: the shim, and the layers of a torch network
 _SHIM = os.path.dirname(__file__) + os.sep
+_OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
 _LAYERS = os.sep + os.path.join("torch", "nn", "modules") + os.sep
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
 _lock = threading.Lock()
@@ -25,6 +31,10 @@ _lock = threading.Lock()
 
 class FallbackError(RuntimeError):
     """The reference library had to serve a call, and ``on_fallback("raise")`` was in force."""
+
+
+class FaultError(RuntimeError):
+    """We took a call for one that the reference rejects, and it does not; ``on_fault("raise")`` was in force."""
 
 
 @dataclass(slots=True)
@@ -46,7 +56,10 @@ class Record:
     reference: float = 0.0
     """What the reference took for the same calls under ``verify``, or what a profile estimates it would have taken."""
     error: float = 0.0
-    """Under ``verify``: the difference from the reference that came nearest its limit, or went farthest beyond it."""
+    """Under ``verify``: the difference from the reference that came nearest its limit, or went farthest beyond it.
+
+    Relative to the largest value.
+    """
     limit: float = 0.0
     """The limit of that difference."""
     breaches: int = 0
@@ -82,7 +95,7 @@ def _is_between(path: str) -> bool:
     return path.startswith(_SHIM) or _LAYERS in path
 
 
-def record(function: str, reason: str = "") -> Record | None:
+def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:
     """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site.
 
     Returns:
@@ -103,8 +116,23 @@ def record(function: str, reason: str = "") -> Record | None:
         if _mirror is not None:
             _mirror.write(kept)
     if reason and not known:
-        logger.info("%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
+        logger.log(level, "%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
     return kept
+
+
+def fault(function: str, problem: str | Exception) -> Record | None:
+    """Count a call that the reference served because of a fault of ours, and say so; raise it if that is asked for.
+
+    Args:
+        problem: What we raised, or the reason that proved untrue.
+    """
+    if modes.on_fault.get() == "raise":
+        raise problem if isinstance(problem, Exception) else FaultError(f"{function}: it is not true that {problem}")
+    if isinstance(problem, Exception):
+        ours = [f for f in traceback.extract_tb(problem.__traceback__) if f.filename.startswith(_OURS)]
+        where = f" ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno})" if ours else ""
+        problem = f"{type(problem).__name__}: {problem}{where}"
+    return record(function, f"a fault of mlx_spectro's own: {problem}", logging.WARNING)
 
 
 def add(kept: Record, seconds: float, reference: float = 0.0) -> None:

@@ -6,6 +6,8 @@ import os
 
 # TF32 would cost a float32 matrix product on CUDA half its digits; MLX reads this when it is imported
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
+# an exception of our own is to be seen here, in the processes that tests start too
+os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")
 
 from collections.abc import Iterator
 

@@ -14,7 +14,8 @@ from mlx_spectro import cpu
 
 from .. import limits, modes
 from ..dispatch import Plan
-from ._serving import REJECTED, Array, array_reason, engine_reason, faster_reason, is_number, serves
+from ..reasons import REJECTED, ByDesign
+from ._serving import Array, array_reason, engine_reason, faster_reason, is_number, serves
 
 # from librosa 1.0 on, each spectrum of several has a maximum of its own
 _BY_SPECTRUM = "axes" in inspect.signature(librosa.power_to_db).parameters
@@ -106,7 +107,7 @@ def _power(s: Any, ref: Any, exponent: float) -> Plan:
     if reason or s.dtype.kind == "c" or not is_number(ref):
         return reason or REJECTED
     if modes.route.get() == "auto":
-        return "NumPy's own operations are as fast"
+        return ByDesign("NumPy's own operations are as fast")
 
     def work() -> Array:
         powers = np.exp(s.astype(np.float64) * (exponent * math.log(10)))

@@ -11,8 +11,9 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
+from ..reasons import REJECTED
 from ._decibel import DECIBEL, clipped
-from ._serving import REJECTED, Analysis, Array, is_int, is_number, serves, source_of
+from ._serving import Analysis, Array, is_int, is_number, serves, source_of
 
 
 class Described(NamedTuple):

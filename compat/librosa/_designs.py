@@ -12,7 +12,8 @@ from mlx_spectro import banks
 
 from .. import limits, modes
 from ..dispatch import Plan
-from ._serving import REJECTED, Array, is_int, is_number, serves
+from ..reasons import REJECTED, ByDesign
+from ._serving import Array, is_int, is_number, serves
 
 _mel, _chroma = librosa.filters.mel, librosa.filters.chroma
 
@@ -32,7 +33,7 @@ def chroma_filters(**parameters: Any) -> Array:
 def _reason(*sizes: Any, dtype: Any) -> str:
     """Why librosa has to make a matrix of these sizes; empty where we can."""
     if modes.route.get() == "auto":
-        return "models hold librosa's own rounding"
+        return ByDesign("models hold librosa's own rounding")
     if np.dtype(dtype) not in (np.float32, np.float64):
         return f"dtype {np.dtype(dtype)}"
     return "" if all(is_int(size, 1) for size in sizes) else REJECTED

@@ -10,8 +10,8 @@ from mlx_spectro import cpu
 
 from .. import limits
 from ..dispatch import Plan
+from ..reasons import REJECTED
 from ._serving import (
-    REJECTED,
     Array,
     audio_reason,
     engine_reason,

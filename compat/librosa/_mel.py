@@ -12,10 +12,10 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
+from ..reasons import REJECTED
 from ._decibel import DECIBEL, clipped
 from ._designs import chroma_filters, mel_filters
 from ._serving import (
-    REJECTED,
     Analysis,
     Array,
     array_reason,

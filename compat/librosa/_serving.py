@@ -18,10 +18,10 @@ from mlx_spectro.geometry import Framing
 from .. import modes
 from ..dispatch import Function, Plan
 from ..limits import Limit
+from ..reasons import REJECTED, ByDesign
 
 Array = npt.NDArray[Any]
 
-REJECTED = "librosa rejects the arguments"
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _get_window, _pad_center = librosa.filters.get_window, librosa.util.pad_center
 
@@ -85,7 +85,7 @@ def engine_reason() -> str:
 def faster_reason(size: int, least: int) -> str:
     """Why NumPy had better do elementwise work on so many values."""
     small = modes.route.get() == "auto" and size < least
-    return "NumPy is as fast for so few values" if small else ""
+    return ByDesign("NumPy is as fast for so few values") if small else ""
 
 
 def array_reason(x: Any) -> str:

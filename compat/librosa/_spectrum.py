@@ -12,8 +12,8 @@ from mlx_spectro.geometry import overlap_length
 
 from .. import limits
 from ..dispatch import Plan
+from ..reasons import REJECTED
 from ._serving import (
-    REJECTED,
     Array,
     analysis,
     array_reason,

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .. import limits, modes, spectral, tensors
 from ..dispatch import Plan
-from ..planning import REJECTED, is_number, tensor_reason
+from ..planning import is_number, tensor_reason
+from ..reasons import REJECTED, ByDesign
 from ..spectral import Ending
 from ._serving import serves
 
@@ -77,7 +78,7 @@ def amplitude_to_DB(
 def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
     reason = _reason(x)
     if reason or modes.route.get() == "auto":
-        return reason or "torch's own operations are faster"
+        return reason or ByDesign("torch's own operations are faster")
     if not (is_number(ref) and is_number(power)):
         return REJECTED
     serving = tensors.mlx_for(x)

@@ -12,14 +12,15 @@ from mlx_spectro import banks
 
 from .. import limits, modes, tensors
 from ..dispatch import Plan
-from ..planning import REJECTED, is_int, is_number
+from ..planning import is_int, is_number
+from ..reasons import REJECTED, ByDesign
 from ._serving import serves
 
 
 def _reason(*lengths: Any) -> str:
     """Why torchaudio has to make a matrix of these lengths; empty where we can."""
     if modes.route.get() == "auto":
-        return "checkpoints hold torchaudio's own rounding"
+        return ByDesign("checkpoints hold torchaudio's own rounding")
     if torch.get_default_device().type != "cpu":
         return f"device {torch.get_default_device().type}"
     if torch.get_default_dtype() not in (torch.float32, torch.float64):

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .. import gradients, limits
 from ..dispatch import Plan
-from ..planning import REJECTED, analysis, is_int, is_number, synthesis, weights_reason
+from ..planning import analysis, is_int, is_number, synthesis, weights_reason
+from ..reasons import REJECTED
 from ..spectral import Ending, Spectral
 from ._serving import serves
 

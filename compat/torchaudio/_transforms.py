@@ -9,7 +9,8 @@ from torchaudio import transforms as theirs
 
 from .. import gradients, limits, tensors
 from ..dispatch import Plan
-from ..planning import REJECTED, tensor_reason, weights_reason
+from ..planning import tensor_reason, weights_reason
+from ..reasons import REJECTED
 from ..spectral import Ending
 from . import _decibel, _spectra
 from ._serving import Twin, serves, unfused

@@ -1,0 +1,15 @@
+"""Why the reference serves a call."""
+
+from __future__ import annotations
+
+# the arguments make the reference raise an error of its own
+REJECTED = "the reference rejects the arguments"
+
+
+class ByDesign(str):
+    """A reason for what we leave to the reference on purpose: no fallback, whatever ``on_fallback`` says."""
+
+    __slots__ = ()
+
+
+STRICT = ByDesign("strict numerics")

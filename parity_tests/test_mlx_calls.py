@@ -1,0 +1,204 @@
+"""MLX arrays through the adapters, inside MLX's transformations: the true derivative or an error, never zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+mx = pytest.importorskip("mlx.core")
+torch = pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+from mlx_spectro import compat
+from mlx_spectro.compat import librosa
+from mlx_spectro.compat import torch as ours
+from mlx_spectro.compat import torchaudio as our_torchaudio
+
+rng = np.random.default_rng(5)
+X = rng.standard_normal((2, 1600)).astype(np.float32)
+W = torch.hann_window(128)
+Z = (rng.standard_normal((2, 65, 20, 2)).astype(np.float32) @ np.array([1, 1j], np.complex64)).astype(np.complex64)
+S = rng.random((2, 65, 20)).astype(np.float32) + 0.1
+
+Call = Callable[[Any, Any], Any]
+
+
+def made(kind: str, **options: Any) -> Call:
+    """A module's call, by the libraries of either side, in the precision of its input."""
+
+    def call(libraries: Any, x: Any) -> Any:
+        module = getattr(libraries["torchaudio"].transforms, kind)(**options)
+        return (module.double() if x.dtype in (torch.float64, torch.complex128) else module)(x)
+
+    return call
+
+
+def window_for(x: Any) -> Any:
+    return W.double() if x.dtype in (torch.float64, torch.complex128) else W
+
+
+# each adapter of torch's arrays that takes MLX's, and an array for it
+CALLS: dict[str, tuple[Call, Any]] = {
+    "torch.stft": (lambda lib, x: lib["torch"].stft(x, 128, 32, window=window_for(x), return_complex=True), X),
+    "torch.istft": (lambda lib, z: lib["torch"].istft(z, 128, 32, window=window_for(z)), Z),
+    "torchaudio.functional.spectrogram": (
+        lambda lib, x: lib["torchaudio"].functional.spectrogram(x, 0, window_for(x), 128, 32, 128, 2.0, False),
+        X,
+    ),
+    "torchaudio.functional.inverse_spectrogram": (
+        lambda lib, z: lib["torchaudio"].functional.inverse_spectrogram(z, None, 0, window_for(z), 128, 32, 128, False),
+        Z,
+    ),
+    "torchaudio.functional.spectral_centroid": (
+        lambda lib, x: lib["torchaudio"].functional.spectral_centroid(x, 16000, 0, window_for(x), 128, 32, 128),
+        X,
+    ),
+    "torchaudio.functional.amplitude_to_DB": (
+        lambda lib, x: lib["torchaudio"].functional.amplitude_to_DB(x, 10.0, 1e-10, 0.0),
+        S,
+    ),
+    "torchaudio.functional.DB_to_amplitude": (
+        lambda lib, x: lib["torchaudio"].functional.DB_to_amplitude(x, 1.0, 1.0),
+        S,
+    ),
+    "torchaudio.transforms.Spectrogram": (made("Spectrogram", n_fft=128), X),
+    "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
+    "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
+    "torchaudio.transforms.MelSpectrogram": (made("MelSpectrogram", sample_rate=16000, n_fft=128, n_mels=10), X),
+    "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
+    "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
+    "torchaudio.transforms.MFCC": (
+        made("MFCC", sample_rate=16000, n_mfcc=8, melkwargs={"n_fft": 128, "n_mels": 10}),
+        X,
+    ),
+    "torchaudio.transforms.LFCC": (
+        made("LFCC", sample_rate=16000, n_lfcc=8, n_filter=10, speckwargs={"n_fft": 128}),
+        X,
+    ),
+}
+OURS = {"torch": ours, "torchaudio": our_torchaudio}
+named = pytest.mark.parametrize("name", CALLS)
+
+
+def to_mlx(x: Any) -> Any:
+    return mx.array(x.detach().numpy())
+
+
+def derivatives(name: str) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Input, tangent, cotangent, and torch's own value, gradient and derivative in double precision."""
+    call, x = CALLS[name]
+    theirs = {"torch": torch, "torchaudio": __import__("torchaudio")}
+    exact = torch.from_numpy(x.astype(np.result_type(x, np.float64)))
+    y = call(theirs, exact)
+    g, t = (torch.from_numpy(rng.standard_normal(v.shape)).to(v.dtype) for v in (y, exact))
+    _, gradient = torch.autograd.functional.vjp(lambda v: call(theirs, v), exact, g)
+    _, derivative = torch.autograd.functional.jvp(lambda v: call(theirs, v), exact, t)
+    single = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+    x, t, g = (to_mlx(v.to(single[v.dtype])) for v in (exact, t, g))
+    return x, t, g, y, gradient, derivative
+
+
+def assert_near(mine: Any, truth: Any) -> None:
+    """Within what float32 makes of sums of a few hundred terms, and of logarithms 80 dB below the largest value."""
+    mine, truth = np.array(mine), truth.detach().numpy()
+    assert mine.shape == truth.shape
+    assert np.abs(truth).max() > 0
+    assert np.abs(mine - truth).max() < 1e-4 * np.abs(truth).max()
+
+
+@named
+def test_gradients_and_derivatives_are_torch_s(name: str, ours: None) -> None:
+    x, t, g, y, gradient, derivative = derivatives(name)
+
+    def function(x: Any) -> Any:
+        return CALLS[name][0](OURS, x)
+
+    value, (vjp,) = mx.vjp(function, [x], [g])
+    assert_near(value[0], y)
+    assert_near(vjp, gradient)
+    assert_near(mx.jvp(function, [x], [t])[1][0], derivative)
+
+
+def energy(y: Any) -> Any:
+    """Squared magnitudes, without the root in ``mx.abs``, whose second derivative MLX has wrong for complex numbers."""
+    kind = torch if isinstance(y, torch.Tensor) else mx
+    return kind.real(y * kind.conj(y))
+
+
+@named
+def test_a_gradient_s_gradient_is_torch_s(name: str, ours: None) -> None:
+    call, x = CALLS[name]
+
+    def loss(libraries: Any, x: Any) -> Any:
+        return (energy(call(libraries, x)) ** 2).sum()
+
+    def twice(x: Any) -> Any:
+        return energy(mx.grad(lambda v: loss(OURS, v))(x)).sum()
+
+    theirs = {"torch": torch, "torchaudio": __import__("torchaudio")}
+    exact = torch.from_numpy(x.astype(np.result_type(x, np.float64))).requires_grad_()
+    (first,) = torch.autograd.grad(loss(theirs, exact), exact, create_graph=True)
+    (second,) = torch.autograd.grad(energy(first).sum(), exact)
+    assert_near(mx.grad(twice)(mx.array(x)), second)
+
+
+@named
+@pytest.mark.parametrize("transformation", ["compile", "vmap"])
+def test_where_arrays_have_no_values_the_call_says_so(name: str, transformation: str, ours: None) -> None:
+    call, x = CALLS[name]
+    with pytest.raises(ValueError, match=r"have none inside mx\.compile and mx\.vmap"):
+        getattr(mx, transformation)(lambda v: call(OURS, v))(mx.array(x))
+
+
+def test_a_window_s_gradient_is_torch_s(ours: None) -> None:
+    window = mx.array(W.numpy())
+
+    def loss(libraries: Any, x: Any, w: Any) -> Any:
+        return abs(libraries.stft(x, 128, 32, window=w, return_complex=True)).sum()
+
+    exact = W.double().requires_grad_()
+    loss(torch, torch.from_numpy(X).double(), exact).backward()
+    found = mx.grad(lambda w: mx.abs(compat.torch.stft(mx.array(X), 128, 32, window=w, return_complex=True)).sum())(
+        window
+    )
+    assert_near(found, exact.grad)
+
+
+LIBROSA: dict[str, Callable[[Any], Any]] = {
+    "stft": lambda x: librosa.stft(x, n_fft=128),
+    "istft": lambda x: librosa.istft(librosa.stft(x, n_fft=128)),
+    "melspectrogram": lambda x: librosa.feature.melspectrogram(y=x, n_fft=512, n_mels=8),
+    "mfcc": lambda x: librosa.feature.mfcc(y=x, n_fft=512, n_mels=8, n_mfcc=4),
+    "rms": lambda x: librosa.feature.rms(y=x, frame_length=128),
+    "spectral_centroid": lambda x: librosa.feature.spectral_centroid(y=x, n_fft=128),
+    "power_to_db": lambda x: librosa.power_to_db(x * x),
+    "magphase": lambda x: librosa.magphase(librosa.stft(x, n_fft=128))[0],
+}
+
+
+@pytest.mark.parametrize("name", LIBROSA)
+@pytest.mark.parametrize("transformation", ["grad", "jvp", "compile", "vmap"])
+def test_librosa_s_functions_have_values_and_no_derivatives(name: str, transformation: str, ours: None) -> None:
+    function = LIBROSA[name]
+    x = mx.array(X)
+    assert isinstance(function(x), mx.array)
+    if transformation == "grad":
+        with pytest.raises(TypeError, match="has no derivative"):
+            mx.grad(lambda v: mx.abs(function(v)).sum())(x)
+    elif transformation == "jvp":
+        with pytest.raises(TypeError, match="has no derivative"):
+            mx.jvp(function, [x], [x])
+    else:
+        with pytest.raises(ValueError, match=r"have none inside mx\.compile and mx\.vmap"):
+            getattr(mx, transformation)(function)(x)
+
+
+def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
+    from mlx_spectro.compat import dispatch
+
+    made_of_nothing = {f"torchaudio.functional.{name}" for name in ("create_dct", "linear_fbanks", "melscale_fbanks")}
+    served = {name for name, function in dispatch.functions.items() if function.library.startswith("torch")}
+    assert served - made_of_nothing == set(CALLS)

@@ -1,0 +1,86 @@
+"""What verification makes of a call: the innocent are not accused, and the guilty are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlx_spectro import compat
+from mlx_spectro.compat import dispatch, librosa
+
+rng = np.random.default_rng(3)
+Y = rng.standard_normal(16000).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def verified() -> Iterator[None]:
+    with compat.numerics("verify"), compat.route("ours"):
+        yield
+
+
+def uncentred(dtype: Any) -> Any:
+    """Resynthesis that divides by next to nothing, where its window begins at 0."""
+    spectrum = librosa.stft(Y.astype(dtype), center=False)
+    return librosa.istft(spectrum, center=False)
+
+
+INNOCENT: dict[str, Callable[[], Any]] = {
+    "istft without centring": lambda: uncentred(np.float32),
+    "istft without centring, in double precision": lambda: uncentred(np.float64),
+    "istft beyond the signal": lambda: librosa.istft(librosa.stft(Y), length=20000),
+    "mel of silence": lambda: librosa.feature.melspectrogram(y=0 * Y),
+    "cepstrum": lambda: librosa.feature.mfcc(y=Y),
+    "decibels in double precision": lambda: librosa.power_to_db(rng.random((300, 400)), ref=np.max),
+    "rolloff": lambda: librosa.feature.spectral_rolloff(y=Y),
+}
+
+
+@pytest.mark.parametrize("what", INNOCENT)
+def test_the_innocent_are_not_accused(what: str) -> None:
+    INNOCENT[what]()
+    assert all(record.breaches == 0 for record in compat.report())
+    assert [record.reason for record in compat.report()] == [""] * len(compat.report())
+
+
+def planted(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], Any]) -> None:
+    """Have us serve a result that is ``change`` of what we would."""
+    function = dispatch.functions[name]
+    plan = function.plan
+
+    def wrong(*args: Any, **kwargs: Any) -> Any:
+        work = plan(*args, **kwargs)
+        return (lambda: change(work())) if callable(work) else work
+
+    monkeypatch.setattr(function, "plan", wrong)
+
+
+@pytest.mark.parametrize("what", ["cepstrum", "mel of noise"])
+def test_an_error_of_a_ten_thousandth_is_a_breach(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = {**INNOCENT, "mel of noise": lambda: librosa.feature.melspectrogram(y=Y)}
+    for name in ("librosa.feature.mfcc", "librosa.feature.melspectrogram"):
+        planted(monkeypatch, name, lambda y: y * np.float32(1.0001))
+    with pytest.raises(compat.VerificationError, match="differs by"):
+        calls[what]()
+
+
+def test_another_window_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    transforms = pytest.importorskip("torchaudio").transforms
+    from mlx_spectro.compat import torchaudio
+
+    module = torchaudio.transforms.MFCC(16000, melkwargs={"n_fft": 512, "n_mels": 40})
+    module(torch.from_numpy(Y))
+    symmetric = transforms.MFCC(16000, melkwargs={"n_fft": 512, "n_mels": 40})
+    symmetric.MelSpectrogram.spectrogram.window = torch.hann_window(512, periodic=False)
+    planted(monkeypatch, "torchaudio.transforms.MFCC", lambda _: symmetric(torch.from_numpy(Y)))
+    with pytest.raises(compat.VerificationError, match="differs by"):
+        module(torch.from_numpy(Y))
+
+
+def test_errors_and_limits_are_told_relative_to_the_largest_value() -> None:
+    librosa.feature.melspectrogram(y=1000 * Y)
+    (record,) = compat.report()
+    assert 0 < record.error <= record.limit < 1e-5
