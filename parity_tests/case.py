@@ -55,6 +55,20 @@ class Program:
     """Takes the library (the reference, or our stand-in) and then arguments of its own."""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """Results that choose (a bin, a count): what a value is compared with, if that is rounded."""
+
+    threshold: str = ""
+    """The parameter that is compared with; none where values are compared as they were given, which is exact."""
+    default: float = 0.0
+
+    def moved(self, sample: Sample, margin: float) -> Sample:
+        """The call with a threshold that lies relatively so much higher."""
+        value = sample.kwargs.get(self.threshold, self.default)
+        return replace(sample, kwargs={**sample.kwargs, self.threshold: value * (1 + margin)})
+
+
 class Made:
     """A class as a function: keyword arguments make an instance, positional ones are that instance's call."""
 
@@ -89,8 +103,8 @@ class Row:
     ours: str | Callable[..., Any] = ""
     rejects: tuple[Reject, ...] = ()
     gradient: bool = False
-    decides: bool = False
-    """Results are decisions (a bin, a count): equal, unless the float64 margin is tiny."""
+    decides: Decision | None = None
+    """Results are decisions: equal, unless their margin is tiny."""
     timing: Timing | None = None
 
     @property

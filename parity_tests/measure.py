@@ -212,19 +212,20 @@ def run(row: Row, implementation: str, quantity: Callable[..., Any] = evaluate, 
             continue
         if sample.untested and not row.native:
             outcome.problems.append(f"{sample.label}: declared untested, but served")
-        outcome.problems += [f"{sample.label}: {p}" for p in _judge(row, outcome, result, reference, truth)]
+        firm = _firm(row, lambda moved: quantity(theirs, row.their_arrays, moved), double, len(flat(truth)))
+        outcome.problems += [f"{sample.label}: {p}" for p in _judge(row, outcome, result, reference, truth, firm)]
         if pictures and sample.label.partition(" ")[0] in signals.RECORDINGS:
             outcome.pictures.append((sample.label, flat(result)[0], flat(reference)[0]))
     return outcome
 
 
-def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any) -> Iterator[str]:
+def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any, firm: list[Any]) -> Iterator[str]:
     """Add one sample's errors to ``outcome`` and yield what differs in kind."""
     parts = (flat(ours), flat(theirs), flat(truth))
     if len({len(part) for part in parts}) != 1:
         yield f"{len(parts[0])} results, not {len(parts[1])}"
         return
-    for a, b, t in zip(*parts, strict=True):
+    for a, b, t, stands in zip(*parts, firm, strict=True):
         if a.shape != b.shape or (a.dtype != b.dtype and not row.native):
             yield f"is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
             continue
@@ -232,7 +233,7 @@ def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any) -> It
         if not row.native and _order(a, row.against != "librosa") != _order(b, row.against != "librosa"):
             yield f"strides {a.strides}, not {b.strides}"
         if row.decides:
-            _decide(outcome, a, b, t)
+            yield from _decide(outcome, a, b, t, stands)
             continue
         problem = compare.difference_of_values(a, b.astype(a.dtype)).structure
         if problem:
@@ -263,7 +264,23 @@ def _errors(a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> tu
     return error(a), error(b)
 
 
-def _decide(outcome: Outcome, a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> None:
+def _firm(row: Row, theirs: Callable[[Sample], Any], double: Sample, parts: int) -> list[Any]:
+    """For each part of the truth, which of its decisions stand though their threshold is moved by the margin."""
+    if not (row.decides and row.decides.threshold):
+        return [True] * parts
+    with double_precision(row.their_arrays):
+        low, high = (flat(theirs(row.decides.moved(double, sign * MARGIN))) for sign in (-1, 1))
+    return [a == b for a, b in zip(low, high, strict=True)]
+
+
+def _decide(
+    outcome: Outcome, a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any], stands: Any
+) -> Iterator[str]:
+    """Count one sample's decisions, and those that differ within the margin; yield a word on those beyond it."""
+    a, b, t = (x.astype(np.float32) for x in (a, b, t))
+    other = (a != b) & (a != t)
+    beyond = int(np.count_nonzero(other & stands))
     outcome.decisions += a.size
-    rounded = [x.astype(np.float32) for x in (a, b, t)]
-    outcome.exceptions += int(np.count_nonzero((rounded[0] != rounded[1]) & (rounded[0] != rounded[2])))
+    outcome.exceptions += int(np.count_nonzero(other)) - beyond
+    if beyond:
+        yield f"{beyond} of {a.size} decisions differ, and their margin is above {MARGIN}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Row, Sample, Timing, each_signal, pairwise
+from ..case import Decision, Row, Sample, Timing, each_signal, pairwise
 from ..native import frames_of, lazily
 
 ALL_BUT_NAN = (
@@ -73,7 +73,7 @@ ROWS = [
         "counts, divided by a length",
         against="librosa",
         ours=lazily("zero_crossing_rate"),
-        decides=True,
+        decides=Decision(),
         timing=Timing(_time),
     ),
 ]
