@@ -56,7 +56,7 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
         return plain.stft(x, window, framing, scale=scale, onesided=onesided)
     framing.check(x.shape[-1])
     z = _analysis(by, window, framing, scale)(x)
-    return z if onesided else _mirrored(z, framing.n_fft)
+    return z if onesided else plain.mirrored(z, framing.n_fft)
 
 
 def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) -> Operator:
@@ -98,11 +98,6 @@ def _of_power(
         return gradient(transform(x), before(g))
 
     return with_rules(forward, vjp, lambda x, t: after(2 * mx.real(mx.conj(transform(x)) * transform(t))))
-
-
-def _mirrored(half: mx.array, n_fft: int) -> mx.array:
-    """Two-sided spectrum of a real signal, of its one-sided one."""
-    return mx.concatenate([half, mx.conj(half[..., (n_fft - 1) // 2 : 0 : -1])], axis=-1)
 
 
 def istft(

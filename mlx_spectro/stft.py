@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
+import numpy.typing as npt
 
 from . import envelope
 from .framing import frame, overlap_add, pad
@@ -32,21 +34,13 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     Raises:
         ValueError: a signal too short for its padding or for one frame.
     """
-    windowed = frame(x, framing) * (window * scale)
-    if framing.n_fft == 1:
-        return windowed.astype(mx.complex64)
-    # CUDA's FFT transforms two real frames of odd length as one complex frame, and a loud one leaks into a soft one
-    if onesided and not (_on_cuda() and framing.n_fft % 2):
-        return _rowwise(mx.fft.rfft(windowed))
-    z = _rowwise(mx.fft.fft(windowed.astype(mx.complex64)))
-    return z[..., : framing.n_fft // 2 + 1] if onesided else z
+    half = _transformed(frame(x, framing) * (window * scale))
+    return half if onesided else mirrored(half, framing.n_fft)
 
 
-def _rowwise(x: mx.array) -> mx.array:
-    """``x``, whose gradient is laid out row by row: MLX's FFT on CUDA, its gradient's FFT, takes no other."""
-    if not _on_cuda():
-        return x
-    return linear(lambda x: x, lambda g, _: mx.contiguous(g))(x)
+def mirrored(half: mx.array, n_fft: int) -> mx.array:
+    """Two-sided spectrum of a real signal, of its one-sided one."""
+    return mx.concatenate([half, mx.conj(half[..., (n_fft - 1) // 2 : 0 : -1])], axis=-1)
 
 
 def magnitudes(z: mx.array, power: float) -> mx.array:
@@ -85,62 +79,91 @@ def istft(
     return synthesis(inverse_frames(half, framing.n_fft), window, framing, length, scale=scale)
 
 
+def _transformed(x: mx.array) -> mx.array:
+    """One-sided spectra ``[..., F]`` of real frames ``[..., n_fft]``."""
+    n_fft = x.shape[-1]
+    return linear(_rfft, lambda g, _: _irfft(g * _repeats(n_fft, 0.5), n_fft) * n_fft)(x)
+
+
 def inverse_frames(z: mx.array, n_fft: int) -> mx.array:
     """Inverse transforms ``[..., N, n_fft]`` of one-sided spectra ``[..., N, F]``."""
+    return linear(lambda z: _irfft(z, n_fft), lambda g, _: _rfft(g) * (_repeats(n_fft, 2.0) / n_fft))(z)
+
+
+@functools.lru_cache(maxsize=64)
+def _repeats(n_fft: int, factor: float) -> mx.array:
+    """``factor`` for each of ``F`` bins that stands for its mirror image too, 1 for the others."""
+    return _evaluated(np.where(_at_edges(n_fft), 1.0, factor).astype(np.float32))
+
+
+@functools.lru_cache(maxsize=64)
+def _edges(n_fft: int) -> mx.array:
+    return _evaluated(_at_edges(n_fft))
+
+
+def _at_edges(n_fft: int) -> npt.NDArray[np.bool_]:
+    """Which of ``F`` bins lie at 0 and at half the sample rate."""
+    return 2 * np.arange(n_fft // 2 + 1) % n_fft == 0
+
+
+def _evaluated(values: npt.NDArray[Any]) -> mx.array:
+    """``values`` for any thread to use."""
+    array = mx.array(values)
+    mx.eval(array)
+    return array
+
+
+def _rfft(x: mx.array) -> mx.array:
+    n_fft = x.shape[-1]
     if n_fft == 1:
-        return mx.real(z)
-    return _rowwise(_by_product(z, n_fft) if _is_chirped(n_fft) else _irfft(z, n_fft))
+        return x.astype(mx.complex64)
+    if not _takes_complex(n_fft):
+        return mx.fft.rfft(_packed(x))
+    return mx.fft.fft(_packed(x.astype(mx.complex64)))[..., : n_fft // 2 + 1]
 
 
 def _irfft(z: mx.array, n_fft: int) -> mx.array:
-    """``mx.fft.irfft``, whose own tangent is one sample short where ``n_fft`` is odd."""
-
-    def inverse(z: mx.array) -> mx.array:
-        return mx.fft.irfft(z, n=n_fft)
-
-    def transpose(g: mx.array, shape: tuple[int, ...]) -> mx.array:
-        return mx.vjp(inverse, [mx.zeros((*g.shape[:-1], shape[-1]), mx.complex64)], [g])[1][0]
-
-    return linear(inverse, transpose)(z)
+    if n_fft == 1:
+        return mx.real(z)
+    if _takes_complex(n_fft):
+        return mx.real(mx.fft.ifft(_packed(mirrored(_real_at_edges(z, n_fft), n_fft))))
+    # on CUDA, imaginary parts at the edges, which mean nothing, spoil inverses of 4096 and more
+    return mx.fft.irfft(_packed(z if _on_cpu() else _real_at_edges(z, n_fft)), n=n_fft)
 
 
-# of lengths with a larger prime factor, CUDA's FFT makes a convolution with a chirp, and loses a bit; the matrix of a
-# length up to this one takes 16 MB
-_LARGEST_PRIME, _LARGEST_PRODUCT = 127, 2048
+def _real_at_edges(z: mx.array, n_fft: int) -> mx.array:
+    """``z [..., F]`` with bins 0 and ``n_fft / 2`` real."""
+    return mx.where(_edges(n_fft), mx.real(z).astype(mx.complex64), z)
+
+
+# beyond this prime factor, CUDA's FFT makes a convolution with a chirp of a length, which costs a real one a bit
+_LARGEST_PRIME = 127
+
+
+def _takes_complex(n_fft: int) -> bool:
+    """Whether frames are better transformed as complex ones.
+
+    CUDA's FFT transforms two real frames of odd length as one complex frame, and a loud one leaks into a soft one.
+    """
+    return _on_cuda() and (n_fft % 2 == 1 or _largest_prime(n_fft) > _LARGEST_PRIME)
+
+
+def _packed(x: mx.array) -> mx.array:
+    """``x`` laid out row by row: MLX's FFT on CUDA takes no gradient that is not."""
+    return mx.contiguous(x) if _on_cuda() else x
+
+
+def _on_cpu() -> bool:
+    return mx.default_device().type == mx.DeviceType.cpu
 
 
 def _on_cuda() -> bool:
-    return mx.default_device().type != mx.DeviceType.cpu and not mx.metal.is_available()
-
-
-def _is_chirped(n_fft: int) -> bool:
-    return _on_cuda() and n_fft <= _LARGEST_PRODUCT and _largest_prime(n_fft) > _LARGEST_PRIME
+    return not (_on_cpu() or mx.metal.is_available())
 
 
 @functools.cache
 def _largest_prime(n: int) -> int:
     return max(factors(n), default=1)
-
-
-def _by_product(z: mx.array, n_fft: int) -> mx.array:
-    """Inverse transforms of one-sided spectra by the transform's matrix."""
-    cosines, sines = _matrices(n_fft)
-    return _times(mx.real(z), cosines) + _times(mx.imag(z), sines)
-
-
-def _times(x: mx.array, matrix: mx.array) -> mx.array:
-    """:func:`product`, and its gradient, which MLX cannot take of the halves."""
-    return linear(lambda x: product(x, matrix), lambda g, _: product(g, matrix.T))(x)
-
-
-@functools.lru_cache(maxsize=8)
-def _matrices(n_fft: int) -> tuple[mx.array, mx.array]:
-    k = np.arange(n_fft // 2 + 1)
-    twice = np.where((k == 0) | (2 * k == n_fft), 1.0, 2.0)[:, None] / n_fft
-    angles = 2 * np.pi / n_fft * (k[:, None] * np.arange(n_fft) % n_fft)
-    found = [mx.array((twice * part).astype(np.float32)) for part in (np.cos(angles), -np.sin(angles))]
-    mx.eval(found)
-    return found[0], found[1]
 
 
 def synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, *, scale: float = 1.0) -> mx.array:
@@ -164,7 +187,8 @@ def _cached_inverse_envelope(window: bytes, framing: Framing, frames: int, lengt
     return result
 
 
-# on the CPU, MLX adds a product's terms one after the other, and loses a digit of a thousand of them
+# MLX adds a product's terms one after the other, and loses a digit of a thousand of them: on the CPU by rounding, in
+# CUDA's matrix units by cutting off
 _BLOCK = 64
 # the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
 _TF32_BITS = 0xFFFFE000
@@ -172,13 +196,15 @@ _TF32_BITS = 0xFFFFE000
 
 def product(x: mx.array, matrix: mx.array) -> mx.array:
     """``x @ matrix`` in true float32: MLX would multiply float32 matrices on CUDA in TF32."""
-    if mx.default_device().type == mx.DeviceType.cpu:
-        blocks = range(0, x.shape[-1], _BLOCK)
-        products = [x[..., i : i + _BLOCK] @ matrix[i : i + _BLOCK] for i in blocks]
-        return functools.reduce(mx.add, products)
-    if mx.metal.is_available():
+    if mx.metal.is_available() and not _on_cpu():
         return x @ matrix
-    # of two halves of 11 bits each, TF32 loses nothing
+    multiply = _in_halves if _on_cuda() else mx.matmul
+    blocks = range(0, x.shape[-1], _BLOCK)
+    return functools.reduce(mx.add, [multiply(x[..., i : i + _BLOCK], matrix[i : i + _BLOCK]) for i in blocks])
+
+
+def _in_halves(x: mx.array, matrix: mx.array) -> mx.array:
+    """``x @ matrix``, of two halves of 11 bits each, of which TF32 loses nothing."""
     x_high, m_high = _leading(x), _leading(matrix)
     x_low, m_low = x - x_high, matrix - m_high
     return x_high @ m_high + (x_high @ m_low + x_low @ m_high + x_low @ m_low)
