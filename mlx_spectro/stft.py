@@ -103,7 +103,8 @@ def _edges(n_fft: int) -> mx.array:
 
 def _at_edges(n_fft: int) -> npt.NDArray[np.bool_]:
     """Which of ``F`` bins lie at 0 and at half the sample rate."""
-    return 2 * np.arange(n_fft // 2 + 1) % n_fft == 0
+    edges: npt.NDArray[np.bool_] = 2 * np.arange(n_fft // 2 + 1) % n_fft == 0
+    return edges
 
 
 def _evaluated(values: npt.NDArray[Any]) -> mx.array:

@@ -57,7 +57,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Decision:
-    """Results that choose (a bin, a count): what a value is compared with, if that is rounded."""
+    """Results that choose (a bin, a count): equal, unless the margin to what a value is compared with is tiny."""
 
     threshold: str = ""
     """The parameter that is compared with; none where values are compared as they were given, which is exact."""
@@ -67,6 +67,19 @@ class Decision:
         """The call with a threshold that lies relatively so much higher."""
         value = sample.kwargs.get(self.threshold, self.default)
         return replace(sample, kwargs={**sample.kwargs, self.threshold: value * (1 + margin)})
+
+
+@dataclass(frozen=True)
+class HeavyTail:
+    """Results whose errors are relative to magnitudes that may be anything down to 0, as a logarithm's are.
+
+    A complex number of many independent parts is smaller than ``e`` with a probability that falls as ``e ** 2``, so an
+    error is larger than ``1 / e`` with such a one: it has a mean and no variance, and of two computations that are
+    equally good, the largest error of one is ``r`` times that of the other with probability ``1 / (1 + r ** 2)``.
+    """
+
+    ratio: float = 31.6
+    """Of two largest errors; exceeded once in a thousand rows."""
 
 
 class Made:
@@ -103,8 +116,8 @@ class Row:
     ours: str | Callable[..., Any] = ""
     rejects: tuple[Reject, ...] = ()
     gradient: bool = False
-    decides: Decision | None = None
-    """Results are decisions: equal, unless their margin is tiny."""
+    judged: Decision | HeavyTail | None = None
+    """How results are judged, where not by their RMS and their largest error."""
     timing: Timing | None = None
 
     @property

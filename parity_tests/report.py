@@ -37,7 +37,14 @@ def _result(outcome: Outcome) -> str:
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:
     ours, theirs = outcome.ours, outcome.theirs
-    numbers = (ours.worst, outcome.worst_limit, theirs.worst, ours.rms, outcome.rms_limit, theirs.rms)
+    numbers = (
+        ours.worst,
+        outcome.worst_limit,
+        theirs.worst,
+        outcome.typical(ours),
+        outcome.typical_limit,
+        outcome.typical(theirs),
+    )
     measured = ["", "", "", "", "", ""] if outcome.unavailable else [f"{value:.1e}" for value in numbers]
     return (
         outcome.title, _against(outcome), outcome.implementation, str(outcome.samples), str(len(outcome.untested)),
@@ -67,9 +74,9 @@ def as_json(outcomes: Sequence[Outcome], device: str) -> str:
             "worst": outcome.ours.worst,
             "worst_limit": outcome.worst_limit,
             "reference_worst": outcome.theirs.worst,
-            "rms": outcome.ours.rms,
-            "rms_limit": outcome.rms_limit,
-            "reference_rms": outcome.theirs.rms,
+            "rms": outcome.typical(outcome.ours),
+            "rms_limit": outcome.typical_limit,
+            "reference_rms": outcome.typical(outcome.theirs),
             "why": outcome.row.why,
             "result": _result(outcome),
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Decision, Row, Sample, Timing, each_signal, pairwise
+from ..case import Decision, HeavyTail, Row, Sample, Timing, each_signal, pairwise
 from ..native import by_librosa, lazily
 
 SUMS = "sums over a float32 spectrum"
@@ -50,7 +50,7 @@ def timed(**parameters: Any) -> Callable[[int, int, int, int], Sample]:
     return make
 
 
-def row(name: str, why: str = SUMS, decides: Decision | None = None, **options: Iterable[Any]) -> Row:
+def row(name: str, why: str = SUMS, judged: Decision | HeavyTail | None = None, **options: Iterable[Any]) -> Row:
     """A native descriptor against librosa's of the same name."""
     return Row(
         name,
@@ -59,7 +59,7 @@ def row(name: str, why: str = SUMS, decides: Decision | None = None, **options: 
         why,
         against="librosa",
         ours=lazily(name),
-        decides=decides,
+        judged=judged,
         timing=Timing(timed()),
     )
 
@@ -71,6 +71,6 @@ ROWS = [
     row("spectral_centroid", sample_rate=RATES),
     row("spectral_bandwidth", sample_rate=RATES, p=(2.0, 1.0, 3.5)),
     row("spectral_rolloff", CROSSES, Decision("roll_percent", 0.85), sample_rate=RATES, roll_percent=(0.85, 0.1, 0.99)),
-    row("spectral_contrast", LOGARITHMS, n_bands=(6, 3), quantile=(0.02, 0.3)),
+    row("spectral_contrast", LOGARITHMS, HeavyTail(), n_bands=(6, 3), quantile=(0.02, 0.3)),
     row("spectral_flatness", LOGARITHMS, amin=(1e-10, 1e-3), power=(2.0, 1.0)),
 ]

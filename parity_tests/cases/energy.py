@@ -73,7 +73,7 @@ ROWS = [
         "counts, divided by a length",
         against="librosa",
         ours=lazily("zero_crossing_rate"),
-        decides=Decision(),
+        judged=Decision(),
         timing=Timing(_time),
     ),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Decision, Reject, Row, Sample, Timing, each_signal, pairwise
+from ..case import Decision, HeavyTail, Reject, Row, Sample, Timing, each_signal, pairwise
 from ..signals import white_noise
 from .librosa_core import ACCEPTED, ROUNDING, crossed, row
 
@@ -226,7 +226,7 @@ ROWS = [
         "spectral_rolloff",
         both(of_audio(SPREAD, sr=RATES, roll_percent=(0.85, 0.1, 0.99)), lambda: given(roll_percent=(0.85, 0.5))),
         CROSSES,
-        decides=Decision("roll_percent", 0.85),
+        judged=Decision("roll_percent", 0.85),
         rejects=DESCRIBED,
     ),
     feature(
@@ -235,6 +235,7 @@ ROWS = [
             of_audio(SPREAD, sr=(22050,), n_bands=(4, 3), quantile=(0.02, 0.1), linear=(False, True)),
             contrast_given,
         ),
+        judged=HeavyTail(),
     ),
     feature(
         "spectral_flatness",
@@ -246,7 +247,7 @@ ROWS = [
         "zero_crossing_rate",
         crossings_samples,
         "counts",
-        decides=Decision(),
+        judged=Decision(),
         rejects=(Reject("integers", (np.arange(5000),), {}, "ParameterError"),),
         timing=timed_frames(by_position=True),
     ),
