@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
 import librosa
@@ -14,20 +13,39 @@ from mlx_spectro import cpu
 
 from .. import limits, modes
 from ..dispatch import Plan
-from ..reasons import REJECTED, ByDesign
-from ._serving import Array, array_reason, engine_reason, faster_reason, is_number, serves
+from ..reasons import ByDesign
+from ._layout import lying, memory
+from ._options import number, plain
+from ._serving import Array, array_reason, energy, engine_reason, faster_reason, serves
+
+_power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 
 # from librosa 1.0 on, each spectrum of several has a maximum of its own
-_BY_SPECTRUM = "axes" in inspect.signature(librosa.power_to_db).parameters
+_PARAMETERS = inspect.signature(librosa.power_to_db).parameters
+_BY_SPECTRUM = "axes" in _PARAMETERS
+_EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
 _LEAST = 100_000
 # what librosa's own features make of power, as what follows a filterbank
 DECIBEL = ("db", 10.0, 1e-10, 1.0)
 
 
+def _axes_reason(axes: Any, ndim: int) -> str:
+    """Why maxima over ``axes`` are librosa's to take; empty where we take them."""
+    if not _BY_SPECTRUM:
+        return "" if axes is _EVERY else "an argument of another version of librosa"
+    given = axes if type(axes) is tuple else (axes,)
+    if axes is None or (type(axes) is str and axes == "auto"):
+        return ""
+    known = all(type(axis) is int and -ndim <= axis < ndim for axis in given)
+    return "" if known and len({axis % ndim for axis in given}) == len(given) > 0 else "axes that are not ours"
+
+
 def _axes(axes: Any, ndim: int) -> Any:
     """The axes over which librosa takes a maximum."""
-    if not _BY_SPECTRUM or axes != "auto":
-        return None if not _BY_SPECTRUM else axes
+    if not _BY_SPECTRUM:
+        return None
+    if type(axes) is not str:
+        return axes
     return (-2, -1) if ndim > 1 else (-1,)
 
 
@@ -41,52 +59,39 @@ def clipped(x_db: Array, top_db: float | None, axes: Any = "auto") -> Array:
 
 
 def _reference(ref: Any, magnitude: Array, axes: Any) -> Any:
-    """What librosa divides by: a number, or one for each spectrum."""
+    """What librosa divides by: a number, or one for each spectrum; None where it words an error or a warning."""
     if not callable(ref):
         return np.abs(ref)
-    if not _BY_SPECTRUM:
-        return ref(magnitude)
-    return ref(magnitude, axis=_axes(axes, magnitude.ndim), keepdims=True)
+    options = {"axis": _axes(axes, magnitude.ndim), "keepdims": True} if _BY_SPECTRUM else {}
+    found = ref(magnitude, **options)
+    values = np.asarray(found)
+    if values.dtype.kind not in "iuf" or values.ndim > magnitude.ndim or not np.isfinite(values).all():
+        return None
+    if np.may_share_memory(values, magnitude):  # librosa squares amplitudes where they lie
+        return None
+    fits = all(n in (1, m) for n, m in zip(values.shape[::-1], magnitude.shape[::-1], strict=False))
+    return found if fits else None
+
+
+def _reference_reason(ref: Any) -> str:
+    """Why ``ref`` is no reference that we take; empty where it is one."""
+    if callable(ref) or (type(ref) is np.float32 and np.isfinite(ref)):
+        return ""
+    return number("ref", ref)
 
 
 def _decibels(values: Array, multiplier: float, amin: float, reference: Any) -> Array:
-    """``multiplier * log10(max(values, amin) / max(reference, amin))``, in ``values``'s memory order."""
-    stack = values if values.ndim > 1 else values[None]
-    flipped = stack.flags.f_contiguous and not stack.flags.c_contiguous
-    out = np.empty_like(stack)
-    source, target = (stack.T, out.T) if flipped else (stack, out)
+    """``multiplier * log10(max(values, amin) / max(reference, amin))``, in the memory order that NumPy gives it."""
+    out = memory(np.abs, lying(values), values.dtype, values.shape, values.dtype)
+    stack, into = (values, out) if values.ndim > 1 else (values[None], out[None])
+    if into.flags.f_contiguous and not into.flags.c_contiguous:
+        stack, into = stack.T, into.T
     one = np.ndim(reference) == 0
     ending = ("db", multiplier, amin, float(reference) if one else 1.0)
-    cpu.project(source, ending=ending, precise=values.dtype == np.float32, out=target)
+    cpu.project(stack, ending=ending, precise=values.dtype == np.float32, out=into)
     if not one:
         out -= multiplier * np.log10(np.maximum(amin, reference))
-    return out if values.ndim > 1 else out[0]
-
-
-def _plan(s: Any, multiplier: float, ref: Any, amin: Any, top_db: Any, axes: Any, prepare: Callable[..., Any]) -> Plan:
-    reason = engine_reason() or array_reason(s)
-    if reason or s.dtype.kind == "c":
-        return reason or "a complex spectrum"
-    if not (is_number(amin) and amin > 0 and (top_db is None or (is_number(top_db) and top_db >= 0))):
-        return REJECTED
-    if not (callable(ref) or is_number(ref)):
-        return "a reference that is no number"
-    # a reference that divides to less than 1e-38 keeps librosa's own rounding
-    if amin < 1e-30:
-        return "an amin below 1e-30"
-
-    def work() -> Array:
-        values = prepare(s)
-        return clipped(_decibels(values, multiplier, amin, _reference(ref, values, axes)), top_db, axes)
-
-    return faster_reason(s.size, _LEAST) or work
-
-
-@serves("librosa.power_to_db", limits.elementwise)
-def power_to_db(
-    S: Array, *, ref: Any = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, axes: Any = "auto"
-) -> Plan:
-    return _plan(S, 10.0, ref, amin, top_db, axes, lambda s: s)
+    return out
 
 
 def _absolute(s: Array) -> Array:
@@ -94,23 +99,64 @@ def _absolute(s: Array) -> Array:
     return s if s.min() >= 0 else np.abs(s)
 
 
-@serves("librosa.amplitude_to_db", limits.elementwise)
-def amplitude_to_db(
-    S: Array, *, ref: Any = 1.0, amin: float = 1e-5, top_db: float | None = 80.0, axes: Any = "auto"
-) -> Plan:
-    return _plan(S, 20.0, ref, amin, top_db, axes, _absolute)
-
-
-def _power(s: Any, ref: Any, exponent: float) -> Plan:
-    """``ref * 10 ** (exponent * s)``."""
-    reason = engine_reason() or array_reason(s)
-    if reason or s.dtype.kind == "c" or not is_number(ref):
-        return reason or REJECTED
-    if modes.route.get() == "auto":
-        return ByDesign("NumPy's own operations are as fast")
+def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Plan:
+    """Decibels of power, or of amplitudes, which librosa squares."""
+    reason = (
+        engine_reason()
+        # of a smaller power librosa makes a denormal number
+        or plain("amin", amin, 1e-15 if amplitude else 1e-30)
+        or ("" if top_db is None else plain("top_db", top_db, 0))
+        or _reference_reason(ref)
+        or array_reason(s)
+    )
+    if reason or s.dtype.kind == "c":
+        return reason or "a complex spectrum"
+    reason = _axes_reason(axes, s.ndim) or faster_reason(s.size, _LEAST)
+    if reason:
+        return reason
+    if amplitude and not math.isfinite(energy(s)):
+        return "values that are not finite, or whose squares overflow"
 
     def work() -> Array:
-        powers = np.exp(s.astype(np.float64) * (exponent * math.log(10)))
+        values = _absolute(s) if amplitude else s
+        reference = _reference(ref, values, axes)
+        if reference is None:
+            options = {"axes": axes} if _BY_SPECTRUM else {}
+            found: Array = theirs(s, ref=ref, amin=amin, top_db=top_db, **options)
+            return found
+        return clipped(_decibels(values, 20.0 if amplitude else 10.0, amin, reference), top_db, axes)
+
+    return work
+
+
+@serves("librosa.power_to_db", limits.elementwise)
+def power_to_db(
+    S: Array, *, ref: Any = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, axes: Any = _EVERY
+) -> Plan:
+    return _plan(_power_to_db, S, False, ref, amin, top_db, axes)
+
+
+@serves("librosa.amplitude_to_db", limits.elementwise)
+def amplitude_to_db(
+    S: Array, *, ref: Any = 1.0, amin: float = 1e-5, top_db: float | None = 80.0, axes: Any = _EVERY
+) -> Plan:
+    return _plan(_amplitude_to_db, S, True, ref, amin, top_db, axes)
+
+
+def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Plan:
+    """``ref * 10 ** (exponent * s)``, which librosa computes as a root, for ``ref`` from ``least`` on."""
+    reason = engine_reason() or array_reason(s) or plain("ref", ref, least)
+    if reason or s.dtype.kind == "c":
+        return reason or "complex decibels"
+    if modes.route.get() == "auto":
+        return ByDesign("NumPy's own operations are as fast")
+    largest = float(s.max()) * exponent + math.log10(max(abs(ref), 1.0))
+    if not largest * root < math.log10(np.finfo(s.dtype).max):
+        return "decibels whose powers overflow"
+
+    def work() -> Array:
+        powers = np.multiply(s, exponent * math.log(10), dtype=np.float64)
+        np.exp(powers, out=powers)
         powers *= ref
         result: Array = powers.astype(s.dtype, copy=False)
         return result
@@ -120,9 +166,9 @@ def _power(s: Any, ref: Any, exponent: float) -> Plan:
 
 @serves("librosa.db_to_power", limits.elementwise)
 def db_to_power(S_db: Array, *, ref: float = 1.0) -> Plan:
-    return _power(S_db, ref, 0.1)
+    return _power(S_db, ref, 0.1, -1e15)
 
 
 @serves("librosa.db_to_amplitude", limits.elementwise)
 def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Plan:
-    return _power(S_db, abs(ref) if is_number(ref) else ref, 0.05)
+    return _power(S_db, abs(ref) if type(ref) in (int, float) else ref, 0.05, 1e-15, root=2)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import librosa
 import numpy as np
 
 from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
-from ..reasons import REJECTED
+from ._analysis import Analysis, lying_of, source_of
 from ._decibel import DECIBEL, clipped
-from ._serving import Analysis, Array, is_int, is_number, serves, source_of
+from ._designs import rate_reason
+from ._layout import memory
+from ._options import flag, number, plain, whole
+from ._serving import Array, serves
+
+_centroid, _bandwidth = librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth
+_rolloff, _flatness = librosa.feature.spectral_rolloff, librosa.feature.spectral_flatness
+# a share of a whole, neither nothing nor all of it
+_WITHIN = (1e-6, 1 - 1e-6)
 
 
 class Described(NamedTuple):
@@ -31,10 +41,11 @@ class Described(NamedTuple):
         values = self.source.swapaxes(-1, -2)
         return cpu.describe_given(values, wanted, precise=values.dtype == np.float32)
 
-    def ordered(self, values: Array) -> Array:
-        """``[..., N]`` as ``[..., 1, N]``, channels fastest in memory where the spectrum has them so."""
-        frames_last = not isinstance(self.source, Analysis) and self.source.flags.c_contiguous
-        return np.array(values[..., None, :], order="C" if frames_last else "F")
+    def ordered(self, values: Array, of_spectrogram: Callable[[Array], Array], dtype: Any = np.float64) -> Array:
+        """``[..., N]`` as ``[..., 1, N]``, in the memory order that librosa's ``of_spectrogram`` gives it."""
+        out = memory(of_spectrogram, *lying_of(self.source), (*values.shape[:-1], 1, values.shape[-1]), dtype)
+        out[..., 0, :] = values
+        return out
 
 
 def described(
@@ -50,19 +61,37 @@ def described(
     freq: Any = None,
 ) -> Described | str:
     """What librosa's arguments ask for, or why we cannot serve it."""
-    if not is_number(sr):
-        return REJECTED
-    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    found = rate_reason(sr) or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
     source, length = found
     bins = length // 2 + 1
     if freq is None:
         return Described(source, np.arange(bins) * (float(sr) / length))
-    if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype.kind != "f":
-        return "frequencies of a shape that is not ours"
-    rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0
-    return Described(source, freq.astype(np.float64)) if rising else "frequencies that do not rise"
+    if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype != np.float64:
+        return "frequencies of a shape or dtype that is not ours"
+    rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0 and freq[-1] <= 1e15
+    return Described(source, freq) if rising else "frequencies that do not rise"
+
+
+def _centroid_of(spectrogram: Array) -> Array:
+    found: Array = _centroid(S=spectrogram)
+    return found
+
+
+def _bandwidth_of(spectrogram: Array) -> Array:
+    found: Array = _bandwidth(S=spectrogram)
+    return found
+
+
+def _rolloff_of(spectrogram: Array) -> Array:
+    found: Array = _rolloff(S=spectrogram)
+    return found
+
+
+def _flatness_of(spectrogram: Array) -> Array:
+    found: Array = _flatness(S=spectrogram)
+    return found
 
 
 @serves("librosa.feature.spectral_centroid", limits.of_single(limits.energy))
@@ -82,7 +111,7 @@ def spectral_centroid(
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
-    return lambda: found.ordered(found.describe("centroid")["centroid"].astype(np.float64))
+    return lambda: found.ordered(found.describe("centroid")["centroid"], _centroid_of)
 
 
 @serves("librosa.feature.spectral_bandwidth", limits.of_single(limits.energy))
@@ -104,12 +133,15 @@ def spectral_bandwidth(
 ) -> Plan:
     if centroid is not None:
         return "a centroid given"
-    if norm is not True or p not in (1, 2):
+    reason = flag("norm", norm) or number("p", p)
+    if reason:
+        return reason
+    if not norm or p not in (1, 2):
         return "a norm or an order that is not ours"
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
-    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"].astype(np.float64))
+    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"], _bandwidth_of)
 
 
 def _two_bins(arguments: dict[str, Any]) -> int:
@@ -134,9 +166,9 @@ def spectral_rolloff(
     freq: Array | None = None,
     roll_percent: float = 0.85,
 ) -> Plan:
-    if not (is_number(roll_percent) and 0 < roll_percent < 1):
-        return REJECTED
-    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    found = plain("roll_percent", roll_percent, *_WITHIN) or described(
+        y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq
+    )
     if isinstance(found, str):
         return found
 
@@ -144,7 +176,7 @@ def spectral_rolloff(
         # the number of the bin, which a float32 holds exactly
         numbers = np.arange(found.hz.size, dtype=np.float64)
         bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))["rolloff"]
-        return found.ordered(found.hz[bins.astype(np.intp)])
+        return found.ordered(found.hz[bins.astype(np.intp)], _rolloff_of)
 
     return work
 
@@ -169,15 +201,19 @@ def spectral_contrast(
 ) -> Plan:
     if freq is not None:
         return "frequencies given"
-    if not (is_int(n_bands, 1) and is_number(fmin) and fmin > 0 and is_number(quantile) and 0 < quantile < 1):
-        return REJECTED
-    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    found = (
+        whole("n_bands", n_bands, most=60)
+        or number("fmin", fmin, 1e-6)
+        or number("quantile", quantile, *_WITHIN)
+        or flag("linear", linear)
+        or described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    )
     if isinstance(found, str):
         return found
     edges = fmin * 2.0 ** np.arange(n_bands)
     bin_hz = found.hz[1]
     if edges[-1] >= 0.5 * sr:
-        return REJECTED
+        return "bands beyond half the sample rate"
     if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
         return "bands of hardly a bin"
     length = round(sr / bin_hz)
@@ -189,7 +225,7 @@ def spectral_contrast(
         both = found.describe("contrast", bands=bands)
         valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
         if linear:
-            return peak - valley
+            return np.ascontiguousarray(peak - valley)
         over, under = (
             clipped(cpu.project(values.swapaxes(-1, -2), ending=DECIBEL).swapaxes(-1, -2), 80.0)
             for values in (peak, valley)
@@ -199,7 +235,12 @@ def spectral_contrast(
     return work
 
 
-@serves("librosa.feature.spectral_flatness", limits.energy)
+def _of_logarithms(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for a power whose logarithm, of at most 69 (that of the least amin), was rounded, and its sum."""
+    return limits.energy(dtype, n_fft, largest) + 2 * 69 * float(np.finfo(dtype).eps) * largest
+
+
+@serves("librosa.feature.spectral_flatness", _of_logarithms)
 def spectral_flatness(
     *,
     y: Array | None = None,
@@ -213,11 +254,17 @@ def spectral_flatness(
     amin: float = 1e-10,
     power: float = 2.0,
 ) -> Plan:
-    if not (is_number(amin) and amin > 0):
-        return REJECTED
-    if power not in (1, 2) or not math.isfinite(amin) or amin < 1e-30:
-        return "a power or an amin that is not ours"
+    reason = plain("amin", amin, 1e-30) or plain("power", power)
+    if reason:
+        return reason
+    if power not in (1, 2):
+        return "a power that is not ours"
     found = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
-    return lambda: found.ordered(found.describe("flatness", power=int(power), amin=float(amin))["flatness"])
+
+    def work() -> Array:
+        values = found.describe("flatness", power=int(power), amin=float(amin))["flatness"]
+        return found.ordered(values, _flatness_of, values.dtype)
+
+    return work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import librosa
@@ -12,16 +13,107 @@ from mlx_spectro import banks
 
 from .. import limits, modes
 from ..dispatch import Plan
-from ..reasons import REJECTED, ByDesign
-from ._serving import Array, is_int, is_number, serves
+from ..reasons import ByDesign
+from ._lines import as_called_in
+from ._options import choice, flag, is_dtype, number, plain, whole
+from ._serving import Array, serves
 
 _mel, _chroma = librosa.filters.mel, librosa.filters.chroma
+_mel_as_called = as_called_in(librosa.feature.melspectrogram, "mel")
+_MOST = 64
+_kept: dict[tuple[Any, ...], Array] = {}
 
 
-@functools.lru_cache(maxsize=64)
-def mel_filters(**parameters: Any) -> Array:
-    """librosa's own mel filters ``[bins, mels]``, as a model that was trained on them needs them."""
-    return np.ascontiguousarray(_mel(**parameters).T)
+def rate_reason(sr: Any) -> str:
+    """Why ``sr`` is no sample rate that we take; empty where it is one."""
+    return number("sr", sr, 1e-3, 1e9)
+
+
+def norm_reason(norm: Any, *names: str | None) -> str:
+    """Why ``norm`` is neither among ``names`` nor an order of a norm that we take; empty where it is."""
+    if norm is None or type(norm) is str:
+        return choice("norm", norm, *names)
+    return "" if type(norm) is float and norm == math.inf else plain("norm", norm, 0.1, 100)
+
+
+def mel_reason(
+    sr: Any,
+    n_mels: Any = 128,
+    fmin: Any = 0.0,
+    fmax: Any = None,
+    htk: Any = False,
+    norm: Any = "slaney",
+    dtype: Any = np.float32,
+    **unknown: Any,
+) -> str:
+    """Why mel filters are librosa's own to make; empty where we know what it makes."""
+    if unknown:
+        return "an argument that is not ours"
+    reason = (
+        rate_reason(sr)
+        or whole("n_mels", n_mels)
+        or number("fmin", fmin, 0)
+        or ("" if fmax is None else number("fmax", fmax))
+        or flag("htk", htk)
+        or norm_reason(norm, "slaney", None)
+    )
+    if reason:
+        return reason
+    if not is_dtype(dtype, np.float32):
+        return "filters of another dtype"
+    width = (sr / 2 if fmax is None else fmax) - fmin
+    return "" if width > 1e-6 * n_mels else "filters over next to no frequencies"
+
+
+def mel_filters(
+    sr: float,
+    n_fft: int,
+    n_mels: int = 128,
+    fmin: float = 0.0,
+    fmax: float | None = None,
+    htk: Any = False,
+    norm: Any = "slaney",
+    dtype: Any = np.float32,
+) -> Array:
+    """librosa's own mel filters ``[bins, mels]``, as a model that was trained on them needs them.
+
+    They are kept, unless some are empty: librosa warns of them each time that it makes them.
+    """
+    key = (sr, n_fft, n_mels, fmin, fmax, bool(htk), norm)
+    found = _kept.get(key)
+    if found is None:
+        options = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax, "htk": htk, "norm": norm}
+        found = np.ascontiguousarray(_mel_as_called(_mel, (), {"sr": sr, "n_fft": n_fft, **options}).T)
+        if found.any(axis=0).all():
+            if len(_kept) >= _MOST:
+                _kept.clear()
+            _kept[key] = found
+    return found
+
+
+def chroma_reason(
+    ctroct: Any = 5.0,
+    octwidth: Any = 2,
+    norm: Any = 2,
+    base_c: Any = True,
+    dtype: Any = np.float32,
+    **unknown: Any,
+) -> str:
+    """Why chroma filters are librosa's own to make; empty where we know what it makes."""
+    if unknown:
+        return "an argument that is not ours"
+    reason = (
+        number("ctroct", ctroct, -100, 100)
+        or ("" if octwidth is None else number("octwidth", octwidth, 1e-3, 1e3))
+        or norm_reason(norm, None)
+        or flag("base_c", base_c)
+    )
+    return reason or ("" if is_dtype(dtype, np.float32) else "filters of another dtype")
+
+
+def tuning_reason(tuning: Any) -> str:
+    """Why ``tuning`` is no deviation that we take; empty where it is one."""
+    return number("tuning", tuning, -100, 100)
 
 
 @functools.lru_cache(maxsize=64)
@@ -30,13 +122,11 @@ def chroma_filters(**parameters: Any) -> Array:
     return np.ascontiguousarray(_chroma(**parameters).T)
 
 
-def _reason(*sizes: Any, dtype: Any) -> str:
-    """Why librosa has to make a matrix of these sizes; empty where we can."""
+def _reason(dtype: Any) -> str:
+    """Why librosa has to make a matrix of ``dtype``; empty where we can."""
     if modes.route.get() == "auto":
         return ByDesign("models hold librosa's own rounding")
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        return f"dtype {np.dtype(dtype)}"
-    return "" if all(is_int(size, 1) for size in sizes) else REJECTED
+    return "" if is_dtype(dtype, np.float32, np.float64) else "another dtype"
 
 
 @serves("librosa.filters.mel", limits.sums)
@@ -51,14 +141,12 @@ def mel(
     norm: Any = "slaney",
     dtype: Any = np.float32,
 ) -> Plan:
-    fmax = sr / 2 if fmax is None and is_number(sr) else fmax
-    reason = _reason(n_fft, n_mels, dtype=dtype)
+    reason = _reason(dtype) or whole("n_fft", n_fft, 2) or mel_reason(sr, n_mels, fmin, fmax, htk, norm)
     if reason:
         return reason
-    if not (is_number(sr) and is_number(fmin) and is_number(fmax) and fmax is not None and 0 <= fmin < fmax):
-        return REJECTED
+    fmax = sr / 2 if fmax is None else fmax
     if norm not in ("slaney", None):
-        return "a norm that is not ours"
+        return "another norm"
     hz = np.arange(n_fft // 2 + 1, dtype=np.float64) * (sr / n_fft)
     bank = banks.mel_bank(hz, fmin, fmax, int(n_mels), norm, "htk" if htk else "slaney")
     if not bank.any(axis=0).all():
@@ -79,12 +167,15 @@ def chroma(
     base_c: bool = True,
     dtype: Any = np.float32,
 ) -> Plan:
-    reason = _reason(n_fft, n_chroma, dtype=dtype)
+    reason = (
+        _reason(dtype)
+        or rate_reason(sr)
+        or whole("n_fft", n_fft, 2)
+        or whole("n_chroma", n_chroma)
+        or tuning_reason(tuning)
+        or chroma_reason(ctroct, octwidth, norm, base_c)
+    )
     if reason:
         return reason
-    if not (is_number(sr) and is_number(tuning) and is_number(ctroct) and (norm is None or is_number(norm))):
-        return REJECTED
-    if norm is not None and norm <= 0:
-        return "a norm that is not ours"
     options: dict[str, Any] = {"centre_octave": ctroct, "octave_width": octwidth, "norm": norm, "base_c": base_c}
     return lambda: np.ascontiguousarray(banks.chroma_bank(sr, n_fft, n_chroma, tuning, **options), dtype)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import librosa
 import numpy as np
 
 from mlx_spectro import cpu
 
 from .. import limits
 from ..dispatch import Plan
-from ..reasons import REJECTED
-from ._serving import (
-    Array,
-    audio_reason,
-    engine_reason,
-    framing_of,
-    is_int,
-    is_number,
-    magnitudes_reason,
-    serves,
-)
+from ._analysis import framing_of
+from ._layout import lying, memory
+from ._options import flag, is_dtype, number, plain, whole
+from ._serving import Array, audio_energy, engine_reason, magnitudes_reason, serves
+
+_rms, _zero_crossing_rate = librosa.feature.rms, librosa.feature.zero_crossing_rate
+
+
+def _framing_reason(frame_length: Any, hop_length: Any, center: Any) -> str:
+    return whole("frame_length", frame_length) or whole("hop_length", hop_length) or flag("center", center)
 
 
 @serves("librosa.feature.rms", limits.of_single(limits.sums))
@@ -34,31 +35,68 @@ def rms(
     pad_mode: Any = "constant",
     dtype: Any = np.float32,
 ) -> Plan:
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        return f"a result of dtype {np.dtype(dtype)}"
+    if not is_dtype(dtype, np.float32, np.float64):
+        return "a result of another dtype"
     if y is None:
         return _rms_of_magnitudes(S, frame_length, dtype)
-    reason = engine_reason() or audio_reason(y)
-    if reason:
-        return reason
+    found = engine_reason() or _framing_reason(frame_length, hop_length, center) or audio_energy(y)
+    if isinstance(found, str):
+        return found
+    if found > np.finfo(dtype).max:
+        return "audio whose squares overflow"
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, pad_mode)
     if isinstance(framing, str):
         return framing
 
     def work() -> Array:
         audio = y.astype(np.result_type(y, dtype), copy=False)
-        energy = cpu.frame_energy(audio, frame_length=framing.n_fft, **framing.padding)
-        return np.sqrt(energy / frame_length)[..., None, :].astype(dtype, copy=False)
+        found = cpu.frame_energy(audio, frame_length=framing.n_fft, **framing.padding)
+        found /= frame_length
+        return _as_frames(np.sqrt(found), _rms_centred if center else _rms_uncentred, y, dtype)
 
     return work
 
 
+def _as_frames(values: Array, of_audio: Callable[[Array], Array], y: Array, dtype: Any) -> Array:
+    """``[..., N]`` as ``[..., 1, N]`` in ``dtype``, in the memory order that librosa's ``of_audio`` gives it."""
+    shape = (*values.shape[:-1], 1, values.shape[-1])
+    out = memory(of_audio, lying(y), y.dtype, shape, dtype)
+    out[..., 0, :] = values
+    return out
+
+
+def _rms_centred(y: Array) -> Array:
+    found: Array = _rms(y=y, frame_length=2, hop_length=1)
+    return found
+
+
+def _rms_uncentred(y: Array) -> Array:
+    found: Array = _rms(y=y, frame_length=2, hop_length=1, center=False)
+    return found
+
+
+def _rms_of(spectrogram: Array) -> Array:
+    found: Array = _rms(S=spectrogram, frame_length=2 * spectrogram.shape[-2] - 2)
+    return found
+
+
+def _crossings_centred(y: Array) -> Array:
+    found: Array = _zero_crossing_rate(y, frame_length=2, hop_length=1)
+    return found
+
+
+def _crossings_uncentred(y: Array) -> Array:
+    found: Array = _zero_crossing_rate(y, frame_length=2, hop_length=1, center=False)
+    return found
+
+
 def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
-    reason = magnitudes_reason(s)
+    # one of NumPy's integers decides the result's dtype
+    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s)
     if reason:
         return reason
-    if not is_int(frame_length, 1) or s.shape[-2] != frame_length // 2 + 1:
-        return REJECTED
+    if s.shape[-2] != frame_length // 2 + 1:
+        return "a frame_length that does not belong to the spectrogram"
     # by Parseval's theorem; the bins between 0 Hz and half the sample rate stand for their mirror images too
     weights = np.full((s.shape[-2], 1), 2.0 / frame_length**2)
     weights[0] /= 2
@@ -68,8 +106,9 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     def work() -> Array:
         power = np.square(s, dtype=np.result_type(s, dtype))
         total = cpu.project(power.swapaxes(-1, -2), weights, precise=power.dtype == np.float32).swapaxes(-1, -2)
-        result: Array = np.sqrt(total).astype(dtype, order="C" if s.flags.c_contiguous else "F")
-        return result
+        out = memory(_rms_of, lying(s), s.dtype, total.shape, dtype)
+        out[...] = np.sqrt(total)
+        return out
 
     return work
 
@@ -78,18 +117,24 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
 def zero_crossing_rate(
     y: Array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, **kwargs: Any
 ) -> Plan:
-    reason = engine_reason() or audio_reason(y)
-    if reason:
-        return reason
-    if not kwargs.keys() <= {"threshold"} or not is_number(kwargs.get("threshold", 1e-10)):
-        return "crossings counted otherwise"
+    threshold = kwargs.get("threshold", 1e-10)
+    found = (
+        engine_reason()
+        # librosa sets the axis itself
+        or ("" if kwargs.keys() <= {"threshold", "axis"} else "crossings counted otherwise")
+        or number("threshold", threshold, 0)
+        or _framing_reason(frame_length, hop_length, center)
+        or audio_energy(y)
+    )
+    if isinstance(found, str):
+        return found
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, "edge")
     if isinstance(framing, str):
         return framing
-    threshold = float(kwargs.get("threshold", 1e-10))
 
     def work() -> Array:
-        found = cpu.frame_crossings(y, frame_length=framing.n_fft, zero=threshold, **framing.padding)
-        return np.array((found.astype(np.float64) / frame_length)[..., None, :])
+        found = cpu.frame_crossings(y, frame_length=framing.n_fft, zero=float(threshold), **framing.padding)
+        rates = np.divide(found, frame_length, dtype=np.float64)
+        return _as_frames(rates, _crossings_centred if center else _crossings_uncentred, y, np.float64)
 
     return work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import librosa
@@ -12,55 +13,78 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
-from ..reasons import REJECTED
+from ._analysis import Analysis, lying_of, source_of
 from ._decibel import DECIBEL, clipped
-from ._designs import chroma_filters, mel_filters
-from ._serving import (
-    Analysis,
-    Array,
-    array_reason,
-    engine_reason,
-    is_int,
-    is_number,
-    serves,
-    source_of,
-    transposed,
-)
+from ._designs import chroma_filters, chroma_reason, mel_filters, mel_reason, norm_reason, rate_reason, tuning_reason
+from ._layout import memory
+from ._lines import as_called_in
+from ._options import choice, number, plain, whole
+from ._serving import Array, array_reason, engine_reason, serves
 
-_normalize, _pitch_tuning = librosa.util.normalize, librosa.pitch_tuning
-_MEL_OPTIONS = frozenset(("n_mels", "fmin", "fmax", "htk", "norm", "dtype"))
-_CHROMA_OPTIONS = frozenset(("ctroct", "octwidth", "norm", "base_c", "dtype"))
+_normalize = librosa.util.normalize
+_melspectrogram, _chroma_stft = librosa.feature.melspectrogram, librosa.feature.chroma_stft
+_pitch_tuning = as_called_in(librosa.estimate_tuning, "pitch_tuning")
 
 
 class Filtered:
-    """A power spectrogram, of audio or given, and the filters over it."""
+    """A power spectrogram, of audio or given, and the filters over it.
 
-    def __init__(self, source: Analysis | Array, bank: Array, power: float) -> None:
+    Args:
+        filters: How many there are.
+        bank: Makes the filters ``[F, filters]``; librosa may warn of them.
+        like: What lies in memory as librosa's own spectrogram does, if not ``source``.
+    """
+
+    def __init__(
+        self,
+        source: Analysis | Array,
+        filters: int,
+        bank: Callable[[], Array],
+        power: float,
+        like: Analysis | Array | None = None,
+    ) -> None:
         self.source, self.bank, self.power = source, bank, power
+        self.lying = lying_of(source if like is None else like)
         if isinstance(source, Analysis):
-            self.shape = (*source.y.shape[:-1], source.frames, bank.shape[1])
+            self.shape = (*source.y.shape[:-1], source.frames, filters)
             self.dtype = source.y.dtype
         else:
-            self.shape = (*source.shape[:-2], source.shape[-1], bank.shape[1])
+            self.shape = (*source.shape[:-2], source.shape[-1], filters)
             self.dtype = source.dtype
 
     def fill(self, out: Array, ending: Any = None) -> Array:
         """Filtered values ``[..., N, filters]``, in double precision inside, to ``out``."""
         if isinstance(self.source, Analysis):
             options = {"power": self.power, "ending": ending, **self.source.options}
-            return cpu.filterbank(self.source.y, self.source.window, self.bank, out=out, **options)
+            return cpu.filterbank(self.source.y, self.source.window, self.bank(), out=out, **options)
         values = self.source.swapaxes(-1, -2)
-        return cpu.project(values, self.bank, ending=ending, precise=self.dtype == np.float32, out=out)
+        return cpu.project(values, self.bank(), ending=ending, precise=self.dtype == np.float32, out=out)
 
-    def filters_first(self) -> Array:
-        """Memory for ``[..., N, filters]`` that has the filters' axis outermost, as librosa's product leaves it."""
+    def filtered(self, of_spectrogram: Callable[[Array], Array], ending: Any = None) -> Array:
+        """Filtered values ``[..., filters, N]``, in the memory order that librosa's ``of_spectrogram`` gives them."""
         *lead, frames, filters = self.shape
-        memory = np.empty((filters, *lead, frames), self.dtype)
-        return np.moveaxis(memory, 0, -1)
+        out = memory(of_spectrogram, *self.lying, (*lead, filters, frames), self.dtype)
+        self.fill(out.swapaxes(-1, -2), ending)
+        return out
 
     def decibels(self) -> Array:
-        """Filtered values ``[..., filters, N]`` as power_to_db makes them, at most 80 dB below their maximum."""
-        return clipped(self.fill(self.filters_first(), DECIBEL).swapaxes(-1, -2), 80.0)
+        """Mel values ``[..., filters, N]`` as power_to_db makes them, at most 80 dB below their maximum."""
+        return clipped(self.filtered(mel_of(self.shape[-1]), DECIBEL), 80.0)
+
+
+@functools.cache
+def _some_mel_of(filters: int) -> Callable[[Array], Array]:
+    def of_spectrogram(spectrogram: Array) -> Array:
+        # of so few mels, none is empty
+        found: Array = _melspectrogram(S=spectrogram, sr=1000, n_mels=filters)
+        return found
+
+    return of_spectrogram
+
+
+def mel_of(filters: int) -> Callable[[Array], Array]:
+    """librosa's mel spectrogram of a small spectrogram, of one filter or of more."""
+    return _some_mel_of(min(filters, 2))
 
 
 def mel_plan(
@@ -77,15 +101,16 @@ def mel_plan(
     **kwargs: Any,
 ) -> Filtered | str:
     """The mel spectrogram that librosa's arguments ask for, or why we cannot serve it."""
-    if kwargs.keys() - _MEL_OPTIONS or not (is_number(sr) and is_number(power) and power > 0):
-        return REJECTED
-    if kwargs.get("dtype", np.float32) is not np.float32:
-        return "filters of another dtype"
-    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    # of a spectrogram given, librosa does not look at the power
+    reason = mel_reason(sr, **kwargs) or ("" if S is not None else plain("power", power, 1e-3, 4))
+    found = reason or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
     source, length = found
-    return Filtered(source, mel_filters(sr=sr, n_fft=length, **kwargs), float(power))
+    if isinstance(source, Analysis) and source.overflows(power):
+        return "audio whose powers may overflow"
+    bank = functools.partial(mel_filters, sr, length, **kwargs)
+    return Filtered(source, int(kwargs.get("n_mels", 128)), bank, float(power) if S is None else 2.0)
 
 
 @serves("librosa.feature.melspectrogram", limits.energy)
@@ -106,7 +131,7 @@ def melspectrogram(
     found = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
     if isinstance(found, str):
         return found
-    return lambda: found.fill(found.filters_first()).swapaxes(-1, -2)
+    return lambda: found.filtered(mel_of(found.shape[-1]))
 
 
 @functools.lru_cache(maxsize=32)
@@ -132,22 +157,29 @@ def mfcc(
     mel_norm: Any = "slaney",
     **kwargs: Any,
 ) -> Plan:
-    if not (is_int(n_mfcc, 1) and is_number(lifter) and lifter >= 0):
-        return REJECTED
-    if dct_type != 2 or norm not in ("ortho", None):
-        return "a cosine transform that is not ours"
+    reason = (
+        whole("n_mfcc", n_mfcc)
+        or number("lifter", lifter, 0, 1e6)
+        or ("" if type(dct_type) is int and dct_type == 2 else "a cosine transform that is not ours")
+        or choice("norm", norm, "ortho", None)
+    )
+    if reason:
+        return reason
     found = _decibels_of(y, sr, S, mel_norm, kwargs)
     if isinstance(found, str):
         return found
     mels = found.shape[-1] if isinstance(found, Filtered) else found.shape[-2]
     if lifter > 0 and n_mfcc > mels:
-        return REJECTED
+        return "a lifter of more coefficients than there are"
     basis = _dct(min(int(n_mfcc), mels), mels, norm, float(lifter))
 
     def work() -> Array:
         values = (found.decibels() if isinstance(found, Filtered) else found).swapaxes(-1, -2)
-        out = transposed((*values.shape[:-1], basis.shape[1]), values.dtype)
-        return cpu.project(values, basis, precise=values.dtype == np.float32, out=out).swapaxes(-1, -2)
+        # what librosa returns is the beginning of as many coefficients as there are mels
+        *lead, frames, mels = values.shape
+        kept = np.empty((*lead, mels, frames), values.dtype)[..., : basis.shape[1], :]
+        cpu.project(values, basis, precise=values.dtype == np.float32, out=kept.swapaxes(-1, -2))
+        return kept
 
     return work
 
@@ -155,10 +187,11 @@ def mfcc(
 def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]) -> Filtered | Array | str:
     """The decibels that cepstra are made of: given, or of the mel spectrogram of ``y``."""
     if S is None:
-        return mel_plan(y, sr, norm=mel_norm, **options)
+        return mel_plan(y, sr, norm=mel_norm, **options) if "norm" not in options else "an argument that is not ours"
+    # what is for a mel spectrogram, librosa does not look at
     reason = engine_reason() or array_reason(S)
-    if reason or options or S.dtype.kind != "f" or S.ndim < 2:
-        return reason or REJECTED
+    if reason or S.dtype.kind != "f" or S.ndim < 2:
+        return reason or "no real decibels"
     given: Array = S
     return given
 
@@ -171,8 +204,13 @@ def _tuning(s: Array, sr: float, bins_per_octave: int) -> float:
     positions, heights = cpu.spectral_peaks(s.swapaxes(-1, -2).reshape(-1, s.shape[-2]), low, high, 0.1)
     loud = heights >= np.median(heights) if heights.size else slice(0)
     pitches = (positions[loud] * hz[1]).astype(s.dtype)
-    deviation: float = _pitch_tuning(pitches, bins_per_octave=bins_per_octave)
+    deviation: float = _pitch_tuning(librosa.pitch_tuning, (pitches,), {"bins_per_octave": bins_per_octave})
     return deviation
+
+
+def _chroma_of(spectrogram: Array) -> Array:
+    found: Array = _chroma_stft(S=spectrogram, tuning=0.0)
+    return found
 
 
 @serves("librosa.feature.chroma_stft", limits.energy)
@@ -192,16 +230,17 @@ def chroma_stft(
     n_chroma: int = 12,
     **kwargs: Any,
 ) -> Plan:
-    if kwargs.keys() - _CHROMA_OPTIONS or not (is_number(sr) and is_int(n_chroma, 1)):
-        return REJECTED
-    if kwargs.get("dtype", np.float32) is not np.float32:
-        return "filters of another dtype"
-    found = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    found = (
+        rate_reason(sr)
+        or whole("n_chroma", n_chroma)
+        or norm_reason(norm, None)
+        or ("" if tuning is None else tuning_reason(tuning))
+        or chroma_reason(**kwargs)
+        or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    )
     if isinstance(found, str):
         return found
     source, length = found
-    if not (tuning is None or is_number(tuning)):
-        return REJECTED
 
     def work() -> Array:
         spectrum, deviation = source, tuning
@@ -209,9 +248,8 @@ def chroma_stft(
             # two things are made of the spectrum
             spectrum = source.power_spectrogram() if isinstance(source, Analysis) else source
             deviation = _tuning(spectrum, sr, n_chroma)
-        bank = chroma_filters(sr=sr, n_fft=length, tuning=deviation, n_chroma=n_chroma, **kwargs)
-        filtered = Filtered(spectrum, bank, 2.0)
-        raw = filtered.fill(np.empty(filtered.shape, filtered.dtype)).swapaxes(-1, -2)
-        return _normalize(raw, norm=norm, axis=-2)
+        bank = functools.partial(chroma_filters, sr=sr, n_fft=length, tuning=deviation, n_chroma=n_chroma, **kwargs)
+        filtered = Filtered(spectrum, int(n_chroma), bank, 2.0, like=source)
+        return _normalize(filtered.filtered(_chroma_of), norm=norm, axis=-2)
 
     return work

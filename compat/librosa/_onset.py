@@ -8,7 +8,9 @@ import librosa
 
 from .. import limits
 from ..dispatch import Plan
+from ._designs import rate_reason
 from ._mel import mel_plan
+from ._options import whole
 from ._serving import Array, serves
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
@@ -21,6 +23,14 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     if feature is not None:
         return "a feature of the program's own"
     taken, of_mel = options
+    reason = (
+        rate_reason(sr)
+        or whole("hop_length", hop_length)
+        or whole("lag", taken["lag"])
+        or whole("max_size", taken["max_size"])
+    )
+    if reason:
+        return reason
     of_mel.setdefault("fmax", 0.5 * sr)
     found = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
     if isinstance(found, str):
@@ -33,7 +43,7 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     return work
 
 
-@serves("librosa.onset.onset_strength", limits.cepstrum)
+@serves("librosa.onset.onset_strength", limits.of_single(limits.cepstrum))
 def onset_strength(
     *,
     y: Array | None = None,
@@ -53,7 +63,7 @@ def onset_strength(
     return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
 
 
-@serves("librosa.onset.onset_strength_multi", limits.cepstrum)
+@serves("librosa.onset.onset_strength_multi", limits.of_single(limits.cepstrum))
 def onset_strength_multi(
     *,
     y: Array | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,10 @@ from mlx_spectro.geometry import overlap_length
 
 from .. import limits
 from ..dispatch import Plan
-from ..reasons import REJECTED
-from ._serving import (
-    Array,
-    analysis,
-    array_reason,
-    engine_reason,
-    faster_reason,
-    is_int,
-    is_number,
-    result_reason,
-    serves,
-    window_of,
-)
+from ._analysis import analysis, window_of
+from ._layout import lying, memory
+from ._options import flag, plain, whole
+from ._serving import Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
 
 
 @serves("librosa.stft", limits.spectrum)
@@ -57,7 +49,7 @@ def stft(
     return work
 
 
-def _frames_needed(frames: int, length: int | None, n_fft: int, hop_length: int, center: bool) -> tuple[int, int]:
+def _frames_needed(frames: int, length: int, n_fft: int, hop_length: int, center: bool) -> tuple[int, int]:
     """Frames that librosa uses of a spectrum, and the samples that it makes of them."""
     left = n_fft // 2 if center else 0
     if not length:
@@ -81,14 +73,23 @@ def istft(
     z = stft_matrix
     reason = engine_reason() or array_reason(z)
     if reason or z.dtype.kind != "c" or z.ndim < 2:
-        return reason or REJECTED
+        return reason or "no complex spectrogram"
     n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
     win_length = n_fft if win_length is None else win_length
-    if not (is_int(n_fft, 2) and is_int(win_length, 1) and win_length <= n_fft):
-        return REJECTED
-    hop_length = int(win_length // 4) if hop_length is None else hop_length
-    if not (is_int(hop_length, 1) and (length is None or is_int(length, 0))):
-        return REJECTED
+    reason = (
+        whole("n_fft", n_fft, 2)
+        or whole("win_length", win_length)
+        or ("" if length is None else whole("length", length, 0))
+        or flag("center", center)
+    )
+    if reason:
+        return reason
+    n_fft, win_length, length = int(n_fft), int(win_length), int(length or 0)
+    hop_length = win_length // 4 if hop_length is None else hop_length
+    reason = whole("hop_length", hop_length)
+    if reason:
+        return reason
+    hop_length = int(hop_length)
     if z.shape[-2] != n_fft // 2 + 1:
         return "a spectrum cut or padded to n_fft"
     frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
@@ -96,8 +97,12 @@ def istft(
     if samples < 1 or (center and frames < math.ceil(left / hop_length)):
         return "fewer frames than overlap the first sample"
     weights = window_of(window, win_length, n_fft)
-    if weights.dtype.kind != "f":
-        return "a window that is not real"
+    if isinstance(weights, str):
+        return weights
+    if weights.dtype == np.float32 and z.dtype == np.complex128:
+        return "a float32 window, whose squares librosa rounds"
+    if not math.isfinite(energy(z)):
+        return "values that are not finite, or whose squares overflow"
     natural = np.dtype(z.real.dtype)
     shape = (*z.shape[:-2], samples)
     reason = result_reason(shape, natural, dtype, out)
@@ -109,10 +114,17 @@ def istft(
         kept = z[..., :frames].swapaxes(-1, -2)
         # librosa divides by whatever is a normal number, and leaves alone what is not
         tiny = float(np.finfo(natural).tiny)
-        cpu.istft(kept, weights, hop_length=int(hop_length), left=left, length=samples, floor=tiny, out=y)
+        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
         return y
 
     return work
+
+
+def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> Array:
+    """``values`` in the memory order of ``result_of(given)``."""
+    out = memory(result_of, lying(given), given.dtype, values.shape, values.dtype)
+    out[...] = values
+    return out
 
 
 @serves("librosa.magphase", limits.energy)
@@ -122,11 +134,16 @@ def magphase(D: Array, *, power: float = 1) -> Plan:
         return reason
     if D.dtype != np.complex64:
         return f"values of dtype {D.dtype}"
-    if not (is_number(power) and power > 0):
-        return "a power that is no number above 0"
+    reason = plain("power", power, 1e-3, 4)
+    if reason:
+        return reason
+    if not math.isfinite(energy(D)):
+        return "values that are not finite, or whose squares overflow"
 
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)
+        if not (D.flags.c_contiguous or D.flags.f_contiguous):
+            magnitude, phase = _moved(magnitude, np.abs, D), _moved(phase, np.empty_like, D)
         return magnitude if power == 1 else magnitude**power, phase
 
     return work

@@ -1,0 +1,154 @@
+"""The STFT that librosa's arguments ask for, and spectrograms: of audio, or given."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+
+from mlx_spectro import cpu
+from mlx_spectro.geometry import Framing
+
+from ._layout import Lying, in_order, lying
+from ._options import flag, whole
+from ._serving import LARGEST, Array, audio_energy, engine_reason, magnitudes_reason
+
+_PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
+_NAMES = frozenset((str, int, float))
+_LARGEST_PARAMETER = 1e3
+_get_window, _pad_center = librosa.filters.get_window, librosa.util.pad_center
+
+
+def window_of(window: Any, win_length: int, n_fft: int) -> Array | str:
+    """librosa's own window in the middle of ``n_fft`` samples, or why we cannot use it."""
+    parts = window if type(window) is tuple else (window,)
+    if all(type(part) in _NAMES for part in parts):
+        return _named_window(window, win_length, n_fft)
+    if not (callable(window) or type(window) in (list, np.ndarray)):
+        return "a window that is neither named nor given"
+    return _window(window, win_length, n_fft)
+
+
+def _window(window: Any, win_length: int, n_fft: int) -> Array | str:
+    found = _pad_center(_get_window(window, win_length, fftbins=True), size=n_fft)
+    if type(found) is not np.ndarray or found.ndim != 1 or found.dtype.char not in "fd":
+        return "a window that is no float32 or float64 array"
+    return found if np.isfinite(found).all() else "a window that is not finite"
+
+
+@functools.lru_cache(maxsize=64)
+def _named_window(window: Any, win_length: int, n_fft: int) -> Array | str:
+    for part in window if type(window) is tuple else (window,):
+        try:
+            # SciPy takes a number's name for the number, and warns of what it makes of a large one
+            if not abs(float(part)) < _LARGEST_PARAMETER:
+                return "a window's parameter out of range"
+        except ValueError:
+            continue
+    return _window(window, win_length, n_fft)
+
+
+class Analysis(NamedTuple):
+    """A transform of audio as librosa frames it."""
+
+    y: Array
+    window: Array
+    framing: Framing
+    energy: float
+    """Sum of the audio's squares."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the host kernels take, float32 audio in double precision."""
+        return {**self.framing.padding, "precise": self.y.dtype == np.float32}
+
+    def power_spectrogram(self) -> Array:
+        """Squared magnitudes ``[..., F, N]``, a frame's bins side by side."""
+        return cpu.spectrogram(self.y, self.window, power=2.0, **self.options).swapaxes(-1, -2)
+
+    def overflows(self, power: float = 2.0) -> bool:
+        """Whether magnitudes to ``power`` may be beyond what their dtype holds."""
+        # by Schwarz's inequality; a window's largest value is next to 1
+        square = self.energy * self.framing.n_fft
+        return not square < LARGEST[self.y.dtype.char] ** min(1.0, 2.0 / power)
+
+    @property
+    def lying(self) -> Lying:
+        """How librosa's spectrogram of the audio lies in memory."""
+        return in_order("F", (*self.y.shape[:-1], self.framing.n_fft // 2 + 1, self.frames))
+
+    @property
+    def frames(self) -> int:
+        """Frames of the audio."""
+        return self.framing.frames(self.y.shape[-1])
+
+
+def lying_of(source: Analysis | Array) -> tuple[Lying, np.dtype[Any]]:
+    """How librosa's spectrogram lies in memory, and its dtype."""
+    return (source.lying, source.y.dtype) if isinstance(source, Analysis) else (lying(source), source.dtype)
+
+
+def framing_of(
+    length: int, size: int, hop_length: int, center: Any, pad_mode: Any, in_parts: bool = False
+) -> Framing | str:
+    """librosa's frames of a signal of ``length`` samples, or why we cannot make them.
+
+    Args:
+        in_parts: librosa pads the signal's two ends apart, as it does for its STFT.
+    """
+    size, hop_length = int(size), int(hop_length)
+    if size > length:
+        return "a frame longer than the signal"
+    if not center:
+        return Framing(size, hop_length)
+    if not isinstance(pad_mode, str) or pad_mode not in _PAD_MODES:
+        return "a pad mode that is not ours"
+    half = size // 2
+    if pad_mode == "reflect":
+        # few samples may be left at the end, which librosa then mirrors more than once
+        tail = length - ((length + half - size) // hop_length + 1) * hop_length + half
+        if (min(length, tail) if in_parts else length) <= half:
+            return "a signal mirrored more than once"
+    return Framing(size, hop_length, half, half, _PAD_MODES[pad_mode])
+
+
+def analysis(
+    y: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
+) -> Analysis | str:
+    """The STFT that librosa's arguments ask for, or why we cannot serve it."""
+    # of one sample, librosa has nothing to mirror
+    reason = engine_reason() or whole("n_fft", n_fft, 2) or flag("center", center)
+    if reason:
+        return reason
+    reason = "" if win_length is None else whole("win_length", win_length)
+    if reason:
+        return reason
+    n_fft = int(n_fft)
+    win_length = n_fft if win_length is None else int(win_length)
+    hop_length = win_length // 4 if hop_length is None else hop_length
+    total = whole("hop_length", hop_length) or audio_energy(y)
+    if isinstance(total, str):
+        return total
+    framing = framing_of(y.shape[-1], n_fft, hop_length, center, pad_mode, in_parts=True)
+    if isinstance(framing, str):
+        return framing
+    samples = window_of(window, win_length, n_fft)
+    return samples if isinstance(samples, str) else Analysis(y, samples, framing, total)
+
+
+def source_of(
+    y: Any, S: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
+) -> tuple[Analysis | Array, int] | str:
+    """The spectrogram of ``y``, or ``S`` if given, and its transform length as librosa takes it; or why we cannot."""
+    if S is None:
+        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+        if isinstance(found, str):
+            return found
+        return "audio whose powers may overflow" if found.overflows() else (found, int(n_fft))
+    reason = magnitudes_reason(S) or ("" if n_fft is None else whole("n_fft", n_fft))
+    if reason:
+        return reason
+    fits = n_fft is not None and n_fft // 2 + 1 == S.shape[-2]
+    return S, int(n_fft) if fits else 2 * (S.shape[-2] - 1)
