@@ -115,7 +115,7 @@ def compiled(function: Callable[[mx.array], mx.array]) -> Callable[[mx.array], m
     traced = mx.compile(function)
 
     def call(x: mx.array) -> mx.array:
-        return traced(x) if preferred() == "plain" else function(x)
+        return traced(x) if preferred() == "plain" and isinstance(x, mx.array) else function(x)
 
     return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -140,21 +139,21 @@ class Band(NamedTuple):
     extremes: int
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, quantile: float) -> Sequence[Band]:
     """Octave bands from ``fmin`` up, with one below it and the last reaching half the sample rate.
 
     Neighbouring bands share no bin but the one below a band's edge, which the upper band counts too.
     """
+    _check.number("sample_rate", sample_rate, above=0)
+    _check.integer("n_fft", n_fft, at_least=1)
     _check.integer("n_bands", n_bands, at_least=1)
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile must lie between 0 and 1, got {quantile}")
-    if fmin <= 0:
-        raise ValueError(f"fmin must be above 0 Hz, got {fmin}")
+    _check.number("quantile", quantile, above=0, below=1)
+    _check.number("fmin", fmin, above=0)
     edges = np.concatenate([[0.0], fmin * 2.0 ** np.arange(n_bands + 1)])
     if edges[-2] >= 0.5 * sample_rate:
         raise ValueError(
-            f"the highest band starts at {edges[-2]} Hz, half the sample rate or more; lower fmin or n_bands"
+            f"the highest band starts at {edges[-2]} Hz, half of sample_rate or more; lower fmin or n_bands"
         )
     hz = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     bands = []
@@ -164,7 +163,10 @@ def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, qu
         end = hz.size if k == n_bands else int(inside[-1]) + 1 if inside.size else 0
         last = end if k == n_bands else end - 1
         if last <= first:
-            raise ValueError(f"the band from {low} to {high} Hz has no bin of its own; raise n_fft or fmin")
+            raise ValueError(
+                f"the band from {low} to {high} Hz has no bin of its own at sample_rate={sample_rate}; "
+                "raise n_fft or fmin, or lower n_bands"
+            )
         # the share is of a band with its last bin, which it then loses
         extremes = max(1, int(np.rint(quantile * (end - first))))
         bands.append(Band(first, last, min(extremes, last - first)))

@@ -76,16 +76,26 @@ class SpectralFeatureTransform(Compilable):
         lifter: int = 0,
         dct_norm: Literal["ortho"] | None = "ortho",
     ) -> None:
+        if not (include is None or isinstance(include, (tuple, list))):
+            raise TypeError(f"include must be a tuple or a list of names, got {_check.shown(include)}")
         self.include = FEATURES if include is None else tuple(include)
         for name in self.include:
             if name not in FEATURES:
-                raise ValueError(f"Unknown spectral feature {name!r}: one of {', '.join(map(repr, FEATURES))}")
+                raise ValueError(
+                    f"Unknown spectral feature {name!r} in include: one of {', '.join(map(repr, FEATURES))}"
+                )
         if not self.include:
             raise ValueError("include must name at least one feature, got none")
         self.spectral = shared_transform(
             n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad
         )
-        _check.integer("lifter", lifter, at_least=0)
+        bandwidth_p = _check.number("bandwidth_p", bandwidth_p, above=0)
+        roll_percent = _check.number("roll_percent", roll_percent, above=0, below=1)
+        top_db = _check.number_or_none("top_db", top_db, at_least=0)
+        _check.number("contrast_fmin", contrast_fmin, above=0)
+        _check.number("contrast_quantile", contrast_quantile, above=0, below=1)
+        _check.one_of("mel_norm", mel_norm, (None, "slaney"))
+        chroma_norm = _check.number_or_none("chroma_norm", chroma_norm, above=0)
         if "chroma_stft" in self.include:
             self.chroma_fb = chroma_filters(sample_rate, n_fft, n_chroma, tuning)
         bands: Sequence[banks.Band] = ()
@@ -104,6 +114,7 @@ class SpectralFeatureTransform(Compilable):
             "chroma_stft": lambda s: normalized(operators.project_squares(s, self.chroma_fb), chroma_norm),
             "mfcc": lambda s: operators.project_clipped(self._mel_db(s), self.dct_mat, top_db),
         }
+        self._keep(locals())
 
     def _mel_db(self, s: mx.array) -> mx.array:
         return to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -30,14 +29,19 @@ def dct_matrix(n_mfcc: int, n_mels: int, *, norm: Literal["ortho"] | None = "ort
     return _shared_basis(n_mfcc, n_mels, norm)
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def _shared_basis(n_mfcc: int, n_mels: int, norm: str | None) -> mx.array:
     return constant(banks.dct_basis(n_mfcc, n_mels, norm))
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def liftered_basis(n_mfcc: int, n_mels: int, norm: str | None, lifter: int) -> mx.array:
     """DCT basis ``[n_mels, n_mfcc]`` with coefficient ``k`` scaled by ``1 + lifter / 2 * sin(pi (k + 1) / lifter)``."""
+    _check.integer("lifter", lifter, at_least=0)
+    _check.one_of("dct_norm", norm, (None, "ortho"))
+    n_mels = _check.integer("n_mels", n_mels, at_least=1)
+    if _check.integer("n_mfcc", n_mfcc, at_least=1) > n_mels:
+        raise ValueError(f"n_mfcc must be at most n_mels={n_mels}, got {n_mfcc}")
     basis = banks.dct_basis(n_mfcc, n_mels, norm).T
     if lifter:
         basis = basis * (1 + lifter / 2 * np.sin(np.pi * np.arange(1, n_mfcc + 1) / lifter))
@@ -83,9 +87,6 @@ class MFCCTransform(Compilable):
         lifter: int = 0,
         dct_norm: Literal["ortho"] | None = "ortho",
     ) -> None:
-        if n_mfcc > n_mels:
-            raise ValueError(f"n_mfcc must be at most n_mels={n_mels}, got {n_mfcc}")
-        _check.integer("lifter", lifter, at_least=0)
         self.mel = MelSpectrogramTransform(
             sample_rate=sample_rate,
             n_fft=n_fft,
@@ -103,6 +104,7 @@ class MFCCTransform(Compilable):
             center_tail_pad=center_tail_pad,
         )
         self.dct_mat = liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
+        self._keep(locals())
 
     @recorded()
     def mfcc(self, x: mx.array) -> mx.array:

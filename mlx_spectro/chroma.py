@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import mlx.core as mx
 import numpy as np
 
-from . import banks
+from . import _check, banks
 from .frontend import constant, filterbank, like_input, shared_transform
 from .recording import recorded
 from .sums import root
@@ -16,9 +15,12 @@ from .sums import root
 _TINY = float(np.finfo(np.float32).tiny)
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def chroma_filters(sample_rate: float, n_fft: int, n_chroma: int, tuning: float) -> mx.array:
     """Chroma filters ``[n_fft // 2 + 1, n_chroma]``; see :func:`mlx_spectro.banks.chroma_bank`."""
+    sample_rate = _check.number("sample_rate", sample_rate, above=0)
+    n_fft = _check.integer("n_fft", n_fft, at_least=2)
+    tuning = _check.number("tuning", tuning, above=-1000, below=1000)
     return constant(banks.chroma_bank(sample_rate, n_fft, n_chroma, tuning).T)
 
 
@@ -28,10 +30,9 @@ def normalized(raw: mx.array, norm: float | None) -> mx.array:
     Raises:
         ValueError: a norm that is neither None nor positive.
     """
+    norm = _check.number_or_none("norm", norm, above=0)
     if norm is None:
         return raw
-    if not norm > 0:
-        raise ValueError(f"norm must be None or above 0, got {norm}")
     sizes = mx.abs(raw)
     if math.isinf(norm):
         length = sizes.max(axis=-1, keepdims=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from . import _check, operators
+from . import _check, inputs, operators
 from .envelope import FLOOR
 from .framing import pad
 from .geometry import overlap_length
@@ -32,17 +32,19 @@ def waveform_overlap_add(
             than 1e-11.
 
     Raises:
-        ValueError: a ``step`` below 1, or a window of another length.
+        TypeError: no MLX arrays, or complex ones.
+        ValueError: a ``step`` below 1, fewer than two axes, or a window of another length.
     """
     step = _check.integer("step", step, at_least=1)
-    if frames.ndim < 2:
+    if inputs.numbers("frames", frames).ndim < 2:
         raise ValueError(f"frames must have 2 or more axes, [chunks, ..., samples], got shape {frames.shape}")
     chunks, samples = frames.shape[0], frames.shape[-1]
-    if window is not None and window.shape != (samples,):
+    if window is not None and inputs.numbers("window", window).shape != (samples,):
         raise ValueError(f"window must have {samples} samples, as a chunk has, got shape {window.shape}")
+    normalized = _check.flag("normalized", normalized)
     covered = overlap_length(chunks, samples, step)
     total = covered if total_samples is None else _check.integer("total_samples", total_samples, at_least=0)
-    if not chunks:
+    if not (chunks and samples):
         return mx.zeros((*frames.shape[1:-1], total))
     weights = mx.ones(samples) if window is None else window.astype(mx.float32)
     y = operators.overlap_add(mx.moveaxis(frames.astype(mx.float32), 0, -2) * weights, step)

@@ -7,10 +7,15 @@ from typing import Any
 
 import mlx.core as mx
 
-from . import backend, kernels, recording
+from . import _check, backend, kernels, recording
 from .types import ISTFTBackendPolicy, ISTFTSafety, LongModeStrategy, STFTOutputLayout
 
 ArrayFunction = Callable[[mx.array], mx.array]
+
+
+def _silence(name: str, batch: int, length: int) -> mx.array:
+    batch, length = _check.integer(name, batch, at_least=1), _check.integer("length", length, at_least=1)
+    return mx.zeros((batch, length))
 
 
 class CompiledForms(recording.Owner):
@@ -24,6 +29,7 @@ class CompiledForms(recording.Owner):
 
     def get_compiled_stft(self, *, output_layout: STFTOutputLayout = "bfn") -> ArrayFunction:
         """:meth:`stft` for fixed shapes with the least overhead: compiled by MLX where that is the faster way."""
+        _check.one_of("output_layout", output_layout, STFTOutputLayout)
         return self._compile(("stft", output_layout), lambda x: self.stft(x, output_layout=output_layout))
 
     def stft_compiled(self, x: mx.array, *, output_layout: STFTOutputLayout = "bfn") -> mx.array:
@@ -47,17 +53,21 @@ class CompiledForms(recording.Owner):
         Raises:
             ValueError: a ``long_mode_strategy`` or a ``backend_policy`` that leaves MLX.
         """
-        policy = backend_policy or self.istft_backend_policy
+        policy = self.istft_backend_policy if backend_policy is None else backend_policy
+        _check.one_of("input_layout", input_layout, STFTOutputLayout)
+        _check.one_of("safety", safety, ISTFTSafety)
+        _check.one_of("backend_policy", policy, ISTFTBackendPolicy)
+        _check.one_of("long_mode_strategy", long_mode_strategy, LongModeStrategy)
         if long_mode_strategy != "native" or policy == "torch_fallback":
             raise ValueError(
                 "a compiled istft stays in MLX: it takes long_mode_strategy='native' and no torch_fallback, "
                 f"got {long_mode_strategy!r} and {policy!r}"
             )
         options: dict[str, Any] = {
-            "length": length,
-            "validate": validate,
-            "torch_like": torch_like,
-            "allow_fused": allow_fused,
+            "length": None if length is None else _check.integer("length", length, at_least=1),
+            "validate": _check.flag("validate", validate),
+            "torch_like": _check.flag("torch_like", torch_like),
+            "allow_fused": _check.flag("allow_fused", allow_fused),
             "safety": safety,
             "backend_policy": policy,
             "input_layout": input_layout,
@@ -99,17 +109,18 @@ class CompiledForms(recording.Owner):
             layout: ``"bfn"`` or ``"bnf"``.
             warmup_batch: Run both once on a batch of so many signals, so that the first call finds everything ready.
         """
+        _check.integer("length", length, at_least=1)
         pair = (
             self.get_compiled_stft(output_layout=layout),
             self.get_compiled_istft(length=length, input_layout=layout),
         )
         if warmup_batch is not None:
-            mx.eval(pair[1](pair[0](mx.zeros((warmup_batch, length)))))
+            mx.eval(pair[1](pair[0](_silence("warmup_batch", warmup_batch, length))))
         return pair
 
     def warmup(self, batch: int = 1, length: int = 4096) -> None:
         """Run :meth:`stft` and :meth:`istft` on a batch of silence, so that later calls find everything compiled."""
-        z = self.stft(mx.zeros((batch, length)))
+        z = self.stft(_silence("batch", batch, length))
         mx.eval(self.istft(z, length))
 
     def prewarm_kernels(self, batch: int = 1, length: int | None = None) -> None:
@@ -122,7 +133,7 @@ class CompiledForms(recording.Owner):
             batch: Signals in a batch.
             length: Samples a signal. Default: eight frames.
         """
-        length = length or 8 * self.n_fft
+        length = 8 * self.n_fft if length is None else length
         recording.forget(self)
         with kernels.compiling():
             self.warmup(batch, length)
@@ -141,8 +152,8 @@ class CompiledForms(recording.Owner):
         backend_policy: ISTFTBackendPolicy | None = None,
     ) -> None:
         """Compile what :meth:`get_compiled_stft` and :meth:`get_compiled_istft` return, in both layouts."""
-        length = length or 8 * self.n_fft
-        x = mx.zeros((batch, length))
+        length = 8 * self.n_fft if length is None else length
+        x = _silence("batch", batch, length)
         for layout in ("bfn", "bnf"):
             istft = self.get_compiled_istft(
                 length=length,

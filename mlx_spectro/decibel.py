@@ -7,7 +7,7 @@ from typing import Literal
 
 import mlx.core as mx
 
-from . import _check
+from . import _check, inputs
 
 
 def to_decibel(x: mx.array, multiplier: float, amin: float, ref_value: float = 1.0) -> mx.array:
@@ -17,7 +17,7 @@ def to_decibel(x: mx.array, multiplier: float, amin: float, ref_value: float = 1
 
 def clip_below_peak(x_db: mx.array, top_db: float | None, axes: tuple[int, ...]) -> mx.array:
     """``x_db`` with nothing more than ``top_db`` below its maximum over ``axes``."""
-    if top_db is None:
+    if top_db is None or not x_db.size:
         return x_db
     floor = x_db.max(axis=axes, keepdims=True) - top_db
     # spread in two steps, so that the gradient is summed in two, and keeps its digits
@@ -46,7 +46,7 @@ def amplitude_to_db(
     """Decibels of a power or magnitude spectrogram.
 
     Args:
-        x: Spectrogram ``[..., F, N]``, not negative.
+        x: Spectrogram ``[..., F, N]``, not negative, of real numbers; integers become float32.
         stype: ``"power"`` takes 10, ``"magnitude"`` 20 times the logarithm.
         top_db: Range below the maximum, in dB, that is kept; None keeps all.
         amin: Smallest value of ``x`` and ``ref_value`` that is told apart.
@@ -54,13 +54,13 @@ def amplitude_to_db(
         mode: Which values share a maximum: ``"torchaudio_compat"`` the last three axes, ``"per_example"`` the last two.
 
     Raises:
+        TypeError: no MLX array, or one of complex numbers.
         ValueError: an unknown option, a negative ``top_db``, an ``amin`` that is not positive.
     """
     _check.one_of("stype", stype, ("power", "magnitude"))
     _check.one_of("mode", mode, ("torchaudio_compat", "per_example"))
-    if amin <= 0:
-        raise ValueError(f"amin must be above 0, got {amin}")
-    if top_db is not None and top_db < 0:
-        raise ValueError(f"top_db must be at least 0, got {top_db}")
+    amin, ref_value = _check.number("amin", amin, above=0), _check.number("ref_value", ref_value)
+    top_db = _check.number_or_none("top_db", top_db, at_least=0)
+    x = inputs.numbers("x", x)
     x_db = to_decibel(x, 10.0 if stype == "power" else 20.0, amin, ref_value)
     return clip_below_peak(x_db, top_db, packed_axes(x) if mode == "torchaudio_compat" else example_axes(x))

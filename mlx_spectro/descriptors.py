@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,23 +9,24 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import operators
+from . import _check, operators
 from .banks import contrast_bands
 from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, to_decibel
-from .frontend import constant, like_input, shared_transform
+from .frontend import audio_of, constant, like_input, shared_transform
 from .recording import recorded
 from .sums import mean, root, total
-from .transform import as_audio
 
 _TINY = float(np.finfo(np.float32).tiny)
 # as librosa.power_to_db has it
 _CONTRAST_AMIN, _CONTRAST_RANGE = 1e-10, 80.0
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def bin_frequencies(sample_rate: float, n_fft: int) -> npt.NDArray[np.float32]:
     """Frequencies ``[n_fft // 2 + 1]`` of the bins in Hz."""
+    sample_rate = _check.number("sample_rate", sample_rate, above=0)
+    _check.integer("n_fft", n_fft, at_least=1)
     return (np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)).astype(np.float32)
 
 
@@ -51,6 +51,8 @@ def bandwidth(s: mx.array, hz: mx.array, p: float) -> mx.array:
 
 def rolloff(s: mx.array, hz: mx.array, roll_percent: float) -> mx.array:
     """Lowest bin frequency ``[..., N, 1]`` up to which ``roll_percent`` of the magnitudes' sum lies."""
+    if not s.size:  # MLX finds no largest of nothing
+        return total(s)
     running = mx.cumsum(mx.stop_gradient(s), axis=-1)
     reached = mx.logical_not(running < roll_percent * running[..., -1:])
     return hz[mx.argmax(reached, axis=-1, keepdims=True)]
@@ -111,9 +113,8 @@ def of_magnitudes(s: mx.array, wanted: Wanted) -> dict[str, mx.array]:
 
 def _descriptor(x: mx.array, wanted: Wanted, *parameters: Any) -> mx.array:
     """The one wanted descriptor of audio ``[..., T]``."""
-    transform, audio = shared_transform(*parameters), as_audio(x[None] if x.ndim == 1 else x)
-    framing = transform.framing(audio.shape[-1])
-    rows = operators.describe(audio, transform.window, framing, wanted, lambda s: rows_of(s, wanted))
+    audio = audio_of(shared_transform(*parameters), x)
+    rows = operators.describe(*audio, wanted, lambda s: rows_of(s, wanted))
     return like_input(x, named(rows, wanted)[wanted.names[0]])
 
 
@@ -169,8 +170,7 @@ def spectral_bandwidth(
     Raises:
         ValueError: a ``p`` that is not positive.
     """
-    if p <= 0:
-        raise ValueError(f"p must be above 0, got {p}")
+    p = _check.number("p", p, above=0)
     wanted = Wanted(("bandwidth",), bin_frequencies(sample_rate, n_fft), order=p)
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
@@ -199,8 +199,7 @@ def spectral_rolloff(
     Raises:
         ValueError: a ``roll_percent`` that does not lie between 0 and 1.
     """
-    if not 0 < roll_percent < 1:
-        raise ValueError(f"roll_percent must lie between 0 and 1, got {roll_percent}")
+    roll_percent = _check.number("roll_percent", roll_percent, above=0, below=1)
     wanted = Wanted(("rolloff",), bin_frequencies(sample_rate, n_fft), share=roll_percent)
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
@@ -272,7 +271,6 @@ def spectral_flatness(
     Raises:
         ValueError: an ``amin`` that is not positive.
     """
-    if amin <= 0:
-        raise ValueError(f"amin must be above 0, got {amin}")
+    amin, power = _check.number("amin", amin, above=0), _check.number("power", power, above=0)
     wanted = Wanted(("flatness",), power=power, amin=amin)
     return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)

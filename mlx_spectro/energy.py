@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from . import _check, operators
+from . import _check, inputs, operators
 from .framing import frame
 from .frontend import like_input
-from .geometry import Framing
+from .geometry import Framing, pad_mode_of
 from .recording import recorded
 from .sums import root, total
-from .transform import as_audio
 from .types import CenterPadMode
 
 # as librosa.zero_crossings has it: what lies this close to 0 is 0, and 0 is positive
@@ -18,12 +17,16 @@ _ZERO = 1e-10
 
 
 def _framed(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_mode: str) -> tuple[mx.array, Framing]:
-    """Audio with a batch axis, and its framing."""
+    """Audio with a batch axis, and its framing; what its padding cannot mirror has its outermost samples repeated."""
     frame_length = _check.integer("frame_length", frame_length, at_least=1)
     hop_length = _check.integer("hop_length", hop_length, at_least=1)
-    _check.one_of("pad_mode", pad_mode, CenterPadMode)
-    side = frame_length // 2 if center else 0
-    return as_audio(x[None] if x.ndim == 1 else x), Framing(frame_length, hop_length, side, side, pad_mode)
+    mode = pad_mode_of(_check.one_of("pad_mode", pad_mode, CenterPadMode))
+    framing = Framing(frame_length, hop_length)
+    if _check.flag("center", center):
+        side = frame_length // 2
+        framing = Framing(frame_length, hop_length, side, side, mode)
+    audio = inputs.as_audio(x)
+    return inputs.extended(audio, framing.fitted(audio.shape[-1], "replicate"))
 
 
 @recorded()

@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import _check
+from . import _check, inputs
 from .frontend import Compilable, constant, filterbank, like_input, shared_transform
 from .mel import endings
 from .recording import recorded
@@ -53,13 +53,12 @@ class FilteredSpectrogramTransform(Compilable):
         center_tail_pad: CenterTailPad = "symmetric",
         normalized: bool = False,
     ) -> None:
-        if power <= 0:
-            raise ValueError(f"power must be above 0, got {power}")
-        if log_amin <= 0:
-            raise ValueError(f"log_amin must be above 0, got {log_amin}")
-        self.power, self.log_amin, self.top_db = power, log_amin, top_db
+        self.power = _check.number("power", power, above=0)
+        self.log_amin = _check.number("log_amin", log_amin, above=0)
+        self.top_db = _check.number_or_none("top_db", top_db, at_least=0)
         self.output_scale = _check.one_of("output_scale", output_scale, FilteredOutputScale)
         self.log_mode = _check.one_of("log_mode", log_mode, LogMelMode)
+        n_fft = _check.integer("n_fft", n_fft, at_least=1)
         hop_length = n_fft // 4 if hop_length is None else hop_length
         self.spectral = shared_transform(
             n_fft,
@@ -72,11 +71,14 @@ class FilteredSpectrogramTransform(Compilable):
             periodic=periodic,
             normalized=normalized,
         )
-        bank = np.array(filterbank, np.float32)
+        bank = inputs.samples("filterbank", filterbank)
         bins = self.spectral.bins
         if bank.ndim != 2 or bank.shape[0] not in (bins, bins - 1) or not bank.shape[1]:
-            raise ValueError(f"filterbank axis 0 must have size {bins} or {bins - 1}, got shape {bank.shape}")
+            raise ValueError(
+                f"filterbank axis 0 must have size {bins} or {bins - 1}, got shape {bank.shape} for n_fft={n_fft}"
+            )
         self.filterbank = constant(np.pad(bank, ((0, bins - bank.shape[0]), (0, 0))))
+        self._keep(locals())
 
     @recorded()
     def filtered_spectrogram(self, x: mx.array) -> mx.array:

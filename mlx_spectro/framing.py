@@ -30,6 +30,8 @@ def frame(x: mx.array, framing: Framing) -> mx.array:
     n_fft, hop = framing.n_fft, framing.hop_length
     frames = framing.frames(x.shape[-1])
     x = pad(x, framing.left, framing.right, framing.pad_mode)
+    if frames == 1:  # however long the hop
+        return x[..., None, :n_fft]
     shifts = -(-n_fft // hop)
     if shifts > _MAX_SHIFTS:
         return x[..., (mx.arange(frames) * hop)[:, None] + mx.arange(n_fft)]
@@ -53,4 +55,4 @@ def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     edges = [(0, 0)] * len(lead)
     summed = sum(mx.pad(hops[..., k, :], [*edges, (k, shifts - 1 - k), (0, 0)]) for k in range(shifts))
     assert isinstance(summed, mx.array)
-    return summed.reshape(*lead, -1)[..., :total]
+    return summed.reshape(*lead, (count + shifts - 1) * hop_length)[..., :total]

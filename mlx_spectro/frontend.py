@@ -9,9 +9,9 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import backend, operators, recording
+from . import backend, inputs, operators, recording
 from .geometry import Framing
-from .transform import SpectralTransform, as_audio, get_transform_mlx
+from .transform import SpectralTransform, get_transform_mlx
 
 
 def constant(values: npt.NDArray[np.floating]) -> mx.array:
@@ -37,7 +37,7 @@ def shared_transform(
     return get_transform_mlx(
         n_fft=n_fft,
         hop_length=hop_length,
-        win_length=win_length or n_fft,
+        win_length=n_fft if win_length is None else win_length,
         window_fn=window_fn,
         periodic=periodic,
         center=center,
@@ -48,17 +48,24 @@ def shared_transform(
     )
 
 
-def _audio(transform: SpectralTransform, x: mx.array) -> tuple[tuple[mx.array, mx.array, Framing], float]:
-    """Audio with a batch axis, the window and where the frames lie; and the factor of the spectrum."""
-    x = as_audio(x[None] if x.ndim == 1 else x)
-    scale = transform.n_fft**-0.5 if transform.normalized else 1.0
-    return (x, transform.window, transform.framing(x.shape[-1])), scale
+def audio_of(transform: SpectralTransform, x: mx.array) -> tuple[mx.array, mx.array, Framing]:
+    """Audio with a batch axis, the window and where the frames lie.
+
+    A feature has a value for a signal of any length: one that its padding cannot mirror has zeros at both ends.
+    """
+    audio = inputs.as_audio(x)
+    length = audio.shape[-1]
+    audio, framing = inputs.extended(audio, transform.framing(length).fitted(length, "constant"))
+    return audio, transform.window, framing
+
+
+def _scale(transform: SpectralTransform) -> float:
+    return transform.n_fft**-0.5 if transform.normalized else 1.0
 
 
 def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -> mx.array:
     """Spectrogram ``[..., N, F]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
-    audio, scale = _audio(transform, x)
-    return operators.spectrogram(*audio, power=power, scale=scale)
+    return operators.spectrogram(*audio_of(transform, x), power=power, scale=_scale(transform))
 
 
 def filterbank(
@@ -68,16 +75,14 @@ def filterbank(
 
     The options are :func:`.operators.filterbank`'s.
     """
-    audio, scale = _audio(transform, x)
-    return operators.filterbank(*audio, bank, power=power, scale=scale, **options)
+    return operators.filterbank(*audio_of(transform, x), bank, power=power, scale=_scale(transform), **options)
 
 
 def cepstrum(
     transform: SpectralTransform, x: mx.array, bank: mx.array, basis: mx.array, power: float, **options: Any
 ) -> mx.array:
     """:func:`.operators.cepstrum` ``[..., N, M]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
-    audio, scale = _audio(transform, x)
-    return operators.cepstrum(*audio, bank, basis, power=power, scale=scale, **options)
+    return operators.cepstrum(*audio_of(transform, x), bank, basis, power=power, scale=_scale(transform), **options)
 
 
 def like_input(x: mx.array, y: mx.array) -> mx.array:

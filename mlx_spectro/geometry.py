@@ -6,12 +6,21 @@ from typing import Any, NamedTuple
 
 from . import _check
 
+# NumPy's names of modes that torch, and we, name otherwise
+_NUMPY_NAMES = {"edge": "replicate", "wrap": "circular"}
+
+
+def pad_mode_of(name: str) -> str:
+    """The name under which kernels know a way of padding."""
+    return _NUMPY_NAMES.get(name, name)
+
 
 class Framing(NamedTuple):
     """Frames of ``n_fft`` samples, ``hop_length`` apart, over a signal extended at both ends.
 
     ``left`` and ``right`` are the samples added before and after the signal, by ``pad_mode``: ``reflect`` (mirrored
-    without the edge sample), ``constant`` (zeros), ``replicate`` (the edge sample) or ``circular``.
+    without the edge sample), ``constant`` (zeros), ``replicate`` (the edge sample), ``circular``, or ``symmetric``
+    (mirrored with the edge sample, as often as it takes), which kernels don't know.
     """
 
     n_fft: int
@@ -34,18 +43,36 @@ class Framing(NamedTuple):
         """Number of whole frames in a signal of ``length`` samples; 0 where it is too short for one."""
         return max(0, 1 + (self.left + length + self.right - self.n_fft) // self.hop_length)
 
-    def check(self, length: int) -> None:
-        """Raise ValueError where a signal of ``length`` samples cannot be extended or holds no frame."""
+    def refusal(self, length: int) -> str:
+        """Why its mode cannot extend a signal of ``length`` samples; empty where it can."""
         widest = max(self.left, self.right)
+        if self.pad_mode == "constant" or not widest:
+            return ""
         if self.pad_mode == "reflect" and widest >= length > 0:
-            raise ValueError(
+            return (
                 f"reflect padding of {widest} samples needs more than {widest} samples, got {length}; "
                 "'constant' padding takes any length"
             )
         if self.pad_mode == "circular" and widest > length:
-            raise ValueError(f"circular padding of {widest} samples needs at least as many, got {length}")
-        if length == 0 and self.pad_mode != "constant" and widest:
-            raise ValueError(f"{self.pad_mode} padding needs at least 1 sample, got 0")
+            return f"circular padding of {widest} samples needs at least as many, got {length}"
+        return "" if length else f"{self.pad_mode} padding needs at least 1 sample, got 0"
+
+    def filled(self, length: int) -> Framing:
+        """With zeros to the end of a whole frame behind a signal that is shorter than one and not extended else."""
+        missing = self.n_fft - self.left - length - self.right
+        return self._replace(right=self.right + missing) if missing > 0 and self.pad_mode == "constant" else self
+
+    def fitted(self, length: int, instead: str) -> Framing:
+        """For a signal that may be too short for its mode, and is then extended by ``instead``; and :meth:`filled`."""
+        if not self.refusal(length):
+            return self.filled(length)
+        return self._replace(pad_mode=instead if length else "constant").filled(length)
+
+    def check(self, length: int) -> None:
+        """Raise ValueError where a signal of ``length`` samples cannot be extended or holds no frame."""
+        refusal = self.refusal(length)
+        if refusal:
+            raise ValueError(refusal)
         if not self.frames(length):
             raise ValueError(
                 f"n_fft={self.n_fft} is longer than the signal: {length} samples"
@@ -63,7 +90,7 @@ def centred(length: int, n_fft: int, hop_length: int, pad_mode: str, tail: str =
     if tail == "minimal":
         frames = max(1, -(-length // hop_length))
         right = max(0, (frames - 1) * hop_length + n_fft - left - length)
-    return Framing(n_fft, hop_length, left, right, pad_mode)
+    return Framing(n_fft, hop_length, left, right, pad_mode_of(pad_mode))
 
 
 def overlap_length(frames: int, n_fft: int, hop_length: int) -> int:

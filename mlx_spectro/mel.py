@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -49,10 +48,12 @@ def melscale_fbanks(
     return _shared_bank(n_freqs, f_min, f_max, n_mels, sample_rate, norm, mel_scale)
 
 
-@functools.lru_cache(maxsize=32)
+@_check.remembered(32)
 def _shared_bank(
     n_freqs: int, f_min: float, f_max: float, n_mels: int, sample_rate: int, norm: MelNorm, mel_scale: MelScale
 ) -> mx.array:
+    for name, value in {"f_min": f_min, "f_max": f_max, "sample_rate": sample_rate}.items():
+        _check.number(name, value)
     bin_hz = np.linspace(0.0, sample_rate // 2, n_freqs)
     return constant(banks.mel_bank(bin_hz, f_min, f_max, n_mels, norm, mel_scale))
 
@@ -113,14 +114,10 @@ class MelSpectrogramTransform(Compilable):
         center_tail_pad: CenterTailPad = "symmetric",
         normalized: bool = False,
     ) -> None:
-        if power <= 0:
-            raise ValueError(f"power must be above 0, got {power}")
-        if log_amin <= 0:
-            raise ValueError(f"log_amin must be above 0, got {log_amin}")
-        if top_db is not None and top_db < 0:
-            raise ValueError(f"top_db must be at least 0, got {top_db}")
-        self.sample_rate = _check.integer("sample_rate", sample_rate, at_least=1)
-        self.power, self.top_db, self.log_amin = power, top_db, log_amin
+        self.sample_rate = sample_rate = _check.integer("sample_rate", sample_rate, at_least=1)
+        self.power = _check.number("power", power, above=0)
+        self.log_amin = _check.number("log_amin", log_amin, above=0)
+        self.top_db = _check.number_or_none("top_db", top_db, at_least=0)
         self.output_scale = _check.one_of("output_scale", output_scale, MelOutputScale)
         self.log_mode = _check.one_of("log_mode", log_mode, LogMelMode)
         mode = _check.one_of("mode", mode, MelMode)
@@ -140,6 +137,7 @@ class MelSpectrogramTransform(Compilable):
         self.mel_fb = melscale_fbanks(
             self.spectral.bins, f_min, f_max, n_mels, sample_rate, norm=norm, mel_scale=mel_scale
         )
+        self._keep(locals())
 
     @recorded()
     def spectrogram(self, x: mx.array) -> mx.array:
@@ -191,6 +189,8 @@ class MelSpectrogramTransform(Compilable):
 
 class LogMelSpectrogramTransform(MelSpectrogramTransform):
     """Natural-log mel spectrogram: :class:`MelSpectrogramTransform` with ``output_scale="log"``."""
+
+    fixed = ("output_scale",)
 
     def __init__(self, *, log_amin: float = 1e-5, log_mode: LogMelMode = "clamp", **kwargs: Any) -> None:
         if "output_scale" in kwargs:

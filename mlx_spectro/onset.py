@@ -20,7 +20,7 @@ def _rises(x: mx.array, center: bool, lag: int, n_fft: int, hop_length: int, **m
     mel = transform(x)
     rise = mx.maximum(mel[..., lag:] - mel[..., :-lag], 0.0)
     # a centred frame answers half a frame early: the rise is put where its sound starts
-    late = lag + (n_fft // (2 * hop_length) if center else 0)
+    late = lag + (n_fft // (2 * transform.spectral.hop_length) if center else 0)
     rise = mx.pad(rise, [(0, 0)] * (rise.ndim - 1) + [(late, 0)])
     return like_input(x, rise[..., : mel.shape[-1]])
 

@@ -6,14 +6,13 @@ gradient its transpose, and a batch axis is one more leading axis. A fused opera
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import mlx.core as mx
 
-from . import backend, by_gpu, by_host, kernels
+from . import _check, backend, by_gpu, by_host, kernels
 from . import stft as plain
 from .cpu import Wanted
 from .decibel import clip_below_peak, example_axes, packed_axes, to_decibel
@@ -30,9 +29,14 @@ Ending = tuple[Any, ...] | None
 _KERNELS: dict[str, ModuleType] = {"host": by_host, "gpu": by_gpu}
 
 
-def _serving(n_fft: int) -> ModuleType | None:
-    """The module whose kernels serve here, None for plain ops."""
-    module = _KERNELS.get(backend.preferred())
+def _module(x: mx.array) -> ModuleType | None:
+    """The module whose kernels serve here, None for plain ops, which alone take no values at all."""
+    return _KERNELS.get(backend.preferred()) if x.size else None
+
+
+def _serving(x: mx.array, n_fft: int) -> ModuleType | None:
+    """:func:`_module`, for frames of ``n_fft`` samples."""
+    module = _module(x)
     return module if module is not None and module.serves(n_fft) else None
 
 
@@ -51,7 +55,7 @@ def _or(by_kernels: Callable[[mx.array], mx.array | None], parts: Operator) -> O
 
 def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
     """:func:`mlx_spectro.stft.stft`."""
-    by = _serving(framing.n_fft)
+    by = _serving(x, framing.n_fft)
     if by is None:
         return plain.stft(x, window, framing, scale=scale, onesided=onesided)
     framing.check(x.shape[-1])
@@ -104,9 +108,9 @@ def istft(
     z: mx.array, window: mx.array, framing: Framing, length: int, *, scale: float = 1.0, onesided: bool = True
 ) -> mx.array:
     """:func:`mlx_spectro.stft.istft`."""
-    by = _serving(framing.n_fft)
+    by = _serving(z, framing.n_fft)
     half = z if onesided else z[..., : framing.n_fft // 2 + 1]
-    if by is None and backend.preferred() == "gpu" and _fuses_norm():
+    if by is None and _module(z) is by_gpu and _fuses_norm():
         return _synthesis(plain.inverse_frames(half, framing.n_fft), window, framing, length, scale)
     if by is None:
         return plain.istft(half, window, framing, length, scale=scale)
@@ -119,7 +123,7 @@ def istft(
 
 def _fuses_norm() -> bool:
     """Whether overlap-add and its division by the windows' envelope may be one kernel."""
-    return os.environ.get("MLX_OLA_FUSE_NORM", "1") != "0"
+    return _check.switch("MLX_OLA_FUSE_NORM", default=True)
 
 
 def _synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, scale: float) -> mx.array:
@@ -137,7 +141,7 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, *, power: float
     def parts(x: mx.array) -> mx.array:
         return plain.magnitudes(stft(x, window, framing, scale=scale), power)
 
-    by = _serving(framing.n_fft)
+    by = _serving(x, framing.n_fft)
     if by is None:
         return parts(x)
 
@@ -171,7 +175,7 @@ def filterbank(
     def clipped(y: mx.array) -> mx.array:
         return clip_below_peak(y, top_db, (packed_axes if packed else example_axes)(y))
 
-    by = _serving(framing.n_fft)
+    by = _serving(x, framing.n_fft)
     if by is None:
         return clipped(parts(x))
     if by is by_gpu and top_db is not None:
@@ -205,7 +209,7 @@ def cepstrum(
         y = filterbank(x, window, framing, bank, power=power, scale=scale, ending=ending)
         return project_clipped(y, basis, top_db)
 
-    if _serving(framing.n_fft) is not by_gpu:
+    if _serving(x, framing.n_fft) is not by_gpu:
         return parts(x)
     framing.check(x.shape[-1])
     return _whole(lambda x: by_gpu.cepstrum(x, window, framing, scale, power, bank, ending, basis, top_db), parts)(x)
@@ -228,12 +232,14 @@ def project(x: mx.array, bank: mx.array) -> mx.array:
 
 def _projection(bank: mx.array, transposed: bool) -> Operator:
     """The product with ``bank`` or its transpose, and, as its own transpose, the other one."""
-    by = _KERNELS.get(backend.preferred())
 
     def parts(x: mx.array) -> mx.array:
         return plain.product(x, bank.T if transposed else bank)
 
-    forward = parts if by is None else _or(lambda x: by.project(x, bank, transposed=transposed), parts)
+    def forward(x: mx.array) -> mx.array:
+        by = _module(x)
+        return parts(x) if by is None else _or(lambda x: by.project(x, bank, transposed=transposed), parts)(x)
+
     return linear(forward, lambda g, _: _projection(bank, not transposed)(g))
 
 
@@ -243,7 +249,7 @@ def project_clipped(x_db: mx.array, bank: mx.array, top_db: float | None) -> mx.
     def parts(x_db: mx.array) -> mx.array:
         return project(clip_below_peak(x_db, top_db, example_axes(x_db)), bank)
 
-    if backend.preferred() != "gpu" or top_db is None:
+    if _module(x_db) is not by_gpu or top_db is None:
         return parts(x_db)
 
     return _whole(lambda x_db: by_gpu.project(x_db, bank, top_db=top_db), parts)(x_db)
@@ -255,13 +261,13 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     def parts(s: mx.array) -> mx.array:
         return project(mx.square(s), bank)
 
-    by = _KERNELS.get(backend.preferred())
+    by = _module(s)
     return parts(s) if by is None else _whole(lambda s: by.project(s, bank, squared=True), parts)(s)
 
 
-def _describing(wanted: Wanted) -> ModuleType | None:
-    """The module whose kernels have all that is wanted, None for plain ops."""
-    return _KERNELS.get(backend.preferred()) if wanted.in_kernels else None
+def _describing(x: mx.array, wanted: Wanted) -> ModuleType | None:
+    """:func:`_module`, for all that is wanted."""
+    return _module(x) if wanted.in_kernels else None
 
 
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, rows_of: Operator) -> mx.array:
@@ -271,13 +277,13 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: Wanted, ro
     def parts(x: mx.array) -> mx.array:
         return rows_of(spectrogram(x, window, framing))
 
-    by = _describing(wanted)
+    by = _describing(x, wanted)
     return parts(x) if by is None else _whole(lambda x: by.describe(x, window, framing, wanted), parts)(x)
 
 
 def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``: ``rows_of`` them."""
-    by = _describing(wanted)
+    by = _describing(s, wanted)
     return rows_of(s) if by is None else _whole(lambda s: by.describe_given(s, wanted), rows_of)(s)
 
 
@@ -285,13 +291,13 @@ def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) 
     """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
     framing.check(x.shape[-1])
 
-    by = _KERNELS.get(backend.preferred())
+    by = _module(x)
     return number_of(x) if by is None else _whole(lambda x: by.frame_number(x, framing, name), number_of)(x)
 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
-    if backend.preferred() != "gpu":
+    if _module(frames) is not by_gpu:
         return add_overlapping(frames, hop_length)
     framing = Framing(frames.shape[-1], hop_length)
     return linear(lambda frames: by_gpu.overlap_add(frames, hop_length), lambda g, _: frame(g, framing))(frames)

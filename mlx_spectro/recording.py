@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import mlx.core as mx
 
-from . import backend, rules
+from . import _check, backend, rules
 from .kernels.launch import is_traced
 
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -70,13 +70,45 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
 _changes = 0
 
 
+@functools.cache
+def _parameters_of(kind: Any) -> tuple[str, ...]:
+    """The names of a class's parameters, those that it passes on to its base among them."""
+    named = inspect.signature(kind).parameters.values()
+    own = [parameter.name for parameter in named if parameter.kind is not parameter.VAR_KEYWORD]
+    passed_on = _parameters_of(kind.__base__) if len(own) < len(named) else ()
+    return (*own, *(name for name in passed_on if name not in own and name not in kind.fixed))
+
+
 class Owner:
-    """An object with recorded methods."""
+    """An object with recorded methods, made of parameters that are its attributes."""
+
+    fixed: ClassVar[tuple[str, ...]] = ()
+    """Parameters of a base that the class decides about itself."""
 
     def __setattr__(self, name: str, value: object) -> None:
         global _changes
         _changes += name in self.__dict__
         object.__setattr__(self, name, value)
+
+    def _parameters(self) -> tuple[str, ...]:
+        kind: Any = type(self)
+        return _parameters_of(kind)
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self._parameters() if hasattr(self, name)}
+        arguments = (f"{name}={_check.shown(value)}" for name, value in {**shown, **self._shown_else()}.items())
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
+    def _shown_else(self) -> dict[str, Any]:
+        """Parameters that :func:`repr` shows otherwise than the attributes of their names."""
+        return {}
+
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Have parameters among ``given`` as attributes, those that are none yet."""
+        kept = self.__dict__
+        for name in self._parameters():
+            if name in given:
+                kept.setdefault(name, given[name])
 
     def __getstate__(self) -> dict[str, Any]:
         # what MLX has compiled stays in its process

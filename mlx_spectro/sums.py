@@ -16,7 +16,7 @@ def total(x: mx.array) -> mx.array:
         return x.sum(axis=-1, keepdims=True)
     while x.shape[-1] > _FEW:
         x = mx.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % _FEW)])
-        x = x.reshape(*x.shape[:-1], -1, _FEW).sum(axis=-1)
+        x = x.reshape(*x.shape[:-1], x.shape[-1] // _FEW, _FEW).sum(axis=-1)
     return x.sum(axis=-1, keepdims=True)
 
 

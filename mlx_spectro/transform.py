@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import warnings
+import functools
 from typing import Any, SupportsIndex
 
 import mlx.core as mx
 import numpy as np
 
-from . import _check, backend, by_host, by_torch, diagnostics, envelope, operators
+from . import _check, _warn, backend, by_host, by_torch, diagnostics, envelope, inputs, operators
 from . import stft as plain
 from .compiled_forms import ArrayFunction, CompiledForms
 from .geometry import Framing, centred, overlap_length, resolve_fft_params
@@ -25,20 +25,6 @@ from .types import (
     WindowLike,
 )
 from .windows import make_window
-
-
-def as_audio(x: mx.array) -> mx.array:
-    """Audio ``[..., T]`` in float32.
-
-    Raises:
-        TypeError: not floating point, or float64, which MLX does not transform.
-    """
-    backend.require_mlx()
-    if x.dtype == mx.float32:
-        return x
-    if not mx.issubdtype(x.dtype, mx.floating) or x.dtype == mx.float64:
-        raise TypeError(f"audio must be float32, float16 or bfloat16, got {x.dtype}")
-    return x.astype(mx.float32)
 
 
 def _leaves_mlx(
@@ -97,17 +83,16 @@ class SpectralTransform(CompiledForms):
     ) -> None:
         self.n_fft, self.hop_length, self.win_length = resolve_fft_params(n_fft, hop_length, win_length, 0)
         self.window_fn = window_fn
-        self.periodic = periodic
-        self.center = center
+        self.periodic = _check.flag("periodic", periodic)
+        self.center = _check.flag("center", center)
         self.center_pad_mode = _check.one_of("center_pad_mode", center_pad_mode, CenterPadMode)
         self.center_tail_pad = _check.one_of("center_tail_pad", center_tail_pad, CenterTailPad)
-        if center and center_pad_mode == "reflect" and center_tail_pad == "minimal":
+        if self.center and center_pad_mode == "reflect" and center_tail_pad == "minimal":
             raise ValueError("center_pad_mode='reflect' needs center_tail_pad='symmetric', got 'minimal'")
-        self.normalized = normalized
-        self.onesided = onesided
-        self.istft_backend_policy = _check.one_of(
-            "istft_backend_policy", istft_backend_policy or "auto", ISTFTBackendPolicy
-        )
+        self.normalized = _check.flag("normalized", normalized)
+        self.onesided = _check.flag("onesided", onesided)
+        policy: ISTFTBackendPolicy = "auto" if istft_backend_policy is None else istft_backend_policy
+        self.istft_backend_policy = _check.one_of("istft_backend_policy", policy, ISTFTBackendPolicy)
         self.set_window(window)
 
     @property
@@ -127,10 +112,14 @@ class SpectralTransform(CompiledForms):
     def set_window(self, window: WindowLike) -> None:
         """Use another window from the next call on. A compiled callable obtained before keeps the old one."""
         self._window = make_window(window, self.window_fn, self.win_length, self.n_fft, self.periodic)
+        self._asked = window if window is None or isinstance(window, str) else self._window
         self._samples = np.array(self._window)
         self._compiled: dict[Any, ArrayFunction] = {}
         self._overlaps: dict[tuple[int, int, int], float] = {}
         self._warned = False
+
+    def _shown_else(self) -> dict[str, Any]:
+        return {"window": self._asked}
 
     def with_window(self, window: WindowLike) -> SpectralTransform:
         """A copy of this transform with another window."""
@@ -141,29 +130,33 @@ class SpectralTransform(CompiledForms):
     def framing(self, length: int) -> Framing:
         """Where the frames of a signal of ``length`` samples lie."""
         if not self.center:
-            return Framing(self.n_fft, self.hop_length)
-        return centred(length, self.n_fft, self.hop_length, self.center_pad_mode, self.center_tail_pad)
+            return Framing(self.n_fft, self.hop_length).filled(length)
+        framing = centred(length, self.n_fft, self.hop_length, self.center_pad_mode, self.center_tail_pad)
+        return framing.filled(length)
 
     @recorded()
     def stft(self, x: mx.array, *, output_layout: STFTOutputLayout = "bfn") -> mx.array:
         """Short-time Fourier transform.
 
         Args:
-            x: Audio ``[..., T]`` in float32, float16 or bfloat16; ``[T]`` counts as a batch of one.
+            x: Audio ``[..., T]`` in float32, float16 or bfloat16; ``[T]`` counts as a batch of one. Audio shorter than
+                a frame that is not padded else is filled with zeros to one frame.
             output_layout: ``"bfn"`` for bins before frames, ``"bnf"`` for frames before bins. Both share one memory
                 order, frames first.
 
         Returns:
-            complex64 ``[..., F, N]`` or ``[..., N, F]``; bin ``k`` lies at ``k * sample_rate / n_fft`` Hz.
+            complex64 ``[..., F, N]`` or ``[..., N, F]``, of ``[T]`` with a leading axis of 1; bin ``k`` lies at
+                ``k * sample_rate / n_fft`` Hz.
 
         Raises:
-            TypeError: audio that is not floating point.
-            ValueError: an unknown layout, or a signal too short for its padding or for one frame.
+            TypeError: audio that is no MLX array, or not floating point.
+            ValueError: an unknown layout, a signal too short for its padding, or an array without axes.
         """
         _check.one_of("output_layout", output_layout, STFTOutputLayout)
-        x = as_audio(x[None] if x.ndim == 1 else x)
+        audio = inputs.as_audio(x)
+        audio, framing = inputs.extended(audio, self.framing(audio.shape[-1]))
         scale = self.n_fft**-0.5 if self.normalized else 1.0
-        z = operators.stft(x, self._window, self.framing(x.shape[-1]), scale=scale, onesided=self.onesided)
+        z = operators.stft(audio, self._window, framing, scale=scale, onesided=self.onesided)
         return z if output_layout == "bnf" else mx.swapaxes(z, -1, -2)
 
     @recorded(unless=_leaves_mlx)
@@ -197,21 +190,25 @@ class SpectralTransform(CompiledForms):
             input_layout: ``"bfn"`` or ``"bnf"``.
 
         Returns:
-            float32 ``[..., length]``.
+            float32 ``[..., length]``, ``[1, length]`` of a spectrum of two axes.
 
         Raises:
+            TypeError: a spectrum that is no MLX array.
             ValueError: an unknown option, a spectrum of another shape, no ``length`` where the tail padding is minimal.
             RuntimeError: a vanishing overlap with ``torch_like``; ``"metal"`` where no such kernel serves.
             ImportError: a torch fallback without torch.
         """
         _check.one_of("input_layout", input_layout, STFTOutputLayout)
         _check.one_of("safety", safety, ISTFTSafety)
-        policy = _check.one_of("backend_policy", backend_policy or self.istft_backend_policy, ISTFTBackendPolicy)
+        policy = self.istft_backend_policy if backend_policy is None else backend_policy
+        policy = _check.one_of("backend_policy", policy, ISTFTBackendPolicy)
         strategy = _check.one_of("long_mode_strategy", long_mode_strategy, LongModeStrategy)
         if strategy != "native" and policy != "auto":
             raise ValueError(f"long_mode_strategy={strategy!r} needs backend_policy='auto', got {policy!r}")
         z = self._as_frames(z, input_layout)
-        if validate and not by_host.has_no_value(z) and not mx.isfinite(mx.abs(z)).all().item():
+        allow_fused, torch_like = _check.flag("allow_fused", allow_fused), _check.flag("torch_like", torch_like)
+        validate = _check.flag("validate", validate) and not by_host.has_no_value(z)
+        if validate and not mx.isfinite(mx.abs(z)).all().item():
             raise ValueError("istft got a spectrum with NaN or infinite values")
         frames = z.shape[-2]
         left = self.n_fft // 2 if self.center else 0
@@ -249,7 +246,7 @@ class SpectralTransform(CompiledForms):
     def _as_frames(self, z: mx.array, layout: STFTOutputLayout) -> mx.array:
         """Spectrum ``[..., N, F]`` in complex64."""
         backend.require_mlx()
-        if z.ndim < 2 or not mx.issubdtype(z.dtype, mx.complexfloating):
+        if inputs.array("the spectrum", z).ndim < 2 or not mx.issubdtype(z.dtype, mx.complexfloating):
             raise ValueError(f"istft needs a complex spectrum of 2 or more axes, got {z.dtype} {z.shape}")
         z = z[None] if z.ndim == 2 else z
         axis = -2 if layout == "bfn" else -1
@@ -297,17 +294,17 @@ class SpectralTransform(CompiledForms):
         if torch_like:
             raise RuntimeError(message)
         if not self._warned:
+            _warn.at_caller(message + " and come out as 0")
             self._warned = True
-            warnings.warn(message + " and come out as 0", RuntimeWarning, stacklevel=3)
 
     def _inverse_fft_by_numpy(self, z: mx.array) -> mx.array:
         half = np.array(z)[..., : self.n_fft // 2 + 1]
         return mx.array(np.fft.irfft(half, n=self.n_fft).astype(np.float32))
 
 
-_shared: dict[Any, SpectralTransform] = {}
-_SHARED_MOST = 64
-diagnostics.snapshot("transform_cache", lambda: {"size": len(_shared), "most": _SHARED_MOST})
+# typed, because 512.0 is refused where 512 is known
+_shared = functools.lru_cache(maxsize=64, typed=True)(SpectralTransform)
+diagnostics.snapshot("transform_cache", lambda: _shared.cache_info()._asdict())
 
 
 def get_transform_mlx(
@@ -343,13 +340,9 @@ def get_transform_mlx(
         "istft_backend_policy": istft_backend_policy,
         "onesided": onesided,
     }
-    if isinstance(window, mx.array):
-        return SpectralTransform(**parameters)
-    key = tuple(parameters.values())
-    transform = _shared.get(key)
-    diagnostics.count("transform_hit" if transform else "transform_miss")
-    if transform is None:
-        transform = _shared.setdefault(key, SpectralTransform(**parameters))
-        while len(_shared) > _SHARED_MOST:
-            _shared.pop(next(iter(_shared)), None)
-    return transform
+    if window is None or isinstance(window, str):
+        try:
+            return _shared(**parameters)
+        except TypeError:
+            pass  # of an option that cannot be hashed, the class itself says what is wrong
+    return SpectralTransform(**parameters)

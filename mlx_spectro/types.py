@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 if TYPE_CHECKING:
     import mlx.core as mx
+    import numpy.typing as npt
 
-CenterPadMode: TypeAlias = Literal["reflect", "constant", "replicate", "circular"]
+CenterPadMode: TypeAlias = Literal["reflect", "constant", "replicate", "circular", "symmetric", "edge", "wrap"]
 CenterTailPad: TypeAlias = Literal["symmetric", "minimal"]
 FilteredOutputScale: TypeAlias = Literal["linear", "log", "db", "log10_plus_one"]
 ISTFTBackendPolicy: TypeAlias = Literal["auto", "mlx_fft", "metal", "torch_fallback"]
@@ -19,4 +20,4 @@ MelNorm: TypeAlias = Literal["slaney"] | None
 MelOutputScale: TypeAlias = Literal["linear", "log", "db"]
 MelScale: TypeAlias = Literal["htk", "slaney"]
 STFTOutputLayout: TypeAlias = Literal["bfn", "bnf"]
-WindowLike: TypeAlias = Union[str, "mx.array", None]
+WindowLike: TypeAlias = Union[str, "mx.array", "npt.ArrayLike", None]

@@ -8,7 +8,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import _check
+from . import _check, inputs
 from .types import WindowLike
 
 # sums of cosines: F. J. Harris, "On the use of windows for harmonic analysis with the DFT", Proc. IEEE 66 (1978)
@@ -22,8 +22,8 @@ _COSINE_TERMS: dict[str, Sequence[float]] = {
 
 def window_samples(window_fn: str, win_length: int, periodic: bool = True) -> npt.NDArray[np.float64]:
     """Samples ``[win_length]`` of a named window in float64."""
-    if window_fn not in _COSINE_TERMS:
-        raise ValueError(f"Unknown window_fn {window_fn!r}: one of {', '.join(map(repr, _COSINE_TERMS))}")
+    if not isinstance(window_fn, str) or window_fn not in _COSINE_TERMS:
+        raise ValueError(f"Unknown window_fn {_check.shown(window_fn)}: one of {', '.join(map(repr, _COSINE_TERMS))}")
     period = win_length if periodic else max(win_length - 1, 1)
     phase = 2 * np.pi * np.arange(win_length) / period
     samples = np.zeros(win_length)
@@ -36,7 +36,8 @@ def make_window(window: WindowLike, window_fn: str, win_length: int, n_fft: int,
     """Window of ``n_fft`` samples, centred and filled with zeros where ``win_length`` is shorter.
 
     Args:
-        window: Samples ``[win_length]`` or ``[n_fft]``, the name of a window, or None for ``window_fn``.
+        window: Samples ``[win_length]`` or ``[n_fft]`` (an array of MLX's or NumPy's, or a list), the name of a window,
+            or None for ``window_fn``.
         window_fn: ``"hann"``, ``"hamming"``, ``"blackman"`` or ``"rect"``.
         win_length: Window length in samples, at most ``n_fft``.
         n_fft: Frame length in samples.
@@ -46,19 +47,21 @@ def make_window(window: WindowLike, window_fn: str, win_length: int, n_fft: int,
         float32 ``[n_fft]``, evaluated, so that it can be used from any thread.
 
     Raises:
+        TypeError: samples that are no real numbers.
         ValueError: an unknown name, or samples of another length.
     """
+    n_fft = _check.integer("n_fft", n_fft, at_least=1)
     win_length = _check.integer("win_length", win_length, at_least=1)
     if win_length > n_fft:
         raise ValueError(f"win_length must be at most n_fft={n_fft}, got {win_length}")
     if window is None or isinstance(window, str):
-        samples = window_samples(window or window_fn, win_length, periodic).astype(np.float32)
+        samples = window_samples(window or window_fn, win_length, _check.flag("periodic", periodic)).astype(np.float32)
     else:
-        if window.ndim != 1 or window.size not in (win_length, n_fft):
+        samples = inputs.samples("window", window)
+        if samples.ndim != 1 or samples.size not in (win_length, n_fft):
             raise ValueError(
-                f"window length must be win_length={win_length} or n_fft={n_fft} samples, got shape {window.shape}"
+                f"window length must be win_length={win_length} or n_fft={n_fft} samples, got shape {samples.shape}"
             )
-        samples = np.array(window.astype(mx.float32))
     left = (n_fft - samples.size) // 2
     result = mx.array(np.pad(samples, (left, n_fft - samples.size - left)))
     mx.eval(result)

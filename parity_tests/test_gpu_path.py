@@ -101,6 +101,15 @@ FUNCTIONS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "energy": (lambda x: mlx_spectro.rms(x, frame_length=64, hop_length=16), 1),
     "zero crossings": (lambda x: mlx_spectro.zero_crossing_rate(x, frame_length=64, hop_length=16), 1),
     "chunks": (lambda x: mlx_spectro.waveform_overlap_add(x.reshape(3, 2, -1), step=50), 1),
+    "symmetric padding": (lambda x: mx.abs(SpectralTransform(64, 16, center_pad_mode="symmetric").stft(x)), 1),
+    "less than a frame": (lambda x: mx.abs(SpectralTransform(64, 16, center=False).stft(x[:, :20])), 1),
+    "mel of less than half a frame": (lambda x: small("MelSpectrogramTransform", n_mels=8)(x[:, :20]), 1),
+    "MFCC of less than half a frame": (lambda x: small("MFCCTransform", n_mels=8, n_mfcc=5)(x[:, :20]), 2),
+    "centroid of less than half a frame": (lambda x: described("spectral_centroid")(x[:, :20]), 2),
+    "energy of less than half a frame": (
+        lambda x: mlx_spectro.rms(x[:, :20], frame_length=64, hop_length=16),
+        1,
+    ),
     "a length without a kernel": (
         lambda x: SpectralTransform(74, 20).istft(SpectralTransform(74, 20).stft(x), x.shape[-1]),
         1,
@@ -137,6 +146,17 @@ def test_gradients_are_those_of_plain_ops(name: str) -> None:
     found = mx.grad(loss)(x)
     with backend.implementation("plain"):
         close(found, mx.grad(loss)(x), 1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name not in ("chunks", "several descriptors")])
+def test_an_empty_batch_launches_nothing(name: str) -> None:
+    function, _ = FUNCTIONS[name]
+    with backend.implementation("plain"):
+        shape = function(noise(2, 300)).shape
+    found = function(mx.zeros((0, 300)))
+    assert found.shape == (0, *shape[1:])
+    assert mx.grad(lambda x: function(x).sum())(mx.zeros((0, 300))).shape == (0, 300)
+    assert OnCpu.calls == 0
 
 
 def test_leading_axes_of_any_number_are_rows() -> None:

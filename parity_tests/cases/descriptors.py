@@ -28,7 +28,7 @@ def samples(**options: Iterable[Any]) -> Callable[[], Iterator[Sample]]:
             "n_fft": (2048, 600, 513),
             "hop_length": (512, 100),
             "center": (True, False),
-            "center_pad_mode": ("constant", "reflect"),
+            "center_pad_mode": ("constant", "reflect", "symmetric"),
             "window_fn": ("hann", "hamming"),
             "rows": (slice(None), 0),
             **options,

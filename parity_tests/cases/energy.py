@@ -60,7 +60,7 @@ ROWS = [
     Row(
         "rms",
         _rms,
-        samples(("reflect", "constant")),
+        samples(("reflect", "constant", "edge", "wrap", "symmetric")),
         "means of squares in float32",
         against="librosa",
         ours=lazily("rms"),
@@ -69,7 +69,7 @@ ROWS = [
     Row(
         "zero_crossing_rate",
         _zero_crossing_rate,
-        samples(("reflect", "replicate")),
+        samples(("reflect", "replicate", "symmetric")),
         "counts, divided by a length",
         against="librosa",
         ours=lazily("zero_crossing_rate"),
