@@ -56,6 +56,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    __version__: str
     from .bundle import SpectralFeatureTransform, spectral_features
     from .cepstrum import MFCCTransform, dct_matrix, mfcc
     from .chroma import chroma_stft
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     )
     from .windows import make_window
 else:
+    _DISTRIBUTION = "mlx-spectro"
     # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
     _MODULES = (
         "bundle",
@@ -110,6 +112,8 @@ else:
     )
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            return _version()
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if not backend.has_mlx():
@@ -120,4 +124,12 @@ else:
         return globals()[name]
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted({*globals(), *__all__, "__version__"})
+
+    def _version() -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version(_DISTRIBUTION)
+        except PackageNotFoundError:
+            raise AttributeError(f"{__name__} has no __version__: {_DISTRIBUTION} is not installed") from None

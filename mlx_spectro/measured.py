@@ -8,11 +8,12 @@ import json
 import os
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+
+from . import _check, _warn
 
 _lock = threading.Lock()
 # the entries of the file, and this process's own
@@ -29,7 +30,7 @@ def path() -> Path:
 @functools.cache
 def persists() -> bool:
     """Whether the file is read and written: ``SPEC_MLX_AUTOTUNE_PERSIST`` is not 0."""
-    return os.environ.get("SPEC_MLX_AUTOTUNE_PERSIST", "1") != "0"
+    return _check.switch("SPEC_MLX_AUTOTUNE_PERSIST", default=True)
 
 
 def known() -> dict[str, Any]:
@@ -54,7 +55,7 @@ def put(key: str, value: Any) -> None:
             entries.update({other: found for other, found in _read(file).items() if other not in entries})
             _write(file, entries)
         except OSError as error:
-            _warn(f"{file} cannot be written ({error}): what was measured is measured again by the next process")
+            _say(f"{file} cannot be written ({error}): what was measured is measured again by the next process")
 
 
 def _entries() -> dict[str, Any]:
@@ -74,7 +75,7 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         problem = str(error)
-    _warn(f"{file} is ignored, for it cannot be read: {problem}")
+    _say(f"{file} is ignored, for it cannot be read: {problem}")
     return {}
 
 
@@ -94,11 +95,11 @@ def _write(file: Path, entries: dict[str, Any]) -> None:
 _warned = False
 
 
-def _warn(message: str) -> None:
+def _say(message: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        _warn.at_caller(message)
 
 
 def forget() -> None:

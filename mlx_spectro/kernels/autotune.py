@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from importlib.metadata import version
 
 import mlx.core as mx
 
-from .. import diagnostics, measured
+from .. import _check, diagnostics, measured
 from .launch import is_traced
 from .plan import Geometry, is_told
 
@@ -42,7 +41,7 @@ _compiling: ContextVar[bool] = ContextVar("mlx_spectro_autotune_compiling", defa
 @functools.cache
 def enabled() -> bool:
     """Whether geometries are looked for: ``SPEC_MLX_AUTOTUNE`` is not 0."""
-    return os.environ.get("SPEC_MLX_AUTOTUNE", "1") != "0"
+    return _check.switch("SPEC_MLX_AUTOTUNE", default=True)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _warn
 from .codelets import PRIMES, factors
 
 LARGEST_EVEN = 8192
@@ -43,6 +44,8 @@ class Geometry(NamedTuple):
 
 
 DEFAULT = Geometry()
+# what SPEC_MLX_TGX can name
+_TOLD = ("stft", "istft", "filterbank")
 
 
 def told(kernel: str) -> Geometry:
@@ -51,7 +54,7 @@ def told(kernel: str) -> Geometry:
     Raises:
         ValueError: a value of another form.
     """
-    return _told(os.environ.get("SPEC_MLX_TGX", ""), kernel)
+    return _told(os.environ.get("SPEC_MLX_TGX", "")).get(kernel, DEFAULT)
 
 
 def is_told(kernel: str) -> bool:
@@ -60,14 +63,15 @@ def is_told(kernel: str) -> bool:
 
 
 @functools.cache
-def _told(value: str, kernel: str) -> Geometry:
-    found = DEFAULT
+def _told(value: str) -> dict[str, Geometry]:
+    found: dict[str, Geometry] = {}
     for part in filter(None, value.split(",")):
         name, _, threads = part.strip().rpartition(":")
         if not threads.isdigit() or not 0 < int(threads) <= MOST_THREADS:
             raise ValueError(f"SPEC_MLX_TGX must be threads or kernel:threads, at most {MOST_THREADS}, got {value!r}")
-        if name in ("", kernel):
-            found = Geometry(int(threads))
+        if name and name not in _TOLD:
+            _warn.at_caller(f"SPEC_MLX_TGX knows {', '.join(_TOLD)}, got {value!r}; {part.strip()!r} is ignored")
+        found |= dict.fromkeys([name] if name else _TOLD, Geometry(int(threads)))
     return found
 
 
