@@ -10,7 +10,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from . import cpu
+from . import cpu, diagnostics
 from . import stft as plain
 from .geometry import Framing
 
@@ -39,8 +39,9 @@ _FEW = 1 << 20
 _KINDS: dict[mx.Dtype, Any] = {mx.float32: np.float32, mx.complex64: np.complex64}
 
 
-def _filled(shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
-    """An array whose memory ``fill`` writes."""
+def _filled(kernel: str, shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> mx.array:
+    """An array whose memory ``fill`` writes, by the kernel of that name."""
+    diagnostics.used(f"host {kernel}")
     if math.prod(shape) < _FEW:
         values: npt.NDArray[Any] = np.empty(shape, _KINDS[dtype])
         fill(out=values)
@@ -57,7 +58,7 @@ def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.ar
         return plain.stft(x, window, framing, scale=scale)
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale}
-    return _filled(shape, mx.complex64, lambda out: cpu.stft(_seen(x), _seen(window), out=out, **options))
+    return _filled("stft", shape, mx.complex64, lambda out: cpu.stft(_seen(x), _seen(window), out=out, **options))
 
 
 def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
@@ -67,7 +68,9 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
         return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
     options = {**framing.padding, "scale": scale, "length": length}
     shape = (*g.shape[:-2], length)
-    return _filled(shape, mx.float32, lambda out: cpu.stft_adjoint(_seen(g), _seen(window), out=out, **options))
+    return _filled(
+        "stft_adjoint", shape, mx.float32, lambda out: cpu.stft_adjoint(_seen(g), _seen(window), out=out, **options)
+    )
 
 
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
@@ -76,7 +79,7 @@ def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length:
         return plain.istft(z, window, framing, length, scale=scale)
     options = {**framing.cut, "scale": scale, "length": length}
     shape = (*z.shape[:-2], length)
-    return _filled(shape, mx.float32, lambda out: cpu.istft(_seen(z), _seen(window), out=out, **options))
+    return _filled("istft", shape, mx.float32, lambda out: cpu.istft(_seen(z), _seen(window), out=out, **options))
 
 
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
@@ -86,7 +89,9 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
         nothing = mx.zeros(shape, mx.complex64)
         return mx.vjp(lambda z: plain.istft(z, window, framing, g.shape[-1], scale=scale), [nothing], [g])[1][0]
     options = {**framing.cut, "scale": scale, "frames": frames}
-    return _filled(shape, mx.complex64, lambda out: cpu.istft_adjoint(_seen(g), _seen(window), out=out, **options))
+    return _filled(
+        "istft_adjoint", shape, mx.complex64, lambda out: cpu.istft_adjoint(_seen(g), _seen(window), out=out, **options)
+    )
 
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:
@@ -95,7 +100,9 @@ def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, p
         return None
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale, "power": power}
-    return _filled(shape, mx.float32, lambda out: cpu.spectrogram(_seen(x), _seen(window), out=out, **options))
+    return _filled(
+        "spectrogram", shape, mx.float32, lambda out: cpu.spectrogram(_seen(x), _seen(window), out=out, **options)
+    )
 
 
 def filterbank(
@@ -110,7 +117,7 @@ def filterbank(
     def fill(out: npt.NDArray[Any]) -> None:
         cpu.filterbank(_seen(x), _seen(window), _seen(bank), out=out.swapaxes(-1, -2), **options)
 
-    return mx.swapaxes(_filled(shape, mx.float32, fill), -1, -2)
+    return mx.swapaxes(_filled("filterbank", shape, mx.float32, fill), -1, -2)
 
 
 def project(s: mx.array, bank: mx.array, *, transposed: bool = False, squared: bool = False) -> mx.array | None:
@@ -119,11 +126,12 @@ def project(s: mx.array, bank: mx.array, *, transposed: bool = False, squared: b
         return None
     weights = _seen(bank).T if transposed else _seen(bank)
     shape = (*s.shape[:-1], weights.shape[1])
-    return _filled(shape, mx.float32, lambda out: cpu.project(_seen(s), weights, squared=squared, out=out))
+    return _filled("project", shape, mx.float32, lambda out: cpu.project(_seen(s), weights, squared=squared, out=out))
 
 
-def _rows(found: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> mx.array:
+def _rows(kernel: str, found: dict[str, npt.NDArray[Any]], names: Sequence[str]) -> mx.array:
     """Descriptors by name, each ``[..., N]``, as ``[..., rows, N]``; a contrast is its valleys and then its peaks."""
+    diagnostics.used(f"host {kernel}")
     rows = []
     for name in names:
         rows += [found["valley"], found["peak"]] if name == "contrast" else [found[name][..., None, :]]
@@ -135,17 +143,20 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted
     if has_no_value(x):
         return None
     found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **framing.padding)
-    return _rows(found, wanted.names)
+    return _rows("describe", found, wanted.names)
 
 
 def describe_given(s: mx.array, wanted: cpu.Wanted) -> mx.array | None:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``; None inside a transformation."""
-    return None if has_no_value(s) else _rows(cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
+    if has_no_value(s):
+        return None
+    return _rows("describe_given", cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
     """``"energy"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
     if has_no_value(x):
         return None
+    diagnostics.used(f"host {name}")
     function = cpu.frame_energy if name == "energy" else cpu.frame_crossings
     return mx.array(function(_seen(x), frame_length=framing.n_fft, **framing.padding))

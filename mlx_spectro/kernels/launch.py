@@ -8,6 +8,7 @@ from typing import Any
 
 import mlx.core as mx
 
+from .. import diagnostics
 from .dialect import SMALLEST_INPUT, Kernel, Launch, Target, text
 
 _DTYPES = {"float": mx.float32, "complex": mx.complex64}
@@ -73,6 +74,7 @@ def _built(kernel: Kernel) -> Any:
         mx.eval(Call(nothing, built)(*inputs))
     except RuntimeError as error:
         raise RuntimeError(f"GPU kernel {kernel.name} does not compile for {target()}: {error}") from error
+    diagnostics.used(kernel.name, -1)  # that was to compile it
     return built
 
 
@@ -88,7 +90,7 @@ class Call:
         kernel = launch.kernel
         scalars = mx.array(kernel.pack(launch.scalars))
         mx.eval(scalars)
-        self._built = built or _built(kernel)
+        self._name, self._built = kernel.name, built or _built(kernel)
         self._constant = [*_tables(kernel), scalars]
         x, y, z = launch.groups
         self._geometry: dict[str, Any] = {
@@ -99,6 +101,7 @@ class Call:
         }
 
     def __call__(self, *arrays: mx.array) -> list[mx.array]:
+        diagnostics.used(self._name)
         inputs = [x if x.size >= SMALLEST_INPUT else _enough(x) for x in arrays]
         outputs: list[mx.array] = self._built(inputs=inputs + self._constant, **self._geometry)
         return outputs
