@@ -28,12 +28,21 @@ def is_mlx(x: Any) -> bool:
 
 
 def to_numpy(x: Any) -> npt.NDArray[Any]:
-    """``x`` as a NumPy array, sharing its memory where that lies on the host."""
+    """``x`` as a NumPy array, sharing its memory where that lies on the host.
+
+    NumPy has no bfloat16; float32 has all its values.
+    """
     if is_tensor(x):
-        return x.detach().cpu().resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]
+        x = x.detach().cpu().resolve_conj().resolve_neg()
+        return (x.float() if _is_bfloat16(x) else x).numpy()  # type: ignore[no-any-return]
     if is_mlx(x):
-        return np.array(x, copy=False)
+        return np.array(x.astype(sys.modules["mlx.core"].float32) if _is_bfloat16(x) else x, copy=False)
     return np.asarray(x)
+
+
+def _is_bfloat16(x: Any) -> bool:
+    """Whether a tensor or an MLX array is of that type."""
+    return bool(x.dtype == sys.modules["torch" if is_tensor(x) else "mlx.core"].bfloat16)
 
 
 def describe(x: Any) -> str:
@@ -54,7 +63,8 @@ def to_torch(x: npt.NDArray[Any] | mx.array) -> torch.Tensor:
     y = to_numpy(x)
     if not y.flags.writeable or any(stride < 0 for stride in y.strides):
         y = y.copy()
-    return torch.from_numpy(y)
+    tensor = torch.from_numpy(y)
+    return tensor.bfloat16() if is_mlx(x) and _is_bfloat16(x) else tensor
 
 
 def to_mlx(x: Any) -> mx.array:
@@ -62,6 +72,8 @@ def to_mlx(x: Any) -> mx.array:
     import mlx.core as mx
 
     result = mx.array(to_numpy(x))
+    if is_tensor(x) and _is_bfloat16(x):
+        result = result.astype(mx.bfloat16)
     mx.eval(result)
     return result
 
