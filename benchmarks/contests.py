@@ -49,24 +49,15 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
 
 def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     """Other libraries' functions for the same work, those installed."""
-    if row.name not in ("torch.stft", "torch.istft", "SpectralTransform.stft"):
+    if row.name not in ("torch.stft", "torch.istft") or device != "cpu" or not importlib.util.find_spec("librosa"):
         return {}
+    import librosa
+
     x, n_fft, hop = sample.args[:3]
     window = sample.kwargs.get("window")
-    found: dict[str, Contender] = {}
-    if device == "cpu" and row.against == "torch" and not row.native and importlib.util.find_spec("librosa"):
-        import librosa
-
-        function = librosa.stft if row.name == "torch.stft" else librosa.istft
-        options = {"length": sample.kwargs["length"]} if row.name == "torch.istft" else {"pad_mode": "reflect"}
-        found["librosa"] = Contender(lambda: function(x, n_fft=n_fft, hop_length=hop, window=window, **options))
-    if row.name == "SpectralTransform.stft" and importlib.util.find_spec("mlx_stft"):
-        import mlx.core as mx
-        from mlx_stft import compiled_stft
-
-        signal = mx.array(x)
-        found["mlx-stft"] = on_mlx(lambda: compiled_stft(signal, n_fft=n_fft, hop_length=hop), device)
-    return found
+    function = librosa.stft if row.name == "torch.stft" else librosa.istft
+    options = {"length": sample.kwargs["length"]} if row.name == "torch.istft" else {"pad_mode": "reflect"}
+    return {"librosa": Contender(lambda: function(x, n_fft=n_fft, hop_length=hop, window=window, **options))}
 
 
 def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,9 +74,12 @@ class Pair(NamedTuple):
     theirs: Callable[[Any], Any]
     ours: Callable[[Any], Any]
     argument: np.ndarray[Any, Any]
+    others: Mapping[str, Callable[[Any], Any]] = MappingProxyType({})
+    """Transforms of other libraries' on MLX arrays."""
 
 
 def _stft(size: Size, device: str, inverse: bool) -> Pair:
+    import mlx.core as mx
     import torch
 
     from mlx_spectro import SpectralTransform
@@ -83,13 +88,20 @@ def _stft(size: Size, device: str, inverse: bool) -> Pair:
     (window,) = arrays("torch", device, (torch.hann_window(size.n_fft),))
     x = np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32)
     sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length, "window": window}
+    mine = {**sizes, "window": transform.window}
     if not inverse:
-        return Pair(functools.partial(torch.stft, **sizes, return_complex=True), transform.stft, x)
+        others: dict[str, Callable[[Any], Any]] = {"mx.fft": functools.partial(mx.fft.stft, **mine)}
+        if importlib.util.find_spec("mlx_stft"):
+            from mlx_stft import compiled_stft
+
+            others["mlx-stft"] = functools.partial(compiled_stft, n_fft=size.n_fft, hop_length=size.hop_length)
+        return Pair(functools.partial(torch.stft, **sizes, return_complex=True), transform.stft, x, others)
     (signal,) = arrays("torch", device, (torch.from_numpy(x),))
     # bins before frames, and frames first in memory, as both leave it
     z = torch.stft(signal, **sizes, return_complex=True).cpu().numpy()
     ours = functools.partial(transform.istft, length=size.length)
-    return Pair(functools.partial(torch.istft, **sizes, length=size.length), ours, z)
+    others = {"mx.fft": functools.partial(mx.fft.istft, **mine, length=size.length)}
+    return Pair(functools.partial(torch.istft, **sizes, length=size.length), ours, z, others)
 
 
 def _mels(size: Size, device: str, cepstrum: bool) -> Pair:
@@ -126,7 +138,7 @@ def native(name: str, entry: Native, size: Size, device: str) -> Contest:
     import mlx.core as mx
     import torch
 
-    theirs, ours, x = entry.make(size, device)
+    theirs, ours, x, others = entry.make(size, device)
     (signal,), mine = arrays("torch", device, (torch.from_numpy(x),)), mx.array(x)
     if np.iscomplexobj(x):
         mine = mx.swapaxes(mx.array(np.ascontiguousarray(x.swapaxes(-1, -2))), -1, -2)
@@ -143,6 +155,7 @@ def native(name: str, entry: Native, size: Size, device: str) -> Contest:
             return torch.autograd.grad(theirs(signal).square().sum(), signal)
 
     contenders = {entry.against: on_torch(reference, device)}
+    contenders |= {other: on_mlx(call, device, mine) for other, call in others.items()}
     for implementation in backend.implementations():
         contenders[implementation] = on_mlx(function, device, mine, implementation=implementation)
         if device == "gpu":

@@ -136,8 +136,9 @@ class Row:
         return "mlx" if self.native else self.their_arrays
 
     def missing(self) -> str:
-        """The reference library, if it is not installed."""
-        return "" if importlib.util.find_spec(self.against) else self.against
+        """A library that is needed and not installed: the reference, or the one whose arrays it takes."""
+        needed = (self.against, "torch") if self.their_arrays == "torch" else (self.against,)
+        return next((library for library in needed if importlib.util.find_spec(library) is None), "")
 
     def unserved(self, implementation: str) -> str:
         """Why no call can be served by ``implementation``; empty where calls are."""
