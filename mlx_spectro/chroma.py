@@ -62,7 +62,7 @@ def chroma_stft(
     """Energy of each pitch class in each frame of a power spectrogram.
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         sample_rate: Hz.
         n_chroma: Pitch classes an octave, the first being C.
         norm: Norm to which each frame is scaled (``math.inf`` for the largest value); None for none.

@@ -134,7 +134,7 @@ def spectral_centroid(
     """Mean frequency of each frame, weighted by magnitude; 0 for a silent frame.
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         sample_rate: Hz.
         n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad: As in
             :class:`SpectralTransform`.
@@ -223,7 +223,7 @@ def spectral_contrast(
     """Peak above valley in octave bands of each frame (Jiang et al., "Music type classification by spectral contrast").
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         sample_rate: Hz.
         n_bands: Octaves above ``fmin``; one more band lies below it.
         fmin: Upper edge of the lowest band in Hz.
@@ -259,7 +259,7 @@ def spectral_flatness(
     """Geometric over arithmetic mean of each frame's spectrum: 1 for white noise, near 0 for a tone.
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         amin: Smallest value that counts.
         power: Exponent of the magnitudes.
         n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad: As in

@@ -36,17 +36,19 @@ def rms(
     """Root mean square of each frame of the waveform.
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: its outermost samples extend what ``pad_mode`` cannot, and zeros fill it to
+            one frame.
         frame_length: Samples a frame.
         hop_length: Samples between frame starts.
         center: Frame ``t`` is centred on sample ``t * hop_length``.
-        pad_mode: How a centred signal is extended: ``"reflect"``, ``"constant"``, ``"replicate"`` or ``"circular"``.
+        pad_mode: How a centred signal is extended; see ``center_pad_mode`` of :class:`SpectralTransform`.
 
     Returns:
         float32 ``[..., 1, N]``.
 
     Raises:
-        ValueError: a length below 1, an unknown mode, or a signal too short for its padding or for one frame.
+        TypeError: audio that is no MLX array, or not floating point.
+        ValueError: a length below 1, an unknown mode, or an array without axes.
     """
     audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
     energy = operators.frame_number(audio, framing, "energy", lambda x: total(mx.square(frame(x, framing)))[..., 0])

@@ -151,7 +151,8 @@ class MelSpectrogramTransform(Compilable):
         """Mel spectrogram.
 
         Args:
-            x: Audio ``[..., T]``; ``[T]`` counts as a batch of one.
+            x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
+                ``[T]`` counts as a batch of one.
             output_scale: Another scale than the transform's.
             to_db: True stands for ``output_scale="db"``, False for ``"linear"``.
 

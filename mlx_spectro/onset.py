@@ -46,7 +46,7 @@ def onset_strength_multi(
     """Rise of each mel band in dB over ``lag`` frames, falls counted as 0.
 
     Args:
-        x: Audio ``[..., T]``.
+        x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         lag: Frames between the two that are compared.
         center: Frames are centred, and rises put half a frame later, where their sound starts.
         sample_rate, n_fft, hop_length, n_mels, f_min, f_max, norm, mel_scale, top_db, center_pad_mode,

@@ -53,8 +53,8 @@ class SpectralTransform(CompiledForms):
         window: Window samples ``[win_length]`` or ``[n_fft]``, or a window's name, instead of ``window_fn``.
         periodic: The window's period is ``win_length`` samples, as torch has it.
         center: Frame ``t`` is centred on sample ``t * hop_length``; else it starts there.
-        center_pad_mode: How a centred signal is extended: ``"reflect"``, ``"constant"``, ``"replicate"`` or
-            ``"circular"``.
+        center_pad_mode: How a centred signal is extended: ``"reflect"``, ``"constant"``, ``"replicate"`` (NumPy's
+            ``"edge"``), ``"circular"`` (NumPy's ``"wrap"``) or ``"symmetric"`` (mirrored with the edge sample).
         center_tail_pad: ``"symmetric"`` extends both ends by ``n_fft // 2`` samples; ``"minimal"`` extends the end only
             as far as ``ceil(T / hop_length)`` frames need, and not by reflection.
         normalized: Divide the spectrum by ``sqrt(n_fft)``, and multiply the inverse by it.
@@ -62,6 +62,7 @@ class SpectralTransform(CompiledForms):
         onesided: Spectra hold the ``n_fft // 2 + 1`` bins up to half the sample rate, else all ``n_fft``.
 
     Raises:
+        TypeError: a value of another type.
         ValueError: a value out of its range, or an unknown option.
     """
 
