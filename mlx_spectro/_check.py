@@ -69,6 +69,9 @@ def number_or_none(name: str, value: Any, **limits: float) -> float | None:
 
 def flag(name: str, value: Any) -> bool:
     """``value`` as a bool; TypeError where it is neither one nor 0 or 1."""
+    if value is True or value is False:
+        found: bool = value
+        return found
     # NumPy's own bool has that name too, and is no integer
     if type(value).__name__ == "bool" or (isinstance(value, numbers.Integral) and value in (0, 1)):
         return bool(value)

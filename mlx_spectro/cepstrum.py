@@ -49,7 +49,7 @@ def liftered_basis(n_mfcc: int, n_mels: int, norm: str | None, lifter: int) -> m
 
 
 class MFCCTransform(Compilable):
-    """Mel-frequency cepstral coefficients: the DCT of a mel spectrogram in dB.
+    """Mel-frequency cepstral coefficients: the DCT of a mel spectrogram in dB (Davis and Mermelstein, 1980).
 
     Args:
         sample_rate: Hz.

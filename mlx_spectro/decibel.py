@@ -53,6 +53,9 @@ def amplitude_to_db(
         ref_value: Value that becomes 0 dB.
         mode: Which values share a maximum: ``"torchaudio_compat"`` the last three axes, ``"per_example"`` the last two.
 
+    Returns:
+        dB, as many as ``x`` has values, in its floating-point type.
+
     Raises:
         TypeError: no MLX array, or one of complex numbers.
         ValueError: an unknown option, a negative ``top_db``, an ``amin`` that is not positive.

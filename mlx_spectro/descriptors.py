@@ -133,6 +133,8 @@ def spectral_centroid(
 ) -> mx.array:
     """Mean frequency of each frame, weighted by magnitude; 0 for a silent frame.
 
+    Klapuri and Davy, "Signal processing methods for music transcription" (2007), chapter 5.
+
     Args:
         x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.
         sample_rate: Hz.
@@ -257,6 +259,8 @@ def spectral_flatness(
     center_tail_pad: str = "symmetric",
 ) -> mx.array:
     """Geometric over arithmetic mean of each frame's spectrum: 1 for white noise, near 0 for a tone.
+
+    Dubnov, "Generalization of spectral flatness measure for non-Gaussian linear processes" (2004).
 
     Args:
         x: Audio ``[..., T]`` of any length: zeros extend what ``center_pad_mode`` cannot, and fill it to one frame.

@@ -21,10 +21,8 @@ def _framed(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_m
     frame_length = _check.integer("frame_length", frame_length, at_least=1)
     hop_length = _check.integer("hop_length", hop_length, at_least=1)
     mode = pad_mode_of(_check.one_of("pad_mode", pad_mode, CenterPadMode))
-    framing = Framing(frame_length, hop_length)
-    if _check.flag("center", center):
-        side = frame_length // 2
-        framing = Framing(frame_length, hop_length, side, side, mode)
+    side = frame_length // 2 if _check.flag("center", center) else 0
+    framing = Framing(frame_length, hop_length, side, side, mode if side else "constant")
     audio = inputs.as_audio(x)
     return inputs.extended(audio, framing.fitted(audio.shape[-1], "replicate"))
 

@@ -74,10 +74,11 @@ def as_audio(x: Any) -> mx.array:
 
 def extended(x: mx.array, framing: Framing) -> tuple[mx.array, Framing]:
     """``x`` and where its frames lie, with what no kernel knows done already: symmetric padding, and no samples."""
-    length, plain = x.shape[-1], Framing(framing.n_fft, framing.hop_length)
+    length = x.shape[-1]
     if length and framing.pad_mode != "symmetric":
         return x, framing
     framing.check(length)
+    plain = Framing(framing.n_fft, framing.hop_length)
     if not length:
         return mx.zeros((*x.shape[:-1], framing.n_fft)), plain
     return pad(x, framing.left, framing.right, "symmetric"), plain

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import mlx.core as mx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mlx_spectro as ms
-from mlx_spectro import SpectralTransform, backend
+from mlx_spectro import CenterPadMode, SpectralTransform, backend
 
 from .native import frames_of
 from .test_transform import close, noise
@@ -200,3 +202,44 @@ def test_a_hop_far_beyond_the_signal_has_one_frame() -> None:
     near, far = (ms.rms(x, frame_length=N_FFT, hop_length=hop) for hop in (1000, 10**12))
     assert near.shape == (1, 1, 1)
     assert mx.array_equal(near, far)
+
+
+NUMPY_MODES = {"replicate": "edge", "circular": "wrap"}
+
+
+@settings(max_examples=120, deadline=None, derandomize=True)
+@given(
+    n_fft=st.integers(1, 70),
+    hop=st.integers(1, 90),
+    length=st.integers(0, 120),
+    mode=st.sampled_from(get_args(CenterPadMode)),
+    center=st.booleans(),
+    stride=st.sampled_from([1, 2, -1, 0]),
+)
+def test_an_stft_of_any_sizes_is_numpy_s_or_refused(
+    n_fft: int, hop: int, length: int, mode: Any, center: bool, stride: int
+) -> None:
+    long = np.array(noise(2, 2 * length + 1))
+    # every other sample, backwards, or the same one again and again: MLX's own views
+    view = {
+        1: lambda x: x[:, :length],
+        2: lambda x: x[:, : 2 * length : 2],
+        -1: lambda x: x[:, length:0:-1],
+        0: lambda x: mx.broadcast_to(x[:, :1], (2, length)),
+    }[stride](mx.array(long))
+    signal = np.array(view).astype(np.float64)
+    transform = SpectralTransform(n_fft, hop, center=center, center_pad_mode=mode)
+    side, mode = n_fft // 2 if center else 0, NUMPY_MODES.get(mode, mode)
+    refused = {"reflect": side >= length, "wrap": side > length}.get(mode, not length and mode != "constant")
+    if side and refused:
+        with pytest.raises(ValueError, match="padding"):
+            transform.stft(view)
+        return
+    extended = np.pad(signal, ((0, 0), (side, side)), mode=mode if side else "constant")
+    extended = np.pad(extended, ((0, 0), (0, max(0, n_fft - extended.shape[-1]))))
+    frames = np.lib.stride_tricks.sliding_window_view(extended, n_fft, axis=-1)[:, ::hop]
+    expected = np.fft.rfft(frames * np.array(transform.window, np.float64))
+    found = np.array(transform.stft(view, output_layout="bnf"))
+    assert found.shape == expected.shape
+    # a float32 transform errs by a few roundings of its largest value
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * max(np.abs(expected).max(), 1e-6))
