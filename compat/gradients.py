@@ -24,6 +24,12 @@ class _Operator(Protocol):
     def transposed(self, shape: torch.Size, weights: Tensor) -> _Operator:
         """Its transpose, for arguments of ``shape``."""
 
+    def keeps(self, x: Tensor) -> bool:
+        """Whether torch's own operations keep ``x`` for the backward pass: it must not have changed by then."""
+
+    def place(self, x: Tensor) -> int:
+        """The axis in whose place the gradient of ``x`` by torch's own operations has the last one in memory."""
+
     def by_torch(self, x: Tensor) -> Tensor:
         """Its value in torch's own operations, for what only torch can see into."""
 
@@ -49,6 +55,12 @@ class _Transform(NamedTuple):
         size = shape[-1] if self.name in ("stft", "istft_adjoint") else shape[-2]
         return _Transform(self.spectral._replace(window=weights), name, size)
 
+    def keeps(self, x: Tensor) -> bool:
+        return self.name == "stft" and self.spectral.kept
+
+    def place(self, x: Tensor) -> int:
+        return -2 if self.name == "istft" else -1
+
     def by_torch(self, x: Tensor) -> Tensor:
         return _by_torch(self.spectral, self.name, x, self.size)
 
@@ -66,6 +78,15 @@ class _Projection(NamedTuple):
     def transposed(self, shape: torch.Size, weights: Tensor) -> _Projection:
         return self._replace(weights=weights.t())
 
+    def keeps(self, x: Tensor) -> bool:
+        return False
+
+    def place(self, x: Tensor) -> int:
+        # of a matrix of columns, or of what torch takes for one, torch makes another
+        columns = x.stride(-2) == 1 and x.stride(-1) * x.shape[-1] == x.numel()
+        lead = range(x.dim() - 2)
+        return 0 if columns and all(x.stride(i) == x.stride(i + 1) * x.shape[i + 1] for i in lead) else -1
+
     def by_torch(self, x: Tensor) -> Tensor:
         return x @ self.weights
 
@@ -79,14 +100,18 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, _Operator], output: Tensor) -> None:
-        x, ctx.operator = inputs
-        ctx.shape = x.shape
-        # kept by torch, so that weights changed in place before the backward pass are an error, as they are in torch
-        ctx.save_for_backward(ctx.operator.weights)
+        x, operator = inputs
+        ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
+        # so that what is changed in place before the backward pass is an error where it is one in torch
+        ctx.save_for_backward(operator.weights, x if operator.keeps(x) else None)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return _applied(ctx.operator.transposed(ctx.shape, *ctx.saved_tensors), g), None
+        weights, _ = ctx.saved_tensors
+        gradient = _applied(ctx.operator.transposed(ctx.shape, weights), g)
+        if ctx.place != -1:
+            gradient = gradient.movedim(-1, ctx.place).contiguous().movedim(ctx.place, -1)
+        return gradient, None
 
 
 def _applied(operator: _Operator, x: Tensor) -> Tensor:
@@ -135,7 +160,14 @@ def _by_torch(spectral: Spectral, name: str, x: Tensor, size: int) -> Tensor:
 
 def stft(x: Tensor, spectral: Spectral) -> Tensor:
     """Spectrum ``[..., N, F]`` of audio ``[..., T]``, differentiable with respect to the audio."""
-    return _applied(_Transform(spectral, "stft", 0), x)
+    return _applied(_Transform(spectral, "stft", 0), _in_place(x, spectral))
+
+
+def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
+    """``x``, whose gradient will lie in memory as ``x`` does if torch would take frames of ``x`` itself."""
+    if spectral.left or spectral.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
+        return x
+    return x.as_strided(x.shape, x.stride(), x.storage_offset())
 
 
 def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:
@@ -168,13 +200,11 @@ class _Magnitudes(torch.autograd.Function):
             g = _before(ctx.ending, spectrogram(x, spectral, power, bank), g)
         if bank is not None:
             g = _applied(_Projection(spectral.engine, bank.t()), g)
-        if power == 1:
-            # of a magnitude the gradient is the phase, and 0 where there is none
-            magnitude = spectrogram(x, spectral, 1.0)
-            g = torch.where(magnitude > 0, g / magnitude, 0.0)
-        # |z|^2 has the gradient 2z
+        # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
+        z = stft(x, spectral)
+        z = z.sgn() if power == 1 else z
         forward = _Transform(spectral._replace(scale=power * spectral.scale), "stft", 0)
-        return _applied(forward.transposed(x.shape, window), _times(stft(x, spectral), g)), None, None, None, None
+        return _applied(forward.transposed(x.shape, window), _times(z, g)), None, None, None, None
 
 
 def _times(z: Tensor, factor: Tensor) -> Tensor:
@@ -188,11 +218,11 @@ def _before(ending: Ending, values: Tensor, g: Tensor) -> Tensor:
     """The gradient of ``values``, of that of what :func:`_ended` makes of them."""
     if ending is None:
         return g
-    if len(ending) == 3:
-        _, amin, added = ending
-        return g / (values + amin) if added else torch.where(values >= amin, g / values, 0.0)
-    _, multiplier, amin, _ = ending
-    return torch.where(values >= amin, g * (multiplier / math.log(10)) / values, 0.0)
+    if len(ending) == 3 and ending[2]:
+        return g / (values + ending[1])
+    factor, amin = (1.0, ending[1]) if len(ending) == 3 else (ending[1] / math.log(10), ending[2])
+    # no division by 0, whose own gradient would be NaN though it is not taken
+    return torch.where(values >= amin, g * factor / values.clamp(min=amin), 0.0)
 
 
 def _ended(values: Tensor, ending: Ending) -> Tensor:
@@ -210,7 +240,7 @@ def _without_gradient(x: Tensor, spectral: Spectral, power: float, bank: Tensor 
 
 
 def spectrogram(
-    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None = None, ending: Ending = None
+    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None = None, ending: Ending = None, own: bool = False
 ) -> Tensor:
     """Magnitudes ``[..., N, F]`` to ``power`` of the STFT of audio ``[..., T]``, differentiable.
 
@@ -219,12 +249,15 @@ def spectrogram(
         power: Of the magnitudes.
         bank: Filters ``[F, filters]``, if the result is to be ``[..., N, filters]``.
         ending: What follows the filters.
+        own: No program holds this memory of ``x``, to change it before the backward pass.
     """
     if not gradient_wanted(x):
         return _without_gradient(x, spectral, power, bank, ending)
     if power in (1, 2):
-        # a copy, because a program may change its audio before the backward pass
-        result: Tensor = _Magnitudes.apply(x.clone(), spectral, power, bank, ending)  # type: ignore[no-untyped-call]
+        # torch keeps the spectrum; we keep the audio, which a program may change before the backward pass
+        x = _in_place(x, spectral)
+        audio = x if own or spectral.kept else x.clone()
+        result: Tensor = _Magnitudes.apply(audio, spectral, power, bank, ending)  # type: ignore[no-untyped-call]
         return result
     values = stft(x, spectral).abs().pow(power)
     return values if bank is None else _ended(project(values, bank, spectral.engine), ending)

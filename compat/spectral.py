@@ -37,6 +37,8 @@ class Spectral(NamedTuple):
     pad_mode: str = "constant"
     scale: float = 1.0
     onesided: bool = True
+    kept: bool = False
+    """Torch keeps the audio for the backward pass: it must not have changed by then."""
 
     @property
     def bins(self) -> int:
@@ -71,6 +73,20 @@ class Spectral(NamedTuple):
         """:meth:`spectrogram` times ``bank [F, filters]``, and what follows it, without a gradient."""
         shape, options = (*self._frames(x), bank.shape[1]), {"power": power, "ending": ending, **self._padding()}
         return run(self.engine, "filterbank", x, self.window, bank, shape=shape, dtype=x.dtype, **options)
+
+    def swapped(self, y: Tensor, x: Tensor) -> Tensor:
+        """What was made of audio ``x``, ``y [..., N, values]``, as torch has it in memory: ``[..., values, N]``.
+
+        A single frame of several signals may have all leading axes in one.
+        """
+        if y.shape[-2] == 1 and y.dim() > 2:
+            rows = x.reshape(-1, x.shape[-1])
+            signal, frame = rows.stride(0), self.hop_length * rows.stride(1)
+            if self.left:
+                signal, frame = self.left + rows.shape[1] + self.right, self.hop_length
+            if len(rows) > 1 and frame > signal:  # torch has frames outermost
+                y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
+        return y.transpose(-1, -2)
 
     def _run(self, name: str, x: Tensor, shape: tuple[int, ...], **options: Any) -> Tensor:
         return run(self.engine, name, x, self.window, shape=shape, dtype=counterpart(x), **options)
