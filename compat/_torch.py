@@ -2,110 +2,67 @@
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import gradients, installing, limits, tensors
-from .dispatch import Function, Plan
+from . import gradients, limits
+from .dispatch import Plan
+from .lines import at_callers_line
+from .options import unread
 from .planning import analysis, synthesis
 from .reasons import REJECTED
+from .serving import serves
+from .tensors import compiling
+
+_local = threading.local()
 
 
-def _plan_stft(
-    input: Tensor,
-    n_fft: int,
-    hop_length: int | None = None,
-    win_length: int | None = None,
-    window: Tensor | None = None,
-    center: bool = True,
-    pad_mode: str = "reflect",
-    normalized: bool = False,
-    onesided: bool | None = None,
-    return_complex: bool | None = None,
-    align_to_window: bool | None = None,
-    **newer: Any,
-) -> Plan:
-    if newer:
-        return f"unknown arguments {', '.join(newer)}"
-    hop_length = n_fft // 4 if hop_length is None and type(n_fft) is int else hop_length
-    win_length = n_fft if win_length is None else win_length
-    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided is not False)
-    if isinstance(found, str):
-        return found
-    if not (input.dim() < 3 and type(normalized) is bool and type(return_complex) is bool):
-        return REJECTED
-    if align_to_window is not None:
-        return "align_to_window"
-    transform = found._replace(scale=n_fft**-0.5 if normalized else 1.0)
+def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` of torch, which warns in the name of the program's line."""
+    there = at_callers_line(function)
 
-    def work() -> Tensor:
-        _warn_as_torch_does(window is None, return_complex)
-        z = gradients.stft(input, transform).transpose(-1, -2)
-        return z if return_complex else torch.view_as_real(z)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if compiling():
+            return function(*args, **kwargs)
+        warning, _local.warning = getattr(_local, "warning", None), None
+        if warning is not None:
+            raise warning
+        return there(*args, **kwargs)
 
-    return work
+    return call
 
 
-@functools.cache
-def _warn_as_torch_does(without_window: bool, complex_result: bool) -> None:
-    """Have torch say, once a process, what it says once about a missing window and a real result."""
-    if without_window or not complex_result:
-        window = None if without_window else torch.ones(1)
-        STFT.theirs(torch.ones(1), 1, 1, window=window, center=False, return_complex=complex_result)
+_stft, _istft = _by_torch(torch.stft), _by_torch(torch.istft)
+# what torch says once a process, and has been made to say
+_said: set[Any] = set()
 
 
-def _plan_istft(
-    input: Tensor,
-    n_fft: int,
-    hop_length: int | None = None,
-    win_length: int | None = None,
-    window: Tensor | None = None,
-    center: bool = True,
-    normalized: bool = False,
-    onesided: bool | None = None,
-    length: int | None = None,
-    return_complex: bool = False,
-    **newer: Any,
-) -> Plan:
-    if newer:
-        return f"unknown arguments {', '.join(newer)}"
-    if return_complex is not False:
-        return "a complex result"
-    hop_length = n_fft // 4 if hop_length is None and type(n_fft) is int else hop_length
-    win_length = n_fft if win_length is None else win_length
-    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
-    if isinstance(found, str):
-        return found
-    if input.dim() > 3 or type(normalized) is not bool:
-        return REJECTED
-    inverse, samples = found
-    transform = inverse._replace(scale=n_fft**0.5 if normalized else 1.0)
-
-    def work() -> Tensor:
-        if window is None:
-            _warn_of_inverse_as_torch_does()
-        return gradients.istft(input.transpose(-1, -2), transform, samples)
-
-    return work
+def _made_to_warn(what: Any, call: Callable[[], Any]) -> None:
+    """Have torch warn of ``what`` in a small call, if it still would in the one that we serve."""
+    if what in _said and not torch.is_warn_always_enabled():
+        return
+    _said.add(what)
+    try:
+        call()
+    except Warning as warning:  # the program has made errors of warnings
+        _local.warning = warning  # torch has said it, and would not say it again
+        raise
 
 
-@functools.cache
-def _warn_of_inverse_as_torch_does() -> None:
-    """Have torch say, once a process, what it says once about a missing window."""
-    ISTFT.theirs(torch.ones(1, 1, dtype=torch.complex64), 1, 1, center=False)
+def _small_stft(without_window: bool, complex_result: bool) -> None:
+    x = torch.ones(1, dtype=torch.float32, device="cpu")
+    _stft(x, 1, 1, window=None if without_window else x, center=False, return_complex=complex_result)
 
 
-def _order(_: Any, n_fft: int, *args: Any, **kwargs: Any) -> int:
-    return n_fft
+def _small_istft() -> None:
+    _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
 
 
-STFT = Function("torch.stft", torch.stft, _plan_stft, limits.spectrum, _order, tensors.compiling)
-ISTFT = Function("torch.istft", torch.istft, _plan_istft, limits.spectrum, _order, tensors.compiling)
-
-
+@serves("torch.stft", limits.spectrum, call=_stft)
 def stft(
     input: Tensor,
     n_fft: int,
@@ -118,24 +75,31 @@ def stft(
     onesided: bool | None = None,
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
-) -> Tensor:
-    """torch.stft. Same arguments, same defaults."""
-    served: Tensor = STFT(
-        input,
-        n_fft,
-        hop_length,
-        win_length,
-        window,
-        center,
-        pad_mode,
-        normalized,
-        onesided,
-        return_complex,
-        align_to_window,
-    )
-    return served
+) -> Plan:
+    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
+    if isinstance(found, str):
+        return found
+    if type(normalized) is not bool:
+        return unread("normalized", normalized)
+    if align_to_window is not None:
+        return "align_to_window"
+    if input.dim() > 2 or return_complex is None:
+        return REJECTED
+    if type(return_complex) is not bool:
+        return unread("return_complex", return_complex)
+    transform = found._replace(scale=found.window.numel() ** -0.5) if normalized else found
+
+    def work() -> Tensor:
+        if window is None or not return_complex:
+            what = window is None, return_complex
+            _made_to_warn(what, lambda: _small_stft(*what))
+        z = transform.swapped(gradients.stft(input, transform), input)
+        return z if return_complex else torch.view_as_real(z)
+
+    return work
 
 
+@serves("torch.istft", limits.spectrum, call=_istft)
 def istft(
     input: Tensor,
     n_fft: int,
@@ -147,15 +111,27 @@ def istft(
     onesided: bool | None = None,
     length: int | None = None,
     return_complex: bool = False,
-) -> Tensor:
-    """torch.istft. Same arguments, same defaults."""
-    served: Tensor = ISTFT(
-        input, n_fft, hop_length, win_length, window, center, normalized, onesided, length, return_complex
-    )
-    return served
+) -> Plan:
+    for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
+        if type(option) is not bool:
+            return unread(name, option)
+    if return_complex:
+        return "a complex result"
+    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
+    if isinstance(found, str):
+        return found
+    if input.dim() > 3:
+        return REJECTED
+    inverse, samples = found
+    transform = inverse._replace(scale=inverse.window.numel() ** 0.5) if normalized else inverse
+
+    def work() -> Tensor:
+        if window is None:
+            _made_to_warn("istft", _small_istft)
+        return gradients.istft(input.transpose(-1, -2), transform, samples)
+
+    return work
 
 
-for _ours in (stft, istft):
-    installing.replaces_method("torch", Tensor, _ours.__name__, _ours)
-    # a scripted function that calls ours keeps torch's operator
-    torch.jit._builtins._register_builtin(_ours, f"aten::{_ours.__name__}")
+# a scripted program calls the operator that torch.istft is
+torch.jit._builtins._register_builtin(istft, "aten::istft")

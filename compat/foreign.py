@@ -21,7 +21,7 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> C
         if is_tensor(x):
             # librosa makes of a tensor what NumPy does
             return None if not of_numpy else _of_mlx(function, args, kwargs)
-        if isinstance(x, np.ndarray):
+        if isinstance(x, np.ndarray) and x.ndim:  # one without axes is an option, as a number is
             return None if of_numpy else lambda: _of_numpy(function, args, kwargs)
         if is_mlx(x):
             return _of_mlx(function, args, kwargs)

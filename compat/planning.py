@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,35 +12,27 @@ from mlx_spectro import envelope
 from mlx_spectro.geometry import overlap_length
 
 from . import tensors
+from .options import integer, truth, unread
 from .reasons import REJECTED
 from .spectral import Spectral
 from .tensors import unfit
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
-
-
-def is_int(value: Any, at_least: int) -> TypeGuard[int]:
-    """Whether ``value`` is an int, and not a bool, of some size."""
-    return type(value) is int and value >= at_least
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Whether ``value`` is an int or a float, and not a bool."""
-    return type(value) in (int, float)
+# torch sums an envelope in single precision
+_ROUNDING = 1e-4
 
 
 def tensor_reason(x: Any) -> str:
     """Why a call cannot be served whatever else it asks for, seeing where it happens and its tensor; or empty."""
     if not isinstance(x, Tensor):
-        # what stands for a tensor, as in a symbolic trace, is torch's to understand
-        return f"{type(x).__name__} stands for a tensor" if hasattr(type(x), "__torch_function__") else REJECTED
+        return f"{type(x).__name__} is not a plain tensor"
     return tensors.traced() or ("autocast chooses dtypes" if torch._C._is_any_autocast_enabled() else unfit(x))
 
 
 def weights_reason(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> str:
     """Why a transform of ``like`` cannot use these weights (a window, a filterbank); empty where it can."""
     if not isinstance(weights, Tensor):
-        return REJECTED
+        return unread(name, weights)
     reason = unfit(weights)
     if reason:
         return f"{name}: {reason}"
@@ -49,6 +41,20 @@ def weights_reason(name: str, weights: Any, dtype: torch.dtype, like: Tensor) ->
     if weights.dtype != dtype:
         return f"{name} of dtype {str(weights.dtype).removeprefix('torch.')}"
     return "" if weights.device == like.device else REJECTED
+
+
+def _lengths(n_fft: Any, hop_length: Any, win_length: Any) -> tuple[int, int, int] | str:
+    """The three with torch's defaults, or why torch or we do not take them."""
+    n = integer(n_fft)
+    if n is None:
+        return unread("n_fft", n_fft)
+    hop = n // 4 if hop_length is None else integer(hop_length)
+    if hop is None:
+        return unread("hop_length", hop_length)
+    length = n if win_length is None else integer(win_length)
+    if length is None:
+        return unread("win_length", win_length)
+    return (n, hop, length) if hop > 0 and 0 < length <= n else REJECTED
 
 
 def _window_reason(window: Any, win_length: int, dtype: torch.dtype, like: Tensor) -> str:
@@ -69,14 +75,7 @@ def _centred_window(window: Tensor | None, win_length: int, n_fft: int, dtype: t
 
 
 def analysis(
-    x: Any,
-    n_fft: int,
-    hop_length: int | None,
-    win_length: int,
-    window: Tensor | None,
-    center: bool,
-    pad_mode: str,
-    onesided: bool,
+    x: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any, onesided: Any
 ) -> Spectral | str:
     """The STFT of audio ``x [..., T]``, or why we cannot serve it."""
     reason = tensor_reason(x)
@@ -84,59 +83,64 @@ def analysis(
         return reason
     if not x.is_floating_point():
         return "a complex signal"
-    if not (
-        x.dim()
-        and x.numel()
-        and is_int(n_fft, 1)
-        and is_int(hop_length, 1)
-        and is_int(win_length, 1)
-        and win_length <= n_fft
-    ):
-        return REJECTED
+    if not (x.dim() and x.numel()):
+        return "no signal"
+    lengths = _lengths(n_fft, hop_length, win_length)
+    if isinstance(lengths, str):
+        return lengths
+    n_fft, hop_length, win_length = lengths
     reason = _window_reason(window, win_length, x.dtype, x)
     if reason:
         return reason
-    length, pad = x.shape[-1], n_fft // 2 if center else 0
-    widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
-    if pad > widest or length + 2 * pad < n_fft or pad_mode not in _PAD_MODES:
+    if not (onesided is None or type(onesided) is bool):
+        return unread("onesided", onesided)
+    centred = truth(center)
+    if centred is None:
+        return unread("center", center)
+    pad = n_fft // 2 if centred else 0
+    if not centred:
+        pad_mode = "constant"  # which is not read
+    elif not isinstance(pad_mode, str):
+        return unread("pad_mode", pad_mode)
+    elif pad_mode not in _PAD_MODES:
         return REJECTED
-    if not (pad or x.dim() < 2 or x.is_contiguous()) and x.stride(-2) < hop_length * x.stride(-1):
-        return "signals closer in memory than frames, whose spectra torch interleaves"
+    length = x.shape[-1]
+    widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
+    if pad > widest or length + 2 * pad < n_fft:
+        return REJECTED
+    if not (pad or x.dim() < 2 or x.is_contiguous()):
+        rows = x.reshape(-1, length)
+        if len(rows) > 1 and rows.stride(0) < hop_length * rows.stride(1):
+            return "signals closer in memory than frames, whose spectra torch interleaves"
     serving = tensors.engine_for(x, n_fft)
     if isinstance(serving, str):
         return serving
-    centred = _centred_window(window, win_length, n_fft, x.dtype, x)
-    return Spectral(serving, centred, hop_length, pad, pad, pad_mode, onesided=onesided)
+    samples = _centred_window(window, win_length, n_fft, x.dtype, x)
+    # of torch's operations, two pads keep what they extend, and a transform that no window precedes its frames
+    kept = pad_mode in ("reflect", "replicate") or (window is None and win_length == n_fft and not centred)
+    return Spectral(serving, samples, hop_length, pad, pad, pad_mode, 1.0, onesided is not False, kept)
 
 
 def synthesis(
-    z: Any,
-    n_fft: int,
-    hop_length: int | None,
-    win_length: int,
-    window: Tensor | None,
-    center: bool,
-    onesided: bool | None,
-    length: int | None,
+    z: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: bool, onesided: Any, length: Any
 ) -> tuple[Spectral, int] | str:
     """The inverse STFT of a spectrum ``z [..., F, N]`` and the samples of its result, or why we cannot serve it."""
     reason = tensor_reason(z)
     if reason:
         return reason
-    if not (
-        z.is_complex()
-        and z.dim() > 1
-        and z.numel()
-        and is_int(n_fft, 2)  # of one sample, torch cuts off everything
-        and is_int(win_length, 1)
-        and win_length <= n_fft
-        and is_int(hop_length, 1)
-        and hop_length <= win_length
-        and (length is None or is_int(length, 1))
-    ):
+    lengths = _lengths(n_fft, hop_length, win_length)
+    if isinstance(lengths, str):
+        return lengths
+    n_fft, hop_length, win_length = lengths
+    if n_fft == 1:
+        return "frames of one sample"
+    if not (z.is_complex() and z.dim() > 1 and z.numel() and hop_length <= win_length):
         return REJECTED
     bins, frames = z.shape[-2:]
-    onesided = bins != n_fft if onesided is None else onesided
+    if onesided is None:
+        onesided = bins != n_fft
+    elif type(onesided) is not bool:
+        return unread("onesided", onesided)
     if bins != (n_fft // 2 + 1 if onesided else n_fft):
         return REJECTED
     real = tensors.counterpart(z)
@@ -148,13 +152,15 @@ def synthesis(
         return serving
     left = n_fft // 2 if center else 0
     covered = overlap_length(frames, n_fft, hop_length)
-    length = covered - 2 * left if length is None else length
-    if left + length > covered:
+    wanted = covered - 2 * left if length is None else integer(length)
+    if wanted is None:
+        return unread("length", length)
+    if left + wanted > covered:
         return "the length goes beyond the frames"
-    if length < 1:
-        return REJECTED
-    centred = _centred_window(window, win_length, n_fft, real, z)
-    samples = tensors.to_host(centred.cpu())
-    if envelope.smallest(np.ascontiguousarray(samples), hop_length, frames, left, length) < envelope.FLOOR:
-        return REJECTED
-    return Spectral(serving, centred, hop_length, left, onesided=onesided), length
+    if wanted < 1:
+        return "a negative length" if wanted < 0 and length is not None else REJECTED
+    samples = _centred_window(window, win_length, n_fft, real, z)
+    smallest = envelope.smallest(np.ascontiguousarray(tensors.to_host(samples.cpu())), hop_length, frames, left, wanted)
+    if smallest < (1 + _ROUNDING) * envelope.FLOOR:
+        return REJECTED if smallest < (1 - _ROUNDING) * envelope.FLOOR else "an envelope at the edge of zero"
+    return Spectral(serving, samples, hop_length, left, onesided=onesided), wanted

@@ -16,7 +16,7 @@ from mlx_spectro.cpu import pool
 
 from .engines import by_mlx, engine
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+PLAIN = (Tensor, torch.nn.Parameter)
 _DTYPES = {
     torch.float32: ("float32", torch.complex64),
     torch.float64: ("float64", torch.complex128),
@@ -47,7 +47,7 @@ def traced() -> str:
 
 def unfit(tensor: Tensor) -> str:
     """Why ``tensor`` cannot be served; empty where it can."""
-    if type(tensor) not in _PLAIN:
+    if type(tensor) not in PLAIN:
         return f"{type(tensor).__name__} is not a plain tensor"
     if not (tensor.is_cpu or tensor.is_mps):
         return "MLX cannot share CUDA memory" if tensor.is_cuda else f"device {tensor.device.type}"

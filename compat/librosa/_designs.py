@@ -13,8 +13,8 @@ from mlx_spectro import banks
 
 from .. import limits, modes
 from ..dispatch import Plan
+from ..lines import as_called_in
 from ..reasons import ByDesign
-from ._lines import as_called_in
 from ._options import choice, flag, is_dtype, number, plain, whole
 from ._serving import Array, serves
 

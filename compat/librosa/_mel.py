@@ -13,11 +13,11 @@ from mlx_spectro import banks, cpu
 
 from .. import limits
 from ..dispatch import Plan
+from ..lines import as_called_in
 from ._analysis import Analysis, lying_of, source_of
 from ._decibel import DECIBEL, clipped
 from ._designs import chroma_filters, chroma_reason, mel_filters, mel_reason, norm_reason, rate_reason, tuning_reason
 from ._layout import memory
-from ._lines import as_called_in
 from ._options import choice, number, plain, whole
 from ._serving import Array, array_reason, engine_reason, serves
 

@@ -17,8 +17,8 @@ from mlx_spectro import backend, cpu
 from .. import modes
 from ..dispatch import Function, Plan
 from ..limits import Limit
+from ..lines import at_callers_line
 from ..reasons import REJECTED, ByDesign
-from ._lines import at_callers_line
 from ._options import is_dtype
 
 Array = npt.NDArray[Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from torch import Tensor
 
 from .. import limits, modes, spectral, tensors
 from ..dispatch import Plan
-from ..planning import is_number, tensor_reason
-from ..reasons import REJECTED, ByDesign
+from ..options import number, unread
+from ..planning import tensor_reason
+from ..reasons import ByDesign
+from ..serving import serves
 from ..spectral import Ending
-from ._serving import serves
 
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
@@ -21,10 +23,19 @@ _SHARED = 400_000
 
 def ending(multiplier: Any, amin: Any, db_multiplier: Any) -> Ending | str:
     """torchaudio's decibels as what follows a filterbank, or why we cannot serve them."""
-    if not (is_number(multiplier) and is_number(amin) and is_number(db_multiplier) and amin > 0):
-        return REJECTED
-    ref_value = 10.0**db_multiplier
-    return ("db", multiplier, amin, ref_value) if ref_value >= amin else "a reference below amin"
+    factor, least, level = number(multiplier), number(amin), number(db_multiplier)
+    if factor is None or least is None or level is None:
+        return "decibels of no numbers"
+    if not (math.isfinite(factor) and 0 < least < math.inf and -300 < level < 300):
+        return "decibels beyond what numbers reach"
+    ref_value = 10.0**level
+    return ("db", factor, least, ref_value) if ref_value >= least else "a reference below amin"
+
+
+def range_of(top_db: Any) -> float | str | None:
+    """How far below their maximum decibels are clipped, if they are; or why we cannot do so."""
+    found = number(top_db)
+    return unread("top_db", top_db) if found is None and top_db is not None else found
 
 
 def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
@@ -54,11 +65,11 @@ def _reason(x: Any) -> str:
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
 ) -> Plan:
-    reason, wanted = _reason(x), ending(multiplier, amin, db_multiplier)
+    reason, wanted, below = _reason(x), ending(multiplier, amin, db_multiplier), range_of(top_db)
     if reason or isinstance(wanted, str):
         return reason or str(wanted)
-    if not (top_db is None or is_number(top_db)):
-        return REJECTED
+    if isinstance(below, str):
+        return below
     serving = tensors.engine_for(x)
     if isinstance(serving, str):
         return serving
@@ -69,7 +80,7 @@ def amplitude_to_DB(
 
     def work() -> Tensor:
         x_db = spectral.run(serving, "project", values, shape=values.shape, dtype=x.dtype, bank=None, ending=wanted)
-        return clipped(x_db.transpose(-1, -2) if flipped else x_db, top_db)
+        return clipped(x_db.transpose(-1, -2) if flipped else x_db, below)
 
     return work
 
@@ -79,9 +90,11 @@ def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
     reason = _reason(x)
     if reason or modes.route.get() == "auto":
         return reason or ByDesign("torch's own operations are faster")
-    if not (is_number(ref) and is_number(power)):
-        return REJECTED
+    factor, exponent = number(ref), number(power)
+    if factor is None or exponent is None:
+        return "a reference or a power that is no number"
     serving = tensors.mlx_for(x)
     if isinstance(serving, str):
         return serving
-    return lambda: spectral.run(serving, "from_decibel", x, shape=x.shape, dtype=x.dtype, ref=ref, power=power)
+    options = {"ref": factor, "power": exponent}
+    return lambda: spectral.run(serving, "from_decibel", x, shape=x.shape, dtype=x.dtype, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,28 +13,45 @@ from mlx_spectro import banks
 
 from .. import limits, modes, tensors
 from ..dispatch import Plan
-from ..planning import is_int, is_number
+from ..options import integer, number
 from ..reasons import REJECTED, ByDesign
-from ._serving import serves
+from ..serving import serves
+
+# where rounding decides whether a filter holds a bin, torchaudio does
+_NOTHING = 1e-3
 
 
-def _reason(*lengths: Any) -> str:
-    """Why torchaudio has to make a matrix of these lengths; empty where we can."""
+def _reason() -> str:
+    """Why torchaudio has to make its matrices itself; empty where we can."""
     if modes.route.get() == "auto":
         return ByDesign("checkpoints hold torchaudio's own rounding")
     if torch.get_default_device().type != "cpu":
         return f"device {torch.get_default_device().type}"
     if torch.get_default_dtype() not in (torch.float32, torch.float64):
         return f"dtype {torch.get_default_dtype()}"
-    return tensors.traced() or ("" if all(is_int(length, 1) for length in lengths) else REJECTED)
+    return tensors.traced()
 
 
 def _tensor(matrix: banks.Matrix) -> Tensor:
     return torch.from_numpy(matrix).to(torch.get_default_dtype())
 
 
-def _ordered(f_min: Any, f_max: Any) -> bool:
-    return is_number(f_min) and is_number(f_max) and 0 <= f_min < f_max
+def _is(option: Any, *known: str | None) -> bool:
+    return (option is None or isinstance(option, str)) and option in known
+
+
+def _bins(n_freqs: Any, f_min: Any, f_max: Any, filters: Any, sample_rate: Any) -> tuple[Any, float, float, int] | str:
+    """Frequencies of bins, the lowest and the highest of a bank, and its filters; or why we cannot make it."""
+    bins, count = integer(n_freqs), integer(filters)
+    low, high, rate = (
+        None if isinstance(hz, (Tensor, np.floating)) and type(hz) is not np.float64 else number(hz)
+        for hz in (f_min, f_max, sample_rate)  # torchaudio calculates in the precision of these
+    )
+    if bins is None or count is None or bins < 1 or count < 1:
+        return "bins or filters that are no number above 0"
+    if low is None or high is None or rate is None or not 0 <= low < high < math.inf or not math.isfinite(rate):
+        return "frequencies that do not rise from 0 or more"
+    return np.linspace(0.0, rate // 2, bins), low, high, count
 
 
 @serves("torchaudio.functional.melscale_fbanks", limits.sums)
@@ -46,29 +64,33 @@ def melscale_fbanks(
     norm: Any = None,
     mel_scale: Any = "htk",
 ) -> Plan:
-    reason = _reason(n_freqs, n_mels, sample_rate)
+    reason = _reason()
     if reason:
         return reason
-    if not (_ordered(f_min, f_max) and norm in (None, "slaney") and mel_scale in ("htk", "slaney")):
-        return REJECTED
-    bin_hz = np.linspace(0.0, sample_rate // 2, n_freqs)
-    bank = banks.mel_bank(bin_hz, f_min, f_max, n_mels, norm, mel_scale)
-    return (lambda: _tensor(bank)) if bank.any(axis=0).all() else "torchaudio warns of empty filters"
+    if not (_is(norm, None, "slaney") and _is(mel_scale, "htk", "slaney")):
+        return "an unknown norm or scale"
+    found = _bins(n_freqs, f_min, f_max, n_mels, sample_rate)
+    if isinstance(found, str):
+        return found
+    shape = banks.mel_bank(*found, None, mel_scale)
+    if shape.max(axis=0).min() < _NOTHING:
+        return "filters that hold no bin, of which torchaudio warns"
+    bank = shape if norm is None else banks.mel_bank(*found, norm, mel_scale)
+    return lambda: _tensor(bank)
 
 
 @serves("torchaudio.functional.linear_fbanks", limits.sums)
 def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Plan:
-    reason = _reason(n_freqs, n_filter, sample_rate)
-    if reason:
-        return reason
-    if not _ordered(f_min, f_max):
-        return REJECTED
-    return lambda: _tensor(banks.linear_bank(np.linspace(0.0, sample_rate // 2, n_freqs), f_min, f_max, n_filter))
+    found = _reason() or _bins(n_freqs, f_min, f_max, n_filter, sample_rate)
+    return found if isinstance(found, str) else lambda: _tensor(banks.linear_bank(*found))
 
 
 @serves("torchaudio.functional.create_dct", limits.sums)
 def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Plan:
-    reason = _reason(n_mfcc, n_mels)
+    reason = _reason()
     if reason:
         return reason
-    return (lambda: _tensor(banks.dct_basis(n_mfcc, n_mels, norm)).t()) if norm in (None, "ortho") else REJECTED
+    rows, columns = integer(n_mfcc), integer(n_mels)
+    if rows is None or columns is None or rows < 1 or columns < 1:
+        return "coefficients or filters that are no number above 0"
+    return (lambda: _tensor(banks.dct_basis(rows, columns, norm)).t()) if _is(norm, None, "ortho") else REJECTED

@@ -6,15 +6,18 @@ import functools
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .. import gradients, limits
 from ..dispatch import Plan
-from ..planning import analysis, is_int, is_number, synthesis, weights_reason
+from ..options import integer, number, unread
+from ..planning import analysis, synthesis, tensor_reason, weights_reason
 from ..reasons import REJECTED
+from ..serving import serves
 from ..spectral import Ending, Spectral
-from ._serving import serves
+from ..tensors import PLAIN, gradient_wanted
 
 # bins that are summed in a row
 _FEW = 8
@@ -22,81 +25,94 @@ _FEW = 8
 
 def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | str:
     """What torchaudio divides a spectrum by."""
+    if not isinstance(normalized, (bool, str)):
+        return REJECTED
     if normalized is False:
         return 1.0
     if normalized is True or normalized == "window":
         norm: float = torch.linalg.vector_norm(window, dtype=torch.float64).item()
-        return norm if norm > 0 else "a window of zeros"
+        return norm if norm > 0 else "a window without weight"
     return math.sqrt(n_fft) if normalized == "frame_length" else REJECTED
 
 
-def _padded(
-    waveform: Any,
-    pad: int,
-    window: Tensor,
-    n_fft: int,
-    hop_length: int,
-    win_length: int,
-    normalized: bool | str,
-    center: bool,
-    pad_mode: str,
-    onesided: bool,
-) -> tuple[Tensor, Spectral] | str:
-    """Audio between ``pad`` zeros, and its STFT; or why we cannot serve it."""
-    if window is None:
-        return "no window"
-    if type(pad) is not int:
-        return REJECTED
-    if pad > 0 and isinstance(waveform, Tensor) and waveform.dim():
-        waveform = torch.nn.functional.pad(waveform, (pad, pad))
-    found = analysis(waveform, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
-    if isinstance(found, str):
-        return found
-    norm = _norm(normalized, window, n_fft)
-    return norm if isinstance(norm, str) else (waveform, found._replace(scale=1 / norm))
-
-
-class Magnitudes(NamedTuple):
-    """Audio, its STFT, and the power to which its magnitudes are wanted."""
+class Signal(NamedTuple):
+    """Audio ``[..., T]``, and its STFT; leading axes may have become one, and come back in results."""
 
     x: Tensor
     spectral: Spectral
-    power: float
+    lead: torch.Size
+    own: bool
+    """Nobody else holds ``x``'s memory."""
 
-    def spectrogram(self) -> Tensor:
-        """Magnitudes ``[..., N, F]``."""
-        return gradients.spectrogram(self.x, self.spectral, self.power)
+    def spectrum(self) -> Tensor:
+        """Spectrum ``[..., F, N]``."""
+        return self._swapped(gradients.stft(self.x, self.spectral))
 
-    def filtered(self, bank: Tensor, ending: Ending = None) -> Tensor:
-        """Magnitudes times ``bank [F, filters]``, ``[..., N, filters]``, and what follows."""
-        return gradients.spectrogram(self.x, self.spectral, self.power, bank, ending)
+    def magnitudes(self, power: float) -> Tensor:
+        """Magnitudes to ``power``, ``[..., F, N]``."""
+        y = self._swapped(gradients.spectrogram(self.x, self.spectral, power, own=self.own))
+        # torch's powers lie anew where an axis of 1 leaves it open how
+        return y.reshape(-1).view(y.shape) if power != 1 and y.is_contiguous() else y
+
+    def filtered(self, power: float, bank: Tensor, ending: Ending = None) -> Tensor:
+        """Magnitudes to ``power`` times ``bank [F, filters]``, and what follows: ``[..., N, filters]``."""
+        y = gradients.spectrogram(self.x, self.spectral, power, bank, ending, own=self.own)
+        return y if y.dim() == len(self.lead) + 2 else y.reshape(self.lead + y.shape[-2:])
+
+    def _swapped(self, y: Tensor) -> Tensor:
+        """``y [..., N, F]`` as torchaudio gives it back, ``[..., F, N]``."""
+        y = self.spectral.swapped(y, self.x)
+        # strides of an axis of 1 depend on how it came to be
+        return y.reshape(self.lead + y.shape[-2:]) if 1 in y.shape or y.dim() != len(self.lead) + 2 else y
 
     def bank_reason(self, bank: Any) -> str:
         """Why ``bank`` cannot filter the magnitudes; empty where it can."""
         if not self.spectral.onesided:
             return "a two-sided spectrum"
         reason = weights_reason("filterbank", bank, self.x.dtype, self.x)
-        return reason or ("" if bank.dim() == 2 and bank.shape[0] == self.spectral.bins else REJECTED)
+        fits = not reason and bank.dim() == 2 and bank.shape[0] == self.spectral.bins and bank.numel()
+        return reason or ("" if fits else f"a filterbank {list(bank.shape)}")
 
 
-def magnitudes(
+def signal(
     waveform: Any,
-    pad: int,
-    window: Tensor,
-    n_fft: int,
-    hop_length: int,
-    win_length: int,
-    power: Any,
-    normalized: bool | str,
-    center: bool = True,
-    pad_mode: str = "reflect",
-    onesided: bool = True,
-) -> Magnitudes | str:
-    """What torchaudio's arguments ask for where the result is real, or why we cannot serve it."""
-    if not (is_number(power) and power > 0):
-        return "a power that is no number above 0"
-    found = _padded(waveform, pad, window, n_fft, hop_length, win_length, normalized, center, pad_mode, onesided)
-    return found if isinstance(found, str) else Magnitudes(*found, power)
+    pad: Any,
+    window: Any,
+    n_fft: Any,
+    hop_length: Any,
+    win_length: Any,
+    normalized: Any,
+    center: Any = True,
+    pad_mode: Any = "reflect",
+    onesided: Any = True,
+) -> Signal | str:
+    """Audio between ``pad`` zeros, and its STFT; or why we cannot serve it."""
+    if window is None:
+        return "no window"
+    zeros = integer(pad)
+    if zeros is None:
+        return unread("pad", pad)
+    x, own = waveform, zeros > 0
+    if own or (type(x) in PLAIN and x.requires_grad):
+        reason = tensor_reason(x)
+        if reason:
+            return reason
+        if own and x.dim():
+            x = torch.nn.functional.pad(x, (zeros, zeros))
+        if x.dim() != 2 and x.numel() and gradient_wanted(x):
+            # torchaudio does so, and thereby tells which tensors torch keeps for the backward pass
+            x = x.reshape(-1, x.shape[-1])
+    spectral = analysis(x, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
+    if isinstance(spectral, str):
+        return spectral
+    norm = _norm(normalized, window, spectral.window.numel())
+    return norm if isinstance(norm, str) else Signal(x, spectral._replace(scale=1 / norm), waveform.shape[:-1], own)
+
+
+def power_of(power: Any) -> float | str:
+    """To what magnitudes are raised, or why we cannot do so."""
+    found = number(power)
+    return found if found is not None and 0 < found < math.inf else "a power that is no number above 0"
 
 
 @serves("torchaudio.functional.spectrogram", limits.energy)
@@ -116,13 +132,14 @@ def spectrogram(
 ) -> Plan:
     if return_complex is not None:
         return "return_complex is deprecated"
-    arguments = (waveform, pad, window, n_fft, hop_length, win_length)
-    options = (normalized, center, pad_mode, onesided)
-    if power is not None:
-        wanted = magnitudes(*arguments, power, *options)
-        return wanted if isinstance(wanted, str) else lambda: wanted.spectrogram().transpose(-1, -2)
-    found = _padded(*arguments, *options)
-    return found if isinstance(found, str) else lambda: gradients.stft(*found).transpose(-1, -2)
+    exponent = None if power is None else power_of(power)
+    if isinstance(exponent, str):
+        return exponent
+    framing = (n_fft, hop_length, win_length)
+    found = signal(waveform, pad, window, *framing, normalized, center, pad_mode, onesided)
+    if isinstance(found, str):
+        return found
+    return found.spectrum if exponent is None else lambda: found.magnitudes(exponent)
 
 
 @serves("torchaudio.functional.inverse_spectrogram", limits.spectrum)
@@ -141,51 +158,63 @@ def inverse_spectrogram(
 ) -> Plan:
     if window is None:
         return "no window"
-    if not (type(pad) is int and (length is None or is_int(length, 0))):
-        return REJECTED
-    whole = None if length is None else length + 2 * pad
+    if type(center) is not bool:
+        return unread("center", center)
+    whole, cut = None, 0
+    if length is not None:
+        given, zeros = _exactly(length), _exactly(pad)
+        if given is None or zeros is None:
+            return unread("length", length) if given is None else unread("pad", pad)
+        whole, cut = given + 2 * zeros, max(0, zeros)
     found = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
     if isinstance(found, str):
         return found
-    norm = _norm(normalized, window, n_fft)
+    inverse, samples = found
+    norm = _norm(normalized, window, inverse.window.numel())
     if isinstance(norm, str):
         return norm
-    inverse, samples = found
 
     def work() -> Tensor:
         y = gradients.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
-        return y[..., pad:-pad] if length is not None and pad > 0 else y
+        return y.reshape(-1, samples)[:, cut:-cut].reshape(*spectrogram.shape[:-2], -1) if cut else y
 
     return work
+
+
+def _exactly(value: Any) -> int | None:
+    """An int with which torchaudio can calculate as with Python's; None for any other."""
+    return int(value) if type(value) in (int, np.int64) else None
 
 
 @serves("torchaudio.functional.spectral_centroid", limits.sums)
 def spectral_centroid(
     waveform: Tensor, sample_rate: int, pad: int, window: Tensor, n_fft: int, hop_length: int, win_length: int
 ) -> Plan:
-    wanted = magnitudes(waveform, pad, window, n_fft, hop_length, win_length, 1.0, False)
-    if isinstance(wanted, str):
-        return wanted
-    if not is_number(sample_rate):
-        return REJECTED
-    dtype = torch.promote_types(torch.get_default_dtype(), wanted.x.dtype)
-    if dtype != wanted.x.dtype:
+    found = signal(waveform, pad, window, n_fft, hop_length, win_length, False)
+    if isinstance(found, str):
+        return found
+    rate = number(sample_rate)
+    if rate is None or not math.isfinite(rate):
+        return "a sample rate that is no finite number"
+    dtype = torch.promote_types(torch.get_default_dtype(), found.x.dtype)
+    if dtype != found.x.dtype:
         return "the default dtype is wider than the signal's"
-    bank = _moments(wanted.spectral.bins, sample_rate, torch.get_default_dtype()).to(wanted.x)
+    bank = _moments(found.spectral.bins, rate // 2, torch.get_default_dtype()).to(found.x)
 
     def work() -> Tensor:
-        moment, total = wanted.filtered(bank).tensor_split(2, -1)
+        moment, total = found.filtered(1.0, bank).tensor_split(2, -1)
         return moment.sum(-1) / total.sum(-1)
 
     return work
 
 
 @functools.lru_cache(maxsize=16)
-def _moments(bins: int, sample_rate: float, dtype: torch.dtype) -> Tensor:
+@torch.inference_mode(False)  # a later call may want a gradient, for which torch keeps it
+def _moments(bins: int, highest: float, dtype: torch.dtype) -> Tensor:
     """Filters ``[bins, 2 parts]`` that sum a few bins each, in the first half times their frequencies.
 
     Few, because sums of hundreds of bins in a row are rounded more than torch's are.
     """
     few = torch.eye(-(-bins // _FEW), dtype=dtype, device="cpu").repeat_interleave(_FEW, 0)[:bins]
-    hz = torch.linspace(0, sample_rate // 2, bins, dtype=dtype, device="cpu")
+    hz = torch.linspace(0, highest, bins, dtype=dtype, device="cpu")
     return torch.cat([few * hz[:, None], few], dim=-1)

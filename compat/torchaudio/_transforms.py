@@ -9,18 +9,19 @@ from torchaudio import transforms as theirs
 
 from .. import gradients, limits, tensors
 from ..dispatch import Plan
+from ..options import truth, unread
 from ..planning import tensor_reason, weights_reason
-from ..reasons import REJECTED
+from ..serving import serves
 from ..spectral import Ending
 from . import _decibel, _spectra
-from ._serving import Twin, serves, unfused
+from ._twins import Twin, unfused
 
 
-def _framing(module: Any) -> tuple[int, Tensor, int, int, int]:
+def _framing(module: Any) -> tuple[Any, ...]:
     return module.pad, module.window, module.n_fft, module.hop_length, module.win_length
 
 
-def _options(module: Any) -> tuple[bool | str, bool, str, bool]:
+def _options(module: Any) -> tuple[Any, ...]:
     return module.normalized, module.center, module.pad_mode, module.onesided
 
 
@@ -61,24 +62,28 @@ class MelScale(Twin, theirs.MelScale):
 
     @serves("torchaudio.transforms.MelScale", limits.sums)
     def forward(self, specgram: Tensor) -> Plan:
-        reason = tensor_reason(specgram) or weights_reason("filterbank", self.fb, specgram.dtype, specgram)
+        bank = self.fb
+        reason = tensor_reason(specgram) or weights_reason("filterbank", bank, specgram.dtype, specgram)
         if reason:
             return reason
-        if not (specgram.numel() and specgram.dim() > 1 and self.fb.dim() == 2 and len(self.fb) == specgram.shape[-2]):
-            return REJECTED
+        if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
+            return f"a spectrogram {list(specgram.shape)} and a filterbank {list(bank.shape)}"
+        if not (specgram.numel() and bank.numel()):
+            return "nothing to filter, or no filters"
         engine = tensors.engine_for(specgram)
         if isinstance(engine, str):
             return engine
-        return lambda: gradients.project(specgram.transpose(-1, -2), self.fb, engine).transpose(-1, -2)
+        return lambda: gradients.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
 
-def _filtered(waveform: Tensor, module: theirs.Spectrogram, bank: Tensor) -> _spectra.Magnitudes | str:
-    """The spectrogram that ``module`` would take for ``bank`` to filter, or why we cannot serve it."""
+def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[_spectra.Signal, float] | str:
+    """The signal and the power whose spectrogram ``module`` would take for ``bank`` to filter, or why we cannot."""
     reason = unfused(module, Spectrogram)
-    if reason:
-        return reason
-    wanted = _spectra.magnitudes(waveform, *_framing(module), module.power, *_options(module))
-    return wanted if isinstance(wanted, str) else wanted.bank_reason(bank) or wanted
+    power = reason or _spectra.power_of(module.power)
+    if isinstance(power, str):
+        return power
+    signal = _spectra.signal(waveform, *_framing(module), *_options(module))
+    return signal if isinstance(signal, str) else signal.bank_reason(bank) or (signal, power)
 
 
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
@@ -87,40 +92,44 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
     @serves("torchaudio.transforms.MelSpectrogram", limits.energy)
     def forward(self, waveform: Tensor) -> Plan:
         mel_scale = self.mel_scale
+        reason = unfused(mel_scale, MelScale)
+        if reason:
+            return reason
         bank = mel_scale.fb
-        wanted = unfused(mel_scale, MelScale) or _filtered(waveform, self.spectrogram, bank)
-        return wanted if isinstance(wanted, str) else lambda: wanted.filtered(bank).transpose(-1, -2)
+        wanted = _filtered(waveform, self.spectrogram, bank)
+        if isinstance(wanted, str):
+            return wanted
+        signal, power = wanted
+        return lambda: signal.filtered(power, bank).transpose(-1, -2)
 
 
-def _cepstrum(
-    waveform: Tensor,
-    spectrogram: theirs.Spectrogram,
-    bank: Tensor,
-    to_decibel: theirs.AmplitudeToDB | None,
-    basis: Tensor,
-) -> Plan:
-    """``basis [filters, n]`` applied to the logarithm of a filtered spectrogram, or to its decibels."""
+def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Plan:
+    """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
     wanted = _filtered(waveform, spectrogram, bank)
     if isinstance(wanted, str):
         return wanted
-    reason = weights_reason("basis", basis, waveform.dtype, waveform)
+    signal, power = wanted
+    reason = weights_reason("basis", basis, signal.x.dtype, signal.x)
     if reason:
         return reason
-    if basis.dim() != 2 or len(basis) != bank.shape[1]:
-        return REJECTED
+    if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
+        return f"a basis {list(basis.shape)}"
     ending: Ending | str = ("log", 1e-6, True)
-    top_db = None
-    if to_decibel is not None:
-        top_db = to_decibel.top_db
-        ending = unfused(to_decibel, AmplitudeToDB) or _decibel.ending(
-            to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier
-        )
+    below: float | str | None = None
+    if not logarithmic:
+        reason = unfused(to_decibel, AmplitudeToDB)
+        if reason:
+            return reason
+        below = _decibel.range_of(to_decibel.top_db)
+        ending = _decibel.ending(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier)
     if isinstance(ending, str):
         return ending
+    if isinstance(below, str):
+        return below
 
     def work() -> Tensor:
-        levels = _decibel.clipped(wanted.filtered(bank, ending), top_db)
-        return gradients.project(levels, basis, wanted.spectral.engine).transpose(-1, -2)
+        levels = _decibel.clipped(signal.filtered(power, bank, ending), below)
+        return gradients.project(levels, basis, signal.spectral.engine).transpose(-1, -2)
 
     return work
 
@@ -130,11 +139,16 @@ class MFCC(Twin, theirs.MFCC):
 
     @serves("torchaudio.transforms.MFCC", limits.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
-        mel = self.MelSpectrogram
+        mel, logarithmic = self.MelSpectrogram, truth(self.log_mels)
+        reason = unfused(mel, MelSpectrogram)
+        if reason or logarithmic is None:
+            return reason or unread("log_mels", self.log_mels)
         mel_scale = mel.mel_scale
-        reason = unfused(mel, MelSpectrogram) or unfused(mel_scale, MelScale)
-        to_decibel = None if self.log_mels else self.amplitude_to_DB
-        return reason or _cepstrum(waveform, mel.spectrogram, mel_scale.fb, to_decibel, self.dct_mat)
+        reason = unfused(mel_scale, MelScale)
+        if reason:
+            return reason
+        to_decibel = None if logarithmic else self.amplitude_to_DB
+        return _cepstrum(waveform, mel.spectrogram, mel_scale.fb, logarithmic, to_decibel, self.dct_mat)
 
 
 class LFCC(Twin, theirs.LFCC):
@@ -142,5 +156,8 @@ class LFCC(Twin, theirs.LFCC):
 
     @serves("torchaudio.transforms.LFCC", limits.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
-        to_decibel = None if self.log_lf else self.amplitude_to_DB
-        return _cepstrum(waveform, self.Spectrogram, self.filter_mat, to_decibel, self.dct_mat)
+        logarithmic = truth(self.log_lf)
+        if logarithmic is None:
+            return unread("log_lf", self.log_lf)
+        to_decibel = None if logarithmic else self.amplitude_to_DB
+        return _cepstrum(waveform, self.Spectrogram, self.filter_mat, logarithmic, to_decibel, self.dct_mat)

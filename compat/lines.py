@@ -1,4 +1,4 @@
-"""Which line a warning of librosa's names, where librosa's own call is not the program's."""
+"""Which line a library's warning names, where its own call is not the program's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
-_SHIM = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_SHIM = os.path.dirname(__file__) + os.sep
 
 
 def at_callers_line(theirs: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +30,7 @@ def at_callers_line(theirs: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def as_called_in(caller: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """What calls a function with given arguments, for warnings to name the line where librosa's ``caller`` calls it.
+    """What calls a function with given arguments, for warnings to name the line in ``caller`` that calls it.
 
     Args:
         name: What ``caller`` calls the function.

@@ -1,0 +1,71 @@
+"""Classes that take the place of torchaudio's."""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+from typing import Any
+
+from torch.nn import Module
+from torch.nn.modules import module as torch_module
+
+
+class _Kind(type):
+    """The type of our classes: what is an instance of the torchaudio class is one of ours too."""
+
+    theirs: type[Module]
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return super().__instancecheck__(instance) or ("theirs" in vars(cls) and isinstance(instance, cls.theirs))
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return super().__subclasscheck__(subclass) or ("theirs" in vars(cls) and issubclass(subclass, cls.theirs))
+
+
+class Twin(metaclass=_Kind):
+    """What lets a subclass pass for ``theirs``, the torchaudio class that it extends."""
+
+    def __init_subclass__(cls) -> None:
+        if Twin in cls.__bases__:
+            _, cls.theirs = cls.__bases__
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As the torchaudio class, so that a file can be loaded without us."""
+        theirs = vars(type(self)).get("theirs")
+        if theirs is None:  # a program's own subclass
+            return super().__reduce_ex__(protocol)
+        return copyreg._reconstructor, (theirs, object, None), self._state()  # type: ignore[attr-defined]
+
+    def _state(self) -> Any:
+        return super().__reduce_ex__(2)[2]
+
+    def __copy__(self) -> Any:
+        return self._with_state(self._state())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        memo[id(self)] = self._with_state({})
+        memo[id(self)].__setstate__(copy.deepcopy(self._state(), memo))
+        return memo[id(self)]
+
+    def _with_state(self, state: Any) -> Any:
+        twin: Any = type(self).__new__(type(self))
+        twin.__setstate__(state)
+        return twin
+
+
+def unfused(module: Module, twin: type[Twin]) -> str:
+    """Why a submodule has to be called as it is: it is no torchaudio module as torchaudio made it. Empty otherwise."""
+    kind = type(module)
+    known: Any = twin
+    if kind not in (twin, twin.theirs) or kind.forward not in (known.forward, known.forward.__wrapped__):
+        return f"{kind.__name__} is not torchaudio's own"
+    if "forward" in vars(module):
+        return f"{kind.__name__}.forward is not torchaudio's own"
+    hooked = (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or torch_module._has_any_global_hook()
+    )
+    return f"{kind.__name__} carries hooks" if hooked else ""
