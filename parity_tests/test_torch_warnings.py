@@ -1,0 +1,132 @@
+"""torch and torchaudio warn through us exactly when, as often and in the name of the line as they do without us."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+# in a process of its own each, because torch says most of it once a process
+PROGRAM = """
+import sys, warnings
+way = sys.argv[1]
+if way == "swapped":
+    from mlx_spectro.compat import torch, torchaudio, route
+else:
+    import torch, torchaudio
+if way == "installed":
+    from mlx_spectro.compat import install, route
+    install()
+if way != "plain":
+    route("ours")
+
+x, window = torch.ones(500), torch.hann_window(64)
+z = torch.fft.rfft(torch.ones(30, 64)).T.contiguous()
+
+def spectrum(**options):
+    return torch.stft(x, 64, **options)
+
+def without_window():
+    spectrum(return_complex=True)
+
+def real():
+    spectrum(window=window, return_complex=False)
+
+def both():
+    spectrum(return_complex=False)
+
+def back():
+    torch.istft(z, 64)
+
+def back_in_lines():
+    torch.istft(
+        z,
+        64,
+        center=False,
+    )
+
+def longer():
+    torch.istft(z, 64, window=torch.ones(64), length=2000)
+
+def by_methods():
+    x.stft(64, return_complex=False)
+    z.istft(64)
+
+def by_torchaudio():
+    torchaudio.functional.spectrogram(x, 0, None, 64, 16, 64, 2.0, False)
+    torchaudio.functional.inverse_spectrogram(z, None, 0, None, 64, 16, 64, False)
+
+def empty_filters():
+    torchaudio.transforms.MelSpectrogram(n_fft=64, n_mels=100)(x)
+    torchaudio.functional.melscale_fbanks(33, 0.0, 8000.0, 100, 16000)
+
+def deprecated():
+    torchaudio.functional.spectrogram(x, 0, window, 64, 16, 64, 2.0, False, return_complex=True)
+    torchaudio.transforms.Spectrogram(64, return_complex=True)
+
+CALLS = [without_window, real, both, back, back_in_lines, longer, by_methods, by_torchaudio, empty_filters, deprecated]
+
+def once():
+    each()
+
+def always():
+    torch.set_warn_always(True)
+    each()
+
+def each():
+    for call in CALLS + CALLS:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            call()
+        for w in said:
+            print(call.__name__, w.category.__name__, w.filename, w.lineno, w.message)
+
+def errors():
+    warnings.simplefilter("error")
+    for call in CALLS + CALLS:
+        try:
+            call()
+            print(call.__name__, "passes")
+        except Warning as warning:
+            print(call.__name__, type(warning).__name__, warning)
+
+def errors_always():
+    torch.set_warn_always(True)
+    errors()
+
+def by_default():
+    # of what Python shows once a place; numba changes filters while it loads, which has Python forget what it showed
+    spectrum(window=window, return_complex=True)
+    torch.istft(z, 64, window=torch.ones(64))
+    torch.set_warn_always(True)
+    warnings.resetwarnings()
+    warnings.simplefilter("default")
+    warnings.showwarning = lambda *args: print(*args[:4])
+    for call in CALLS + CALLS:
+        call()
+        print(call.__name__, sorted(map(str, globals().get("__warningregistry__", {}))))
+
+{mode}()
+"""
+
+
+def run(mode: str, way: str, folder: Any) -> str:
+    path = folder / "program.py"
+    path.write_text(PROGRAM.replace("{mode}", mode))
+    done = subprocess.run([sys.executable, str(path), way], capture_output=True, text=True, timeout=300, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("mode", ["once", "always", "errors", "errors_always", "by_default"])
+def test_warnings_and_their_lines_are_torch_s(mode: str, tmp_path: Any) -> None:
+    expected = run(mode, "plain", tmp_path).splitlines()
+    assert len(expected) > 5
+    for way in ("swapped", "installed"):
+        assert run(mode, way, tmp_path).splitlines() == expected
