@@ -1,0 +1,267 @@
+"""Random options, good and bad, of random arrays in random layouts: all that a program sees is the reference's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+torchaudio = pytest.importorskip("torchaudio")
+
+from mlx_spectro.compat import torch as our_torch
+from mlx_spectro.compat import torchaudio as our_torchaudio
+
+from . import likeness
+
+pytestmark = pytest.mark.usefixtures("ours")
+
+
+class Draw(random.Random):
+    """Random options."""
+
+    def of(self, usual: Sequence[Any], odd: Sequence[Any] = ()) -> Any:
+        """One of the usual values, and rarely an odd one."""
+        return self.choice(odd if odd and self.random() < 0.06 else usual)
+
+    def some(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Some of the options; the others take their defaults."""
+        return {key: value for key, value in options.items() if key == "n_fft" or self.random() < 0.6}
+
+    def array(
+        self, shapes: Sequence[Any], dtypes: Sequence[str], odd: Sequence[Any] = (), rare: Sequence[str] = ()
+    ) -> Any:
+        """Noise of some shape, dtype and layout."""
+        shape, dtype = self.of(shapes, odd), getattr(torch, self.of(dtypes, rare))
+        rng = np.random.default_rng(self.randrange(9))
+        x = rng.standard_normal((*shape, 2)) @ ([1, 1j] if dtype.is_complex else [1, 0])
+        return VIEWS[self.of(list(VIEWS))](torch.from_numpy(np.asarray(x)).to(dtype))
+
+
+WINDOWS: dict[str, Callable[[int], Any]] = {
+    "hann": torch.hann_window,
+    "ones": torch.ones,
+    "stepped": lambda n: torch.hann_window(2 * n)[::2],
+    "noise": lambda n: torch.from_numpy(np.random.default_rng(n).standard_normal(n, np.float32)),
+}
+ODD_WINDOWS: dict[str, Callable[[int], Any]] = {
+    "zeros": torch.zeros,
+    "too long": lambda n: torch.ones(n + 1),
+    "of two axes": lambda n: torch.ones(1, n),
+    "of bools": lambda n: torch.ones(n, dtype=torch.bool),
+}
+VIEWS: dict[str, Callable[[Any], Any]] = {
+    "as it is": lambda x: x,
+    "every second": lambda x: x.repeat_interleave(2, -1)[..., ::2] if x.dim() else x,
+    "interleaved": lambda x: x.transpose(0, -1).contiguous().transpose(0, -1) if x.dim() else x,
+    "swapped": lambda x: x.transpose(0, 1).contiguous().transpose(0, 1) if x.dim() > 2 else x,
+    "repeated": lambda x: x.expand(2, *x.shape),
+    "one for all": lambda x: x[:1].expand(x.shape) if x.dim() > 1 else x,
+    "offset": lambda x: torch.cat([x, x], -1)[..., x.shape[-1] :] if x.dim() else x,
+    "negative": lambda x: torch._neg_view(x) if x.is_floating_point() else x.conj(),
+}
+REAL, ODD_REAL = ["float32"] * 3 + ["float64"], ["float16", "bfloat16", "int32", "complex64"]
+COMPLEX, ODD_COMPLEX = ["complex64"] * 3 + ["complex128"], ["float32"]
+PADS = ["reflect", "reflect", "constant", "replicate", "circular"], ["wrap", None, 3]
+NORMS = [False, False, True, "window", "frame_length"], ["loudness", None]
+POWERS = [2.0, 2, 1.0, 1.5, 3.0], [None, 0, -1.0, np.float64(2), "2"]
+
+
+def audio(draw: Draw) -> Any:
+    shapes, odd = [(300,), (2, 300), (1, 299), (2, 3, 160), (2, 1, 160)], [(40,), (0, 300), (2, 0), (1,), ()]
+    return draw.array(shapes, REAL, odd, ODD_REAL)
+
+
+def levels(draw: Draw) -> Any:
+    shapes, odd = [(9, 11), (2, 9, 11), (2, 3, 9, 5), (1, 9, 1)], [(0, 9, 3), (2, 9, 0), (11,), ()]
+    return draw.array(shapes, REAL, odd, ODD_REAL)
+
+
+def framing(draw: Draw) -> dict[str, Any]:
+    n_fft = draw.of([16, 31, 32, 100, 127], [2, 1, 0])
+    win_length = draw.of([None, n_fft, n_fft // 2 + 1], [n_fft - 1, n_fft + 1])
+    return {
+        "n_fft": n_fft,
+        "hop_length": draw.of([None, n_fft // 4, n_fft // 4, 7], [1, n_fft // 2, n_fft, 405, 0, np.int64(5)]),
+        "win_length": win_length,
+    }
+
+
+def window(draw: Draw, options: dict[str, Any], x: Any) -> Any:
+    kinds = WINDOWS | ODD_WINDOWS
+    length = max(0, options["n_fft"] if options["win_length"] is None else options["win_length"])
+    made = kinds[draw.of(list(WINDOWS), list(ODD_WINDOWS))](length)
+    return made.double() if x.dtype in (torch.float64, torch.complex128) else made
+
+
+def spectral(draw: Draw) -> dict[str, Any]:
+    """Options of a transform of torchaudio's."""
+    more = {"pad": draw.of([0, 0, 3, 40], [-2]), "normalized": draw.of(*NORMS), "power": draw.of(*POWERS)}
+    return framing(draw) | more | {"center": draw.of([True, False], [1, None]), "pad_mode": draw.of(*PADS)}
+
+
+def of_spectrum(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    """A spectrum, mostly with as many bins as its options ask for."""
+    options = framing(draw)
+    onesided = draw.of([True, True, None, False])
+    bins = options["n_fft"] if onesided is False else options["n_fft"] // 2 + 1
+    shapes = [(bins, 12), (2, bins, 12), (2, 3, bins, 5), (2, 1, bins, 4)]
+    odd = [(0, bins, 3), (bins + 1, 4), (2, bins, 0), (2, bins, 1), (bins,)]
+    return draw.array(shapes, COMPLEX, odd, ODD_COMPLEX), options | {"onesided": onesided}
+
+
+LENGTHS = [None, None, 20, 40], [0, 1, 500, -5]
+
+
+def stft(draw: Draw) -> Any:
+    x, options = audio(draw), framing(draw)
+    more = {
+        "window": draw.of([window(draw, options, x)], [None]),
+        "center": draw.of([True, False], [1, None]),
+        "pad_mode": draw.of(*PADS),
+        "normalized": draw.of([True, False], [1]),
+        "onesided": draw.of([True, False, None]),
+    }
+    return x, draw.some(options | more) | {"return_complex": draw.of([True, True, False], [None])}
+
+
+def istft(draw: Draw) -> Any:
+    z, options = of_spectrum(draw)
+    more = {
+        "window": draw.of([window(draw, options, z)], [None]),
+        "center": draw.of([True, True, False], [1]),
+        "normalized": draw.of([True, False]),
+        "length": draw.of(*LENGTHS),
+    }
+    return z, options | draw.some(more)
+
+
+def spectrogram(draw: Draw) -> Any:
+    x, options = audio(draw), spectral(draw)
+    return x, options | {"window": window(draw, options, x), "onesided": draw.of([True, True, None, False], [1])}
+
+
+def inverse_spectrogram(draw: Draw) -> Any:
+    z, options = of_spectrum(draw)
+    more = {"length": draw.of(*LENGTHS), "pad": draw.of([0, 3], [40, -2]), "center": draw.of([True, True, False])}
+    return z, options | more | {"window": window(draw, options, z), "normalized": draw.of(*NORMS)}
+
+
+def spectral_centroid(draw: Draw) -> Any:
+    x, options = audio(draw), framing(draw)
+    more = {"pad": draw.of([0, 3]), "sample_rate": draw.of([16000], [8000.5, -3])}
+    return x, options | more | {"window": window(draw, options, x)}
+
+
+def decibel(draw: Draw) -> Any:
+    more = {
+        "multiplier": draw.of([10.0, 20], [-3.0, 0]),
+        "amin": draw.of([1e-10, 1e-5], [0.0, 2]),
+        "db_multiplier": draw.of([0.0, 1.0, -3.0], [-20.0, 400]),
+        "top_db": draw.of([None, 80.0, 20], [-5.0, np.float64(60)]),
+    }
+    return levels(draw).abs(), more
+
+
+# what a function or a module of a class is called with, and the options that it is called or made with
+DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
+    "torch.stft": stft,
+    "torch.istft": istft,
+    "torchaudio.functional.spectrogram": spectrogram,
+    "torchaudio.functional.inverse_spectrogram": inverse_spectrogram,
+    "torchaudio.functional.spectral_centroid": spectral_centroid,
+    "torchaudio.functional.amplitude_to_DB": decibel,
+    "torchaudio.transforms.Spectrogram": lambda draw: (audio(draw), draw.some(spectral(draw))),
+    "torchaudio.transforms.MelScale": lambda draw: (levels(draw), {"n_mels": draw.of([4, 1], [0]), "n_stft": 9}),
+    "torchaudio.transforms.MelSpectrogram": lambda draw: (
+        audio(draw),
+        draw.some(spectral(draw)) | {"n_mels": draw.of([4, 8], [0, 40])},
+    ),
+    "torchaudio.transforms.MFCC": lambda draw: (
+        audio(draw),
+        {
+            "n_mfcc": 3,
+            "log_mels": draw.of([False, True]),
+            "norm": draw.of([None, "ortho"]),
+            "melkwargs": draw.some(spectral(draw)) | {"n_mels": draw.of([4, 8])},
+        },
+    ),
+    "torchaudio.transforms.LFCC": lambda draw: (
+        audio(draw),
+        {"n_lfcc": 3, "n_filter": 6, "log_lf": draw.of([False, True]), "speckwargs": draw.some(spectral(draw))},
+    ),
+}
+# logarithms of bins 80 dB down keep four digits
+CALLS = 200
+TOLERANCES = {"torchaudio.transforms.MFCC": 1e-3, "torchaudio.transforms.LFCC": 1e-3}
+
+
+def caller(library: Any, name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
+    found = library
+    for part in name.split(".")[1:]:
+        found = getattr(found, part)
+    if not isinstance(found, type):
+        return lambda x: found(x, **options)
+
+    def call(x: Any) -> Any:
+        module: Any = found(**options)
+        return (module.double() if x.dtype in (torch.float64, torch.complex128) else module)(x)
+
+    return call
+
+
+def callers(name: str, options: dict[str, Any]) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    ours, theirs = (our_torch, torch) if name.startswith("torch.") else (our_torchaudio, torchaudio)
+    return caller(ours, name, options), caller(theirs, name, options)
+
+
+@pytest.fixture(autouse=True)
+def each_time() -> Iterator[None]:
+    with likeness.every_warning():
+        yield
+
+
+def described(x: Any, options: dict[str, Any]) -> str:
+    return f"{likeness.shown(x)}, strides {x.stride()}, {options}"
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_calls_are_the_reference_s(name: str) -> None:
+    served, tolerance = 0, TOLERANCES.get(name, 1e-5)
+    for seed in range(CALLS):
+        x, options = DRAWN[name](Draw(f"{name} {seed}"))
+        unlike = likeness.unlike(name, callers(name, options), x, bound=lambda largest: tolerance * largest)
+        assert not unlike, f"{unlike}; {described(x, options)}"
+        served += (name, "") in likeness.reasons()
+    assert served > CALLS / 4
+
+
+def gradient_of(call: Callable[[Any], Any], changed: bool) -> Callable[[Any], Any]:
+    """What ``call``'s gradient is for some cotangent; its input may have been changed in place before."""
+
+    def gradient(x: Any) -> Any:
+        leaf = x.detach().requires_grad_()
+        given = leaf * 1 if changed else leaf
+        y = call(given)
+        if changed:
+            with torch.no_grad():
+                given.zero_()
+        cotangent = np.random.default_rng(0).standard_normal(tuple(y.shape))
+        return torch.autograd.grad(y, leaf, torch.from_numpy(np.asarray(cotangent)).to(y.dtype))[0]
+
+    return gradient
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("name", DRAWN)
+def test_random_gradients_are_the_reference_s(name: str, changed: bool) -> None:
+    for seed in range(CALLS // 4):
+        x, options = DRAWN[name](Draw(f"{name} gradient {seed}"))
+        if not (x.is_floating_point() or x.is_complex()):
+            continue
+        calls = tuple(gradient_of(call, changed) for call in callers(name, options))
+        unlike = likeness.unlike(name, calls, x, bound=lambda largest: 1e-3 * largest)
+        assert not unlike, f"{unlike}; {described(x, options)}"
