@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,20 +17,14 @@ from .reasons import REJECTED
 from .serving import serves
 from .tensors import compiling
 
-_local = threading.local()
-
 
 def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function`` of torch, which warns in the name of the program's line."""
     there = at_callers_line(function)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if compiling():
-            return function(*args, **kwargs)
-        warning, _local.warning = getattr(_local, "warning", None), None
-        if warning is not None:
-            raise warning
-        return there(*args, **kwargs)
+        # a compiler is to see torch's own
+        return (function if compiling() else there)(*args, **kwargs)
 
     return call
 
@@ -46,11 +39,7 @@ def _made_to_warn(what: Any, call: Callable[[], Any]) -> None:
     if what in _said and not torch.is_warn_always_enabled():
         return
     _said.add(what)
-    try:
-        call()
-    except Warning as warning:  # the program has made errors of warnings
-        _local.warning = warning  # torch has said it, and would not say it again
-        raise
+    call()
 
 
 def _small_stft(without_window: bool, complex_result: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -44,7 +45,6 @@ class Function:
         self.name, self.theirs, self.plan, self.limit, self.order = name, theirs, plan, limit, order
         self.compiling = compiling
         self.library = name.partition(".")[0]
-        functions.setdefault(name, self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.compiling():
@@ -71,6 +71,8 @@ class Function:
         try:
             work = self.plan(*args, **kwargs)
             result = work() if callable(work) else None
+        except Warning:  # the program has made errors of warnings
+            raise
         except Exception as error:  # noqa: BLE001 - no fault of ours is to end a program
             work = error
         finally:
@@ -117,7 +119,13 @@ class Function:
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
         """The reference's result for a call that the program is not to notice, and the seconds that it took."""
         kwargs = arrays.with_own_out(kwargs)
-        with modes.numerics.here("strict"), arrays.undisturbed(self.library), records.paused():
+        with (
+            modes.numerics.here("strict"),
+            arrays.undisturbed(self.library),
+            records.paused(),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             begin = time.perf_counter()
             result = self.theirs(*args, **kwargs)
             return result, time.perf_counter() - begin

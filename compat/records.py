@@ -21,10 +21,10 @@ from . import modes
 logger = logging.getLogger("mlx_spectro.compat")
 
 _MOST = 4096
-# what stands between a program and the functions that it calls: the shim, and the layers of a torch network
+# what stands between a program and the functions that it calls: the shim, the layers of a torch network, and methods
 _SHIM = os.path.dirname(__file__) + os.sep
 _OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
-_LAYERS = os.sep + os.path.join("torch", "nn", "modules") + os.sep
+_LAYERS = tuple(os.sep + os.path.join("torch", *path) for path in (("nn", "modules", ""), ("_tensor.py",)))
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
 _lock = threading.Lock()
 
@@ -92,7 +92,7 @@ def call_site() -> tuple[str, int]:
 
 @functools.lru_cache(_MOST)
 def _is_between(path: str) -> bool:
-    return path.startswith(_SHIM) or _LAYERS in path
+    return path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
 
 
 def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:

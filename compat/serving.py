@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import tensors
-from .dispatch import Function, Plan
+from .dispatch import Function, Plan, functions
 from .limits import Limit
 from .reasons import REJECTED
 
@@ -45,7 +45,7 @@ def serves(name: str, limit: Limit, call: Callable[..., Any] | None = None) -> C
         def order(*args: Any, **kwargs: Any) -> int:
             return _order(signature.bind(*args, **kwargs).arguments)
 
-        door = Function(name, call or theirs, known, limit, order, tensors.compiling)
+        door = functions[name] = Function(name, call or theirs, known, limit, order, tensors.compiling)
 
         def serve(*args: Any, **kwargs: Any) -> Any:
             return door(*args, **kwargs)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from mlx_spectro import backend, cpu
 
 from .. import modes
-from ..dispatch import Function, Plan
+from ..dispatch import Function, Plan, functions
 from ..limits import Limit
 from ..lines import at_callers_line
 from ..reasons import REJECTED, ByDesign
@@ -53,7 +53,7 @@ def serves(
             bound.apply_defaults()
             return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
 
-        door = Function(name, at_callers_line(theirs), plan, limit, order_of)
+        door = functions[name] = Function(name, at_callers_line(theirs), plan, limit, order_of)
 
         @functools.wraps(theirs)
         def serve(*args: Any, **kwargs: Any) -> Any:
