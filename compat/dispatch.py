@@ -20,6 +20,11 @@ _inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
 functions: dict[str, Function] = {}
 
 
+def serving() -> bool:
+    """Whether we are at work for a call here; in a backward pass we are not."""
+    return _inside.get() == "ours"
+
+
 class Function:
     """A function of a reference library that we serve too.
 

@@ -136,3 +136,40 @@ class TestByDesign:
         with compat.on_fallback("raise"):
             torchaudio.transforms.MFCC(16000, melkwargs={"n_mels": 40})
             torchaudio.transforms.LFCC(16000)
+
+
+class TestBackward:
+    @pytest.mark.parametrize("name", ["stft", "MelSpectrogram", "MFCC"])
+    def test_a_fault_of_ours_in_a_backward_pass_has_torch_s_operations_serve(
+        self, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        torch = pytest.importorskip("torch")
+        pytest.importorskip("torchaudio")
+        from mlx_spectro.compat import spectral, torchaudio
+        from mlx_spectro.compat import torch as ours
+
+        window = torch.hann_window(512)
+        options: dict[str, Any] = {"n_fft": 512, "n_mels": 20}
+
+        def value(x: Any) -> Any:
+            if name == "stft":
+                return ours.stft(x, 512, window=window, return_complex=True).abs().sum()
+            if name == "MFCC":
+                return torchaudio.transforms.MFCC(16000, 10, melkwargs=options)(x).square().sum()
+            return torchaudio.transforms.MelSpectrogram(16000, **options)(x).sum()
+
+        def gradient(broken: bool) -> Any:
+            x = torch.from_numpy(Y).clone().requires_grad_()
+            with compat.route("ours"):
+                y = value(x)
+            if broken:
+                monkeypatch.setattr(spectral, "run", lambda *_, **__: broken_at_work(None)())
+            y.backward()
+            return x.grad
+
+        expected = gradient(False)
+        with compat.on_fault("record"), caplog.at_level(logging.WARNING, "mlx_spectro.compat"):
+            found = gradient(True)
+        assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+        assert "planned badly" in caplog.text
+        assert "torch.autograd" in {record.function for record in compat.report()}
