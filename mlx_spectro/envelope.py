@@ -32,8 +32,10 @@ def inverse_envelope(
     return np.divide(1.0, kept, where=kept >= floor, out=np.zeros_like(kept))
 
 
-def smallest(window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int) -> float:
-    """Smallest envelope over up to ``length`` samples after ``left``; infinite where there are none.
+def smallest(
+    window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int, above: float = -1.0
+) -> float:
+    """Smallest envelope ``above`` a number over up to ``length`` samples after ``left``; infinite where there are none.
 
     Between the first and the last windows the envelope repeats every hop, so only a few frames are looked at.
     """
@@ -42,9 +44,10 @@ def smallest(window: npt.NDArray[np.floating], hop_length: int, frames: int, lef
     steady = covering * hop_length
     end = min(left + length, overlap_length(frames, window.size, hop_length))
     end = max(end - repeats * hop_length, min(end, steady + hop_length))
-    return _smallest(window.tobytes(), window.dtype.str, hop_length, frames - repeats, min(left, steady), end)
+    return _smallest(window.tobytes(), window.dtype.str, hop_length, frames - repeats, min(left, steady), end, above)
 
 
 @functools.lru_cache(maxsize=256)
-def _smallest(window: bytes, dtype: str, hop_length: int, frames: int, start: int, end: int) -> float:
-    return float(envelope(np.frombuffer(window, dtype), hop_length, frames)[start:end].min(initial=np.inf))
+def _smallest(window: bytes, dtype: str, hop_length: int, frames: int, start: int, end: int, above: float) -> float:
+    kept = envelope(np.frombuffer(window, dtype), hop_length, frames)[start:end]
+    return float(kept.min(initial=np.inf, where=kept > above))

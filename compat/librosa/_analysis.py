@@ -31,6 +31,22 @@ def window_of(window: Any, win_length: int, n_fft: int) -> Array | str:
     return _window(window, win_length, n_fft)
 
 
+def faintest_of(window: Any, win_length: int, n_fft: int, samples: Array) -> float:
+    """Of :func:`window_of`'s ``samples`` the smallest that is not 0, over the largest."""
+    given = callable(window) or type(window) in (list, np.ndarray)
+    return _faintest(samples) if given else _named_faintest(window, win_length, n_fft)
+
+
+@functools.lru_cache(maxsize=64)
+def _named_faintest(window: Any, win_length: int, n_fft: int) -> float:
+    return _faintest(_named_window(window, win_length, n_fft))
+
+
+def _faintest(samples: Any) -> float:
+    sizes = np.abs(samples)
+    return float(sizes.min(initial=np.inf, where=sizes > 0) / (sizes.max(initial=0) or 1))
+
+
 def _window(window: Any, win_length: int, n_fft: int) -> Array | str:
     found = _pad_center(_get_window(window, win_length, fftbins=True), size=n_fft)
     if type(found) is not np.ndarray or found.ndim != 1 or found.dtype.char not in "fd":

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mlx_spectro import cpu
+from mlx_spectro import cpu, envelope
 from mlx_spectro.geometry import overlap_length
 
 from .. import limits
 from ..dispatch import Plan
-from ._analysis import analysis, window_of
+from ._analysis import analysis, faintest_of, window_of
 from ._layout import lying, memory
 from ._options import flag, plain, whole
 from ._serving import Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
@@ -108,12 +108,16 @@ def istft(
     reason = result_reason(shape, natural, dtype, out)
     if reason:
         return reason
+    # librosa divides by whatever is a normal number, and leaves alone what is not
+    tiny, eps = float(np.finfo(natural).tiny), float(np.finfo(natural).eps)
+    if faintest_of(window, win_length, n_fft, weights) < eps:
+        least = envelope.smallest(weights, hop_length, frames, left, samples, above=tiny)
+        if least < (eps * float(np.abs(weights).max())) ** 2:
+            return "samples where only rounding errors overlap"
 
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
         kept = z[..., :frames].swapaxes(-1, -2)
-        # librosa divides by whatever is a normal number, and leaves alone what is not
-        tiny = float(np.finfo(natural).tiny)
         cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
         return y
 
