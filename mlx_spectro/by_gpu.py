@@ -239,5 +239,5 @@ def describe_given(s: mx.array, wanted: Wanted) -> mx.array | None:
 
 
 def frame_number(x: mx.array, framing: Framing, name: Any) -> mx.array:
-    """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``."""
+    """``"norm"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``."""
     return _by_rows(x, 1, lambda rows: kernels.frame_number(rows, name, size=framing.n_fft, **framing.padding))

@@ -154,9 +154,9 @@ def describe_given(s: mx.array, wanted: cpu.Wanted) -> mx.array | None:
 
 
 def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
-    """``"energy"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
+    """``"norm"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
     if has_no_value(x):
         return None
     diagnostics.used(f"host {name}")
-    function = cpu.frame_energy if name == "energy" else cpu.frame_crossings
+    function = cpu.frame_norm if name == "norm" else cpu.frame_crossings
     return mx.array(function(_seen(x), frame_length=framing.n_fft, **framing.padding))

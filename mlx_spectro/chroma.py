@@ -34,12 +34,15 @@ def normalized(raw: mx.array, norm: float | None) -> mx.array:
     if norm is None:
         return raw
     sizes = mx.abs(raw)
+    largest = sizes.max(axis=-1, keepdims=True)
     if math.isinf(norm):
-        length = sizes.max(axis=-1, keepdims=True)
+        length = largest
     elif norm == 1:
         length = sizes.sum(axis=-1, keepdims=True)
     else:
-        length = root(mx.power(sizes, norm).sum(axis=-1, keepdims=True), norm)
+        # of shares of the largest, no power is too small or too large to be told
+        unit = mx.stop_gradient(mx.where(largest == 0, 1.0, largest))
+        length = unit * root(mx.power(sizes / unit, norm).sum(axis=-1, keepdims=True), norm)
     return raw / mx.where(length < _TINY, 1.0, length)
 
 

@@ -9,7 +9,7 @@ from .framing import frame
 from .frontend import like_input
 from .geometry import Framing, pad_mode_of
 from .recording import recorded
-from .sums import root, total
+from .sums import norm
 from .types import CenterPadMode
 
 # as librosa.zero_crossings has it: what lies this close to 0 is 0, and 0 is positive
@@ -49,8 +49,8 @@ def rms(
         ValueError: a length below 1, an unknown mode, or an array without axes.
     """
     audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
-    energy = operators.frame_number(audio, framing, "energy", lambda x: total(mx.square(frame(x, framing)))[..., 0])
-    return like_input(x, root(energy / frame_length)[..., None, :])
+    norms = operators.frame_number(audio, framing, "norm", lambda x: norm(frame(x, framing))[..., 0])
+    return like_input(x, (norms * frame_length**-0.5)[..., None, :])
 
 
 @recorded()

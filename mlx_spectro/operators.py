@@ -288,7 +288,7 @@ def describe_given(s: mx.array, wanted: Wanted, rows_of: Operator) -> mx.array:
 
 
 def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) -> mx.array:
-    """``"energy"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
+    """``"norm"`` or ``"crossings"`` ``[..., N]`` of the frames of audio ``[..., T]``: ``number_of`` them."""
     framing.check(x.shape[-1])
 
     by = _module(x)

@@ -14,7 +14,7 @@ from .framing import frame, overlap_add, pad
 from .geometry import Framing
 from .kernels.codelets import factors
 from .rules import linear
-from .sums import root
+from .sums import magnitude
 
 
 def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0, onesided: bool = True) -> mx.array:
@@ -45,11 +45,10 @@ def mirrored(half: mx.array, n_fft: int) -> mx.array:
 
 def magnitudes(z: mx.array, power: float) -> mx.array:
     """Magnitudes of ``z`` to ``power``. Where a magnitude is 0, so is its gradient."""
-    energy = mx.square(mx.real(z)) + mx.square(mx.imag(z))
     if power == 2.0:
-        return energy
-    magnitude = root(energy)
-    return magnitude if power == 1.0 else mx.power(magnitude, power)
+        return mx.square(mx.real(z)) + mx.square(mx.imag(z))
+    size = magnitude(z)
+    return size if power == 1.0 else mx.power(size, power)
 
 
 def istft(

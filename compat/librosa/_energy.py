@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,9 +51,9 @@ def rms(
 
     def work() -> Array:
         audio = y.astype(np.result_type(y, dtype), copy=False)
-        found = cpu.frame_energy(audio, frame_length=framing.n_fft, **framing.padding)
-        found /= frame_length
-        return _as_frames(np.sqrt(found), _rms_centred if center else _rms_uncentred, y, dtype)
+        norms = cpu.frame_norm(audio, frame_length=framing.n_fft, **framing.padding)
+        norms /= math.sqrt(frame_length)
+        return _as_frames(norms, _rms_centred if center else _rms_uncentred, y, dtype)
 
     return work
 
@@ -104,10 +105,11 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
         weights[-1] /= 2
 
     def work() -> Array:
-        power = np.square(s, dtype=np.result_type(s, dtype))
-        total = cpu.project(power.swapaxes(-1, -2), weights, precise=power.dtype == np.float32).swapaxes(-1, -2)
-        out = memory(_rms_of, lying(s), s.dtype, total.shape, dtype)
-        out[...] = np.sqrt(total)
+        values = s.astype(np.result_type(s, dtype), copy=False).swapaxes(-1, -2)
+        precise = values.dtype == np.float32
+        roots = cpu.project(values, weights, squared=True, ending=("root",), precise=precise).swapaxes(-1, -2)
+        out = memory(_rms_of, lying(s), s.dtype, roots.shape, dtype)
+        out[...] = roots
         return out
 
     return work

@@ -15,29 +15,32 @@ from .wanted import Wanted
 
 if TYPE_CHECKING:
     from .host import istft, istft_adjoint, stft, stft_adjoint
+    from .levels import decibels
     from .peaks import spectral_peaks
     from .polar import magphase
     from .setting import compiled
     from .spectra import describe, describe_given, filterbank, project, spectrogram
-    from .waveform import frame_crossings, frame_energy
+    from .waveform import frame_crossings, frame_norm
 
 _HOME = {
+    "levels": ("decibels",),
     "host": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
     "peaks": ("spectral_peaks",),
     "polar": ("magphase",),
     "setting": ("compiled",),
     "spectra": ("describe", "describe_given", "filterbank", "project", "spectrogram"),
-    "waveform": ("frame_crossings", "frame_energy"),
+    "waveform": ("frame_crossings", "frame_norm"),
 }
 __all__ = [
     "Wanted",
     "available",
     "compiled",
+    "decibels",
     "describe",
     "describe_given",
     "filterbank",
     "frame_crossings",
-    "frame_energy",
+    "frame_norm",
     "get_num_threads",
     "istft",
     "istft_adjoint",

@@ -17,6 +17,8 @@ import numba
 import platformdirs
 from numba.core import caching, config
 
+from mlx_spectro import logarithms
+
 logger = logging.getLogger("mlx_spectro")
 
 # contract: a product and a sum may become one instruction; anything more would let NaN and infinity get lost
@@ -28,7 +30,8 @@ def _key() -> str:
     parts = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     parts += [str(config.CPU_NAME), str(config.CPU_FEATURES)]  # type: ignore[attr-defined]
     digest = hashlib.sha256("\n".join(parts).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    # the kernels, and the numbers that are compiled into them
+    for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(logarithms.__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:20]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from . import elementary
 from .compiling import inner
 from .vector import Kit, integer, operation
 
@@ -42,7 +43,7 @@ def find_bandwidth(
     moment, middle = kit.variable(), kit.load(centroid)
     divisor = _share(kit, kit.load(total))
     with kit.loop(count) as i:
-        distance = kit.magnitude(kit.broadcast(kit.at(hz, kit.times(i, kit.size))) - middle)
+        distance = elementary.absolute(kit.broadcast(kit.at(hz, kit.times(i, kit.size))) - middle)
         share = _term(kit, block, i)
         with kit.when(squared, 1):
             kit.put(moment, kit.get(moment) + share * distance * distance)
@@ -50,7 +51,7 @@ def find_bandwidth(
             kit.put(moment, kit.get(moment) + share * distance)
     mean = kit.get(moment) / divisor
     with kit.when(squared, 1):
-        kit.store(kit.sqrt(mean), target)
+        kit.store(elementary.sqrt(mean), target)
     with kit.when(squared, 0):
         kit.store(mean, target)
 
@@ -77,7 +78,7 @@ def find_flatness(kit: Kit, block: Any, count: Any, squared: Any, amin: Any, tar
 
     def add(value: Any) -> None:
         value = value.at_least(floor)
-        kit.put(logs, kit.get(logs) + kit.log(value))
+        kit.put(logs, kit.get(logs) + elementary.log(value))
         kit.put(values, kit.get(values) + value)
 
     with kit.loop(count) as i:
@@ -121,7 +122,7 @@ def find_extremes(kit: Kit, block: Any, count: Any, extremes: Any, low: Any, hig
 
 
 @inner
-def describe(real, block, count, wanted, hz, squared, numbers, bands, scratch, results, step):
+def describe(real, stored, block, count, wanted, hz, squared, numbers, bands, scratch, results, step):
     """The wanted descriptors of the ``count`` magnitudes at ``block``, one vector a number, at ``results``; how many.
 
     Args:
@@ -146,7 +147,7 @@ def describe(real, block, count, wanted, hz, squared, numbers, bands, scratch, r
         find_rolloff(real, real, block, count, hz, total, numbers[0], at)
         at += step
     if wanted & 8:
-        find_flatness(real, real, block, count, squared[1], numbers[1], at)
+        find_flatness(real, stored, block, count, squared[1], numbers[1], at)
         at += 2 * step
     if wanted & 16:
         number, table = bands

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import elementary
 from .compiling import inner
 from .frames import copy
-from .vector import Kit, integer, operation
+from .levels import level
+from .vector import Kit, Vec, integer, operation
 
 # sums that take turns, so that each stays short
 _TURNS = 4
@@ -15,30 +17,19 @@ _TURNS = 4
 @operation("block", "weights", "count", "target")
 def weigh(kit: Kit, block: Any, weights: Any, count: Any, target: Any) -> None:
     """Sum of ``count`` bins from ``block``, each times its weight."""
-    sums = [kit.variable() for _ in range(_TURNS)]
 
-    def add(total: Any, i: Any) -> None:
+    def term(i: Any) -> Vec:
         weight = kit.broadcast(kit.at(weights, kit.times(i, kit.size)))
-        kit.put(total, kit.get(total) + kit.load(kit.at(block, kit.times(i, kit.step))) * weight)
+        return kit.load(kit.at(block, kit.times(i, kit.step))) * weight
 
-    turns = kit.builder.udiv(count, kit.index(_TURNS))
-    with kit.loop(turns) as turn:
-        for u, total in enumerate(sums):
-            add(total, kit.at(kit.times(turn, _TURNS), u))
-    done = kit.times(turns, _TURNS)
-    with kit.loop(kit.builder.sub(count, done)) as i:
-        add(sums[0], kit.at(done, i))
-    low, high = kit.get(sums[0]) + kit.get(sums[1]), kit.get(sums[2]) + kit.get(sums[3])
-    kit.store(low + high, target)
+    kit.store(kit.total(count, term, _TURNS), target)
 
 
 @operation("block", "count", "target")
 def spoil(kit: Kit, block: Any, count: Any, target: Any) -> None:
     """0, or NaN in the lanes where a value of the block is not finite."""
-    total, zero = kit.variable(), kit.constant(0.0)
-    with kit.loop(count) as i:
-        kit.put(total, kit.get(total) + kit.load(kit.at(block, kit.times(i, kit.step))) * zero)
-    kit.store(kit.get(total), target)
+    zero = kit.constant(0.0)
+    kit.store(kit.total(count, lambda i: kit.load(kit.at(block, kit.times(i, kit.step))) * zero, _TURNS), target)
 
 
 @operation("target", "spoiled", "count")
@@ -59,6 +50,14 @@ def square(kit: Kit, block: Any, count: Any) -> None:
         kit.store(value * value, address)
 
 
+@operation("block", "count")
+def take_root(kit: Kit, block: Any, count: Any) -> None:
+    """Every value's square root."""
+    with kit.loop(count) as i:
+        address = kit.at(block, kit.times(i, kit.step))
+        kit.store(elementary.sqrt(kit.load(address)), address)
+
+
 @operation("block", "count", "added", "amin:real")
 def take_log(kit: Kit, block: Any, count: Any, added: Any, amin: Any) -> None:
     """Natural logarithm of each value plus ``amin`` if ``added``, else of the larger of the two."""
@@ -67,18 +66,18 @@ def take_log(kit: Kit, block: Any, count: Any, added: Any, amin: Any) -> None:
         address = kit.at(block, kit.times(i, kit.step))
         value = kit.load(address)
         with kit.when(added, 1):
-            kit.store(kit.log(value + floor), address)
+            kit.store(elementary.log(value + floor), address)
         with kit.when(added, 0):
-            kit.store(kit.log(value.at_least(floor)), address)
+            kit.store(elementary.log(value.at_least(floor)), address)
 
 
-@operation("block", "count", "amin:real", "factor:real", "offset:real")
-def take_decibel(kit: Kit, block: Any, count: Any, amin: Any, factor: Any, offset: Any) -> None:
-    """``factor * log(max(value, amin)) - offset``."""
-    floor, scale, shift = kit.spread(amin), kit.spread(factor), kit.spread(offset)
+@operation("block", "count", "amin:real", "factor:real", "zero:real", "low:real", "high:real")
+def take_decibel(kit: Kit, block: Any, count: Any, amin: Any, factor: Any, zero: Any, low: Any, high: Any) -> None:
+    """Each value's :func:`level`."""
+    amounts = [kit.spread(amount) for amount in (amin, factor, zero, low, high)]
     with kit.loop(count) as i:
         address = kit.at(block, kit.times(i, kit.step))
-        kit.store(kit.log(kit.load(address).at_least(floor)) * scale - shift, address)
+        kit.store(level(kit.load(address), *amounts), address)
 
 
 @operation("block", "target", "row_bytes")

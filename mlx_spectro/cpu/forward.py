@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import elementary
 from .compiling import inner
 from .fft import forward_butterflies, forward_passes
 from .vector import Complex, Kit, Vec, integer, operation
@@ -143,34 +144,36 @@ def measure_bins(
     """Magnitudes (or their squares) of bins ``k`` and ``mirrored``."""
     place, other = (kit.at(places, kit.times(bin_, 8)) for bin_ in (k, mirrored))
     values = _split(kit, z, place, other, kit.at(split, kit.times(k, 2 * kit.size)))
-    _store_sizes(kit, squared, [(value.energy, address) for value, address in zip(values, (low, high), strict=True)])
+    _store_sizes(kit, squared, list(zip(values, (low, high), strict=True)))
 
 
 @operation("z", "places", "k", "squared", "target")
 def measure_plain_bin(kit: Kit, z: Any, places: Any, k: Any, squared: Any, target: Any) -> None:
     """Magnitude (or its square) of bin ``k`` of an odd transform."""
     value = kit.load_complex(kit.at(z, kit.integer(kit.at(places, kit.times(k, 8)))))
-    _store_sizes(kit, squared, [(value.energy, target)])
+    _store_sizes(kit, squared, [(value, target)])
 
 
 @operation("z", "edge:real", "squared", "low", "high")
 def measure_edge_bins(kit: Kit, z: Any, edge: Any, squared: Any, low: Any, high: Any) -> None:
     """Magnitudes (or their squares) of bins 0 and ``n_fft / 2`` of an even transform."""
     first, factor = kit.load_complex(z), kit.spread(edge)
-    pairs = []
     for value, address in ((first.re + first.im, low), (first.re - first.im, high)):
         scaled = value * factor
-        pairs.append((scaled * scaled, address))
-    _store_sizes(kit, squared, pairs)
+        with kit.when(squared, 1):
+            kit.store(scaled * scaled, address)
+        with kit.when(squared, 0):
+            kit.store(elementary.absolute(scaled), address)
 
 
-def _store_sizes(kit: Kit, squared: Any, pairs: list[tuple[Any, Any]]) -> None:
+def _store_sizes(kit: Kit, squared: Any, pairs: list[tuple[Complex, Any]]) -> None:
     with kit.when(squared, 1):
-        for energy, address in pairs:
-            kit.store(energy, address)
+        for value, address in pairs:
+            kit.store(value.energy, address)
     with kit.when(squared, 0):
-        for energy, address in pairs:
-            kit.store(kit.sqrt(energy), address)
+        found = elementary.magnitudes([value for value, _ in pairs])
+        for magnitude, (_, address) in zip(found, pairs, strict=True):
+            kit.store(magnitude, address)
 
 
 @inner
@@ -183,9 +186,9 @@ def measure_spectrum(real, stored, z, block, squared, edge, layout, tables):
     _, _, places, _, split = tables
     if not packed:
         for k in range(n_fft // 2 + 1):
-            measure_plain_bin(real, real, z, places, k, squared, block + step * k)
+            measure_plain_bin(real, stored, z, places, k, squared, block + step * k)
         return
-    measure_edge_bins(real, real, z, edge, squared, block, block + step * points)
+    measure_edge_bins(real, stored, z, edge, squared, block, block + step * points)
     for k in range(1, points // 2 + 1):
         mirrored = points - k
-        measure_bins(real, real, z, places, k, mirrored, split, squared, block + step * k, block + step * mirrored)
+        measure_bins(real, stored, z, places, k, mirrored, split, squared, block + step * k, block + step * mirrored)

@@ -1,36 +1,47 @@
-"""Numbers of the frames of a signal itself: energy and changes of sign."""
+"""Numbers of the frames of a signal itself: their norm and changes of sign."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from . import elementary
 from .compiling import kernel
 from .endings import emit, read_rows
 from .frames import find_frames
 from .state import flush_denormals, restore_state
-from .vector import Kit, operation
+from .vector import Kit, Vec, operation
 
-ENERGY, CROSSINGS = 0, 1
+NORM, CROSSINGS = 0, 1
 # sums that take turns, so that each stays short
 _TURNS = 8
 
 
 @operation("block", "count", "target")
-def find_energy(kit: Kit, block: Any, count: Any, target: Any) -> None:
-    """Sum of the squares of ``count`` samples."""
-    sums = [kit.variable() for _ in range(_TURNS)]
-    with kit.loop(kit.builder.udiv(count, kit.index(_TURNS))) as i:
-        for u, total in enumerate(sums):
-            value = kit.load(kit.at(block, kit.times(kit.at(kit.times(i, _TURNS), u), kit.step)))
-            kit.put(total, kit.get(total) + value * value)
-    rest = kit.builder.urem(count, kit.index(_TURNS))
-    with kit.loop(rest) as i:
-        value = kit.load(kit.at(block, kit.times(kit.builder.sub(count, kit.at(i, 1)), kit.step)))
-        kit.put(sums[0], kit.get(sums[0]) + value * value)
-    parts = [kit.get(total) for total in sums]
-    while len(parts) > 1:
-        parts = [a + b for a, b in zip(parts[::2], parts[1::2], strict=True)]
-    kit.store(parts[0], target)
+def find_norm(kit: Kit, block: Any, count: Any, target: Any) -> None:
+    """Root of the sum of the squares of ``count`` samples."""
+
+    def sample(i: Any) -> Vec:
+        return kit.load(kit.at(block, kit.times(i, kit.step)))
+
+    def energy(factor: Vec) -> Vec:
+        def square(i: Any) -> Vec:
+            value = sample(i) * factor
+            return value * value
+
+        return kit.total(count, square, _TURNS)
+
+    def largest() -> Vec:
+        found = kit.variable()
+        with kit.loop(count) as i:
+            kit.put(found, elementary.absolute(sample(i)).at_least(kit.get(found)))
+        return kit.get(found)
+
+    def scaled() -> list[Vec]:
+        up, down = elementary.scaling(largest())
+        return [elementary.sqrt(energy(up)) * down]
+
+    (norm,) = elementary.norms(lambda: [energy(kit.constant(1.0))], scaled)
+    kit.store(norm, target)
 
 
 @operation("block", "count", "zero:real", "target")
@@ -45,7 +56,7 @@ def count_crossings(kit: Kit, block: Any, count: Any, zero: Any, target: Any) ->
     kit.put(before, sign(kit.index(0)))
     with kit.loop(count) as i:
         here = sign(i)
-        kit.put(found, kit.get(found) + kit.magnitude(here - kit.get(before)))
+        kit.put(found, kit.get(found) + elementary.absolute(here - kit.get(before)))
         kit.put(before, here)
     kit.store(kit.get(found), target)
 
@@ -57,7 +68,7 @@ def counted_frames(
     """The wanted number of each frame of ``n`` samples from ``first`` up to ``last``, counted through all rows.
 
     Args:
-        wanted: ``ENERGY`` or ``CROSSINGS``.
+        wanted: ``NORM`` or ``CROSSINGS``.
         signal: As in :func:`find_frames`.
         scratch: ``(copied frames, bytes a copied frame, samples, number, rows, bytes a row)``.
         shape: As in :func:`emit`.
@@ -77,7 +88,7 @@ def counted_frames(
             i = max(0, min(i, n - chunk))
             read_rows(real, stored, source + size * i, block + step * i, source_bytes)
         if wanted == 0:
-            find_energy(real, real, block, n, number)
+            find_norm(real, real, block, n, number)
         else:
             count_crossings(real, real, block, n, zero, number)
         target = out + out_row_bytes * row + frame_bytes * frame

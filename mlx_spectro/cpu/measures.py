@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .compiling import inner, kernel
 from .descriptors import describe
-from .endings import apply_filters, emit, read_rows, read_side_by_side, square, take_decibel, take_log
+from .endings import apply_filters, emit, read_rows, read_side_by_side, square, take_decibel, take_log, take_root
 from .forward import measure_spectrum, transform
 from .frames import copy, find_frames
 from .state import flush_denormals, restore_state
 
-LINEAR, LOG, DECIBEL = 0, 1, 2
+LINEAR, LOG, DECIBEL, ROOT = 0, 1, 2, 3
 
 
 @inner
@@ -22,24 +22,26 @@ def finish(
     Args:
         described: ``(wanted, hz, squared, numbers, bands, scratch)`` of :func:`describe`; nothing wanted for none.
         bank: ``(number of filters, table, weights)``; no filters for none. See :func:`apply_filters`.
-        ending: ``(LINEAR, LOG or DECIBEL, whether amin is added)``.
-        amounts: ``(amin, factor, offset)`` of the logarithm.
+        ending: ``(LINEAR, LOG, DECIBEL or ROOT, whether amin is added)``.
+        amounts: ``(amin, factor, zero, low, high)`` of :func:`take_decibel`.
         shape: As in :func:`emit`.
     """
     filters, table, weights = bank
     kind, added = ending
-    amin, factor, offset = amounts
+    amin, factor, zero, low, high = amounts
     wanted, hz, squared, numbers, bands, extremes = described
     if wanted:
-        count = describe(real, block, count, wanted, hz, squared, numbers, bands, extremes, filtered, shape[3])
+        count = describe(real, stored, block, count, wanted, hz, squared, numbers, bands, extremes, filtered, shape[3])
         block = filtered
     elif filters:
         apply_filters(real, block, count, filters, (table, weights), filtered, spoiled, shape[3])
         block, count = filtered, filters
     if kind == LOG:
-        take_log(real, real, block, count, added, amin)
+        take_log(real, stored, block, count, added, amin)
     elif kind == DECIBEL:
-        take_decibel(real, real, block, count, amin, factor, offset)
+        take_decibel(real, stored, block, count, amin, factor, zero, low, high)
+    elif kind == ROOT:
+        take_root(real, real, block, count)
     emit(real, stored, block, count, valid, out, value_bytes, frame_bytes, rows, row_bytes, shape)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import elementary
 from .compiling import inner, kernel
 from .frames import copy
 from .memory import address_of, advised, workspace
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 def split(kit: Kit, z: Any, magnitude: Any, unit: Any) -> None:
     """Magnitude and phase factor of a complex value of each lane; the phase of 0 is 0."""
     value = kit.load_pairs(z)
-    found, zero, one = kit.sqrt(value.energy), kit.constant(0.0), kit.constant(1.0)
+    found, zero, one = elementary.sqrt(value.energy), kit.constant(0.0), kit.constant(1.0)
     # not above 0 is 0 itself; NaN counts as above, and stays
     turned = value.scaled(found.where("ugt", zero, one / found, zero))
     kit.store_stored(found, magnitude)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from mlx_spectro.geometry import Framing
 
-from . import fallback
+from . import fallback, levels
 from .banks import NO_BANK, sparse
 from .descriptors import BANDWIDTH, CENTROID, CONTRAST, FLATNESS, ROLLOFF
 from .frames import PAD_MODES
-from .measures import DECIBEL, LINEAR, LOG, measured_frames, projected_frames
+from .measures import DECIBEL, LINEAR, LOG, ROOT, measured_frames, projected_frames
 from .memory import address_of, padded, workspace
 from .pool import share
 from .rows import aligned_rows, ready
@@ -23,8 +23,8 @@ from .vector import CHUNK, VECTOR_BYTES
 from .wanted import Wanted
 
 Array = npt.NDArray[Any]
-# None for values as they are; ("log", amin, added) for log(max(x, amin)), or log(x + amin) if added; ("db", multiplier,
-# amin, reference) for multiplier * (log10(max(x, amin)) - log10(max(reference, amin)))
+# None for values as they are; ("root",) for their square roots; ("log", amin, added) for log(max(x, amin)), or of
+# x + amin if added; ("db", multiplier, amin, reference) for multiplier * log10(max(x, amin) / max(reference, amin))
 Ending = tuple[Any, ...] | None
 _BITS = {
     "centroid": CENTROID,
@@ -44,7 +44,7 @@ class _Made(NamedTuple):
     described: tuple[Any, ...]
     bank: tuple[int, int, int]
     ending: tuple[int, int]
-    amounts: tuple[Any, Any, Any]
+    amounts: tuple[Any, ...]
     scratch: tuple[int, ...]
     """Bytes of the magnitudes, what is made of them, a vector, rows to put out, and the extremes."""
     row_bytes: int
@@ -56,6 +56,17 @@ class _Made(NamedTuple):
     def at(self, extremes: int) -> tuple[Any, ...]:
         """``described``, with scratch memory for the extremes."""
         return (*self.described, extremes)
+
+
+@functools.lru_cache(maxsize=64)
+def _taken(ending: Ending, number: type) -> tuple[tuple[int, int], tuple[Any, ...]]:
+    """``ending`` and ``amounts`` of the kernels."""
+    name, *numbers = ending or ("",)
+    if name == "db":
+        multiplier, amin, reference = numbers
+        return (DECIBEL, 0), levels.amounts(multiplier, amin, reference, number)
+    amin, added = numbers or (0.0, False)
+    return ({"": LINEAR, "root": ROOT, "log": LOG}[name], int(added)), tuple(map(number, (amin, 0, 0, 0, 0)))
 
 
 def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted: Wanted | None) -> _Made:
@@ -72,13 +83,6 @@ def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted:
     elif bank is not None:
         keep = sparse(bank, NAMES[found.real.dtype])
         values, filters, weights = keep.filters, keep.at, keep.weights
-    kind, amin, factor, offset = LINEAR, 0.0, 1.0, 0.0
-    added = False
-    if ending is not None and ending[0] == "log":
-        kind, (_, amin, added) = LOG, ending
-    elif ending is not None:
-        kind, (_, multiplier, amin, reference) = DECIBEL, ending
-        factor, offset = multiplier / math.log(10), multiplier * math.log10(max(reference, amin))
     row_bytes = padded(size * (max(values, bins) + CHUNK))
     # a chunk more, which is written, and not read
     block = (max(values, bins) + CHUNK) * step
@@ -86,8 +90,7 @@ def _made(found: Setting, bins: int, bank: Array | None, ending: Ending, wanted:
         values,
         described,
         filters,
-        (kind, int(added)),
-        (number(amin), number(factor), number(offset)),
+        *_taken(ending, number),
         (block, block, step, found.lanes * row_bytes, (2 + 2 * extremes) * step),
         row_bytes,
         weights,
@@ -235,8 +238,9 @@ def filterbank(
         x, window, hop_length, left, right, pad_mode, scale, precise: As in :func:`.host.stft`.
         bank: Filters; zeros at a filter's ends cost nothing.
         power: Exponent of the magnitudes.
-        ending: ``None``; ``("log", amin, added)`` for ``log(max(x, amin))``, or ``log(x + amin)`` if ``added``; or
-            ``("db", multiplier, amin, reference)`` for ``multiplier * log10(max(x, amin) / max(reference, amin))``.
+        ending: ``None``; ``("root",)``; ``("log", amin, added)`` for ``log(max(x, amin))``, or ``log(x + amin)`` if
+            ``added``; or ``("db", multiplier, amin, reference)`` for
+            ``multiplier * log10(max(x, amin) / max(reference, amin))``.
         out: Where to put the result, in either memory order.
     """
     framing = Framing(window.size, hop_length, left, right, pad_mode)

@@ -8,7 +8,6 @@ one that compiled code can call with addresses.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -101,6 +100,7 @@ class Complex(NamedTuple):
 
     @property
     def energy(self) -> Vec:
+        """The square of its magnitude."""
         return self.re * self.re + self.im * self.im
 
 
@@ -165,6 +165,25 @@ class Kit:
 
     def put(self, variable: Any, value: Vec) -> None:
         self.builder.store(value.value, variable)
+
+    def total(self, count: Any, term: Callable[[Any], Vec], turns: int) -> Vec:
+        """The sum of ``term(i)`` over ``count`` indices, by so many sums (a power of two) that take turns."""
+        sums = [self.variable() for _ in range(turns)]
+
+        def add(total: Any, i: Any) -> None:
+            self.put(total, self.get(total) + term(i))
+
+        rounds = self.builder.udiv(count, self.index(turns))
+        with self.loop(rounds) as i:
+            for u, total in enumerate(sums):
+                add(total, self.at(self.times(i, turns), u))
+        done = self.times(rounds, turns)
+        with self.loop(self.builder.sub(count, done)) as i:
+            add(sums[0], self.at(done, i))
+        parts = [self.get(total) for total in sums]
+        while len(parts) > 1:
+            parts = [a + b for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
 
     # vectors in scratch memory
 
@@ -257,49 +276,6 @@ class Kit:
     def store_lane(self, value: Vec, lane: int, address: Any) -> None:
         """One lane's value."""
         self.poke(address, self.builder.extract_element(self._in_memory(value), _I32(lane)))
-
-    # functions
-
-    def sqrt(self, x: Vec) -> Vec:
-        return self._intrinsic("llvm.sqrt", x)
-
-    def magnitude(self, x: Vec) -> Vec:
-        """Absolute value."""
-        return self._intrinsic("llvm.fabs", x)
-
-    def log(self, x: Vec) -> Vec:
-        """Natural logarithm of positive normal numbers; infinity and NaN stay.
-
-        With ``x = 2**e * m``, ``m`` near 1, and ``s = (m - 1) / (m + 1)``, it is ``e log 2 + 2 (s + s**3 / 3 + ...)``.
-        """
-        builder = self.builder
-        digits, width, terms = (23, 32, 5) if self.size == 4 else (52, 64, 11)
-        integers = ir.VectorType(ir.IntType(width), self.lanes)
-
-        def spread(number: int) -> Any:
-            return ir.Constant(integers, [number] * self.lanes)
-
-        bits = builder.bitcast(x.value, integers)
-        # counted from sqrt(1/2), so that m lies within a factor of sqrt(2) of 1
-        root_half = 0x3F3504F3 if self.size == 4 else 0x3FE6A09E667F3BCD
-        exponent = builder.ashr(builder.sub(bits, spread(root_half)), spread(digits))
-        m = Vec(self, builder.bitcast(builder.sub(bits, builder.shl(exponent, spread(digits))), self.vector))
-        e = Vec(self, builder.sitofp(exponent, self.vector))
-        one = self.constant(1.0)
-        s = (m - one) / (m + one)
-        square = s * s
-        series = self.constant(2.0 / (2 * terms + 1))
-        for k in reversed(range(1, terms)):
-            series = series * square + self.constant(2.0 / (2 * k + 1))
-        # 2 s is exact, and so is e times the leading digits of log 2
-        high = 0.693359375
-        result = e * self.constant(high) + (s + s) + (e * self.constant(math.log(2) - high) + series * square * s)
-        return x.where("olt", self.constant(math.inf), result, x)
-
-    def _intrinsic(self, name: str, x: Vec) -> Vec:
-        kind = f"{name}.v{self.lanes}f{8 * self.size}"
-        function = self.builder.module.declare_intrinsic(kind, (), ir.FunctionType(self.vector, [self.vector]))
-        return Vec(self, self.builder.call(function, [x.value]))
 
     # representation
 

@@ -1,4 +1,4 @@
-"""Energy and zero crossings of the frames of NumPy arrays by the compiled kernels."""
+"""Norms and zero crossings of the frames of NumPy arrays by the compiled kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mlx_spectro.geometry import Framing
 
 from .frames import PAD_MODES
-from .framewise import CROSSINGS, ENERGY, counted_frames
+from .framewise import CROSSINGS, NORM, counted_frames
 from .memory import address_of, padded, workspace
 from .pool import share
 from .rows import aligned_rows
@@ -46,7 +46,7 @@ def _count(x: Array, framing: Framing, wanted: int, zero: float, precise: bool) 
     return out
 
 
-def frame_energy(
+def frame_norm(
     x: Array,
     *,
     frame_length: int,
@@ -56,8 +56,8 @@ def frame_energy(
     pad_mode: str = "constant",
     precise: bool = False,
 ) -> Array:
-    """Sum of squares ``[..., N]`` of each frame of audio ``[..., T]``."""
-    return _count(x, Framing(frame_length, hop_length, left, right, pad_mode), ENERGY, 0.0, precise)
+    """Root of the sum of squares ``[..., N]`` of each frame of audio ``[..., T]``."""
+    return _count(x, Framing(frame_length, hop_length, left, right, pad_mode), NORM, 0.0, precise)
 
 
 def frame_crossings(

@@ -153,7 +153,7 @@ def frame_number(
     pad_mode: str = "constant",
     zero: float = 1e-10,
 ) -> mx.array:
-    """``"energy"``, or ``"crossings"`` of zero, of frames of ``size`` samples of signals ``[R, T]``.
+    """``"norm"``, or ``"crossings"`` of zero, of frames of ``size`` samples of signals ``[R, T]``.
 
     Args:
         zero: What lies this close to 0 is positive.

@@ -147,15 +147,21 @@ POINTS(LAST) if (i <= N / 2) {
 }
 """
 
-# the magnitude, scaled where squares would leave the range of float32
-ABS = """
+# powers of two, one over the other: times the first, a number's square is in the range of float32
+SCALING = """
+K_FN float k_up(float a) { return a < 1e-15f ? 7.9228163e28f : a > 1e15f ? 1.2621774e-29f : 1.0f; }
+K_FN float k_down(float a) { return a < 1e-15f ? 1.2621774e-29f : a > 1e15f ? 7.9228163e28f : 1.0f; }
+"""
+ABS = (
+    SCALING
+    + """
 K_FN float k_abs(float2 z) {
   const float a = z.x < 0.0f ? -z.x : z.x, b = z.y < 0.0f ? -z.y : z.y, m = a > b ? a : b;
-  const float up = m < 1e-15f ? 7.9228163e28f : m > 1e15f ? 1.2621774e-29f : 1.0f;
-  const float down = m < 1e-15f ? 1.2621774e-29f : m > 1e15f ? 7.9228163e28f : 1.0f;
-  return k_sqrt(a * up * (a * up) + b * up * (b * up)) * down;
+  const float up = k_up(m);
+  return k_sqrt(a * up * (a * up) + b * up * (b * up)) * k_down(m);
 }
 """
+)
 
 VALUES: dict[Kind, str] = {"complex": "z", "magnitude": "k_abs(z)", "power": "z.x * z.x + z.y * z.y"}
 

@@ -1,4 +1,4 @@
-"""Numbers of frames of the waveform itself: energy, and changes of sign."""
+"""Numbers of frames of the waveform itself: their norm, and changes of sign."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import functools
 from typing import Literal
 
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .forward import PAD_MODES, SAMPLE
+from .forward import PAD_MODES, SAMPLE, SCALING
 from .plan import SIMD
 
-Number = Literal["energy", "crossings"]
+Number = Literal["norm", "crossings"]
 
 # frames of a threadgroup; a simdgroup each
 _TEAMS = 4
@@ -26,7 +26,8 @@ _SCALARS = {
     "zero": "float",
 }
 
-# Each thread sums every 32nd sample of a frame, in chunks, so that long frames lose no digits.
+# Each thread sums every 32nd sample of a frame, in chunks, so that long frames lose no digits. Where squares may be too
+# small or too large, they are summed once more, scaled.
 _BODY = """
 K_SHARED_ARRAY(float, found, TEAMS * SIMD);
 const int id = int(thread_position_in_threadgroup.x), team = id / SIMD, lane = id % SIMD;
@@ -34,26 +35,32 @@ const int f = int(threadgroup_position_in_grid.x) * TEAMS + team;
 if (row < rows && f < frames) {
   const K_DEVICE float* audio = x + row * length;
   const k_long start = k_long(f) * hop - left;
-  float total = 0.0f;
-  for (int o = lane; o < size;) {
-    float sum = 0.0f;
-    for (int n = 0; n < CHUNK && o < size; n++, o += SIMD) {
-      const float a = k_sample(audio, start + o, length, mode);
-      if (!crossings) sum += a * a;
-      else if (o > 0) sum += (a < -zero) != (k_sample(audio, start + o - 1, length, mode) < -zero) ? 1.0f : 0.0f;
-    }
-    total += sum;
-  }
   K_SHARED float* mine = found + team * SIMD;
-  mine[lane] = total;
-  K_SIMD_BARRIER();
-  if (lane == 0) {
+  float up = 1.0f, down = 1.0f, whole = 0.0f;
+  for (int turn = 0; turn < 2; turn++) {
+    float total = 0.0f;
+    for (int o = lane; o < size;) {
+      float sum = 0.0f;
+      for (int n = 0; n < CHUNK && o < size; n++, o += SIMD) {
+        const float a = k_sample(audio, start + o, length, mode);
+        if (!crossings) sum += a * up * (a * up);
+        else if (o > 0) sum += (a < -zero) != (k_sample(audio, start + o - 1, length, mode) < -zero) ? 1.0f : 0.0f;
+      }
+      total += sum;
+    }
+    mine[lane] = total;
+    K_SIMD_BARRIER();
     float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     K_UNROLL for (int i = 0; i < SIMD; i += 4) {
       K_UNROLL for (int j = 0; j < 4; j++) sum[j] += mine[i + j];
     }
-    out[row * frames + f] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    K_SIMD_BARRIER();
+    whole = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    if (crossings || (whole > 1e-24f && whole < 1e30f)) break;
+    up = k_up(whole);
+    down = k_down(whole);
   }
+  if (lane == 0) out[row * frames + f] = crossings ? whole : k_sqrt(whole) * down;
 }
 """
 
@@ -70,7 +77,7 @@ def kernel() -> Kernel:
         scalars=_SCALARS,
         threads=_TEAMS * SIMD,
         registers=40,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + SAMPLE,
+        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + SAMPLE + SCALING,
         body=_BODY,
     )
 
