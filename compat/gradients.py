@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mlx_spectro import envelope
 from mlx_spectro.geometry import overlap_length
+from mlx_spectro.logarithms import reference_level
 
 from . import records
 from .dispatch import serving
@@ -250,7 +251,10 @@ def _ended(values: Tensor, ending: Ending) -> Tensor:
         _, amin, added = ending
         return (values + amin if added else values.clamp(min=amin)).log()
     _, multiplier, amin, ref_value = ending
-    return multiplier * values.clamp(min=amin).log10() - multiplier * math.log10(max(amin, ref_value))
+    reference, values = reference_level(ref_value, amin, torch.finfo(values.dtype)), values.clamp(min=amin)
+    level = multiplier * values.log10() - multiplier * reference.logarithm
+    # what is at the reference's level is 0, and keeps its gradient
+    return level - level.detach().where((values >= reference.low) & (values <= reference.high), 0.0)
 
 
 def _without_gradient(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, ending: Ending) -> Tensor:

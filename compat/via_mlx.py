@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlx_spectro import operators
+from mlx_spectro.decibel import to_decibel
 from mlx_spectro.geometry import Framing
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def _filterbank(
     return operators.filterbank(x, window, framing, bank, power=power, scale=scale, ending=ending)
 
 
-def _project(s: mx.array, bank: mx.array | None = None, *, ending: operators.Ending = None) -> mx.array:
-    return operators.ended(s if bank is None else operators.project(s, bank), ending)
+def _decibels(x: mx.array, *, multiplier: float, amin: float, reference: float) -> mx.array:
+    return to_decibel(x, multiplier, amin, reference)
 
 
 def _from_decibel(x: mx.array, *, ref: float, power: float) -> mx.array:
@@ -103,7 +104,8 @@ _FUNCTIONS: dict[str, Callable[..., mx.array]] = {
     "istft_adjoint": _istft_adjoint,
     "spectrogram": _spectrogram,
     "filterbank": _filterbank,
-    "project": _project,
+    "project": operators.project,
+    "decibels": _decibels,
     "from_decibel": _from_decibel,
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 from . import kernels
 from .cpu import Wanted
 from .geometry import Framing, overlap_length
+from .logarithms import reference_level
 
 
 def serves(n_fft: int) -> bool:
@@ -97,12 +98,13 @@ class _ByIdentity:
 def _ended(ending: tuple[Any, ...] | None) -> tuple[float, ...]:
     """An ending as the kernel takes it."""
     if ending is None:
-        return (0, 0.0, 1.0, 0.0)
+        return (0, 0.0, 1.0, 0.0, 0.0, 0.0)
     if ending[0] == "log":
         _, amin, added = ending
-        return (2 if added else 1, amin, 1.0, 0.0)
+        return (2 if added else 1, amin, 1.0, 0.0, 0.0, 0.0)
     _, multiplier, amin, reference = ending
-    return (3, amin, multiplier / math.log(10), multiplier * math.log10(max(reference, amin)))
+    level = reference_level(reference, amin, np.finfo(np.float32))
+    return (3, amin, multiplier, multiplier * level.logarithm, level.low, level.high)
 
 
 class _Filters(NamedTuple):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import mlx.core as mx
+import numpy as np
 
 from . import _check, inputs
+from .logarithms import reference_level
 
 
 def to_decibel(x: mx.array, multiplier: float, amin: float, ref_value: float = 1.0) -> mx.array:
-    """``multiplier * log10(max(x, amin) / max(ref_value, amin))``."""
-    return multiplier * mx.log10(mx.maximum(x, amin)) - multiplier * math.log10(max(amin, ref_value))
+    """``multiplier * log10(max(x, amin) / max(ref_value, amin))``; the reference's own level is 0."""
+    reference, value = reference_level(ref_value, amin, np.finfo(np.float32)), mx.maximum(x, amin)
+    level = multiplier * mx.log10(value) - multiplier * reference.logarithm
+    rounding = mx.where((value >= reference.low) & (value <= reference.high), level, 0.0)
+    return level - mx.stop_gradient(rounding)
 
 
 def clip_below_peak(x_db: mx.array, top_db: float | None, axes: tuple[int, ...]) -> mx.array:

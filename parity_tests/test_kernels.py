@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -311,7 +312,8 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             @ bank.astype(d)
             for d in DTYPES
         )
-        amin = 1e-2 * float(truth.max())
+        amin, level = 1e-2 * float(truth.max()), 0.7 * float(truth.max())
+        numbers = {"amin": amin, "factor": 4.5, "zero": 4.5 * math.log10(level)}
         table = pieces.table(bank)
         launch = filters.launch(
             case["rows"],
@@ -320,7 +322,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             filters=table.filters,
             pieces=table.pieces,
             kind=case["kind"],
-            ending={"ending": case["ending"], "amin": amin, "factor": 4.5, "offset": 2.0},
+            ending={"ending": case["ending"], **numbers, "first_zero": level, "last_zero": level},
             n_fft=size,
             hop_length=hop,
             left=half,
@@ -335,7 +337,9 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             filters.LINEAR: lambda a: a,
             filters.LOG: lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin))),
             filters.LOG_ADDED: lambda a, amin=amin: np.log(a + a.dtype.type(amin)),
-            filters.DECIBEL: lambda a, amin=amin: 4.5 * np.log(np.maximum(a, a.dtype.type(amin))) - 2,
+            filters.DECIBEL: lambda a, amin=amin, zero=numbers["zero"]: (
+                4.5 * np.log10(np.maximum(a, a.dtype.type(amin))) - zero
+            ),
         }
         errors.add(ours, *(endings[case["ending"]](a) for a in (theirs, truth)))
     errors.check()

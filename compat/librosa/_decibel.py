@@ -25,8 +25,9 @@ _PARAMETERS = inspect.signature(librosa.power_to_db).parameters
 _BY_SPECTRUM = "axes" in _PARAMETERS
 _EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
 _LEAST = 100_000
-# what librosa's own features make of power, as what follows a filterbank
-DECIBEL = ("db", 10.0, 1e-10, 1.0)
+# what librosa's own features make of power, and that as what follows a filterbank
+OF_POWER = (10.0, 1e-10)
+DECIBEL = ("db", *OF_POWER, 1.0)
 
 
 def _axes_reason(axes: Any, ndim: int) -> str:
@@ -80,17 +81,15 @@ def _reference_reason(ref: Any) -> str:
     return number("ref", ref)
 
 
-def _decibels(values: Array, multiplier: float, amin: float, reference: Any) -> Array:
+def _decibels(values: Array, multiplier: float, amin: float, reference: Any = 1.0) -> Array:
     """``multiplier * log10(max(values, amin) / max(reference, amin))``, in the memory order that NumPy gives it."""
     out = memory(np.abs, lying(values), values.dtype, values.shape, values.dtype)
-    stack, into = (values, out) if values.ndim > 1 else (values[None], out[None])
-    if into.flags.f_contiguous and not into.flags.c_contiguous:
-        stack, into = stack.T, into.T
     one = np.ndim(reference) == 0
-    ending = ("db", multiplier, amin, float(reference) if one else 1.0)
-    cpu.project(stack, ending=ending, precise=values.dtype == np.float32, out=into)
+    zero, precise = float(reference) if one else 1.0, values.dtype == np.float32
+    cpu.decibels(values, multiplier, amin, zero, precise=precise, out=out)
     if not one:
-        out -= multiplier * np.log10(np.maximum(amin, reference))
+        kind = np.float32 if np.result_type(reference) == np.float32 else np.float64
+        out -= _decibels(np.asarray(reference, kind), multiplier, amin)
     return out
 
 

@@ -14,7 +14,7 @@ from mlx_spectro import banks, cpu
 from .. import limits
 from ..dispatch import Plan
 from ._analysis import Analysis, lying_of, source_of
-from ._decibel import DECIBEL, clipped
+from ._decibel import OF_POWER, clipped
 from ._designs import rate_reason
 from ._layout import memory
 from ._options import flag, number, plain, whole
@@ -226,10 +226,7 @@ def spectral_contrast(
         valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
         if linear:
             return np.ascontiguousarray(peak - valley)
-        over, under = (
-            clipped(cpu.project(values.swapaxes(-1, -2), ending=DECIBEL).swapaxes(-1, -2), 80.0)
-            for values in (peak, valley)
-        )
+        over, under = (clipped(cpu.decibels(values, *OF_POWER), 80.0) for values in (peak, valley))
         return np.ascontiguousarray(over - under)
 
     return work

@@ -15,18 +15,20 @@ from ..options import number, unread
 from ..planning import tensor_reason
 from ..reasons import ByDesign
 from ..serving import serves
-from ..spectral import Ending
 
+# as what follows a filterbank: the multiplier, the smallest value, and the reference
+Decibels = tuple[str, float, float, float]
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
 
 
-def ending(multiplier: Any, amin: Any, db_multiplier: Any) -> Ending | str:
-    """torchaudio's decibels as what follows a filterbank, or why we cannot serve them."""
+def ending(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels | str:
+    """torchaudio's decibels of values of ``dtype`` as what follows a filterbank, or why we cannot serve them."""
     factor, least, level = number(multiplier), number(amin), number(db_multiplier)
     if factor is None or least is None or level is None:
         return "decibels of no numbers"
-    if not (math.isfinite(factor) and 0 < least < math.inf and -300 < level < 300):
+    numbers = torch.finfo(dtype)
+    if not (math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)):
         return "decibels beyond what numbers reach"
     ref_value = 10.0**level
     return ("db", factor, least, ref_value) if ref_value >= least else "a reference below amin"
@@ -65,9 +67,12 @@ def _reason(x: Any) -> str:
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
 ) -> Plan:
-    reason, wanted, below = _reason(x), ending(multiplier, amin, db_multiplier), range_of(top_db)
-    if reason or isinstance(wanted, str):
-        return reason or str(wanted)
+    reason = _reason(x)
+    if reason:
+        return reason
+    wanted, below = ending(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
+    if isinstance(wanted, str):
+        return wanted
     if isinstance(below, str):
         return below
     serving = tensors.engine_for(x)
@@ -79,7 +84,8 @@ def amplitude_to_DB(
         return "values that do not lie side by side"
 
     def work() -> Tensor:
-        x_db = spectral.run(serving, "project", values, shape=values.shape, dtype=x.dtype, bank=None, ending=wanted)
+        options = dict(zip(("multiplier", "amin", "reference"), wanted[1:], strict=True))
+        x_db = spectral.run(serving, "decibels", values, shape=values.shape, dtype=x.dtype, **options)
         return clipped(x_db.transpose(-1, -2) if flipped else x_db, below)
 
     return work

@@ -121,7 +121,7 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
         if reason:
             return reason
         below = _decibel.range_of(to_decibel.top_db)
-        ending = _decibel.ending(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier)
+        ending = _decibel.ending(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier, signal.x.dtype)
     if isinstance(ending, str):
         return ending
     if isinstance(below, str):

@@ -249,7 +249,7 @@ def filterbank(
 
 def project(
     s: Array,
-    bank: Array | None = None,
+    bank: Array,
     *,
     squared: bool = False,
     ending: Ending = None,

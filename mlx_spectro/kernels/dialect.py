@@ -39,6 +39,7 @@ _METAL = """
 typedef long k_long;
 K_FN float2 k_c(float a, float b) { return float2{a, b}; }
 K_FN float k_bits(int i) { return as_type<float>(i); }
+K_FN int k_word(float a) { return as_type<int>(a); }
 K_FN float k_sqrt(float a) { return metal::precise::sqrt(a); }
 K_FN float k_log(float a) { return metal::precise::log(a); }
 K_FN float k_exp(float a) { return metal::precise::exp(a); }
@@ -64,6 +65,7 @@ typedef unsigned int uint;
 typedef long long k_long;
 K_FN float2 k_c(float a, float b) { return float2{a, b}; }
 K_FN float k_bits(int i) { return __int_as_float(i); }
+K_FN int k_word(float a) { return __float_as_int(a); }
 K_FN float k_sqrt(float a) { return sqrtf(a); }
 K_FN float k_log(float a) { return logf(a); }
 K_FN float k_exp(float a) { return expf(a); }

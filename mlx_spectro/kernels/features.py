@@ -34,7 +34,7 @@ def bank(matrix: npt.NDArray[np.floating], *, projected: bool = False) -> Bank:
 
 @functools.lru_cache(maxsize=512)
 def _filterbank(rows: int, length: int, frames: int, ending: tuple[float, ...], **options: Any) -> Call:
-    named = dict(zip(("ending", "amin", "factor", "offset"), ending, strict=True))
+    named = dict(zip(filters.ENDING, ending, strict=True))
     return Call(filters.launch(rows, length, frames, ending=named, **options))
 
 
@@ -57,7 +57,7 @@ def filterbank(
     Args:
         bank: The filters.
         kind: ``"magnitude"`` or ``"power"``.
-        ending: One of :mod:`.filters`' endings, and its ``amin``, ``factor`` and ``offset``.
+        ending: One of :mod:`.filters`' endings, and its numbers: :data:`.filters.ENDING`.
         x, window, hop_length, left, right, pad_mode, scale: As in :func:`stft`.
     """
     rows, length = x.shape

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from string import Template
 from typing import Literal
 
+from mlx_spectro.logarithms import LOG10_2, LOG10_E, SINGLE, halves
+
 from . import forward
 from .dialect import Kernel, Launch
 from .forward import ABS, VALUES, Ending
@@ -22,23 +24,46 @@ _CHAIN = 32
 # frames whose values one weight meets at a time
 AT_ONCE = 4
 
+# What is taken of a filtered value, one of the above, and its numbers: the smallest value told apart; of decibels their
+# factor, the reference's level, and the first and the last value that are at that level.
+ENDING = {
+    "ending": "int",
+    "amin": "float",
+    "factor": "float",
+    "zero": "float",
+    "first_zero": "float",
+    "last_zero": "float",
+}
 _SCALARS = {
     "filters": "int",
     "pieces": "int",
     "groups": "int",
-    "ending": "int",
-    "amin": "float",
-    "factor": "float",
-    "offset": "float",
+    **ENDING,
 }
 
-_ENDED = """
-K_FN float k_ended(float a, int ending, float amin, float factor, float offset) {
+_HALF = 12  # bits
+(_TWO, _TWO_REST), (_E, _E_REST) = (halves(number, _HALF) for number in (LOG10_2, LOG10_E))
+
+# With a = 2**e * (1 + f) and s = f / (2 + f), log(1 + f) is 2 s + 2/3 s**3 + ..., most of which is f - f**2 / 2. Of it
+# and of the constants the leading halves of the digits are taken apart: products of halves are exact, and what the sum
+# of two of them loses is added to all that is small.
+_ENDED = f"""
+K_FN float k_log10(float a) {{
+  const int bits = k_word(a), e = (bits - 0x3f3504f3) >> 23;
+  const float f = k_bits(bits - e * 0x800000) - 1.0f, s = f / (f + 2.0f), z = s * s, less = f * (f * 0.5f);
+  const float rest = s * (less + z * ({SINGLE[0]}f + z * ({SINGLE[1]}f + z * {SINGLE[2]}f)));
+  const float high = k_bits(k_word(f - less) & -0x1000), low = ((f - high) - less) + rest;
+  const float one = float(e) * {_TWO}f, other = high * {_E}f, sum = one + other;
+  const float lost = ((one - sum) + other) + (float(e) * {_TWO_REST}f + ((low + high) * {_E_REST}f + low * {_E}f));
+  return a < k_bits(0x7f800000) ? sum + lost : a;
+}}
+K_FN float k_ended(float a, int ending, float amin, float factor, float zero, float first, float last) {{
   if (ending == 0) return a;
   if (ending == 2) return k_log(a + amin);
-  const float b = k_log(a < amin ? amin : a);
-  return ending == 1 ? b : b * factor - offset;
-}
+  const float b = a < amin ? amin : a;
+  if (ending == 1) return k_log(b);
+  return (b >= first && b <= last ? zero : k_log10(b) * factor) - zero;
+}}
 """
 
 # Piece p over the values of some frames. Of each piece, `bank` holds the first value, the one of them to begin with,
@@ -126,7 +151,7 @@ if (pieces > filters) {
 
 _STORE = """
 #define STORE(f, m, sum) { \\
-  const float b = k_ended(sum, ending, amin, factor, offset); \\
+  const float b = k_ended(sum, ending, amin, factor, zero, first_zero, last_zero); \\
   values[(f) * filters + (m)] = b; \\
   SEEN(b) \\
 }
