@@ -9,6 +9,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from mlx_spectro.distribution import NAME
+
 ROOT = Path(__file__).parent.parent
 IMPORTS = (
     "import mlx_spectro, mlx_spectro.compat, pathlib, sys\n"
@@ -30,6 +32,8 @@ def build(folder: Path, source: Path, *what: str) -> Path:
 
 
 def expect_contents(wheel: Path) -> None:
+    if not wheel.name.startswith(f"{NAME.replace('-', '_')}-"):
+        raise SystemExit(f"{wheel.name} is not called {NAME}, as what we say about installing it assumes")
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "mlx_spectro").rglob("*.py") if "__pycache__" not in p.parts}
     package = {name for name in package if not name.startswith("mlx_spectro/compat/")}

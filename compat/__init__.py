@@ -13,6 +13,14 @@ from typing import Any
 if __name__ == "compat":
     raise ImportError("this folder is imported as mlx_spectro.compat, not as compat")
 
+import mlx_spectro
+
+if not hasattr(mlx_spectro, "set_num_threads"):
+    raise ImportError(
+        f"{mlx_spectro.__file__} is another project's: the package mlx-spectro has been installed over this one. "
+        "pip uninstall mlx-spectro, then install mlx-spectro-compat again, with --force-reinstall"
+    )
+
 from . import proxy
 from .installing import install, uninstall
 from .modes import device, numerics, on_breach, on_fallback, on_fault, route

@@ -14,6 +14,8 @@ import os
 import sys
 from pathlib import Path
 
+from mlx_spectro import distribution
+
 from . import running
 
 _WITH_VALUE = ("--report", "--breaches")
@@ -100,7 +102,7 @@ def _unwritable(path: Path) -> str:
     if path.suffix not in (".html", ".json"):
         return "the name must end in .html or .json"
     if path.suffix == ".html" and importlib.util.find_spec("jinja2") is None:
-        return "a page needs jinja2: pip install 'mlx-spectro[report]'"
+        return f"a page needs jinja2: {distribution.install('report')}"
     if path.is_dir():
         return "is a folder"
     if not path.parent.is_dir():

@@ -9,11 +9,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from typing import NamedTuple
 
 from mlx_spectro import backend
 from mlx_spectro.cpu import pool
+from mlx_spectro.distribution import NAME, install
 
 from . import modes, tables
 
@@ -64,18 +65,28 @@ def _installed(packages: tuple[str, ...]) -> list[str]:
     return found
 
 
+def other_project() -> Iterator[Finding]:
+    """The package of another project whose files lie in the folder ``mlx_spectro`` too."""
+    try:
+        other = distribution("mlx-spectro")
+    except PackageNotFoundError:
+        return
+    if any(file.as_posix() == "mlx_spectro/__init__.py" for file in other.files or ()):
+        remedy = f"pip uninstall mlx-spectro, then install {NAME} again, with --force-reinstall"
+        found = f"{other.version}: another project's, in the same folder as this one"
+        yield Finding("mlx-spectro", found, remedy, wrong=True)
+
+
 def back_end() -> Iterator[Finding]:
     """MLX's own libraries: on Linux they come in wheels that overwrite each other's files."""
     found = _installed(_BACK_ENDS)
     if sys.platform == "linux" and len(found) > 1:
         names = " ".join(entry.split()[0] for entry in found)
-        remedy = (
-            f"each overwrites the other's files: pip uninstall {names}, then pip install 'mlx-spectro[cpu]' or '[cuda]'"
-        )
+        remedy = f"each overwrites the other's files: pip uninstall {names}, then {install('cpu')} or [cuda]"
         yield Finding("MLX back end", ", ".join(found), remedy, wrong=True)
         return
     if not backend.has_mlx():
-        yield Finding("MLX back end", "none", "pip install 'mlx-spectro[cpu]', or '[cuda]' for an NVIDIA GPU")
+        yield Finding("MLX back end", "none", f"{install('cpu')}, or [cuda] for an NVIDIA GPU")
         return
     status, said = _start_of_mlx()
     remedy = "" if status == 0 else "pip install --force-reinstall mlx and its back end"
@@ -96,7 +107,7 @@ def _extras() -> Iterator[Finding]:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         if missing:
-            yield Finding(f"extra {extra}", f"without {', '.join(missing)}", f"pip install 'mlx-spectro[{extra}]'")
+            yield Finding(f"extra {extra}", f"without {', '.join(missing)}", install(extra))
         else:
             yield Finding(f"extra {extra}", "complete")
 
@@ -119,7 +130,7 @@ def _sharing() -> Iterator[Finding]:
     elif backend.for_host_arrays() == "host":
         yield Finding("torch and MLX share memory", "no; host kernels read CPU tensors where they lie")
     else:
-        yield Finding("torch and MLX share memory", "no; tensors are copied", "pip install 'mlx-spectro[host]'")
+        yield Finding("torch and MLX share memory", "no; tensors are copied", install("host"))
     if cuda == "True":
         yield Finding("CUDA tensors", "served by torch: MLX cannot share CUDA memory")
 
@@ -199,6 +210,7 @@ def _probe(code: str) -> tuple[int, str]:
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _versions,
+    other_project,
     back_end,
     _extras,
     _sharing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from mlx_spectro import backend, cpu
+from mlx_spectro import backend, cpu, distribution
 
 from . import modes
 from .reasons import ByDesign
@@ -30,7 +30,7 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
     if dtype != "float32":
         return f"MLX does not transform {dtype}"
     if chosen == "plain" and modes.route.get() == "auto":
-        return "plain MLX ops are slower than the reference: pip install 'mlx-spectro[host]'"
+        return f"plain MLX ops are slower than the reference: {distribution.install('host')}"
     return by_mlx()
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple, TextIO
 
+from mlx_spectro import distribution
+
 
 class Table(NamedTuple):
     """Rows of text under a header; columns but the first ``left`` are aligned to the right."""
@@ -51,7 +53,7 @@ def _draw(table: Table, file: TextIO) -> None:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that matter, those installed."""
     found = {"python": platform.python_version()}
-    for package in ("mlx-spectro", "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
+    for package in (distribution.NAME, "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -12,14 +12,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _check, cpu
+from . import _check, cpu, distribution
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
 MISSING = (
-    "MLX has no back end here. On Linux, install one: pip install 'mlx-spectro[cpu]', or 'mlx-spectro[cuda]' for an "
-    "NVIDIA GPU. 'mlx-spectro[host]' has mlx_spectro.compat work without MLX, on NumPy arrays and torch CPU tensors"
+    f"MLX has no back end here. On Linux, install one: {distribution.install('cpu')}, or [cuda] for an NVIDIA GPU. "
+    "With [host], mlx_spectro.compat works without MLX, on NumPy arrays and torch CPU tensors"
 )
 
 Implementation = Literal["plain", "host", "gpu"]

@@ -9,6 +9,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
+from . import distribution
+
 
 def istft(
     z: mx.array,
@@ -29,7 +31,7 @@ def istft(
         ImportError: torch is not installed.
     """
     if importlib.util.find_spec("torch") is None:
-        raise ImportError("the torch fallback needs torch: pip install 'mlx-spectro[torch]'")
+        raise ImportError(f"the torch fallback needs torch: {distribution.install('torch')}")
     import torch
 
     spectrum = np.array(mx.swapaxes(z, -1, -2))

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from mlx_spectro import backend
+from mlx_spectro import backend, distribution
 
 from . import console, measure, report, signals
 from .cases import table
@@ -35,7 +35,7 @@ def choose_device(device: str) -> str:
 def _add_recording(path: Path) -> str:
     """Add an audio file to the signals, or say why that is not possible."""
     if importlib.util.find_spec("soundfile") is None:
-        return "reading it needs soundfile: pip install 'mlx-spectro[parity]'"
+        return f"reading it needs soundfile: {distribution.install('parity')}"
     import soundfile
 
     try:

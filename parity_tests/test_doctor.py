@@ -18,7 +18,7 @@ def test_a_whole_machine_is_well() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = {line.split("  ")[0]: line for line in done.stdout.splitlines()}
     assert "Device(" in lines["MLX back end"]
-    assert "mlx-spectro" in lines["versions"]
+    assert "mlx-spectro-compat" in lines["versions"]
     for what in ("host kernels", "GPU kernels", "CPU threads", "extra host"):
         assert what in lines
     assert "work; the first call took" in done.stdout
@@ -37,6 +37,21 @@ def test_two_back_ends_that_destroy_each_other_are_named(tmp_path: Path, monkeyp
     assert "pip uninstall mlx-cpu mlx-cuda-13, then" in finding.remedy
 
 
+def test_another_project_in_our_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mlx_spectro-0.9.10.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mlx-spectro\nVersion: 0.9.10\n")
+    # an editable install of a checkout owns none of the package's own modules
+    (folder / "RECORD").write_text("mlx_spectro/_parity/case.py,,\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(doctor.other_project()) == []
+    (folder / "RECORD").write_text("mlx_spectro/__init__.py,,\nmlx_spectro/spectral_ops.py,,\n")
+    (finding,) = doctor.other_project()
+    assert finding.wrong
+    assert finding.found.startswith("0.9.10")
+    assert "pip uninstall mlx-spectro, then install mlx-spectro-compat again" in finding.remedy
+
+
 def test_a_missing_back_end_and_a_broken_one_have_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_BACK_ENDS", ())
     monkeypatch.setattr(doctor, "_start_of_mlx", lambda: (-11, "ended with status -11"))
@@ -46,7 +61,7 @@ def test_a_missing_back_end_and_a_broken_one_have_a_remedy(monkeypatch: pytest.M
     monkeypatch.setattr(backend, "has_mlx", lambda: False)
     (finding,) = doctor.back_end()
     assert not finding.wrong
-    assert "mlx-spectro[cpu]" in finding.remedy
+    assert "mlx-spectro-compat[cpu]" in finding.remedy
 
 
 def test_it_runs_where_mlx_does_not_start(tmp_path: Path) -> None:

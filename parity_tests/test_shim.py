@@ -295,6 +295,16 @@ class TestImports:
             "assert not {'torch', 'torchaudio', 'librosa', 'numba', 'scipy'} & set(sys.modules), sys.modules\n"
         )
 
+    def test_another_project_s_files_in_the_place_of_ours_are_named(self, tmp_path: Path) -> None:
+        (tmp_path / "mlx_spectro").mkdir()
+        (tmp_path / "mlx_spectro" / "__init__.py").write_text("__version__ = '0.9.10'")
+        (tmp_path / "mlx_spectro" / "compat").symlink_to(Path(compat.__file__).parent)
+        done = subprocess.run(
+            [sys.executable, "-c", "import mlx_spectro.compat"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert f"ImportError: {tmp_path}/mlx_spectro/__init__.py is another project's" in done.stderr
+        assert "pip uninstall mlx-spectro, then install mlx-spectro-compat again" in done.stderr
+
     def test_without_a_back_end_the_extra_is_named(self) -> None:
         hidden = (
             "import pathlib, importlib.util as u; find = u.find_spec\n"
@@ -303,9 +313,9 @@ class TestImports:
         )
         done = python(hidden.format(gone=("mlx", "numba")) + "import mlx_spectro")
         assert "ImportError" in done.stderr
-        assert "mlx-spectro[cpu]" in done.stderr
+        assert "mlx-spectro-compat[cpu]" in done.stderr
         done = python(
             hidden.format(gone=("mlx",)) + "import mlx_spectro.compat\nfrom mlx_spectro import SpectralTransform"
         )
-        assert "mlx-spectro[cpu]" in done.stderr
+        assert "mlx-spectro-compat[cpu]" in done.stderr
         assert "SpectralTransform" in done.stderr

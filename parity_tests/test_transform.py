@@ -209,7 +209,7 @@ def test_metal_policy_says_why_there_is_no_kernel() -> None:
 def test_torch_fallback_without_torch_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     transform = SpectralTransform(64, 16)
-    with pytest.raises(ImportError, match=r"mlx-spectro\[torch\]"):
+    with pytest.raises(ImportError, match=r"mlx-spectro-compat\[torch\]"):
         transform.istft(transform.stft(noise(1, 300)), backend_policy="torch_fallback")
 
 
