@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from . import installing, modes, profiling, records, reporting
@@ -16,6 +17,7 @@ def load(shell: Any) -> None:
 
     def profile_cell(line: str, cell: str) -> None:
         """Run a cell and show what ran where: %%mlx_spectro_profile [--verify]"""
+        __tracebackhide__ = True
         _profile(shell, line.split(), cell)
 
     installing.install()
@@ -31,6 +33,7 @@ def unload(shell: Any) -> None:
 
 
 def _profile(shell: Any, options: list[str], cell: str) -> None:
+    __tracebackhide__ = True
     from IPython.core.error import UsageError
     from IPython.display import display
 
@@ -44,9 +47,27 @@ def _profile(shell: Any, options: list[str], cell: str) -> None:
             inside.enter_context(modes.numerics("verify"))
             inside.enter_context(modes.on_breach("warn"))
         begin = time.perf_counter()
-        shell.run_cell(cell)
+        with _no_traceback(shell):
+            result = shell.run_cell(cell)
         seconds = time.perf_counter() - begin
         run = reporting.Run(
             "this cell", records.report(), seconds, 1, installing.bound_before(), profiled=True, verified=verify
         )
     display(run)
+    error = result.error_before_exec or result.error_in_exec
+    if error is not None:
+        raise error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+
+
+@contextlib.contextmanager
+def _no_traceback(shell: Any) -> Iterator[None]:
+    """Have ``shell`` show no traceback of a cell inside a cell: the outer one fails with the same exception."""
+    names = ("showtraceback", "showsyntaxerror")
+    before = {name: getattr(shell, name) for name in names}
+    for name in names:
+        setattr(shell, name, lambda *args, **kwargs: None)
+    try:
+        yield
+    finally:
+        for name, method in before.items():
+            setattr(shell, name, method)

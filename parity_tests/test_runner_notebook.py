@@ -22,7 +22,8 @@ for cell in json.loads(input()):
     with capture_output() as captured:
         result = shell.run_cell(cell)
     pages = [output.data.get("text/html", "") for output in captured.outputs]
-    found.append([captured.stdout, "".join(pages), repr(result.error_in_exec)])
+    error = result.error_before_exec or result.error_in_exec
+    found.append([captured.stdout, "".join(pages), repr(error)])
 print(json.dumps(found))
 """
 STFT = "(torch.ones(500), 64, window=torch.ones(64), return_complex=True)"
@@ -63,3 +64,19 @@ def test_a_cell_s_profile_and_what_was_imported_too_early() -> None:
     assert outside[0].split() == ["1", "False", "fast"]
     assert "takes --verify or nothing" in wrong[0] + wrong[2]
     assert "torch.functional" in unloaded[0]
+
+
+def test_an_exception_in_a_profiled_cell_fails_the_cell_and_the_profile_is_shown() -> None:
+    failed, mistyped, after = session(
+        "%load_ext mlx_spectro.compat",
+        f"%%mlx_spectro_profile\nimport torch\n_ = torch.stft{STFT}\ndef fail():\n    raise KeyError('a mistake')\nfail()",
+        "%%mlx_spectro_profile\nx = (1",
+        "1 / 0",
+    )[1:]
+    assert failed[2] == "KeyError('a mistake')"
+    assert failed[0].count("Traceback (most recent call last)") == 1
+    assert "notebook.py" not in failed[0]
+    assert "torch.stft" in failed[1]
+    assert mistyped[2].startswith("SyntaxError(")
+    # afterwards the shell shows tracebacks as before
+    assert "ZeroDivisionError" in after[0]
