@@ -109,8 +109,8 @@ def with_own_out(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def undisturbed(library: str) -> Iterator[None]:
-    """Leave the program's random numbers and gradients as they are, whatever runs inside."""
+def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
+    """Leave the program's random numbers as they are, whatever runs inside, without gradients unless asked for."""
     if library == "librosa":
         state = np.random.get_state()  # noqa: NPY002 - the global state is what a program may depend on
         try:
@@ -120,5 +120,5 @@ def undisturbed(library: str) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(devices=()), torch.no_grad():
+    with torch.random.fork_rng(devices=()), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
         yield

@@ -18,7 +18,7 @@ from .records import Record
 
 _VARIABLE = "MLX_SPECTRO_RUN"
 _STARTUP = str(Path(__file__).parent / "startup")
-_NUMBERS = ("calls", "seconds", "longest", "reference", "error", "limit", "breaches")
+_NUMBERS = ("calls", "seconds", "longest", "once", "reference", "error", "limit", "breaches")
 _MOST = 4096
 
 
@@ -99,7 +99,7 @@ def join() -> None:
         folder = Path(run["folder"])
         records.mirror_to(Mirror(folder))
         _watch_forks(folder)
-    if profiling.on or reproducing.folder is not None:
+    if reproducing.folder is not None:
         profiling.load_kernels()
     installing.install()
 

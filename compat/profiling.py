@@ -1,4 +1,7 @@
-"""The time of every call, and what the reference would have taken for it, while a profile is made."""
+"""The time of every call, and what the reference would have taken for it, while a profile is made.
+
+Both are compared warm: what loading and compiling cost a first call is accounted for apart.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import contextlib
 import statistics
 import threading
 import time
-from collections.abc import Hashable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +24,18 @@ if TYPE_CHECKING:
 # whether calls are timed; read at every call
 on = False
 
-# seconds that the reference takes for one value of input, by kind of call; measured at the first call of that kind
-_costs: dict[Hashable, float] = {}
+
+class Cost(NamedTuple):
+    """Seconds of a call."""
+
+    ours: float
+    theirs: float
+
+
+# what one value of input costs when warm, by kind of call; measured at the first call of that kind
+_costs: dict[Hashable, Cost] = {}
 _MOST_KINDS = 512
-# a first measurement shorter than this many seconds is taken again, three times, without what is done once
+# a call shorter than this many seconds is measured three times
 _SHORT = 0.2
 _SIMPLE = (int, float, str, bool, type(None))
 
@@ -83,10 +94,9 @@ def timed(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         if not kept.device:
             kept.device = _device(args, kwargs, ours=not kept.reason)
         # under verify the reference has been timed already
-        reference = (
-            0.0 if kept.reason or modes.numerics.get() == "verify" else _reference_seconds(function, args, kwargs)
-        )
-        records.add(kept, own, reference)
+        compared = not kept.reason and modes.numerics.get() != "verify"
+        reference, once = _compared(function, args, kwargs, own) if compared else (0.0, 0.0)
+        records.add(kept, own, reference, once)
         _local.inside = outside + time.perf_counter() - begin
     return result
 
@@ -101,8 +111,26 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any], ours: bool) -> str:
     return "cpu, host kernels" if backend.for_host_arrays() == "host" else "MLX's device"
 
 
-def _reference_seconds(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
-    """What the reference would take, from its recorded cost for this kind of call."""
+def _compared(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], own: float) -> tuple[float, float]:
+    """What the reference would take for a call of ours, and how much of our ``own`` seconds is spent only once."""
+    key, size = _kind(function, args, kwargs)
+    cost, once = _costs.get(key), 0.0
+    if cost is None:
+        if len(_costs) >= _MOST_KINDS:
+            return 0.0, 0.0
+
+        def theirs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            with modes.numerics.here("strict"):
+                function.theirs(*args, **kwargs)
+
+        measured = Cost(*(_warm(run, function.library, args, kwargs) for run in (function.serve, theirs)))
+        cost = _costs[key] = Cost(measured.ours / size, measured.theirs / size)
+        once = max(0.0, own - measured.ours)
+    return cost.theirs * size, once
+
+
+def _kind(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Hashable, int]:
+    """What calls of the same cost have in common, and the values of input of this one."""
     size = 0
     kind: list[Hashable] = [function.name, *kwargs]
     for value in (*args, *kwargs.values()):
@@ -113,20 +141,26 @@ def _reference_seconds(function: Function, args: tuple[Any, ...], kwargs: dict[s
             kind.append(value.dtype)
         elif arrays.is_tensor(value):
             size += value.numel()
-            kind.append(value.dtype)
+            kind.append((value.dtype, value.requires_grad))
         else:
             # a module is as dear as its settings make it
             kind.append(type(value).__name__)
             kind.extend(part for part in getattr(value, "__dict__", {}).values() if isinstance(part, _SIMPLE))
     # larger inputs fit a cache less well: a cost holds for sizes between two powers of two
     kind.append(size.bit_length())
-    key = tuple(kind)
-    cost = _costs.get(key)
-    if cost is None:
-        if len(_costs) >= _MOST_KINDS:
-            return 0.0
-        _, seconds = function.reference(args, kwargs)
-        if seconds < _SHORT:
-            seconds = statistics.median(function.reference(args, kwargs)[1] for _ in range(3))
-        cost = _costs[key] = seconds / max(size, 1)
-    return cost * max(size, 1)
+    return tuple(kind), max(size, 1)
+
+
+def _warm(run: Callable[..., Any], library: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> float:
+    """Seconds of a call once everything that it needs is compiled and loaded; the program does not notice the call."""
+
+    def seconds() -> float:
+        own = arrays.with_own_out(kwargs)
+        with records.paused(), arrays.undisturbed(library, gradients=True):
+            begin = time.perf_counter()
+            run(args, own)
+            return time.perf_counter() - begin
+
+    # the first may compile something
+    first = seconds()
+    return statistics.median(seconds() for _ in range(3)) if first < _SHORT else min(first, seconds())

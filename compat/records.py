@@ -67,6 +67,8 @@ class Record:
     """What the first breach was."""
     reproduction: str = ""
     """File that ``mlx-spectro replay`` runs that breach again from, or why there is none."""
+    once: float = 0.0
+    """In a profile: what first calls of a kind took beyond what such calls take when warm, by loading and compiling."""
 
 
 class _Store:
@@ -135,12 +137,13 @@ def fault(function: str, problem: str | Exception) -> Record | None:
     return record(function, f"a fault of mlx_spectro's own: {problem}", logging.WARNING)
 
 
-def add(kept: Record, seconds: float, reference: float = 0.0) -> None:
-    """Add a call's time, and the reference's for the same call, to its record."""
+def add(kept: Record, seconds: float, reference: float = 0.0, once: float = 0.0) -> None:
+    """Add a call's time, the reference's for the same call, and the part of ours that is spent once, to its record."""
     with _lock:
         kept.longest = max(kept.longest, seconds)
         kept.seconds += seconds
         kept.reference += reference
+        kept.once += once
         if _mirror is not None:
             _mirror.write(kept)
 
@@ -205,6 +208,7 @@ def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> 
         known.seconds += record.seconds
         known.longest = max(known.longest, record.longest)
         known.reference += record.reference
+        known.once += record.once
         known.breaches += record.breaches
         known.device = known.device or record.device
         known.problem = known.problem or record.problem

@@ -44,10 +44,12 @@ class Run:
 
     @property
     def times(self) -> str:
-        """How long the program took, and the calls in it."""
+        """How long the program took, the calls in it, and how many of them we served."""
         processes = f" in {self.processes} processes" if self.processes > 1 else ""
-        inside = sum(record.seconds for record in self.records)
-        return f"{_time(self.seconds)}{processes}, {_time(inside)} of it in these calls"
+        calls, ours = _served(self.records)
+        inside = _time(sum(record.seconds for record in self.records))
+        share = f", {ours / calls:.0%} of them served by us" if calls else ""
+        return f"{_time(self.seconds)}{processes}, {inside} of it in {calls} calls{share}"
 
     def tables(self) -> list[Table]:
         """What is to be seen, the most important first."""
@@ -66,12 +68,12 @@ class Run:
             said.append("none of the functions that mlx_spectro serves was called")
         elif not self.verified and any(record.reference for record in self.records):
             said.append(
-                "'saved' is an estimate: the reference's cost was measured once for each kind of call on this machine, "
-                "without gradients, and scaled by the size of each call"
+                "'saved' compares warm calls: the reference's cost was measured once for each kind of call, here, and "
+                "scaled by the size of each call"
             )
-        if any(record.longest > 0.5 * record.seconds > 0.1 for record in self.records):
             said.append(
-                "'longest' holds what is done once: compiling kernels, which later processes find, and loading them"
+                "'once' is what first calls took beyond that: loading kernels in each process, compiling them in the "
+                "first process of all, and making windows and filters"
             )
         for record in self.records:
             if record.breaches:
@@ -157,42 +159,48 @@ def _site(record: Record) -> str:
     return f"{installed}:{record.line}" if record.file else ""
 
 
-def _saved(records: Sequence[Record]) -> str:
-    estimated = [record for record in records if record.reference]
-    return _time(sum(record.reference - record.seconds for record in estimated)) if estimated else ""
+def _served(records: Sequence[Record]) -> tuple[int, int]:
+    """Calls, and those of them that we served."""
+    return sum(record.calls for record in records), sum(record.calls for record in records if not record.reason)
+
+
+def _costs(records: Sequence[Record]) -> tuple[str, str, str]:
+    """Time, the part of it that is spent only once, and what the rest saved."""
+    once = sum(record.once for record in records)
+    compared = [record for record in records if record.reference]
+    saved = sum(record.reference - (record.seconds - record.once) for record in compared)
+    seconds = sum(record.seconds for record in records)
+    return _time(seconds), _time(once) if once else "", _time(saved) if compared else ""
 
 
 def _by_function(records: Sequence[Record]) -> Table:
-    header = ("function", "device", "calls", "ours", "theirs", "time", "longest", "saved")
+    header = ("function", "device", "calls", "ours", "theirs", "time", "once", "saved")
     grouped: dict[str, list[Record]] = {}
     for record in records:
         grouped.setdefault(record.function, []).append(record)
     rows = []
     for function, group in sorted(grouped.items(), key=lambda item: -sum(r.seconds for r in item[1])):
-        calls, ours = (sum(r.calls for r in kept) for kept in (group, [r for r in group if not r.reason]))
+        calls, ours = _served(group)
         devices = dict.fromkeys(r.device for r in sorted(group, key=lambda r: bool(r.reason)) if r.device)
-        seconds, longest = sum(r.seconds for r in group), max(r.longest for r in group)
-        rows.append(
-            (function, "; ".join(devices), str(calls), str(ours), str(calls - ours), _time(seconds), _time(longest))
-            + (_saved(group),)
-        )
-    return Table("Functions, the dearest first", header, rows)
+        rows.append((function, "; ".join(devices), str(calls), str(ours), str(calls - ours), *_costs(group)))
+    if len(rows) > 1:
+        calls, ours = _served(records)
+        rows.append(("total", "", str(calls), str(ours), str(calls - ours), *_costs(records)))
+    return Table("Functions, slowest first", header, rows)
 
 
 def _fallbacks(records: Sequence[Record]) -> Table:
     header = ("served by the reference", "reason", "at", "calls", "time")
     fallbacks = sorted((r for r in records if r.reason), key=lambda r: (-r.seconds, -r.calls))
     rows = [(r.function, r.reason, _site(r), str(r.calls), _time(r.seconds) if r.seconds else "") for r in fallbacks]
-    return Table("Fallbacks, the dearest first", header, rows, left=3)
+    return Table("Fallbacks, slowest first", header, rows, left=3)
 
 
 def _call_sites(records: Sequence[Record]) -> Table:
-    header = ("served by us", "at", "calls", "time", "a call", "saved")
+    header = ("served by us", "at", "calls", "a call", "time", "once", "saved")
     served = sorted((r for r in records if not r.reason), key=lambda r: -r.seconds)
-    rows = [
-        (r.function, _site(r), str(r.calls), _time(r.seconds), _time(r.seconds / r.calls), _saved([r])) for r in served
-    ]
-    return Table("Call sites, the dearest first", header, rows)
+    rows = [(r.function, _site(r), str(r.calls), _time((r.seconds - r.once) / r.calls), *_costs([r])) for r in served]
+    return Table("Call sites, slowest first", header, rows)
 
 
 def _verified(records: Sequence[Record]) -> Table:

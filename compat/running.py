@@ -79,7 +79,7 @@ class Session:
             if "MLX_SPECTRO_ON_BREACH" not in os.environ:
                 # the report is to show every breach, not the first one
                 self._set("ON_BREACH", modes.on_breach, "warn")
-        if options.profile or options.verify:
+        if options.verify:
             self._loading = profiling.load_kernels()
             self._begin = time.perf_counter()
         if options.profile:

@@ -69,7 +69,7 @@ def test_a_cell_s_profile_and_what_was_imported_too_early() -> None:
 def test_an_exception_in_a_profiled_cell_fails_the_cell_and_the_profile_is_shown() -> None:
     failed, mistyped, after = session(
         "%load_ext mlx_spectro.compat",
-        f"%%mlx_spectro_profile\nimport torch\n_ = torch.stft{STFT}\ndef fail():\n    raise KeyError('a mistake')\nfail()",
+        f"%%mlx_spectro_profile\nimport torch\n_ = torch.stft{STFT}\ndef fail(): raise KeyError('a mistake')\nfail()",
         "%%mlx_spectro_profile\nx = (1",
         "1 / 0",
     )[1:]

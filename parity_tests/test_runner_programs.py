@@ -45,5 +45,5 @@ def test_a_program_verifies_and_its_profile_names_every_fallback(name: str, tmp_
         assert Path(record["file"]).parts[-2] == name
         assert record["seconds"] > 0
         assert record["device"]
-    fallbacks = done.stderr.partition("Fallbacks, the dearest first")[2]
+    fallbacks = done.stderr.partition("Fallbacks, slowest first")[2]
     assert all(record["reason"] in fallbacks for record in report["records"])
