@@ -25,7 +25,8 @@ from . import proxy
 from .installing import install, uninstall
 from .modes import device, numerics, on_breach, on_fallback, on_fault, route
 from .profiling import profile
-from .records import FallbackError, FaultError, Record, report, reset
+from .records import FallbackError, FaultError, Record, reset
+from .reporting import report
 from .verifying import VerificationError
 
 __all__ = [

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlx_spectro import distribution
 
-from . import running
+from . import running, tables
 
 _WITH_VALUE = ("--report", "--breaches")
 
@@ -45,6 +45,11 @@ def _name() -> str:
     return "mlx-spectro" if os.path.basename(sys.argv[0]).startswith("mlx-spectro") else "python -m mlx_spectro.compat"
 
 
+def _version() -> str:
+    found = tables.versions()
+    return f"{distribution.NAME} {found.get(distribution.NAME, 'not installed')} (python {found['python']})"
+
+
 def _parse(argv: list[str]) -> tuple[running.Program, running.Options]:
     """The program with its own arguments, and our options."""
     parser = argparse.ArgumentParser(
@@ -53,6 +58,7 @@ def _parse(argv: list[str]) -> tuple[running.Program, running.Options]:
         allow_abbrev=False,
         usage="%(prog)s [options] script.py | -m MODULE | -c CODE",
     )
+    parser.add_argument("--version", action="version", version=_version())
     parser.add_argument("--profile", action="store_true", help="say what ran where, how long it took, and why")
     exactness = parser.add_mutually_exclusive_group()
     exactness.add_argument("--verify", action="store_true", help="run the reference too and compare every result")

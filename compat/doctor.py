@@ -167,13 +167,14 @@ _CROSSOVER = (
 
 
 def _host_arrays() -> Iterator[Finding]:
-    if not backend.gpu_takes_host_arrays() or not _mlx_works():
-        return
     wanted = modes.device.get()
-    if wanted != "auto":
-        yield Finding("arrays of the host", f"to the {wanted}, says MLX_SPECTRO_DEVICE")
+    if not _mlx_works() or not backend.gpu_takes_host_arrays():
+        if wanted == "gpu":
+            yield Finding("CPU arrays", f"MLX_SPECTRO_DEVICE=gpu: {modes.without_gpu(wanted)}", "unset it", wrong=True)
+    elif wanted != "auto":
+        yield Finding("CPU arrays", f"computed on the {wanted}, says MLX_SPECTRO_DEVICE")
     elif backend.for_host_arrays() == "host":
-        yield Finding("samples from which arrays of the host go to the GPU", _probe(_CROSSOVER)[1])
+        yield Finding("CPU arrays", f"go to the GPU from so many samples on: {_probe(_CROSSOVER)[1]}")
 
 
 def _threads() -> Iterator[Finding]:

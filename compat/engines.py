@@ -35,13 +35,13 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
 
 
 def by_mlx() -> Any:
-    """MLX on its default device for float32 arrays of the host; a string says why it is not to be used."""
+    """MLX on its default device for float32 CPU arrays; a string says why it is not to be used."""
     if not backend.gpu_takes_host_arrays():
         from . import via_mlx
 
         return via_mlx.host
     if modes.device.get() == "cpu":
-        return "device('cpu') keeps arrays of the host off MLX's GPU"
+        return "device('cpu') keeps CPU arrays off MLX's GPU"
     from . import by_size
 
     return by_size.gpu

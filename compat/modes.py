@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Generic, TypeVar, overload
+
+from mlx_spectro import backend
 
 Value = TypeVar("Value", bound=str)
 
@@ -17,13 +20,19 @@ class Setting(Generic[Value]):
 
     Called with a value it changes the process default, or only the context of a block if used in a ``with``.
     Called without one it returns the value in force.
+
+    Args:
+        in_vain: Says why a value that is called for has no effect here; empty where it has.
     """
 
     # calls whose ``with`` has not begun yet in other threads; far more than can be on their way at once
     _MOST_CALLS = 16
 
-    def __init__(self, name: str, variable: str, values: tuple[Value, ...]) -> None:
+    def __init__(
+        self, name: str, variable: str, values: tuple[Value, ...], in_vain: Callable[[str], str] = lambda _: ""
+    ) -> None:
         self.name = name
+        self._in_vain = in_vain
         self.values = values
         self._default = self._checked(os.environ.get(variable, values[0]), source=f"environment variable {variable}")
         self._calls: list[_Scope[Value]] = []
@@ -51,6 +60,9 @@ class Setting(Generic[Value]):
         if value is None:
             return self.get()
         scope = _Scope(self, self._checked(value))
+        reason = self._in_vain(value)
+        if reason:
+            warnings.warn(f"{self.name}({value!r}): {reason}", RuntimeWarning, stacklevel=2)
         self._calls.append(scope)
         if len(self._calls) > self._MOST_CALLS:
             self._default = self._calls.pop(0).value
@@ -87,8 +99,16 @@ class _Scope(Generic[Value]):
 numerics: Setting[str] = Setting("numerics", "MLX_SPECTRO_NUMERICS", ("fast", "strict", "verify"))
 # auto: whoever is faster; ours: ours wherever it can serve
 route: Setting[str] = Setting("route", "MLX_SPECTRO_ROUTE", ("auto", "ours"))
-# auto: whoever is faster transforms arrays of the host; gpu: MLX's GPU wherever it can; cpu: it never does
-device: Setting[str] = Setting("device", "MLX_SPECTRO_DEVICE", ("auto", "gpu", "cpu"))
+
+
+def without_gpu(device: str) -> str:
+    """Why asking for ``device`` has no effect; empty where it has."""
+    missing = device == "gpu" and not backend.gpu_takes_host_arrays()
+    return "MLX can use no GPU here, so CPU arrays are computed on the CPU" if missing else ""
+
+
+# auto: whoever is faster transforms CPU arrays; gpu: MLX's GPU wherever it can; cpu: it never does
+device: Setting[str] = Setting("device", "MLX_SPECTRO_DEVICE", ("auto", "gpu", "cpu"), without_gpu)
 # what a call of ours that the reference had to serve does, beyond being recorded
 on_fallback: Setting[str] = Setting("on_fallback", "MLX_SPECTRO_ON_FALLBACK", ("record", "raise"))
 # what an exception of our own does, beyond having the reference serve the call

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import tables
+from . import records, tables
 from .records import Record
 from .tables import Table
 
@@ -134,6 +134,25 @@ class Run:
         path.write_text(self.as_json() if path.suffix == ".json" else self.as_html(), encoding="utf-8")
 
 
+class Report(list[Record]):
+    """Records that are shown as tables."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no call of a function that mlx_spectro serves has been recorded"
+        text = io.StringIO()
+        for table in (_fallbacks(self), _served_calls(self)):
+            if table.rows:
+                tables.show(table, text)
+                print(file=text)
+        return text.getvalue().rstrip()
+
+
+def report() -> Report:
+    """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
+    return Report(records.report())
+
+
 def render(template: str, *folders: Path, **values: Any) -> str:
     """A page from a template of this folder or of others."""
     import jinja2
@@ -190,10 +209,18 @@ def _by_function(records: Sequence[Record]) -> Table:
 
 
 def _fallbacks(records: Sequence[Record]) -> Table:
-    header = ("served by the reference", "reason", "at", "calls", "time")
+    header = ("served by the reference", "reason", "at", "calls")
     fallbacks = sorted((r for r in records if r.reason), key=lambda r: (-r.seconds, -r.calls))
-    rows = [(r.function, r.reason, _site(r), str(r.calls), _time(r.seconds) if r.seconds else "") for r in fallbacks]
-    return Table("Fallbacks, slowest first", header, rows, left=3)
+    rows = [(r.function, r.reason, _site(r), str(r.calls)) for r in fallbacks]
+    if not any(r.seconds for r in fallbacks):
+        return Table("Fallbacks, most frequent first", header, rows, left=3)
+    timed = [(*row, _time(r.seconds)) for row, r in zip(rows, fallbacks, strict=True)]
+    return Table("Fallbacks, slowest first", (*header, "time"), timed, left=3)
+
+
+def _served_calls(records: Sequence[Record]) -> Table:
+    rows = [(r.function, _site(r), str(r.calls)) for r in records if not r.reason]
+    return Table("Served by us", ("function", "at", "calls"), rows)
 
 
 def _call_sites(records: Sequence[Record]) -> Table:

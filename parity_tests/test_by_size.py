@@ -1,4 +1,4 @@
-"""Arrays of the host on a machine with a GPU: who transforms them, and what is said of it."""
+"""CPU arrays on a machine with a GPU: who transforms them, and what is said of it."""
 
 from __future__ import annotations
 
@@ -112,6 +112,13 @@ def test_a_gradient_does_not_speak_for_the_next_call() -> None:
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(ValueError, match="device must be one of 'auto', 'gpu', 'cpu', got 'tpu'"):
         compat.device("tpu")
+
+
+def test_asking_for_a_gpu_where_there_is_none_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "gpu_takes_host_arrays", lambda: False)
+    with pytest.warns(RuntimeWarning, match=r"device\('gpu'\): MLX can use no GPU here") as found, compat.device("gpu"):
+        assert served(100_000) == ""
+    assert [warning.filename for warning in found] == [__file__]
 
 
 def test_double_precision_stays_on_the_host() -> None:

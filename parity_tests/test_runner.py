@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,11 @@ class TestAsPythonRunsIt:
             done = run(*args, cwd=tmp_path)
             assert message in done.stderr
             assert (done.returncode, done.stdout) == (status, "")
+
+    def test_the_version_is_said(self, tmp_path: Path) -> None:
+        done = run("--version", cwd=tmp_path)
+        python = ".".join(map(str, sys.version_info[:3]))
+        assert done.stdout == f"mlx-spectro-compat {version('mlx-spectro-compat')} (python {python})\n"
 
     def test_ctrl_c_shows_the_profile_so_far(self, tmp_path: Path) -> None:
         write(tmp_path, program=f"import torch, time\n{STFT}\nprint('ready', flush=True)\ntime.sleep(60)\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -286,6 +287,25 @@ class TestInstalling:
     def test_an_unknown_library_is_refused(self) -> None:
         with pytest.raises(ValueError, match="libraries must be among"):
             compat.install("scipy")
+
+
+class TestReport:
+    def test_it_is_a_list_that_is_shown_as_tables(self) -> None:
+        assert "no call" in repr(compat.report())
+        with compat.route("ours"):
+            for _ in range(3):
+                stft()
+            with compat.numerics("strict"):
+                stft()
+        found = compat.report()
+        assert isinstance(found, list)
+        lines = [re.split("  +", text) for text in repr(found).splitlines()]
+        assert lines[1] == ["served by the reference", "reason", "at", "calls"]
+        assert lines[2][::3] == ["torch.stft", "1"]
+        assert lines[2][1] == "strict numerics"
+        assert f"{Path(__file__).name}:" in lines[2][2]
+        assert lines[-1][::2] == ["torch.stft", "3"]
+        assert str(found) == repr(found)
 
 
 class TestImports:
