@@ -20,6 +20,8 @@ def choose_device(device: str) -> str:
         SystemExit: there is no such device.
     """
     if not backend.has_mlx():
+        if device == "gpu":
+            raise SystemExit(backend.MISSING)
         return "cpu, without MLX"
     import mlx.core as mx
 
@@ -30,6 +32,11 @@ def choose_device(device: str) -> str:
         raise SystemExit(f"MLX has no {device} here")
     mx.set_default_device(mx.Device(wanted, 0))
     return spec_mlx_device_key()
+
+
+def implementations() -> tuple[backend.Implementation, ...]:
+    """Those present: without MLX, host kernels alone."""
+    return backend.implementations() if backend.has_mlx() else ("host",)
 
 
 def _add_recording(path: Path) -> str:
@@ -69,7 +76,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") ->
         (row, implementation, quantity)
         for row in rows
         for quantity in ((measure.evaluate, measure.gradient) if row.gradient else (measure.evaluate,))
-        for implementation in backend.implementations()
+        for implementation in implementations()
     ]
     outcomes = []
     with console.until_interrupted():
@@ -80,6 +87,11 @@ def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") ->
         options.json.write_text(report.as_json(outcomes, device), encoding="utf-8")
     if options.html:
         report.write_html(outcomes, device, options.html)
+    if not any(outcome.compared for outcome in outcomes):
+        missing = sorted({outcome.unavailable for outcome in outcomes if outcome.unavailable})
+        reason = f": {', '.join(missing)}; {distribution.install('parity')}" if missing else ""
+        print(f"{prog}: nothing was compared{reason}", file=sys.stderr)
+        return 1
     return 0 if len(outcomes) == len(runs) and all(outcome.green for outcome in outcomes) else 1
 
 

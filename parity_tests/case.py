@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mlx_spectro import backend
+
 from . import signals
 
 OURS = "mlx_spectro.compat."
@@ -26,6 +28,8 @@ class Sample:
     """Why the reference serves this call even where we are asked to."""
     batched: bool = False
     """The first array's first axis counts independent signals."""
+    signal: str = ""
+    """The named signal that it is made of, if any."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,17 @@ class Row:
         """Kind of array that ours takes."""
         return "mlx" if self.native else self.their_arrays
 
+    @property
+    def group(self) -> str:
+        """Where it is found: a module of the reference library, its programs, or our own package."""
+        if self.native:
+            return "mlx_spectro, on MLX arrays"
+        return self.theirs.rpartition(".")[0] if isinstance(self.theirs, str) else f"programs with {self.against}"
+
     def missing(self) -> str:
-        """A library that is needed and not installed: the reference, or the one whose arrays it takes."""
+        """What it needs and is not installed: MLX, the reference library, or the one whose arrays it takes."""
+        if self.native and not backend.has_mlx():
+            return "an MLX back end"
         needed = (self.against, "torch") if self.their_arrays == "torch" else (self.against,)
         return next((library for library in needed if importlib.util.find_spec(library) is None), "")
 
@@ -193,4 +206,5 @@ def each_signal(build: Callable[[Any], Sample], names: Iterable[str] | None = No
         if readable or name not in signals.RECORDINGS:
             sample = build(signals.SIGNALS[name]())
             batched = name == "stereo_batch" and bool(sample.args)
-            yield replace(sample, label=f"{name} {sample.label}".strip(), batched=batched)
+            label = f"{signals.title(name)} {sample.label}".strip()
+            yield replace(sample, label=label, batched=batched, signal=name)

@@ -18,6 +18,7 @@ from mlx_spectro.compat import compare
 
 from . import signals
 from .case import Decision, HeavyTail, Row, Sample
+from .pictures import Picture, picture
 
 # two units in the last place of float32
 FLOOR = 2.4e-7
@@ -138,7 +139,7 @@ class Outcome:
     unavailable: str = ""
     decisions: int = 0
     exceptions: int = 0
-    pictures: list[tuple[str, npt.NDArray[Any], npt.NDArray[Any]]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -171,6 +172,11 @@ class Outcome:
     @property
     def green(self) -> bool:
         return not self.verdict()
+
+    @property
+    def compared(self) -> int:
+        """Samples whose results were compared."""
+        return self.samples - len(self.untested)
 
     def verdict(self) -> str:
         """What is wrong, empty where nothing is."""
@@ -254,8 +260,9 @@ def run(row: Row, implementation: str, quantity: Callable[..., Any] = evaluate, 
             outcome.problems.append(f"{sample.label}: declared untested, but served")
         firm = _firm(row, lambda moved: quantity(theirs, row.their_arrays, moved), double, len(flat(truth)))
         outcome.problems += [f"{sample.label}: {p}" for p in _judge(row, outcome, result, reference, truth, firm)]
-        if pictures and sample.label.partition(" ")[0] in signals.RECORDINGS:
-            outcome.pictures.append((sample.label, flat(result)[0], flat(reference)[0]))
+        if pictures and sample.signal in signals.RECORDINGS:
+            own = sample.signal == signals.OWN
+            outcome.pictures.append(picture(sample.label, own, flat(result)[0], flat(reference)[0]))
     return outcome
 
 

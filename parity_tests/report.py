@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from mlx_spectro.compat import reporting
 from mlx_spectro.compat.tables import versions
 
 from . import console
 from .measure import Outcome
+from .pictures import Picture
 
 HEADER = (
     "function", "against", "by", "samples", "untested", "worst", "its limit", "reference's", "RMS", "its limit",
@@ -58,8 +54,13 @@ def print_table(outcomes: Sequence[Outcome], device: str) -> None:
     for outcome in outcomes:
         for problem in outcome.problems[:5]:
             print(f"{outcome.title} ({outcome.implementation}): {problem}")
+    print(f"{_counted(outcomes)}; errors are relative to each sample's largest value, against float64")
+
+
+def _counted(outcomes: Sequence[Outcome]) -> str:
     red = sum(not outcome.green for outcome in outcomes)
-    print(f"{len(outcomes)} rows, {red} red; errors are relative to each sample's largest value, against float64")
+    unavailable = sum(bool(outcome.unavailable) for outcome in outcomes)
+    return f"{len(outcomes)} rows, {red} red" + (f", {unavailable} not available" if unavailable else "")
 
 
 def as_json(outcomes: Sequence[Outcome], device: str) -> str:
@@ -86,43 +87,34 @@ def as_json(outcomes: Sequence[Outcome], device: str) -> str:
 
 
 def write_html(outcomes: Sequence[Outcome], device: str, path: Path) -> None:
-    """Write the report as one page that needs no other file."""
-    sections = [
-        {
-            "outcome": outcome,
-            "cells": _cells(outcome),
-            "share": min(1.5, outcome.ours.worst / outcome.worst_limit),
-            "pictures": [(label, _picture(ours, theirs)) for label, ours, theirs in outcome.pictures],
-        }
-        for outcome in outcomes
-    ]
+    """Write the report as one page that needs no other file: red rows first, then each module's."""
+    groups: dict[str, dict[str, list[Outcome]]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.row.group, {}).setdefault(outcome.title, []).append(outcome)
     page = reporting.render(
         "report.html.jinja", Path(__file__).parent,
-        device=device, versions=versions(), header=HEADER, sections=sections, red=[s for s in outcomes if not s.green],
+        device=device, versions=versions(), header=HEADER, counted=_counted(outcomes), cells=_cells,
+        groups=dict(sorted(groups.items())), summary=_summary, pictures=_pictures,
+        red=[outcome for outcome in outcomes if not outcome.green],
     )  # fmt: skip
     path.write_text(page, encoding="utf-8")
 
 
-def _picture(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> str:
-    """Ours, theirs and their difference side by side, as the data of a PNG."""
-    from matplotlib.figure import Figure
+def _summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """What a group's rows came to."""
+    measured = [outcome for outcome in outcomes if not outcome.unavailable]
+    return {
+        "rows": len(outcomes),
+        "red": sum(not outcome.green for outcome in outcomes),
+        "unavailable": len(outcomes) - len(measured),
+        "samples": sum(outcome.samples for outcome in measured),
+        "untested": sum(len(outcome.untested) for outcome in measured),
+        "nearest": max((outcome.ours.worst / outcome.worst_limit for outcome in measured), default=0.0),
+    }
 
-    figure = Figure(figsize=(9, 2.2), dpi=80, layout="constrained")
-    panels = figure.subplots(1, 3, sharex=True)
-    for panel, title, values in zip(
-        panels, ("ours", "reference", "difference"), (ours, theirs, ours - theirs), strict=True
-    ):
-        while values.ndim > 2 or (values.ndim == 2 and theirs.ndim == 2 and values.shape[0] == 2):
-            values = values[0]
-        panel.set_title(title, fontsize=9)
-        panel.tick_params(labelsize=7)
-        if values.ndim == 1:
-            panel.plot(values, linewidth=0.5)
-            continue
-        if np.iscomplexobj(values) or values.min() >= 0:
-            values = 20 * np.log10(np.abs(values) + 1e-9)
-        image = panel.imshow(values, origin="lower", aspect="auto", interpolation="nearest")
-        figure.colorbar(image, ax=panel).ax.tick_params(labelsize=7)
-    data = io.BytesIO()
-    figure.savefig(data, format="png")
-    return base64.b64encode(data.getvalue()).decode()
+
+def _pictures(outcomes: Sequence[Outcome]) -> list[Picture]:
+    """A few of a function's pictures: all of what is red, else one, of a person's own recording where there is one."""
+    red = [picture for outcome in outcomes if not outcome.green for picture in outcome.pictures]
+    others = [picture for outcome in reversed(outcomes) for picture in outcome.pictures]
+    return red or sorted(others, key=lambda picture: not picture.own)[:1]

@@ -106,11 +106,13 @@ SIGNALS = {
     )
 }
 RECORDINGS = {"speech", "music"}
-OWN = "own_recording"
+# the name of a person's own recording among the signals, and the name of its file
+OWN = "own"
+own_file = ""
 
 
 def add_recording(path: Path) -> None:
-    """Add the first ten seconds of an audio file to the signals.
+    """Add the first ten seconds of an audio file to the signals, to be shown under the file's name.
 
     Raises:
         ValueError: less than a second, or more than two channels.
@@ -119,8 +121,15 @@ def add_recording(path: Path) -> None:
     if samples.shape[-1] < rate or (samples.ndim > 1 and len(samples) > 2):
         shape = f"{samples.shape[-1] / rate:.2g} s of {samples.size // samples.shape[-1]} channels"
         raise ValueError(f"a recording must last a second and have one or two channels, got {shape}")
+    global own_file
+    own_file = path.name
     SIGNALS[OWN] = lambda: samples[..., : 10 * rate]
     RECORDINGS.add(OWN)
+
+
+def title(name: str) -> str:
+    """What a signal is called in a report."""
+    return own_file if name == OWN else name
 
 
 def like_own() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,33 @@ soundfile = pytest.importorskip("soundfile")
 def signals_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signals, "SIGNALS", dict(signals.SIGNALS))
     monkeypatch.setattr(signals, "RECORDINGS", set(signals.RECORDINGS))
+    monkeypatch.setattr(signals, "own_file", "")
 
 
 @pytest.mark.parametrize(("channels", "alike"), [(1, "speech"), (2, "music")])
 def test_it_goes_where_the_recording_goes_that_is_like_it(channels: int, alike: str, tmp_path: Path) -> None:
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (12 * 8000, channels))
-    soundfile.write(tmp_path / "own.wav", samples, 8000, subtype="FLOAT")
-    signals.add_recording(tmp_path / "own.wav")
-    (found,) = (s for s in each_signal(lambda x: Sample("", (x,)), [alike]) if s.label == "own_recording")
+    soundfile.write(tmp_path / "My tape 1.wav", samples, 8000, subtype="FLOAT")
+    signals.add_recording(tmp_path / "My tape 1.wav")
+    (found,) = (s for s in each_signal(lambda x: Sample("", (x,)), [alike]) if s.label == "My tape 1.wav")
     expected = samples[:80000].T.squeeze().astype(np.float32)
     assert np.array_equal(found.args[0], expected)
     others = {"speech", "music"} - {alike}
     assert {s.label for s in each_signal(lambda x: Sample("", (x,)), others)} == others
+
+
+def test_a_report_shows_it_under_its_file_s_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    for library in ("jinja2", "matplotlib"):
+        pytest.importorskip(library)
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    soundfile.write(tmp_path / "My tape 1.wav", samples, 8000)
+    page = tmp_path / "page.html"
+    asked = ["--only", "torch.istft", "--audio", str(tmp_path / "My tape 1.wav"), "--html", str(page)]
+    assert parity.main(asked) == 0, capsys.readouterr().out
+    pictures = re.findall('alt="(.*): ', page.read_text(encoding="utf-8"))
+    assert pictures
+    assert all(" of My tape 1.wav" in picture for picture in pictures)
 
 
 def test_what_is_no_recording_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from mlx_spectro import backend
 from mlx_spectro.compat import reporting
 from mlx_spectro.compat.records import Record
 
-pytest.importorskip("jinja2")
+for library in ("jinja2", "matplotlib"):
+    pytest.importorskip(library)
+
+from . import measure, pictures
+from . import report as parity
+from .cases import table
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
 
@@ -46,13 +53,6 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         path.write_text(benchmark.as_html(report), encoding="utf-8")
         return path
     pytest.importorskip("torch")
-    pytest.importorskip("matplotlib")
-    from mlx_spectro import backend
-
-    from . import measure
-    from . import report as parity
-    from .cases import table
-
     (row,) = (row for row in table("torch.stft") if row.name == "torch.stft")
     outcomes = [measure.run(row, backend.implementations()[-1], measure.evaluate, pictures=True)]
     parity.write_html(outcomes, "cpu", path)
@@ -61,7 +61,7 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_a_page_needs_no_other_file(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", text)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", text)
     assert "@import" not in text
     assert "<b>bold</b>" not in text
 
@@ -83,3 +83,49 @@ def test_a_complaint_would_be_seen(tmp_path: Path) -> None:
     page = tmp_path / "broken.html"
     page.write_text("<script>undefinedFunction()</script>")
     assert "undefinedFunction is not defined" in browse(page, f"--screenshot={tmp_path / 'x.png'}")
+
+
+def outcome(name: str, implementation: backend.Implementation, worst: float = 0.0) -> measure.Outcome:
+    """A row's outcome, with pictures of noise, which compress worst."""
+    (row,) = (row for row in table(name) if row.name == name)
+    found = measure.Outcome(row, implementation, samples=3)
+    found.ours.worst = worst
+    rng = np.random.default_rng(0)
+    for label in ("speech", "music"):
+        ours, theirs = rng.standard_normal((2, 513, 900))
+        found.pictures.append(pictures.picture(label, False, ours, theirs))
+    return found
+
+
+def test_a_parity_page_begins_with_a_summary_of_modules_and_what_is_red(tmp_path: Path) -> None:
+    names = ("torch.stft", "torch.istft", "librosa.stft", "SpectralTransform.stft")
+    outcomes = [outcome(name, by, float(name == "torch.istft")) for name in names for by in ("plain", "host")]
+    path = tmp_path / "parity.html"
+    parity.write_html(outcomes, "cpu", path)
+    text = path.read_text(encoding="utf-8")
+    modules = ["librosa", "mlx_spectro, on MLX arrays", "torch"]
+    assert re.findall(r'<a href="#.*">(.*)</a>', text) == modules
+    assert re.findall(r"<h2 id=.*>(.*)</h2>", text) == modules
+    assert "8 rows, 2 red" in text
+    assert text.index('<caption class="bad">Red') < text.index("<h2")
+    # one function's pictures are shown for both implementations together, unless they are red
+    shown = [len(re.findall(f'<img alt="{re.escape(name)} of', text)) for name in names]
+    assert shown == [3, 2 * 2 * 3, 3, 3]
+
+
+def test_a_picture_is_small(tmp_path: Path) -> None:
+    # 3 MB for a page of a hundred functions
+    size = sum(len(data) for _, data in outcome("torch.stft", "plain").pictures[0].panels())
+    assert size < 30_000
+
+
+def test_a_picture_shows_where_a_single_value_differs() -> None:
+    theirs = np.random.default_rng(0).uniform(1, 2, (1025, 3000))
+    ours = theirs.copy()
+    ours[700, 1234] += 1e-3
+    found = pictures.picture("", False, ours, theirs)
+    height, width = found.difference.shape
+    row, column = np.unravel_index(found.difference.argmax(), found.difference.shape)
+    # the lowest bin is at the bottom
+    assert (height - 1 - row, column) == (700 * height // 1025, 1234 * width // 3000)
+    assert found.apart == pytest.approx(1e-3 / theirs.max())
