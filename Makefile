@@ -30,7 +30,9 @@ parity: $(READY)
 	$(BIN)/python -m parity_tests --html out/parity.html
 
 benchmark: $(READY)
-	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks
+	mkdir -p out
+	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks --json out/cpu.json
+	$(BIN)/python -m benchmarks --json out/cpu-default.json
 
 readme: $(READY)
 	$(BIN)/python -m benchmarks.readme

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlx_spectro import backend
+from mlx_spectro import backend, cpu
 from parity_tests import console, measure
 from parity_tests.__main__ import choose_device
 from parity_tests.report import versions
@@ -33,6 +34,11 @@ def copy_rate(device: str) -> float:
     source = np.ones(1 << 25, np.float32)
     target = np.empty_like(source)
     return 2 * source.nbytes / clock.medians({"copy": clock.Contender(lambda: np.copyto(target, source))})["copy"]
+
+
+def waiting() -> str:
+    """How torch's threads wait for work, which decides how fast it is on a small call: what OMP_WAIT_POLICY says."""
+    return os.environ.get("OMP_WAIT_POLICY", "default").lower()
 
 
 def measured(contest: Contest, device: str, rate: float) -> dict[str, Any]:
@@ -117,7 +123,8 @@ def show(results: list[dict[str, Any]], rate: float) -> None:
         if result["note"]:
             rows.append([result["note"], "", "", "", "", "", ""])
     header = ("row", "batch x samples n_fft/hop", "by", "us", "x reference", "x floor", "peak MiB")
-    console.show(f"Times; a copy moves {rate / 1e9:.1f} GB/s", header, rows)
+    threads = f"{cpu.get_num_threads()} threads, wait policy {waiting()}"
+    console.show(f"Times; a copy moves {rate / 1e9:.1f} GB/s; {threads}", header, rows)
 
 
 def main() -> int:
@@ -158,7 +165,14 @@ def main() -> int:
                     print(f"not timed, for {reason}", file=sys.stderr)
                 red.add(reason)
     show(results, rate)
-    report = {"device": device, "versions": versions(), "copy_bytes_per_second": rate, "rows": results}
+    report = {
+        "device": device,
+        "versions": versions(),
+        "threads": cpu.get_num_threads(),
+        "wait_policy": waiting(),
+        "copy_bytes_per_second": rate,
+        "rows": results,
+    }
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.html:

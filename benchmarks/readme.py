@@ -6,17 +6,33 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from parity_tests.case import Row
+import numpy as np
+
+from mlx_spectro import backend, compat
+from parity_tests import measure
+from parity_tests.case import Row, Sample
 from parity_tests.cases import table
+
+from .contest import SIZES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
+# results of adapters on CPU arrays, by the end of their files' names, and what they were measured on
+_CPU = {
+    "cpu": "2 threads, AVX-512",
+    "cpu-default": "2 threads, AVX-512",
+    "cpu-1-thread": "1 thread",
+    "cpu-avx2": "2 threads, AVX2",
+}
 # the sizes that the table's second figure is of: those whose work does not fit into a cache
 _LARGE = 4
+# values of an array that counts as large
+_MANY = 1_000_000
 
 
 def _markdown(header: list[str], rows: list[list[str]]) -> str:
@@ -24,8 +40,26 @@ def _markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _is_served(row: Row, sample: Sample) -> bool:
+    """Whether host kernels serve a call of a row where the choice is ours."""
+    ours, _ = row.resolve()
+    compat.reset()
+    with backend.implementation("host"), compat.route("auto"), compat.numerics("fast"):
+        measure.evaluate(ours, row.their_arrays, sample)
+    return not any(record.reason for record in compat.report() if record.function == row.theirs)
+
+
+def _by_default(row: Row) -> str:
+    """Which calls of a row are served under ``route("auto")``: ``"all"``, ``"large"`` ones or ``"none"``."""
+    small = row.timing.sample(*SIZES["cpu"][0]) if row.timing else next(s for s in row.samples() if not s.untested)
+    if _is_served(row, small):
+        return "all"
+    large = [np.tile(x, -(-_MANY // x.size)) if isinstance(x, np.ndarray) else x for x in small.args]
+    return "large" if _is_served(row, replace(small, args=tuple(large))) else "none"
+
+
 def coverage() -> str:
-    """What is served of each module of each library, and what is native."""
+    """What is served of each module of each library, by default and where we are asked to, and what is native."""
     served: dict[str, dict[str, Row]] = defaultdict(dict)
     for row in table():
         if isinstance(row.theirs, str) and not row.native:
@@ -33,12 +67,15 @@ def coverage() -> str:
             served[module].setdefault(name, row)
     rows = []
     for module, names in sorted(served.items()):
-        differentiable = [name for name, row in sorted(names.items()) if row.gradient]
+        calls = {name: _by_default(row) for name, row in sorted(names.items())}
+        differentiable = [name for name in calls if names[name].gradient]
         gradients = "all" if len(differentiable) == len(names) else ", ".join(f"`{name}`" for name in differentiable)
-        rows.append([f"`{module}`", ", ".join(f"`{name}`" for name in sorted(names)), gradients or "none there"])
+        by_default = [f"`{name}`{' *' * (kind == 'large')}" for name, kind in calls.items() if kind != "none"]
+        if_asked = [f"`{name}`" for name, kind in calls.items() if kind == "none"]
+        rows.append([f"`{module}`", ", ".join(by_default), ", ".join(if_asked), gradients or "none there"])
     native = sorted({row.name.partition(" ")[0] for row in table() if row.native})
-    rows.append(["`mlx_spectro`, on MLX arrays", ", ".join(f"`{name}`" for name in native), "all but decisions"])
-    return _markdown(["module", "served", "with gradients"], rows)
+    rows.append(["`mlx_spectro`, on MLX arrays", ", ".join(f"`{name}`" for name in native), "", "all but decisions"])
+    return _markdown(["module", "served", 'served under `route("ours")` alone', "with gradients"], rows)
 
 
 def _results(kind: str) -> dict[str, Any] | None:
@@ -66,10 +103,16 @@ def _least(ratios: list[float]) -> str:
 
 def cpu() -> str:
     """Adapters on host arrays: how many times faster than the library they stand for, at least."""
-    columns = [_ratios(_results(kind), "host") for kind in ("cpu", "cpu-1-thread", "cpu-avx2")]
+    found = [(what, result) for kind, what in _CPU.items() if (result := _results(kind)) is not None]
+    columns = [_ratios(result, "host") for _, result in found]
     adapters = {row.name for row in table() if not row.native} | {"round trip forward + backward"}
     rows = [[f"`{name}`", *(_least(c[name]) for c in columns)] for name in columns[0] if name in adapters]
-    return _markdown(["in place of", "2 threads, AVX-512", "1 thread", "2 threads, AVX2"], rows)
+    return _markdown(["in place of", *(f"{what}, {_waiting(result)}" for what, result in found)], rows)
+
+
+def _waiting(result: dict[str, Any]) -> str:
+    # all results from before it was recorded are of this policy
+    return str(result.get("wait_policy", "passive"))
 
 
 def native_cpu() -> str:
