@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import pickle
 import subprocess
 import sys
@@ -77,6 +78,45 @@ def test_a_saved_model_loads_where_we_are_not_installed(tmp_path: Any) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert close(torch.load(tmp_path / "y.pt"), model(given("MelSpectrogram")))
+
+
+SPAWNING = """
+import multiprocessing, sys
+from mlx_spectro import compat
+from mlx_spectro.compat import torch, torchaudio
+
+X = torch.ones(1000)
+transform = torchaudio.transforms.MelSpectrogram(n_fft=64, n_mels=8)
+
+def called(module):
+    compat.reset()
+    module(X)
+    return {(type(part).__module__.partition(".")[0], r.reason) for part in module for r in compat.report()}
+
+class Signals(torch.utils.data.Dataset):
+    def __init__(self, module): self.module = module
+    def __len__(self): return 1
+    def __getitem__(self, i): return str(called(self.module))
+
+if __name__ == "__main__":
+    module = torch.nn.Sequential(torchaudio.transforms.MelSpectrogram(n_fft=64, n_mels=8))
+    for method in sys.argv[1:]:
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(pool.apply(called, (module,)))
+    ((found,),) = torch.utils.data.DataLoader(Signals(module), num_workers=1, multiprocessing_context="spawn")
+    print(found)
+"""
+
+
+def test_in_a_spawned_process_a_transform_is_ours_and_served(tmp_path: Any) -> None:
+    (tmp_path / "program.py").write_text(SPAWNING)
+    environment = {**os.environ, "MLX_SPECTRO_ROUTE": "ours"}
+    done = subprocess.run(
+        [sys.executable, "program.py", "spawn", "forkserver"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [str({("mlx_spectro", "")})] * 3
 
 
 @each_implementation

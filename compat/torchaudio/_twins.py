@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from torch.nn import Module
@@ -28,6 +29,8 @@ class Twin(metaclass=_Kind):
     def __init_subclass__(cls) -> None:
         if Twin in cls.__bases__:
             _, cls.theirs = cls.__bases__
+            # what goes to another process of the program's, and not to a file, is ours there too
+            ForkingPickler.register(cls, lambda twin: (copyreg.__newobj__, (cls,), twin._state()))  # type: ignore[attr-defined]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """As the torchaudio class, so that a file can be loaded without us."""
