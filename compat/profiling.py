@@ -85,11 +85,14 @@ def timed(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         return function.serve(args, kwargs)[0]
     outside, _local.inside = _local.inside, 0.0
     begin = time.perf_counter()
+    kept = None
     try:
         result, kept = function.serve(args, kwargs)
     finally:
         whole = time.perf_counter() - begin
-        own, _local.inside = whole - _local.inside, outside + whole
+        # a call that is not recorded is part of the one around it
+        own, counted = whole - _local.inside, _local.inside if kept is None else whole
+        _local.inside = outside + counted
     if kept is not None:
         if not kept.device:
             kept.device = _device(args, kwargs, ours=not kept.reason)

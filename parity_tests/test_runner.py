@@ -285,6 +285,14 @@ class TestProfile:
         assert seconds["torch.slow"] == pytest.approx(0.03)
         assert seconds["torch.outer"] == pytest.approx(0)
 
+    def test_a_call_of_the_reference_s_own_is_part_of_the_call_around_it(self, clock: Clock) -> None:
+        inner = self.door(clock, [0.0], [0.03])
+        outer = dispatch.Function("torch.outer", inner, lambda x: "why not", lambda *_: 1.0, lambda *_: 2)
+        with compat.profile(), compat.numerics("strict"):
+            outer(self.X)
+        (record,) = compat.report()
+        assert (record.function, record.seconds) == ("torch.outer", pytest.approx(0.03))
+
     def test_random_numbers_and_gradients_are_as_without_it(self) -> None:
         def program(module: Any) -> tuple[Any, Any]:
             torch.manual_seed(0)
