@@ -146,7 +146,13 @@ _GPU = (
 
 def _kernels() -> Iterator[Finding]:
     if importlib.util.find_spec("numba"):
+        from mlx_spectro.cpu.compiling import cache_folder, has_compiled
+
+        folder = cache_folder()
+        new = folder is not None and not has_compiled(folder)
         status, said = _probe(_BEGIN + _HOST + _END)
+        if new and not status:
+            said += ", compiling included; later processes load what was compiled"
         yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
     if not _mlx_works():
         return

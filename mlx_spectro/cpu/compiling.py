@@ -94,7 +94,21 @@ class _Cache(caching.FunctionCache):
 
 @functools.cache
 def _say_once() -> None:
-    logger.info("compiling host kernels, which takes some seconds, once for this version and processor")
+    """Say what takes so long; aloud where nothing was compiled before, as on a new machine or of a new version."""
+    folder = cache_folder()
+    level = logging.WARNING if folder is not None and not has_compiled(folder) else logging.INFO
+    logger.log(
+        level,
+        "mlx_spectro is compiling host kernels, which takes some seconds, once for this version and processor. They "
+        "are kept in %s; where that folder lasts (say, in an image built by running a program once), later runs load "
+        "them",
+        folder,
+    )
+
+
+def has_compiled(folder: Path) -> bool:
+    """Whether compiled code lies in ``folder``."""
+    return next(folder.glob("*.nbc"), None) is not None
 
 
 def kernel(function: Callable[..., Any]) -> Any:
