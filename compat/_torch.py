@@ -71,7 +71,7 @@ def stft(
     if type(normalized) is not bool:
         return unread("normalized", normalized)
     if align_to_window is not None:
-        return "align_to_window"
+        return "align_to_window is given"
     if input.dim() > 2 or return_complex is None:
         return REJECTED
     if type(return_complex) is not bool:
@@ -105,7 +105,7 @@ def istft(
         if type(option) is not bool:
             return unread(name, option)
     if return_complex:
-        return "a complex result"
+        return "return_complex=True asks for a complex signal: real signals are served"
     found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if isinstance(found, str):
         return found

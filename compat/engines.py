@@ -12,6 +12,16 @@ from .reasons import ByDesign
 
 _local = threading.local()
 
+_NO_KERNEL = (
+    "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
+    "no other prime factors than 2, 3, 5 and 7 are served"
+)
+
+_NO_KERNEL = (
+    "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
+    "no other prime factors than 2, 3, 5 and 7 are served"
+)
+
 
 def engine(dtype: str, n_fft: int | None = None) -> Any:
     """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
@@ -22,15 +32,17 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
         return by_size.engine if chosen == "host" and modes.device.get() == "auto" else by_size.gpu
     if chosen == "host":
         slow = n_fft is not None and modes.route.get() == "auto" and not cpu.compiled(n_fft)
-        return ByDesign(f"NumPy's transform of {n_fft} samples is slower than the reference's") if slow else cpu
+        return ByDesign(_NO_KERNEL.format(n_fft)) if slow else cpu
     if not backend.has_mlx():
-        return "neither numba nor an MLX back end is installed"
+        return f"neither numba nor an MLX back end is installed: {distribution.install('cpu')}"
     if not backend.mlx_survived():
-        return "MLX does not survive fork"
+        return (
+            f"the process was forked after MLX was used, and MLX does not survive that: {distribution.install('host')}"
+        )
     if dtype != "float32":
-        return f"MLX does not transform {dtype}"
+        return f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}"
     if chosen == "plain" and modes.route.get() == "auto":
-        return f"plain MLX ops are slower than the reference: {distribution.install('host')}"
+        return f"without numba, we are slower than the library: {distribution.install('host')}"
     return by_mlx()
 
 
@@ -41,7 +53,7 @@ def by_mlx() -> Any:
 
         return via_mlx.host
     if modes.device.get() == "cpu":
-        return "device('cpu') keeps CPU arrays off MLX's GPU"
+        return f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}"
     from . import by_size
 
     return by_size.gpu

@@ -54,7 +54,7 @@ def truth(value: Any) -> bool | None:
 
 def unread(name: str, value: Any) -> str:
     """Why a call with an option that we don't read is the reference's."""
-    return f"{name} of type {type(value).__name__}"
+    return f"{name} is a {type(value).__name__}: plain Python values are served"
 
 
 def _is_scalar(value: Any) -> bool:

@@ -25,8 +25,10 @@ _ROUNDING = 1e-4
 def tensor_reason(x: Any) -> str:
     """Why a call cannot be served whatever else it asks for, seeing where it happens and its tensor; or empty."""
     if not isinstance(x, Tensor):
-        return f"{type(x).__name__} is not a plain tensor"
-    return tensors.traced() or ("autocast chooses dtypes" if torch._C._is_any_autocast_enabled() else unfit(x))
+        return f"a {type(x).__name__} is no plain tensor: plain tensors and parameters are served"
+    if torch._C._is_any_autocast_enabled():
+        return tensors.traced() or "inside torch.autocast, which chooses the dtypes"
+    return tensors.traced() or unfit(x)
 
 
 def weights_reason(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> str:
@@ -37,10 +39,14 @@ def weights_reason(name: str, weights: Any, dtype: torch.dtype, like: Tensor) ->
     if reason:
         return f"{name}: {reason}"
     if tensors.gradient_wanted(weights):
-        return f"the {name}'s gradient is wanted"
+        return f"the {name} requires a gradient, which torch computes: detach it if it is not trained"
     if weights.dtype != dtype:
-        return f"{name} of dtype {str(weights.dtype).removeprefix('torch.')}"
+        return f"the {name} is {_short(weights.dtype)} and not {_short(dtype)}, as the signal needs it"
     return "" if weights.device == like.device else REJECTED
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _lengths(n_fft: Any, hop_length: Any, win_length: Any) -> tuple[int, int, int] | str:
@@ -82,9 +88,9 @@ def analysis(
     if reason:
         return reason
     if not x.is_floating_point():
-        return "a complex signal"
+        return "the signal is complex: real signals are served"
     if not (x.dim() and x.numel()):
-        return "no signal"
+        return "the signal is empty"
     lengths = _lengths(n_fft, hop_length, win_length)
     if isinstance(lengths, str):
         return lengths
@@ -111,7 +117,7 @@ def analysis(
     if not (pad or x.dim() < 2 or x.is_contiguous()):
         rows = x.reshape(-1, length)
         if len(rows) > 1 and rows.stride(0) < hop_length * rows.stride(1):
-            return "signals closer in memory than frames, whose spectra torch interleaves"
+            return "the signals overlap in memory, and torch lays their spectra out alike: x.contiguous() is served"
     serving = tensors.engine_for(x, n_fft)
     if isinstance(serving, str):
         return serving
@@ -133,7 +139,7 @@ def synthesis(
         return lengths
     n_fft, hop_length, win_length = lengths
     if n_fft == 1:
-        return "frames of one sample"
+        return "n_fft is 1"
     if not (z.is_complex() and z.dim() > 1 and z.numel() and hop_length <= win_length):
         return REJECTED
     bins, frames = z.shape[-2:]
@@ -156,11 +162,15 @@ def synthesis(
     if wanted is None:
         return unread("length", length)
     if left + wanted > covered:
-        return "the length goes beyond the frames"
+        return "length asks for more samples than the frames cover"
     if wanted < 1:
-        return "a negative length" if wanted < 0 and length is not None else REJECTED
+        return "length is negative" if wanted < 0 and length is not None else REJECTED
     samples = _centred_window(window, win_length, n_fft, real, z)
     smallest = envelope.smallest(np.ascontiguousarray(tensors.to_host(samples.cpu())), hop_length, frames, left, wanted)
     if smallest < (1 + _ROUNDING) * envelope.FLOOR:
-        return REJECTED if smallest < (1 - _ROUNDING) * envelope.FLOOR else "an envelope at the edge of zero"
+        return (
+            REJECTED
+            if smallest < (1 - _ROUNDING) * envelope.FLOOR
+            else "the windows overlap to next to nothing somewhere, where torch may refuse"
+        )
     return Spectral(serving, samples, hop_length, left, onesided=onesided), wanted

@@ -40,7 +40,9 @@ def serves(name: str, limit: Limit, call: Callable[..., Any] | None = None) -> C
                 if allowed.issuperset(kwargs) and required <= kwargs.keys():
                     return plan(*args, **kwargs)
             unknown = sorted(kwargs.keys() - others[0][0])
-            return f"unknown arguments {', '.join(unknown)}" if unknown or len(args) > len(names) else REJECTED
+            if unknown or len(args) > len(names):
+                return f"arguments that mlx_spectro does not know: {', '.join(unknown)}"
+            return REJECTED
 
         def order(*args: Any, **kwargs: Any) -> int:
             return _order(signature.bind(*args, **kwargs).arguments)

@@ -202,7 +202,8 @@ class TestRecords:
             for _ in range(3):
                 compat.torch.stft(X.to(torch.complex64), 64, 16, return_complex=True, window=WINDOW)
         (record,) = compat.report()
-        assert (record.function, record.reason, record.calls) == ("torch.stft", "dtype complex64", 3) or record.reason
+        assert (record.function, record.calls) == ("torch.stft", 3)
+        assert record.reason.startswith("the signal is complex")
         assert Path(record.file) == Path(__file__)
         assert len(caplog.records) == 1
         assert str(record.line) in caplog.text
@@ -211,7 +212,7 @@ class TestRecords:
         with compat.on_fallback("raise"):
             stft()
             with pytest.raises(
-                compat.FallbackError, match=r"torch\.stft was served by the reference: a complex signal"
+                compat.FallbackError, match=r"torch\.stft was served by the reference: the signal is complex"
             ):
                 compat.torch.stft(X.to(torch.complex64), 64, 16, return_complex=True, window=WINDOW)
 

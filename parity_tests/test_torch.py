@@ -65,7 +65,8 @@ def test_float64_is_served_exactly_or_by_torch(implementation: str) -> None:
     z = stft(x, window=WINDOW.double())
     assert z.dtype == torch.complex128
     assert (z - stft(x, torch, window=WINDOW.double())).abs().max() < 1e-13 * z.abs().max()
-    assert reasons() == ({""} if implementation == "host" else {"MLX does not transform float64"})
+    (reason,) = reasons()
+    assert reason == "" if implementation == "host" else "MLX computes in float32, not in float64" in reason
 
 
 def test_real_results_and_missing_windows_are_served_with_torch_s_warnings() -> None:
@@ -172,12 +173,15 @@ def _traced_calls() -> dict[str, tuple[Callable[[Any], Any], str]]:
         "func.vmap": (lambda x: torch.func.vmap(Net())(x[None])[0], "inside a torch.func transform"),
         "func.grad": (lambda x: torch.func.grad(lambda x: Net()(x).sum())(x), "inside a torch.func transform"),
         "func.jvp": (lambda x: torch.func.jvp(Net(), (x,), (x,))[1], "inside a torch.func transform"),
-        "forward mode": (_forward_mode, "a forward-mode dual"),
+        "forward mode": (_forward_mode, "the tensor carries a forward-mode derivative"),
         "function mode": (_function_mode, "a torch function mode is active"),
-        "meta": (lambda x: torch.zeros_like(Net().to("meta")(x.to("meta")), device="cpu"), "device meta"),
+        "meta": (
+            lambda x: torch.zeros_like(Net().to("meta")(x.to("meta")), device="cpu"),
+            "the tensor lies on device meta",
+        ),
         "subclass": (
             lambda x: Net()(x.as_subclass(Subclass)).as_subclass(torch.Tensor),
-            "Subclass is not a plain tensor",
+            "a Subclass is a subclass of torch.Tensor",
         ),
     }
 
@@ -213,7 +217,7 @@ def test_what_traces_or_transforms_is_torch_s(name: str) -> None:
         result = call(x)
     assert torch.equal(result, expected) or (result - expected).abs().max() <= 1e-5 * expected.abs().max()
     if reason:
-        assert reason in reasons()
+        assert any(found.startswith(reason) for found in reasons())
 
 
 def test_a_default_device_changes_nothing() -> None:
@@ -255,7 +259,7 @@ def test_lengths_without_a_kernel_are_torch_s_unless_ours_are_asked_for(implemen
     if implementation != "host":
         pytest.skip("only host kernels have lengths of their own")
     for n_fft in (16, 1009):
-        for route, reason in (("ours", ""), ("auto", f"NumPy's transform of {n_fft} samples is slower")):
+        for route, reason in (("ours", ""), ("auto", f"no kernel transforms frames of {n_fft} samples")):
             compat.reset()
             with compat.route(route):
                 shim.stft(noise(3000), n_fft, 16, window=torch.hann_window(n_fft), return_complex=True)

@@ -195,7 +195,7 @@ def test_a_submodule_that_is_replaced_is_called() -> None:
     expected = 2 * module(given("MelSpectrogram"))
     module.mel_scale = Twice(n_mels=8, n_stft=33)
     assert close(module(given("MelSpectrogram")), expected)
-    assert "Twice is not torchaudio's own" in reasons()
+    assert "the submodule Twice is not a class of torchaudio's own" in reasons()
 
 
 def test_filters_over_two_sided_spectra_are_torchaudio_s() -> None:
@@ -206,7 +206,7 @@ def test_filters_over_two_sided_spectra_are_torchaudio_s() -> None:
         module.mel_scale = library.transforms.MelScale(n_mels=8, n_stft=64)
         results.append(module(given("MelSpectrogram")))
     assert close(*results)
-    assert "a two-sided spectrum" in reasons()
+    assert any(reason.startswith("onesided is False") for reason in reasons())
 
 
 @each_implementation

@@ -106,7 +106,7 @@ def test_a_learnt_filterbank_gets_its_gradient() -> None:
         module(given("MelSpectrogram")).square().sum().backward()
         gradients.append(module.mel_scale.fb.grad)
     assert close(*gradients)
-    assert "the filterbank's gradient is wanted" in reasons()
+    assert any(reason.startswith("the filterbank requires a gradient") for reason in reasons())
 
 
 class Model(torch.nn.Module):
@@ -182,7 +182,7 @@ def test_autocast_gives_torchaudio_s_dtypes(kind: str) -> None:
         mine, theirs = (make(kind, library)(given(kind)) for library in (shim, torchaudio))
     assert mine.dtype == theirs.dtype
     assert torch.equal(mine, theirs)
-    assert "autocast chooses dtypes" in reasons()
+    assert "inside torch.autocast, which chooses the dtypes" in reasons()
 
 
 def test_a_symbolic_trace_is_torchaudio_s() -> None:

@@ -27,7 +27,7 @@ def window_of(window: Any, win_length: int, n_fft: int) -> Array | str:
     if all(type(part) in _NAMES for part in parts):
         return _named_window(window, win_length, n_fft)
     if not (callable(window) or type(window) in (list, np.ndarray)):
-        return "a window that is neither named nor given"
+        return "the window is neither a name, nor a number, nor an array"
     return _window(window, win_length, n_fft)
 
 
@@ -50,8 +50,8 @@ def _faintest(samples: Any) -> float:
 def _window(window: Any, win_length: int, n_fft: int) -> Array | str:
     found = _pad_center(_get_window(window, win_length, fftbins=True), size=n_fft)
     if type(found) is not np.ndarray or found.ndim != 1 or found.dtype.char not in "fd":
-        return "a window that is no float32 or float64 array"
-    return found if np.isfinite(found).all() else "a window that is not finite"
+        return "the window is an array that is neither float32 nor float64"
+    return found if np.isfinite(found).all() else "the window is not finite"
 
 
 @functools.lru_cache(maxsize=64)
@@ -60,7 +60,7 @@ def _named_window(window: Any, win_length: int, n_fft: int) -> Array | str:
         try:
             # SciPy takes a number's name for the number, and warns of what it makes of a large one
             if not abs(float(part)) < _LARGEST_PARAMETER:
-                return "a window's parameter out of range"
+                return "a parameter of the window is out of range"
         except ValueError:
             continue
     return _window(window, win_length, n_fft)
@@ -116,17 +116,17 @@ def framing_of(
     """
     size, hop_length = int(size), int(hop_length)
     if size > length:
-        return "a frame longer than the signal"
+        return "the signal is shorter than a frame"
     if not center:
         return Framing(size, hop_length)
     if not isinstance(pad_mode, str) or pad_mode not in _PAD_MODES:
-        return "a pad mode that is not ours"
+        return "pad_mode is not 'constant', 'reflect' or 'edge'"
     half = size // 2
     if pad_mode == "reflect":
         # few samples may be left at the end, which librosa then mirrors more than once
         tail = length - ((length + half - size) // hop_length + 1) * hop_length + half
         if (min(length, tail) if in_parts else length) <= half:
-            return "a signal mirrored more than once"
+            return "the signal is so short that pad_mode='reflect' mirrors it more than once"
     return Framing(size, hop_length, half, half, _PAD_MODES[pad_mode])
 
 
@@ -162,7 +162,7 @@ def source_of(
         found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
         if isinstance(found, str):
             return found
-        return "audio whose powers may overflow" if found.overflows() else (found, int(n_fft))
+        return "the audio is so loud that its powers may overflow" if found.overflows() else (found, int(n_fft))
     reason = magnitudes_reason(S) or ("" if n_fft is None else whole("n_fft", n_fft))
     if reason:
         return reason

@@ -33,12 +33,16 @@ DECIBEL = ("db", *OF_POWER, 1.0)
 def _axes_reason(axes: Any, ndim: int) -> str:
     """Why maxima over ``axes`` are librosa's to take; empty where we take them."""
     if not _BY_SPECTRUM:
-        return "" if axes is _EVERY else "an argument of another version of librosa"
+        return "" if axes is _EVERY else "axes is an argument of another version of librosa"
     given = axes if type(axes) is tuple else (axes,)
     if axes is None or (type(axes) is str and axes == "auto"):
         return ""
     known = all(type(axis) is int and -ndim <= axis < ndim for axis in given)
-    return "" if known and len({axis % ndim for axis in given}) == len(given) > 0 else "axes that are not ours"
+    return (
+        ""
+        if known and len({axis % ndim for axis in given}) == len(given) > 0
+        else "axes are not different axes of the array"
+    )
 
 
 def _axes(axes: Any, ndim: int) -> Any:
@@ -109,12 +113,12 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
         or array_reason(s)
     )
     if reason or s.dtype.kind == "c":
-        return reason or "a complex spectrum"
+        return reason or "S is complex: np.abs(S) is served"
     reason = _axes_reason(axes, s.ndim) or faster_reason(s.size, _LEAST)
     if reason:
         return reason
     if amplitude and not math.isfinite(energy(s)):
-        return "values that are not finite, or whose squares overflow"
+        return "S holds values that are not finite, or whose squares overflow"
 
     def work() -> Array:
         values = _absolute(s) if amplitude else s
@@ -146,12 +150,12 @@ def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Pl
     """``ref * 10 ** (exponent * s)``, which librosa computes as a root, for ``ref`` from ``least`` on."""
     reason = engine_reason() or array_reason(s) or plain("ref", ref, least)
     if reason or s.dtype.kind == "c":
-        return reason or "complex decibels"
+        return reason or "the decibels are complex"
     if modes.route.get() == "auto":
-        return ByDesign("NumPy's own operations are as fast")
+        return ByDesign("librosa is as fast; route('ours') has us serve it")
     largest = float(s.max()) * exponent + math.log10(max(abs(ref), 1.0))
     if not largest * root < math.log10(np.finfo(s.dtype).max):
-        return "decibels whose powers overflow"
+        return "the decibels are so large that their powers overflow"
 
     def work() -> Array:
         powers = np.multiply(s, exponent * math.log(10), dtype=np.float64)

@@ -69,9 +69,9 @@ def described(
     if freq is None:
         return Described(source, np.arange(bins) * (float(sr) / length))
     if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype != np.float64:
-        return "frequencies of a shape or dtype that is not ours"
+        return "freq is not an array of one real frequency for each bin"
     rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0 and freq[-1] <= 1e15
-    return Described(source, freq) if rising else "frequencies that do not rise"
+    return Described(source, freq) if rising else "freq does not rise from bin to bin"
 
 
 def _centroid_of(spectrogram: Array) -> Array:
@@ -132,12 +132,12 @@ def spectral_bandwidth(
     p: float = 2,
 ) -> Plan:
     if centroid is not None:
-        return "a centroid given"
+        return "centroid is given: without it, both are computed at once"
     reason = flag("norm", norm) or number("p", p)
     if reason:
         return reason
     if not norm or p not in (1, 2):
-        return "a norm or an order that is not ours"
+        return "norm is not True, or p is neither 1 nor 2"
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
@@ -200,7 +200,7 @@ def spectral_contrast(
     linear: bool = False,
 ) -> Plan:
     if freq is not None:
-        return "frequencies given"
+        return "freq is given: equally spaced bins are served"
     found = (
         whole("n_bands", n_bands, most=60)
         or number("fmin", fmin, 1e-6)
@@ -213,13 +213,13 @@ def spectral_contrast(
     edges = fmin * 2.0 ** np.arange(n_bands)
     bin_hz = found.hz[1]
     if edges[-1] >= 0.5 * sr:
-        return "bands beyond half the sample rate"
+        return "the highest bands lie beyond half the sample rate"
     if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
-        return "bands of hardly a bin"
+        return "the lowest bands have hardly a bin: a larger n_fft or fmin is served"
     length = round(sr / bin_hz)
     bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
     if not cpu.Wanted((), bands=bands).in_kernels:
-        return "more extremes than are kept in order"
+        return "quantile asks for more values of a band than kernels keep in order"
 
     def work() -> Array:
         both = found.describe("contrast", bands=bands)
@@ -255,7 +255,7 @@ def spectral_flatness(
     if reason:
         return reason
     if power not in (1, 2):
-        return "a power that is not ours"
+        return "power is neither 1 nor 2"
     found = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found

@@ -48,7 +48,7 @@ def mel_reason(
 ) -> str:
     """Why mel filters are librosa's own to make; empty where we know what it makes."""
     if unknown:
-        return "an argument that is not ours"
+        return "arguments that mlx_spectro does not know"
     reason = (
         rate_reason(sr)
         or whole("n_mels", n_mels)
@@ -60,9 +60,11 @@ def mel_reason(
     if reason:
         return reason
     if not is_dtype(dtype, np.float32):
-        return "filters of another dtype"
+        return "dtype asks for filters that are not float32"
     width = (sr / 2 if fmax is None else fmax) - fmin
-    return "" if width > 1e-6 * n_mels else "filters over next to no frequencies"
+    return (
+        "" if width > 1e-6 * n_mels else "fmin and fmax are so near each other that filters hold next to no frequency"
+    )
 
 
 def mel_filters(
@@ -101,14 +103,14 @@ def chroma_reason(
 ) -> str:
     """Why chroma filters are librosa's own to make; empty where we know what it makes."""
     if unknown:
-        return "an argument that is not ours"
+        return "arguments that mlx_spectro does not know"
     reason = (
         number("ctroct", ctroct, -100, 100)
         or ("" if octwidth is None else number("octwidth", octwidth, 1e-3, 1e3))
         or norm_reason(norm, None)
         or flag("base_c", base_c)
     )
-    return reason or ("" if is_dtype(dtype, np.float32) else "filters of another dtype")
+    return reason or ("" if is_dtype(dtype, np.float32) else "dtype asks for filters that are not float32")
 
 
 def tuning_reason(tuning: Any) -> str:
@@ -125,8 +127,10 @@ def chroma_filters(**parameters: Any) -> Array:
 def _reason(dtype: Any) -> str:
     """Why librosa has to make a matrix of ``dtype``; empty where we can."""
     if modes.route.get() == "auto":
-        return ByDesign("models hold librosa's own rounding")
-    return "" if is_dtype(dtype, np.float32, np.float64) else "another dtype"
+        return ByDesign(
+            "filters are left to librosa, to equal those of trained models to the bit; route('ours') has us make them"
+        )
+    return "" if is_dtype(dtype, np.float32, np.float64) else "dtype is neither float32 nor float64"
 
 
 @serves("librosa.filters.mel", limits.sums)
@@ -146,11 +150,11 @@ def mel(
         return reason
     fmax = sr / 2 if fmax is None else fmax
     if norm not in ("slaney", None):
-        return "another norm"
+        return "norm is neither 'slaney' nor None"
     hz = np.arange(n_fft // 2 + 1, dtype=np.float64) * (sr / n_fft)
     bank = banks.mel_bank(hz, fmin, fmax, int(n_mels), norm, "htk" if htk else "slaney")
     if not bank.any(axis=0).all():
-        return "librosa warns of empty filters"
+        return "some filters hold no frequency, of which librosa warns"
     return lambda: np.ascontiguousarray(bank.T, dtype)
 
 

@@ -37,14 +37,14 @@ def rms(
     dtype: Any = np.float32,
 ) -> Plan:
     if not is_dtype(dtype, np.float32, np.float64):
-        return "a result of another dtype"
+        return "dtype is neither float32 nor float64"
     if y is None:
         return _rms_of_magnitudes(S, frame_length, dtype)
     found = engine_reason() or _framing_reason(frame_length, hop_length, center) or audio_energy(y)
     if isinstance(found, str):
         return found
     if found > np.finfo(dtype).max:
-        return "audio whose squares overflow"
+        return "the audio's squares overflow"
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, pad_mode)
     if isinstance(framing, str):
         return framing
@@ -97,7 +97,7 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     if reason:
         return reason
     if s.shape[-2] != frame_length // 2 + 1:
-        return "a frame_length that does not belong to the spectrogram"
+        return "frame_length is not that of the spectrogram's bins"
     # by Parseval's theorem; the bins between 0 Hz and half the sample rate stand for their mirror images too
     weights = np.full((s.shape[-2], 1), 2.0 / frame_length**2)
     weights[0] /= 2
@@ -123,7 +123,7 @@ def zero_crossing_rate(
     found = (
         engine_reason()
         # librosa sets the axis itself
-        or ("" if kwargs.keys() <= {"threshold", "axis"} else "crossings counted otherwise")
+        or ("" if kwargs.keys() <= {"threshold", "axis"} else "options of zero_crossings other than a threshold")
         or number("threshold", threshold, 0)
         or _framing_reason(frame_length, hop_length, center)
         or audio_energy(y)

@@ -108,7 +108,7 @@ def mel_plan(
         return found
     source, length = found
     if isinstance(source, Analysis) and source.overflows(power):
-        return "audio whose powers may overflow"
+        return "the audio is so loud that its powers may overflow"
     bank = functools.partial(mel_filters, sr, length, **kwargs)
     return Filtered(source, int(kwargs.get("n_mels", 128)), bank, float(power) if S is None else 2.0)
 
@@ -160,7 +160,7 @@ def mfcc(
     reason = (
         whole("n_mfcc", n_mfcc)
         or number("lifter", lifter, 0, 1e6)
-        or ("" if type(dct_type) is int and dct_type == 2 else "a cosine transform that is not ours")
+        or ("" if type(dct_type) is int and dct_type == 2 else "dct_type is not 2")
         or choice("norm", norm, "ortho", None)
     )
     if reason:
@@ -170,7 +170,7 @@ def mfcc(
         return found
     mels = found.shape[-1] if isinstance(found, Filtered) else found.shape[-2]
     if lifter > 0 and n_mfcc > mels:
-        return "a lifter of more coefficients than there are"
+        return "n_mfcc is more than n_mels, and lifter is given"
     basis = _dct(min(int(n_mfcc), mels), mels, norm, float(lifter))
 
     def work() -> Array:
@@ -187,11 +187,11 @@ def mfcc(
 def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]) -> Filtered | Array | str:
     """The decibels that cepstra are made of: given, or of the mel spectrogram of ``y``."""
     if S is None:
-        return mel_plan(y, sr, norm=mel_norm, **options) if "norm" not in options else "an argument that is not ours"
+        return mel_plan(y, sr, norm=mel_norm, **options) if "norm" not in options else "norm is given twice"
     # what is for a mel spectrogram, librosa does not look at
     reason = engine_reason() or array_reason(S)
     if reason or S.dtype.kind != "f" or S.ndim < 2:
-        return reason or "no real decibels"
+        return reason or "S is no real array of two axes or more"
     given: Array = S
     return given
 

@@ -19,9 +19,9 @@ _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_m
 def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Plan:
     """librosa's differences of our decibels."""
     if S is not None:
-        return "a spectrogram given"
+        return "S is given: the onset strength of audio, y, is served"
     if feature is not None:
-        return "a feature of the program's own"
+        return "feature is given: that of librosa's mel spectrogram is served"
     taken, of_mel = options
     reason = (
         rate_reason(sr)

@@ -21,21 +21,21 @@ def whole(name: str, value: Any, least: int = 1, most: int = _MOST) -> str:
     """Why ``value`` is not a whole number from ``least`` to ``most`` that we take; empty where it is."""
     if type(value) not in _WHOLE:
         return _of_type(name, value)
-    return "" if least <= value <= most else f"{name} out of range"
+    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def number(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
     """Why ``value`` is not a number from ``least`` to ``most`` that we take; empty where it is."""
     if type(value) not in _NUMBERS:
         return _of_type(name, value)
-    return "" if least <= value <= most else f"{name} out of range"
+    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def plain(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
     """:func:`number` of an option that librosa combines with its arrays, whose dtype a scalar of NumPy's changes."""
     if type(value) not in _PLAIN:
         return _of_type(name, value)
-    return "" if least <= value <= most else f"{name} out of range"
+    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def flag(name: str, value: Any) -> str:
@@ -47,7 +47,7 @@ def choice(name: str, value: Any, *choices: str | None) -> str:
     """Why ``value`` is none of ``choices``; empty where it is one."""
     if value is not None and type(value) is not str:
         return _of_type(name, value)
-    return "" if value in choices else f"another {name}"
+    return "" if value in choices else f"{name} is not one of {choices}"
 
 
 def is_dtype(value: Any, *dtypes: Any) -> bool:
@@ -61,4 +61,4 @@ def is_dtype(value: Any, *dtypes: Any) -> bool:
 
 
 def _of_type(name: str, value: Any) -> str:
-    return f"{name} of type {type(value).__name__}"
+    return f"{name} is a {type(value).__name__}: plain Python values are served"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro import backend, cpu
+from mlx_spectro import backend, cpu, distribution
 
 from .. import modes
 from ..dispatch import Function, Plan, functions
@@ -70,14 +70,16 @@ def engine_reason() -> str:
     """Why librosa has to compute; empty where host kernels can."""
     # MLX computes in float32 only; librosa transforms float32 audio in float64 and rounds once
     return (
-        "" if backend.for_host_arrays() == "host" and cpu.available() else "librosa computes in float64, MLX does not"
+        ""
+        if backend.for_host_arrays() == "host" and cpu.available()
+        else f"librosa computes in float64, which needs numba here: {distribution.install('host')}"
     )
 
 
 def faster_reason(size: int, least: int) -> str:
     """Why NumPy had better do elementwise work on so many values."""
     small = modes.route.get() == "auto" and size < least
-    return ByDesign("NumPy is as fast for so few values") if small else ""
+    return ByDesign("librosa is as fast on so few values; route('ours') has us serve them") if small else ""
 
 
 def array_reason(x: Any) -> str:
@@ -85,8 +87,8 @@ def array_reason(x: Any) -> str:
     if type(x) is not np.ndarray or not x.ndim:
         return REJECTED
     if x.dtype.char not in "fdFD" or not x.dtype.isnative:
-        return f"values of dtype {x.dtype}"
-    return "" if x.size else "no values"
+        return f"the array is {x.dtype}: single and double precision are served"
+    return "" if x.size else "the array is empty"
 
 
 def energy(x: Array) -> float:
@@ -100,27 +102,27 @@ def audio_energy(y: Any) -> float | str:
     """Sum of the squares of audio ``y``, or why we cannot serve it: librosa rejects it, or warns of it."""
     reason = array_reason(y)
     if reason or y.dtype.kind != "f":
-        return reason or "complex audio"
+        return reason or "the audio is complex"
     found = energy(y)
-    return found if math.isfinite(found) else "audio that is not finite, or whose squares overflow"
+    return found if math.isfinite(found) else "the audio is not finite, or its squares overflow"
 
 
 def magnitudes_reason(s: Any) -> str:
     """Why we cannot compute with given magnitudes ``s [..., F, N]``; empty where we can."""
     reason = engine_reason() or array_reason(s)
     if reason or s.dtype.kind != "f" or s.ndim < 2:
-        return reason or "no real spectrogram"
+        return reason or "S is no real spectrogram"
     if s.shape[-2] < 2:
-        return "a spectrogram of one bin"
+        return "S has a single bin"
     smallest, largest = float(s.min()), float(s.max())
     # of what is larger, sums of squares may overflow
     fits = smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[s.dtype.char]
-    return "" if fits else "values that are negative, not finite or too large to square"
+    return "" if fits else "S holds values that are negative, not finite or too large to square"
 
 
 def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Array | None) -> str:
     """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``."""
     if dtype is not None and not is_dtype(dtype, natural):
-        return "a result of another dtype"
+        return "dtype is not the result's own"
     fits = out is None or (out.shape == shape and out.dtype == natural)
-    return "" if fits else "memory of another shape or dtype"
+    return "" if fits else "out has another shape or dtype than the result"

@@ -73,7 +73,7 @@ def istft(
     z = stft_matrix
     reason = engine_reason() or array_reason(z)
     if reason or z.dtype.kind != "c" or z.ndim < 2:
-        return reason or "no complex spectrogram"
+        return reason or "the spectrum is not complex, or has fewer than two axes"
     n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
     win_length = n_fft if win_length is None else win_length
     reason = (
@@ -91,18 +91,18 @@ def istft(
         return reason
     hop_length = int(hop_length)
     if z.shape[-2] != n_fft // 2 + 1:
-        return "a spectrum cut or padded to n_fft"
+        return "n_fft is not what the spectrum's bins are of"
     frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
     left = n_fft // 2 if center else 0
     if samples < 1 or (center and frames < math.ceil(left / hop_length)):
-        return "fewer frames than overlap the first sample"
+        return "the spectrum has too few frames to cover the first sample"
     weights = window_of(window, win_length, n_fft)
     if isinstance(weights, str):
         return weights
     if weights.dtype == np.float32 and z.dtype == np.complex128:
-        return "a float32 window, whose squares librosa rounds"
+        return "the window is a float32 array, whose squares librosa rounds: a float64 one is served"
     if not math.isfinite(energy(z)):
-        return "values that are not finite, or whose squares overflow"
+        return "the spectrum holds values that are not finite, or whose squares overflow"
     natural = np.dtype(z.real.dtype)
     shape = (*z.shape[:-2], samples)
     reason = result_reason(shape, natural, dtype, out)
@@ -137,12 +137,12 @@ def magphase(D: Array, *, power: float = 1) -> Plan:
     if reason:
         return reason
     if D.dtype != np.complex64:
-        return f"values of dtype {D.dtype}"
+        return f"D is {D.dtype}: complex64 is served"
     reason = plain("power", power, 1e-3, 4)
     if reason:
         return reason
     if not math.isfinite(energy(D)):
-        return "values that are not finite, or whose squares overflow"
+        return "the spectrum holds values that are not finite, or whose squares overflow"
 
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)

@@ -26,12 +26,14 @@ def ending(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -
     """torchaudio's decibels of values of ``dtype`` as what follows a filterbank, or why we cannot serve them."""
     factor, least, level = number(multiplier), number(amin), number(db_multiplier)
     if factor is None or least is None or level is None:
-        return "decibels of no numbers"
+        return "multiplier, amin or db_multiplier is not a number that is served"
     numbers = torch.finfo(dtype)
     if not (math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)):
-        return "decibels beyond what numbers reach"
+        return "multiplier, amin or db_multiplier is too large or too small"
     ref_value = 10.0**level
-    return ("db", factor, least, ref_value) if ref_value >= least else "a reference below amin"
+    if ref_value < least:
+        return "the reference (10 ** db_multiplier) is below amin, where torchaudio does not clamp it"
+    return "db", factor, least, ref_value
 
 
 def range_of(top_db: Any) -> float | str | None:
@@ -57,10 +59,10 @@ def _reason(x: Any) -> str:
     """Why torch's own operations have to serve single values of ``x``; empty where we can."""
     reason = tensor_reason(x)
     if reason or tensors.gradient_wanted(x):
-        return reason or "torch's own operations have the gradient"
+        return reason or "the input requires a gradient, which torch's own operations compute"
     if not x.is_floating_point():
-        return "complex values"
-    return "" if x.dim() > 1 and x.numel() else "fewer than two axes"
+        return "the values are complex"
+    return "" if x.dim() > 1 and x.numel() else "the input has no values, or fewer than two axes"
 
 
 @serves("torchaudio.functional.amplitude_to_DB", limits.elementwise)
@@ -81,7 +83,7 @@ def amplitude_to_DB(
     flipped = not x.is_contiguous()
     values = x.transpose(-1, -2) if flipped else x
     if not values.is_contiguous():
-        return "values that do not lie side by side"
+        return "the values do not lie side by side in memory: x.contiguous() is served"
 
     def work() -> Tensor:
         options = dict(zip(("multiplier", "amin", "reference"), wanted[1:], strict=True))
@@ -95,10 +97,10 @@ def amplitude_to_DB(
 def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
     reason = _reason(x)
     if reason or modes.route.get() == "auto":
-        return reason or ByDesign("torch's own operations are faster")
+        return reason or ByDesign("torch's own operations are faster; route('ours') has us serve it")
     factor, exponent = number(ref), number(power)
     if factor is None or exponent is None:
-        return "a reference or a power that is no number"
+        return "ref or power is not a number"
     serving = tensors.mlx_for(x)
     if isinstance(serving, str):
         return serving

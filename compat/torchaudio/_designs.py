@@ -24,11 +24,13 @@ _NOTHING = 1e-3
 def _reason() -> str:
     """Why torchaudio has to make its matrices itself; empty where we can."""
     if modes.route.get() == "auto":
-        return ByDesign("checkpoints hold torchaudio's own rounding")
+        return ByDesign(
+            "filters are left to torchaudio, to equal those in checkpoints to the bit; route('ours') has us make them"
+        )
     if torch.get_default_device().type != "cpu":
-        return f"device {torch.get_default_device().type}"
+        return f"torch's default device is {torch.get_default_device().type}"
     if torch.get_default_dtype() not in (torch.float32, torch.float64):
-        return f"dtype {torch.get_default_dtype()}"
+        return f"torch's default dtype is {torch.get_default_dtype()}"
     return tensors.traced()
 
 
@@ -48,9 +50,9 @@ def _bins(n_freqs: Any, f_min: Any, f_max: Any, filters: Any, sample_rate: Any) 
         for hz in (f_min, f_max, sample_rate)  # torchaudio calculates in the precision of these
     )
     if bins is None or count is None or bins < 1 or count < 1:
-        return "bins or filters that are no number above 0"
+        return "n_freqs or the number of filters is not a whole number above 0"
     if low is None or high is None or rate is None or not 0 <= low < high < math.inf or not math.isfinite(rate):
-        return "frequencies that do not rise from 0 or more"
+        return "f_min and f_max do not rise from 0 or more, or sample_rate is not finite"
     return np.linspace(0.0, rate // 2, bins), low, high, count
 
 
@@ -68,13 +70,13 @@ def melscale_fbanks(
     if reason:
         return reason
     if not (_is(norm, None, "slaney") and _is(mel_scale, "htk", "slaney")):
-        return "an unknown norm or scale"
+        return "norm or mel_scale is not one that torchaudio names"
     found = _bins(n_freqs, f_min, f_max, n_mels, sample_rate)
     if isinstance(found, str):
         return found
     shape = banks.mel_bank(*found, None, mel_scale)
     if shape.max(axis=0).min() < _NOTHING:
-        return "filters that hold no bin, of which torchaudio warns"
+        return "some filters hold no frequency, of which torchaudio warns"
     bank = shape if norm is None else banks.mel_bank(*found, norm, mel_scale)
     return lambda: _tensor(bank)
 
@@ -92,5 +94,5 @@ def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Plan:
         return reason
     rows, columns = integer(n_mfcc), integer(n_mels)
     if rows is None or columns is None or rows < 1 or columns < 1:
-        return "coefficients or filters that are no number above 0"
+        return "n_mfcc or n_mels is not a whole number above 0"
     return (lambda: _tensor(banks.dct_basis(rows, columns, norm)).t()) if _is(norm, None, "ortho") else REJECTED

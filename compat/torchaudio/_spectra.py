@@ -31,7 +31,7 @@ def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | str:
         return 1.0
     if normalized is True or normalized == "window":
         norm: float = torch.linalg.vector_norm(window, dtype=torch.float64).item()
-        return norm if norm > 0 else "a window without weight"
+        return norm if norm > 0 else "the window's norm is 0 or not finite"
     return math.sqrt(n_fft) if normalized == "frame_length" else REJECTED
 
 
@@ -68,10 +68,10 @@ class Signal(NamedTuple):
     def bank_reason(self, bank: Any) -> str:
         """Why ``bank`` cannot filter the magnitudes; empty where it can."""
         if not self.spectral.onesided:
-            return "a two-sided spectrum"
+            return "onesided is False: filters are served over one-sided spectra"
         reason = weights_reason("filterbank", bank, self.x.dtype, self.x)
         fits = not reason and bank.dim() == 2 and bank.shape[0] == self.spectral.bins and bank.numel()
-        return reason or ("" if fits else f"a filterbank {list(bank.shape)}")
+        return reason or ("" if fits else f"the filterbank is {list(bank.shape)}, which does not fit the spectrogram")
 
 
 def signal(
@@ -88,7 +88,7 @@ def signal(
 ) -> Signal | str:
     """Audio between ``pad`` zeros, and its STFT; or why we cannot serve it."""
     if window is None:
-        return "no window"
+        return "window is None"
     zeros = integer(pad)
     if zeros is None:
         return unread("pad", pad)
@@ -112,7 +112,7 @@ def signal(
 def power_of(power: Any) -> float | str:
     """To what magnitudes are raised, or why we cannot do so."""
     found = number(power)
-    return found if found is not None and 0 < found < math.inf else "a power that is no number above 0"
+    return found if found is not None and 0 < found < math.inf else "power is not a number above 0"
 
 
 @serves("torchaudio.functional.spectrogram", limits.energy)
@@ -131,7 +131,7 @@ def spectrogram(
     return_complex: bool | None = None,
 ) -> Plan:
     if return_complex is not None:
-        return "return_complex is deprecated"
+        return "return_complex is given, which torchaudio deprecates: leave it out"
     exponent = None if power is None else power_of(power)
     if isinstance(exponent, str):
         return exponent
@@ -157,7 +157,7 @@ def inverse_spectrogram(
     onesided: bool = True,
 ) -> Plan:
     if window is None:
-        return "no window"
+        return "window is None"
     if type(center) is not bool:
         return unread("center", center)
     whole, cut = None, 0
@@ -195,10 +195,10 @@ def spectral_centroid(
         return found
     rate = number(sample_rate)
     if rate is None or not math.isfinite(rate):
-        return "a sample rate that is no finite number"
+        return "sample_rate is not a finite number"
     dtype = torch.promote_types(torch.get_default_dtype(), found.x.dtype)
     if dtype != found.x.dtype:
-        return "the default dtype is wider than the signal's"
+        return "torch's default dtype is wider than the signal, and so is torchaudio's result"
     bank = _moments(found.spectral.bins, rate // 2, torch.get_default_dtype()).to(found.x)
 
     def work() -> Tensor:

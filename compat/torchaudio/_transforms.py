@@ -67,9 +67,9 @@ class MelScale(Twin, theirs.MelScale):
         if reason:
             return reason
         if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
-            return f"a spectrogram {list(specgram.shape)} and a filterbank {list(bank.shape)}"
+            return f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}"
         if not (specgram.numel() and bank.numel()):
-            return "nothing to filter, or no filters"
+            return "there is nothing to filter, or no filter"
         engine = tensors.engine_for(specgram)
         if isinstance(engine, str):
             return engine
@@ -113,7 +113,7 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
     if reason:
         return reason
     if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
-        return f"a basis {list(basis.shape)}"
+        return f"the basis is {list(basis.shape)}, which does not fit the filters"
     ending: Ending | str = ("log", 1e-6, True)
     below: float | str | None = None
     if not logarithmic:

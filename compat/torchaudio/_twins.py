@@ -61,9 +61,9 @@ def unfused(module: Module, twin: type[Twin]) -> str:
     kind = type(module)
     known: Any = twin
     if kind not in (twin, twin.theirs) or kind.forward not in (known.forward, known.forward.__wrapped__):
-        return f"{kind.__name__} is not torchaudio's own"
+        return f"the submodule {kind.__name__} is not a class of torchaudio's own"
     if "forward" in vars(module):
-        return f"{kind.__name__}.forward is not torchaudio's own"
+        return f"the submodule {kind.__name__} has another forward than torchaudio's"
     hooked = (
         module._forward_hooks
         or module._forward_pre_hooks
@@ -71,4 +71,4 @@ def unfused(module: Module, twin: type[Twin]) -> str:
         or module._backward_pre_hooks
         or torch_module._has_any_global_hook()
     )
-    return f"{kind.__name__} carries hooks" if hooked else ""
+    return f"the submodule {kind.__name__} carries hooks, which have to be called" if hooked else ""

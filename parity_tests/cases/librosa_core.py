@@ -26,7 +26,7 @@ def flattop(length: int) -> Any:
 
 def _audio(x: Any, label: str = "", **options: Any) -> Sample:
     short = options["n_fft"] > x.shape[-1]
-    return Sample(label, (x,), options, "a frame longer than the signal" if short else "")
+    return Sample(label, (x,), options, "the signal is shorter than a frame" if short else "")
 
 
 WINDOWS = {
@@ -62,9 +62,11 @@ def stft_samples() -> Iterator[Sample]:
         signal = x[rows].astype(np.float64) if double else x[rows]
         yield Sample(f"{o}", (signal,), o, batched=rows != (0, 0))
     long_hop = {"n_fft": 512, "hop_length": 700, "pad_mode": "reflect"}
-    yield Sample("mirrored, a long hop", (x[..., :4861],), long_hop, "a signal mirrored more than once")
-    yield Sample("a pad mode of NumPy's", (x,), {"pad_mode": "symmetric"}, "a pad mode that is not ours")
-    yield Sample("a result of another dtype", (x,), {"dtype": np.complex128}, "a result of dtype complex128")
+    yield Sample(
+        "mirrored, a long hop", (x[..., :4861],), long_hop, "the signal is so short that it is mirrored more than once"
+    )
+    yield Sample("a pad mode of NumPy's", (x,), {"pad_mode": "symmetric"}, "pad_mode is not one that is served")
+    yield Sample("a result of another dtype", (x,), {"dtype": np.complex128}, "dtype asks for complex128")
 
 
 STFT_REJECTS = (
@@ -126,7 +128,7 @@ def magphase_samples() -> Iterator[Sample]:
             z = np.array(_complex(rng, 3, 257, 41), order=order)
             z[..., 7, 5] = 0
             yield Sample(f"order {order}, power {power}", (z,), {"power": power})
-    yield Sample("double", (z.astype(np.complex128),), {}, "values of dtype complex128")
+    yield Sample("double", (z.astype(np.complex128),), {}, "D is complex128")
 
 
 def peak(s: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -149,7 +151,7 @@ def decibel_samples(squared: bool) -> Callable[[], Iterator[Sample]]:
         ):
             values = np.array(x[o.pop("rows")], np.float64 if o.pop("double") else np.float32, order=o.pop("order"))
             yield Sample(f"{o} {values.shape}", (values**2 if squared else values,), o)
-        yield Sample("complex", (_complex(rng, 129, 41),), {}, "a complex spectrum")
+        yield Sample("complex", (_complex(rng, 129, 41),), {}, "S is complex")
         yield Sample("a list", ([1.0, 2.0],), {}, "no array")
 
     return make
@@ -180,8 +182,10 @@ def mel_samples() -> Iterator[Sample]:
         dtype=(np.float32, np.float64),
     ):
         yield Sample(f"{o}", (), o)
-    yield Sample("empty filters", (), {"sr": 22050, "n_fft": 256}, "librosa warns of empty filters")
-    yield Sample("another norm", (), {"sr": 22050, "n_fft": 2048, "norm": 2.0}, "a norm that is not ours")
+    yield Sample(
+        "empty filters", (), {"sr": 22050, "n_fft": 256}, "some filters hold no frequency, of which librosa warns"
+    )
+    yield Sample("another norm", (), {"sr": 22050, "n_fft": 2048, "norm": 2.0}, "norm is neither 'slaney' nor None")
 
 
 def chroma_samples() -> Iterator[Sample]:

@@ -20,7 +20,7 @@ RATES = (22050, 16000)
 
 
 def _short(x: Any, n_fft: int) -> str:
-    return "a frame longer than the signal" if n_fft > x.shape[-1] else ""
+    return "the signal is shorter than a frame" if n_fft > x.shape[-1] else ""
 
 
 def of_audio(signals: Iterable[str] = NORMAL, **options: Iterable[Any]) -> Callable[[], Iterator[Sample]]:
@@ -37,7 +37,12 @@ def of_audio(signals: Iterable[str] = NORMAL, **options: Iterable[Any]) -> Calla
             signal = x[rows].astype(np.float64) if double else x[rows]
             twice = o["center"] and o["pad_mode"] == "reflect" and o["hop_length"] == 700
             o["hop_length"] = o["hop_length"] or 128
-            yield Sample(f"{o}", (), {"y": signal, **o}, "a signal mirrored more than once" if twice else "")
+            yield Sample(
+                f"{o}",
+                (),
+                {"y": signal, **o},
+                "the signal is so short that it is mirrored more than once" if twice else "",
+            )
 
     return make
 
@@ -118,7 +123,7 @@ def crossings_samples() -> Iterator[Sample]:
     ):
         rows = o.pop("rows")
         yield Sample(f"{o}", (x[rows],), o, batched=rows == slice(None))
-    yield Sample("zero_pos", (x,), {"zero_pos": False}, "crossings counted otherwise")
+    yield Sample("zero_pos", (x,), {"zero_pos": False}, "options other than a threshold")
 
 
 def onset_samples(multi: bool) -> Callable[[], Iterator[Sample]]:
@@ -141,8 +146,8 @@ def onset_samples(multi: bool) -> Callable[[], Iterator[Sample]]:
         ):
             signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
             yield Sample(f"{o}", (), {"y": signal, "sr": 16000, "n_mels": 40, **o})
-        yield Sample("a feature", (), {"y": x, "feature": _flat_feature}, "a feature of the program's own")
-        yield Sample("S", (), {"S": magnitudes()}, "a spectrogram given")
+        yield Sample("a feature", (), {"y": x, "feature": _flat_feature}, "feature is given")
+        yield Sample("S", (), {"S": magnitudes()}, "S is given")
 
     return make
 
@@ -150,7 +155,9 @@ def onset_samples(multi: bool) -> Callable[[], Iterator[Sample]]:
 def contrast_given() -> Iterator[Sample]:
     yield from given(n_bands=(4, 3))
     s = np.abs(np.random.default_rng(76).standard_normal((1025, 20))).astype(np.float32)
-    yield Sample("half of the bins", (), {"S": s, "quantile": 0.5}, "more extremes than are kept in order")
+    yield Sample(
+        "half of the bins", (), {"S": s, "quantile": 0.5}, "quantile asks for more values than kernels keep in order"
+    )
 
 
 def _flat_feature(y: Any, **_: Any) -> Any:

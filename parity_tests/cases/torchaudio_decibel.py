@@ -30,8 +30,12 @@ def decibel_samples() -> Iterator[Sample]:
     loud = spectrogram(61, 40, 30)
     loud[3, 4] = np.nan
     yield Sample("a NaN", (loud, 10.0, 1e-10, 0.0, 80.0))
-    yield Sample("a reference below amin", (loud, 10.0, 1e-3, -5.0), untested="torchaudio does not clamp it")
-    yield Sample("one axis", (loud[0], 10.0, 1e-10, 0.0), untested="torch's own operations serve it")
+    yield Sample(
+        "a reference below amin",
+        (loud, 10.0, 1e-3, -5.0),
+        untested="the reference is below amin, where torchaudio does not clamp it",
+    )
+    yield Sample("one axis", (loud[0], 10.0, 1e-10, 0.0), untested="fewer than two axes")
 
 
 def amplitude_samples() -> Iterator[Sample]:
