@@ -21,12 +21,11 @@ if not hasattr(mlx_spectro, "set_num_threads"):
         "pip uninstall mlx-spectro, then install mlx-spectro-compat again, with --force-reinstall"
     )
 
-from . import proxy
+from . import proxy, records
 from .installing import install, uninstall
 from .modes import device, numerics, on_breach, on_fallback, on_fault, route
 from .profiling import profile
 from .records import FallbackError, FaultError, Record, reset
-from .reporting import report
 from .verifying import VerificationError
 
 __all__ = [
@@ -55,6 +54,16 @@ proxy.find_submodules()
 torch: ModuleType
 torchaudio: ModuleType
 librosa: ModuleType
+
+
+def report() -> list[Record]:
+    """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first.
+
+    The list is shown as tables.
+    """
+    from . import reporting
+
+    return reporting.Report(records.report())
 
 
 def load_ipython_extension(shell: Any) -> None:

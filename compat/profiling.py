@@ -6,7 +6,6 @@ Both are compared warm: what loading and compiling cost a first call is accounte
 from __future__ import annotations
 
 import contextlib
-import statistics
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -166,4 +165,4 @@ def _warm(run: Callable[..., Any], library: str, args: tuple[Any, ...], kwargs: 
 
     # the first may compile something
     first = seconds()
-    return statistics.median(seconds() for _ in range(3)) if first < _SHORT else min(first, seconds())
+    return sorted(seconds() for _ in range(3))[1] if first < _SHORT else min(first, seconds())

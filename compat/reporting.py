@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from . import records, tables
+from . import tables
 from .records import Record
 from .tables import Table
 
@@ -146,11 +146,6 @@ class Report(list[Record]):
                 tables.show(table, text)
                 print(file=text)
         return text.getvalue().rstrip()
-
-
-def report() -> Report:
-    """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
-    return Report(records.report())
 
 
 def render(template: str, *folders: Path, **values: Any) -> str:

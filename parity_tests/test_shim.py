@@ -314,6 +314,7 @@ class TestImports:
         say(
             "import sys, mlx_spectro, mlx_spectro.compat\n"
             "assert not {'torch', 'torchaudio', 'librosa', 'numba', 'scipy'} & set(sys.modules), sys.modules\n"
+            "assert 'mlx_spectro.compat.reporting' not in sys.modules\n"
         )
 
     def test_another_project_s_files_in_the_place_of_ours_are_named(self, tmp_path: Path) -> None:
