@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import backend, cpu
+from . import backend, cpu, distribution
 from .cpu import get_num_threads, set_num_threads
 
 if not (backend.has_mlx() or cpu.available()):
@@ -91,7 +91,6 @@ if TYPE_CHECKING:
     )
     from .windows import make_window
 else:
-    _DISTRIBUTION = "mlx-spectro"
     # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
     _MODULES = (
         "bundle",
@@ -130,6 +129,6 @@ else:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            return version(_DISTRIBUTION)
+            return version(distribution.NAME)
         except PackageNotFoundError:
-            raise AttributeError(f"{__name__} has no __version__: {_DISTRIBUTION} is not installed") from None
+            raise AttributeError(f"{__name__} has no __version__: {distribution.NAME} is not installed") from None

@@ -67,7 +67,7 @@ def test_making_a_transform_retires_no_recording() -> None:
 
 
 def test_the_version_is_the_distribution_s_and_costs_an_import_nothing() -> None:
-    assert ms.__version__ == version("mlx-spectro")
+    assert ms.__version__ == version("mlx-spectro-compat")
     assert "__version__" in dir(ms)
     found = subprocess.run(
         [sys.executable, "-c", "import sys, mlx_spectro; print('importlib.metadata' in sys.modules)"],
