@@ -5,7 +5,9 @@ A child may end in any way, killed by its pool included: its counters lie in a f
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
 import time
 from pathlib import Path
@@ -13,8 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from mlx_spectro import interrupts
+
 from . import installing, profiling, records, reproducing
 from .records import Record
+
+logger = logging.getLogger("mlx_spectro.compat")
 
 _VARIABLE = "MLX_SPECTRO_RUN"
 _STARTUP = str(Path(__file__).parent / "startup")
@@ -27,17 +33,29 @@ class Mirror:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._free = itertools.count()
         self._slots: dict[tuple[str, str, str, int], int] = {}
         self._texts: dict[int, tuple[str, str, str]] = {}
         self._numbers: Any = None
         self._lines = -1
 
     def write(self, record: Record) -> None:
-        """Bring what the files say of ``record`` up to date."""
+        """Bring what the files say of ``record`` up to date; without room for them nothing reaches the program."""
+        try:
+            self._write(record)
+        except OSError as error:
+            if interrupts.by_handler(error):
+                raise
+            logger.warning("what this process has us serve is not in the report: %s", error)
+            records.mirror_to(None)
+
+    def _write(self, record: Record) -> None:
         if self._numbers is None and not self._open():
             return
         key = (record.function, record.reason, record.file, record.line)
-        slot = self._slots.setdefault(key, len(self._slots))
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots.setdefault(key, next(self._free))
         if slot >= _MOST:
             return
         self._numbers[slot] = [getattr(record, name) for name in _NUMBERS]
@@ -51,8 +69,10 @@ class Mirror:
         if not self._folder.is_dir():
             return False
         stem = self._folder / f"{os.getpid()}-{time.time_ns()}"
-        self._numbers = np.memmap(f"{stem}.f64", np.float64, "w+", shape=(_MOST, len(_NUMBERS)))
+        # written, not only mapped: where a disk is full, a page that has no place yet ends the process
+        np.zeros((_MOST, len(_NUMBERS))).tofile(f"{stem}.f64")
         self._lines = os.open(f"{stem}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._numbers = np.memmap(f"{stem}.f64", np.float64, "r+", shape=(_MOST, len(_NUMBERS)))
         return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib.util
 import os
@@ -10,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
 from typing import NamedTuple
 
-from mlx_spectro import backend
+from mlx_spectro import backend, caches
 from mlx_spectro.cpu import pool
 from mlx_spectro.distribution import NAME, install
 
@@ -151,7 +153,7 @@ def _kernels() -> Iterator[Finding]:
         folder = cache_folder()
         new = folder is not None and not has_compiled(folder)
         status, said = _probe(_BEGIN + _HOST + _END)
-        if new and not status:
+        if new and folder is not None and has_compiled(folder):
             said += ", compiling included; later processes load what was compiled"
         yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
     if not _mlx_works():
@@ -195,14 +197,26 @@ def _caches() -> Iterator[Finding]:
     from mlx_spectro.cpu.compiling import cache_folder
 
     folder = cache_folder()
+    elsewhere = "set XDG_CACHE_HOME to a folder that only you can write to"
     if folder is None:
-        remedy = "set XDG_CACHE_HOME to a folder that only you can write to"
-        yield Finding("compiled host kernels", "kept nowhere: every process compiles them", remedy)
+        yield Finding("compiled host kernels", "kept nowhere: every process compiles them", elsewhere)
         return
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    others = sum(1 for path in folder.parent.iterdir() if path != folder)
-    remedy = f"{others} of earlier versions can be deleted" if others else ""
-    yield Finding("compiled host kernels", f"{folder}, {size / 2**20:.1f} MiB", remedy)
+    found = f"{folder}, {_size(folder) / 2**20:.1f} MiB"
+    if not os.access(folder, os.W_OK):
+        yield Finding("compiled host kernels", f"{found}, read-only: every process compiles what is missing", elsewhere)
+        return
+    others = sum(1 for path in caches.host_kernels() if path != folder)
+    yield Finding("compiled host kernels", found, f"{others} of earlier versions can be deleted" if others else "")
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder, those left out that vanish meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
 
 
 def _probe(code: str) -> tuple[int, str]:

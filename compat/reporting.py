@@ -166,10 +166,17 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e6:.2g} us" if seconds else "0 s"
 
 
+def _working_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was deleted
+        return os.sep
+
+
 def _site(record: Record) -> str:
     path, _, installed = record.file.rpartition("site-packages" + os.sep)
     if not path:
-        installed = os.path.relpath(record.file) if record.file.startswith(os.getcwd() + os.sep) else record.file
+        installed = record.file.removeprefix(_working_folder() + os.sep)
     return f"{installed}:{record.line}" if record.file else ""
 
 

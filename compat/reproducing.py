@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlx_spectro import interrupts
+
 from . import arrays, records
 
 if TYPE_CHECKING:
@@ -42,9 +44,14 @@ def save(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> s
         return f"not saved: {size >> 20} MiB of arguments"
     file, line = records.call_site()
     path = folder / f"{function.name}-{Path(file).stem}-{line}.npz"
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, call=np.array(json.dumps(call)), **found)  # type: ignore[arg-type]
-    return os.path.relpath(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, call=np.array(json.dumps(call)), **found)  # type: ignore[arg-type]
+        return os.path.relpath(path)
+    except OSError as error:
+        if interrupts.by_handler(error):
+            raise
+        return f"not saved: {error}"
 
 
 def _encoded(x: Any, found: dict[str, npt.NDArray[Any]]) -> Any:

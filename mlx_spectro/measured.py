@@ -5,26 +5,31 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
-import platformdirs
+from . import _check, caches, interrupts
 
-from . import _check, _warn
-
-_lock = threading.Lock()
+logger = logging.getLogger("mlx_spectro")
+# a signal handler or a finalizer may call us while its thread holds it
+_lock = threading.RLock()
 # the entries of the file, and this process's own
 _loaded: dict[str, Any] | None = None
+_LOST = "what was measured is measured again by the next process"
 
 
 @functools.cache
-def path() -> Path:
-    """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache."""
+def path() -> Path | None:
+    """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache; None for a user without a home."""
     told = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
-    return Path(told) if told else Path(platformdirs.user_cache_dir("mlx-spectro")) / "autotune.json"
+    if told:
+        return Path(told)
+    ours = caches.folder()
+    return None if ours is None else ours / "autotune.json"
 
 
 @functools.cache
@@ -51,17 +56,24 @@ def put(key: str, value: Any) -> None:
         if not persists():
             return
         file = path()
+        if file is None:
+            _say(f"there is no home folder to write to: {_LOST}")
+            return
         try:
             entries.update({other: found for other, found in _read(file).items() if other not in entries})
             _write(file, entries)
         except OSError as error:
-            _say(f"{file} cannot be written ({error}): what was measured is measured again by the next process")
+            if interrupts.by_handler(error):
+                raise
+            _say(f"{file} cannot be written ({error}): {_LOST}")
 
 
 def _entries() -> dict[str, Any]:
     global _loaded
     if _loaded is None:
-        _loaded = _read(path()) if persists() else {}
+        file = path()
+        found = _read(file) if file is not None and persists() else {}
+        _loaded = found if _loaded is None else _loaded
     return _loaded
 
 
@@ -74,6 +86,8 @@ def _read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
+        if interrupts.by_handler(error):
+            raise
         problem = str(error)
     _say(f"{file} is ignored, for it cannot be read: {problem}")
     return {}
@@ -99,7 +113,7 @@ def _say(message: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        _warn.at_caller(message)
+        logger.warning(message)
 
 
 def forget() -> None:

@@ -1,0 +1,64 @@
+"""Whether a thread is importing numba or compiling, which a signal handler that interrupts it cannot do as well."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# the threads that are at it
+_threads: list[int] = []
+# numba's lock, once it is imported, and whether this thread holds it, who ever had it compile
+_lock: Any = None
+_holds_lock: Callable[[], bool] = bool
+
+
+def busy() -> bool:
+    """Whether this thread is importing numba or compiling, so that host kernels cannot serve what interrupts it.
+
+    For ever in a child that was forked while another thread was at it.
+    """
+    return _holds_lock() or (bool(_threads) and threading.get_ident() in _threads)
+
+
+def idle() -> bool:
+    """Whether no thread is importing numba for us or compiling."""
+    if _threads or _holds_lock():
+        return False
+    free = _lock is None or _lock.acquire(blocking=False)
+    if free and _lock is not None:
+        _lock.release()
+    return bool(free)
+
+
+@contextlib.contextmanager
+def under_way() -> Iterator[None]:
+    """Inside, this thread is :func:`busy`."""
+    thread = threading.get_ident()
+    try:
+        _threads.append(thread)
+        yield
+    finally:
+        _threads.remove(thread)
+
+
+def watch(lock: Any) -> None:
+    """Take a thread that holds ``lock``, an ``RLock``, for :func:`busy`."""
+    global _lock, _holds_lock
+    _lock, _holds_lock = lock, lock._is_owned
+
+
+def _after_fork() -> None:
+    """Whatever a thread held that is not in the child is held for ever."""
+    global _holds_lock
+    if not (busy() or idle()):
+        _holds_lock = _always
+
+
+def _always() -> bool:
+    return True
+
+
+os.register_at_fork(after_in_child=_after_fork)
