@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from mlx_spectro import interrupts
+
 from . import arrays, engines, foreign, modes, profiling, records, verifying
 from .reasons import REJECTED, STRICT, ByDesign
 
@@ -68,7 +70,7 @@ class Function:
         numerics = modes.numerics.get()
         if numerics == "strict":
             return self._handed_over(STRICT, args, kwargs)
-        engines.taken()  # what a gradient left, or a call that raised
+        before = engines.taken()  # of a call that this one interrupts, or what a gradient left
         compared = arrays.with_own_out(kwargs) if numerics == "verify" else kwargs
         begin = time.perf_counter()
         outside = _inside.set("ours")
@@ -78,15 +80,18 @@ class Function:
             result = work() if callable(work) else None
         except Warning:  # the program has made errors of warnings
             raise
-        except Exception as error:  # noqa: BLE001 - no fault of ours is to end a program
+        except Exception as error:  # no fault of ours is to end a program
+            if interrupts.by_handler(error):
+                raise
             work = error
         finally:
             _inside.reset(outside)
+            device = engines.taken(before)
         if isinstance(work, (str, Exception)):
             return self._handed_over(work, args, kwargs)
         if numerics == "verify":
-            return verifying.checked(self, result, args, compared, time.perf_counter() - begin)
-        kept, device = records.record(self.name), engines.taken()
+            return verifying.checked(self, result, args, compared, device, time.perf_counter() - begin)
+        kept = records.record(self.name)
         if kept is not None:
             kept.device = device or kept.device
         return result, kept

@@ -8,9 +8,14 @@ from typing import Any
 from mlx_spectro import backend, cpu, distribution
 
 from . import modes
-from .reasons import ByDesign
+from .reasons import BUSY, ByDesign
 
-_local = threading.local()
+
+class _Local(threading.local):
+    taken = ""
+
+
+_local = _Local()
 
 _NO_KERNEL = (
     "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
@@ -26,6 +31,8 @@ _NO_KERNEL = (
 def engine(dtype: str, n_fft: int | None = None) -> Any:
     """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
     chosen = backend.for_host_arrays()
+    if cpu.busy():
+        return BUSY
     if dtype == "float32" and modes.device.get() != "cpu" and backend.gpu_takes_host_arrays():
         from . import by_size
 
@@ -64,8 +71,8 @@ def take(device: str) -> None:
     _local.taken = device
 
 
-def taken() -> str:
-    """Which device this thread's last call went to, where there was a choice; asking forgets it."""
-    found: str = getattr(_local, "taken", "")
-    _local.taken = ""
+def taken(then: str = "") -> str:
+    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
+    found = _local.taken
+    _local.taken = then
     return found

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from mlx_spectro import envelope
+from mlx_spectro import envelope, interrupts
 from mlx_spectro.geometry import overlap_length
 from mlx_spectro.logarithms import reference_level
 
@@ -137,7 +137,9 @@ def _or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Te
         return ours()
     try:
         return ours()
-    except Exception as error:  # noqa: BLE001 - no fault of ours is to end a program
+    except Exception as error:  # no fault of ours is to end a program
+        if interrupts.by_handler(error):
+            raise
         records.fault("torch.autograd", error)
         return theirs()
 

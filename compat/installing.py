@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -74,6 +75,11 @@ def uninstall() -> None:
                 setattr(patch.owner, patch.name, original)
 
 
+def installed(library: str) -> bool:
+    """Whether our functions are to be in ``library``."""
+    return library in _wanted
+
+
 def bound_before() -> list[str]:
     """Names outside the libraries that hold a library's own function, bound before ours was there, and what to do."""
     found = []
@@ -119,6 +125,14 @@ def _put(patch: Patch) -> None:
     if original is not patch.ours:
         _done.append((patch, original))
         setattr(patch.owner, patch.name, patch.ours)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Watcher(importlib.abc.MetaPathFinder):

@@ -40,8 +40,9 @@ class Setting(Generic[Value]):
 
     def get(self) -> Value:
         """The value in force here."""
-        calls = self._calls
-        return self._context.get() or (calls[-1].value if calls else self._default)
+        # a copy: the last one may begin meanwhile
+        last = self._calls[-1:] if self._calls else ()
+        return self._context.get() or (last[0].value if last else self._default)
 
     @contextlib.contextmanager
     def here(self, value: str) -> Iterator[None]:
@@ -84,7 +85,7 @@ class _Scope(Generic[Value]):
         self._tokens: list[Token[Value | None]] = []
 
     def __enter__(self) -> Value:
-        if self in self.setting._calls:
+        with contextlib.suppress(ValueError):
             self.setting._calls.remove(self)
         self._tokens.append(self.setting._context.set(self.value))
         return self.value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # the arguments make the reference raise an error of its own
 REJECTED = "the reference rejects the arguments"
+# a signal handler's or a finalizer's call; a process that was forked
+BUSY = "the call, or its process, began in the midst of compiling host kernels"
 
 
 class ByDesign(str):

@@ -26,7 +26,8 @@ _SHIM = os.path.dirname(__file__) + os.sep
 _OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
 _LAYERS = tuple(os.sep + os.path.join("torch", *path) for path in (("nn", "modules", ""), ("_tensor.py",)))
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
-_lock = threading.Lock()
+# a signal handler or a finalizer may call us while its thread holds it
+_lock = threading.RLock()
 
 
 class FallbackError(RuntimeError):
@@ -113,7 +114,7 @@ def record(function: str, reason: str = "", level: int = logging.INFO) -> Record
             if len(_store.kept) >= _MOST:
                 _store.dropped += 1
                 return None
-            kept = _store.kept[key] = Record(*key)
+            kept = _store.kept.setdefault(key, Record(*key))
         kept.calls += 1
         if _mirror is not None:
             _mirror.write(kept)
@@ -220,7 +221,7 @@ def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> 
 def report() -> list[Record]:
     """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
     with _lock:
-        records = [replace(record) for record in _store.kept.values()]
+        records = [replace(record) for record in list(_store.kept.values())]
         if _store.dropped:
             records.append(Record("(more call sites than are kept)", "not recorded", "", 0, _store.dropped))
     return sorted(records, key=lambda record: (not record.reason, -record.calls))
@@ -241,7 +242,7 @@ def mirror_to(mirror: Any) -> None:
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import arrays, compare, engines, limits, modes, profiling, records, reproducing
+from mlx_spectro import interrupts
+
+from . import arrays, compare, limits, modes, profiling, records, reproducing
 
 if TYPE_CHECKING:
     from .dispatch import Function
@@ -26,11 +28,15 @@ class VerificationError(AssertionError):
 
 
 def checked(
-    function: Function, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], ours_seconds: float
+    function: Function, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: str, ours_seconds: float
 ) -> tuple[Any, records.Record | None]:
-    """Our result and its record, after the reference has been run on the same arguments."""
+    """Our result and its record, after the reference has been run on the same arguments.
+
+    Args:
+        device: Where we computed, if there was a choice.
+    """
     begin = time.perf_counter()
-    kept, device = records.record(function.name), engines.taken()
+    kept = records.record(function.name)
     reference, seconds = function.reference(args, kwargs)
     parts = compare.differences(result, reference)
     bounds = _bounds(function, args, kwargs, reference, parts)
@@ -91,7 +97,9 @@ def _own_errors(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any
     call = tuple(map(_module_in_double, call[0])), call[1]
     try:
         truth, _ = function.reference(*call)
-    except Exception:  # noqa: BLE001 - the reference may take no such call
+    except Exception as error:  # the reference may take no such call
+        if interrupts.by_handler(error):
+            raise
         return []
     return [part.worst for part in compare.differences(reference, truth, exact=False) if not part.structure]
 

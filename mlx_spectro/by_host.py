@@ -34,6 +34,11 @@ def _seen(x: mx.array) -> npt.NDArray[Any]:
     return np.array(x, copy=False)
 
 
+def _left_alone(x: mx.array) -> bool:
+    """Whether plain ops have to serve: ``x`` has no value, or this call interrupts its thread in compiling kernels."""
+    return has_no_value(x) or cpu.busy()
+
+
 # below this many values, copying a result costs less than having MLX make room for it
 _FEW = 1 << 20
 _KINDS: dict[mx.Dtype, Any] = {mx.float32: np.float32, mx.complex64: np.complex64}
@@ -54,7 +59,7 @@ def _filled(kernel: str, shape: tuple[int, ...], dtype: mx.Dtype, fill: Any) -> 
 
 def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.array:
     """One-sided spectrum ``[..., N, F]`` of audio ``[..., T]``."""
-    if has_no_value(x):
+    if _left_alone(x):
         return plain.stft(x, window, framing, scale=scale)
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale}
@@ -63,7 +68,7 @@ def stft(x: mx.array, window: mx.array, framing: Framing, scale: float) -> mx.ar
 
 def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Transpose of :func:`stft`."""
-    if has_no_value(g):
+    if _left_alone(g):
         silence = mx.zeros((*g.shape[:-2], length))
         return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
     options = {**framing.padding, "scale": scale, "length": length}
@@ -75,7 +80,7 @@ def stft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, 
 
 def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> mx.array:
     """Audio ``[..., length]`` of a one-sided spectrum ``[..., N, F]``."""
-    if has_no_value(z):
+    if _left_alone(z):
         return plain.istft(z, window, framing, length, scale=scale)
     options = {**framing.cut, "scale": scale, "length": length}
     shape = (*z.shape[:-2], length)
@@ -85,7 +90,7 @@ def istft(z: mx.array, window: mx.array, framing: Framing, scale: float, length:
 def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> mx.array:
     """Transpose of :func:`istft`."""
     shape = (*g.shape[:-1], frames, framing.n_fft // 2 + 1)
-    if has_no_value(g):
+    if _left_alone(g):
         nothing = mx.zeros(shape, mx.complex64)
         return mx.vjp(lambda z: plain.istft(z, window, framing, g.shape[-1], scale=scale), [nothing], [g])[1][0]
     options = {**framing.cut, "scale": scale, "frames": frames}
@@ -96,7 +101,7 @@ def istft_adjoint(g: mx.array, window: mx.array, framing: Framing, scale: float,
 
 def spectrogram(x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> mx.array | None:
     """Magnitudes ``[..., N, F]`` to ``power``; None inside a transformation."""
-    if has_no_value(x):
+    if _left_alone(x):
         return None
     shape = (*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1)
     options = {**framing.padding, "scale": scale, "power": power}
@@ -109,7 +114,7 @@ def filterbank(
     x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
 ) -> mx.array | None:
     """Filtered spectrogram ``[..., N, filters]``; None inside a transformation."""
-    if has_no_value(x):
+    if _left_alone(x):
         return None
     shape = (*x.shape[:-1], bank.shape[1], framing.frames(x.shape[-1]))
     options = {**framing.padding, "scale": scale, "power": power, "ending": ending}
@@ -122,7 +127,7 @@ def filterbank(
 
 def project(s: mx.array, bank: mx.array, *, transposed: bool = False, squared: bool = False) -> mx.array | None:
     """``s [..., N, F]``, or its squares, ``@ bank [F, filters]``, or its transpose; None inside a transformation."""
-    if has_no_value(s):
+    if _left_alone(s):
         return None
     weights = _seen(bank).T if transposed else _seen(bank)
     shape = (*s.shape[:-1], weights.shape[1])
@@ -140,7 +145,7 @@ def _rows(kernel: str, found: dict[str, npt.NDArray[Any]], names: Sequence[str])
 
 def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted) -> mx.array | None:
     """Descriptors ``[..., rows, N]`` of audio ``[..., T]``; None inside a transformation."""
-    if has_no_value(x):
+    if _left_alone(x):
         return None
     found = cpu.describe(_seen(x), _seen(window), wanted, precise=True, **framing.padding)
     return _rows("describe", found, wanted.names)
@@ -148,14 +153,14 @@ def describe(x: mx.array, window: mx.array, framing: Framing, wanted: cpu.Wanted
 
 def describe_given(s: mx.array, wanted: cpu.Wanted) -> mx.array | None:
     """Descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``; None inside a transformation."""
-    if has_no_value(s):
+    if _left_alone(s):
         return None
     return _rows("describe_given", cpu.describe_given(_seen(s), wanted, precise=True), wanted.names)
 
 
 def frame_number(x: mx.array, framing: Framing, name: str) -> mx.array | None:
     """``"norm"`` or ``"crossings"`` of each frame of audio ``[..., T]``; None inside a transformation."""
-    if has_no_value(x):
+    if _left_alone(x):
         return None
     diagnostics.used(f"host {name}")
     function = cpu.frame_norm if name == "norm" else cpu.frame_crossings

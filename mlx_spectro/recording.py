@@ -125,8 +125,9 @@ _never_seen = object()
 
 def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
     known[key] = value
-    while len(known) > _MOST:
-        known.pop(next(iter(known)), None)
+    # a copy: other threads add to it meanwhile
+    for oldest in list(known)[:-_MOST]:
+        known.pop(oldest, None)
 
 
 def _recording(function: Callable[[mx.array], Any], like: mx.array) -> Callable[[mx.array], Any]:

@@ -10,6 +10,9 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from mlx_spectro import caches
+
+from .loading import busy, idle, under_way
 from .pool import get_num_threads, set_num_threads
 from .wanted import Wanted
 
@@ -34,6 +37,7 @@ _HOME = {
 __all__ = [
     "Wanted",
     "available",
+    "busy",
     "compiled",
     "decibels",
     "describe",
@@ -44,6 +48,7 @@ __all__ = [
     "get_num_threads",
     "istft",
     "istft_adjoint",
+    "load",
     "magphase",
     "project",
     "set_num_threads",
@@ -60,9 +65,27 @@ def available() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
+def load() -> bool:
+    """Load the compiled code that is kept, and compile nothing; whether any is ready for use.
+
+    Takes a second. Nothing is done, not even to import numba, where no code is kept, or while a thread compiles.
+    """
+    if not (idle() and caches.host_kernels()):
+        return False
+    for name in _HOME:
+        _module(name)
+    loaded: bool = _module("compiling").load_kept()
+    return loaded
+
+
+def _module(name: str) -> Any:
+    with under_way():
+        return importlib.import_module(f".{name}", __name__)
+
+
 def __getattr__(name: str) -> Any:
     for module, names in _HOME.items():
         if name in names:
-            globals()[name] = getattr(importlib.import_module(f".{module}", __name__), name)
+            globals()[name] = getattr(_module(module), name)
             return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,22 +14,21 @@ from mlx_spectro.geometry import overlap_length
 from .memory import address_of
 
 Array = npt.NDArray[Any]
-Inverse = tuple[int, int, int]
-UNDIVIDED: Inverse = (0, 0, 0)
 
 
-class Divided(NamedTuple):
+class Inverse(NamedTuple):
     """The inverse envelope of so many frames that all others repeat some of theirs."""
 
-    factors: Array
-    covering: int
-    compact: int
-
-    def at(self) -> Inverse:
-        return (address_of(self.factors), self.covering, self.compact)
+    at: tuple[int, int, int]
+    """What compiled code takes: where it lies, or 0 for none, the frames that cover a sample, and so many frames."""
+    keep: Any
+    """What the address points into."""
 
 
-def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR) -> Divided:
+UNDIVIDED = Inverse((0, 0, 0), None)
+
+
+def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR) -> Inverse:
     covering = -(-window.size // hop_length)
     compact = min(frames, 3 * covering)
     return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real, floor)
@@ -38,8 +37,8 @@ def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, flo
 @functools.lru_cache(maxsize=32)
 def _cached_inverse_envelope(
     window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str, floor: float
-) -> Divided:
+) -> Inverse:
     samples = np.frombuffer(window, kind)
     total = overlap_length(compact, samples.size, hop_length)
-    inverse = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor)
-    return Divided(inverse.astype(real), covering, compact)
+    factors = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor).astype(real)
+    return Inverse((address_of(factors), covering, compact), factors)

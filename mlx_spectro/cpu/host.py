@@ -14,7 +14,7 @@ from . import fallback
 from .analysis import complex_frames, interleaved_frames
 from .division import UNDIVIDED, Inverse, inverse_envelope
 from .frames import PAD_MODES
-from .memory import address_of, advised, workspace
+from .memory import address_of, address_to_write, advised, workspace
 from .pool import share
 from .rows import aligned_rows
 from .setting import NAMES, setting
@@ -50,7 +50,7 @@ def _analyse(
     weights = window.astype(found.real.dtype) * (0.5 * factor if found.packed else factor)
     edge = found.real.dtype.type(2 * edge if found.packed else edge)
     frame_bytes = found.bins * out.itemsize
-    target, samples = address_of(out), address_of(weights)
+    target, samples = address_to_write(out), address_of(weights)
 
     hop = framing.hop_length
     channels = _interleaved(out, found.bins)
@@ -58,7 +58,7 @@ def _analyse(
 
     def work(first: int, last: int) -> None:
         *sizes, row = found.forward_scratch
-        copies, z, temporary, bins = workspace.addresses((*sizes, row * block))
+        copies, z, temporary, bins, _memory = workspace.pieces((*sizes, row * block))
         scratch = (copies, found.frame_bytes, z, temporary, bins, found.row_bytes)
         if channels:
             interleaved_frames(
@@ -67,11 +67,12 @@ def _analyse(
             )  # fmt: skip
         else:
             complex_frames(
-                found.real, found.stored, edge, signal, frames, hop, inverse, first, last, samples,
+                found.real, found.stored, edge, signal, frames, hop, inverse.at, first, last, samples,
                 found.layout, found.forward, scratch, target, frame_bytes,
             )  # fmt: skip
 
-    share(work, frames if channels else rows.shape[0] * frames, found.lanes, framing.n_fft * max(1, channels))
+    count, size = frames if channels else rows.shape[0] * frames, framing.n_fft * max(1, channels)
+    share(work, count, found.lanes, size, (rows, weights, out, inverse))
     return True
 
 
@@ -122,7 +123,7 @@ def stft(
     kind = _COMPLEX[NAMES[x.dtype]]
     if out is None:
         out = np.empty(shape, kind)
-    direct = onesided and (out.flags.c_contiguous or _interleaved(out, bins) > 0)
+    direct = onesided and (out.flags.carray or (_interleaved(out, bins) > 0 and out.flags.behaved))
     half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
     if not _analyse(x, window, framing, scale, 1.0, half, precise):
         fallback.stft(x, window * scale, framing, half, precise)
@@ -154,12 +155,12 @@ def istft_adjoint(
     shape = (*g.shape[:-1], frames, bins if onesided else n_fft)
     if out is None:
         out = np.empty(shape, kind)
-    direct = onesided and out.flags.c_contiguous
+    direct = onesided and out.flags.carray
     half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
     framing = Framing(n_fft, hop_length, left)
     divided = inverse_envelope(window, hop_length, frames, NAMES[g.dtype])
     # a bin between the edges stands for itself and for its mirror image
-    if not _analyse(g, window, framing, 2 * scale / n_fft, 0.5, half, frames=frames, inverse=divided.at()):
+    if not _analyse(g, window, framing, 2 * scale / n_fft, 0.5, half, frames=frames, inverse=divided):
         fallback.istft_adjoint(g, window, framing, scale, half)
     if not direct:
         out[..., :bins] = half
@@ -195,23 +196,24 @@ def _synthesise(
     source = (address_of(spectra), spectra.strides[0], spectra.strides[2], spectra.strides[1])
     weights = window.astype(found.real.dtype) * factor
     samples, edge = address_of(weights), found.real.dtype.type(edge)
-    target, row_bytes, length = address_of(rows), rows.strides[0], high - low
+    target, row_bytes, length = address_to_write(rows), rows.strides[0], high - low
 
     def work(first: int, last: int) -> None:
-        bins, transform, windowed = workspace.addresses(found.backward_scratch)
+        bins, transform, windowed, _memory = workspace.pieces(found.backward_scratch)
         scratch = (bins, found.row_bytes, transform, windowed, found.frame_bytes)
         while first < last:
             row, start = divmod(first, length)
             count = min(length - start, last - first)
             signal_part(
-                found.real, found.stored, edge, source, frames, hop_length, inverse, row, low + start,
+                found.real, found.stored, edge, source, frames, hop_length, inverse.at, row, low + start,
                 low + start + count, samples, found.layout, found.backward, scratch,
                 target + row_bytes * row + out.itemsize * start,
             )  # fmt: skip
             first += count
 
     # a sample costs as much as the frames over it
-    share(work, rows.shape[0] * length, found.lanes * hop_length, -(-window.size // hop_length))
+    count, size = rows.shape[0] * length, -(-window.size // hop_length)
+    share(work, count, found.lanes * hop_length, size, (spectra, weights, rows, inverse))
     return True
 
 
@@ -249,13 +251,13 @@ def istft(
     half = z if onesided else z[..., : n_fft // 2 + 1]
     real = NAMES[z.dtype]
     shape = (*z.shape[:-2], length)
-    target = advised(out if out is not None and out.flags.c_contiguous else np.empty(shape, real))
+    target = advised(out if out is not None and out.flags.carray else np.empty(shape, real))
     covered = max(0, min(length, overlap_length(frames, n_fft, hop_length) - left))
     kept = target[..., :covered]
     if covered:
         divided = inverse_envelope(window, hop_length, frames, real, floor)
         factor, span = scale / n_fft, (left, left + covered)
-        if not _synthesise(half, window, hop_length, factor, 1.0, *span, divided.at(), kept, precise):
+        if not _synthesise(half, window, hop_length, factor, 1.0, *span, divided, kept, precise):
             fallback.istft(half, window, Framing(n_fft, hop_length, left), scale, kept, floor)
     target[..., covered:] = 0
     if out is not None and out is not target:
@@ -287,7 +289,7 @@ def stft_adjoint(
         half[..., 1 : n_fft - bins + 1] += np.conjugate(g[..., : bins - 1 : -1])
         g = half
     real = NAMES[g.dtype]
-    target = advised(out if out is not None and out.flags.c_contiguous else np.empty((*g.shape[:-2], length), real))
+    target = advised(out if out is not None and out.flags.carray else np.empty((*g.shape[:-2], length), real))
     covered = overlap_length(frames, n_fft, hop_length)
 
     def part(low: int, high: int, result: Array) -> Array:

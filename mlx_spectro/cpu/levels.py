@@ -13,7 +13,7 @@ from mlx_spectro.logarithms import reference_level
 from . import elementary
 from .compiling import kernel
 from .frames import copy
-from .memory import address_of, advised, workspace
+from .memory import address_of, address_to_write, advised, workspace
 from .pool import share
 from .state import flush_denormals, restore_state
 from .vector import VECTOR_BYTES, Kit, Vec, operation
@@ -80,18 +80,19 @@ def decibels(
         precise: Compute float32 values in float64 and round the result once.
         out: Where to put the result, with the strides of ``values``.
     """
-    dense = values if values.flags.c_contiguous or values.flags.f_contiguous else values.copy(order="K")
-    target = advised(np.empty_like(dense) if out is None or out.strides != dense.strides else out)
+    dense = values if values.flags.forc and values.flags.aligned else values.copy(order="K")
+    direct = out is not None and out.flags.behaved and out.strides == dense.strides
+    target = advised(out if direct and out is not None else np.empty_like(dense, subok=False))
     number: Any = np.float64 if precise else values.dtype.type
     wanted = amounts(multiplier, amin, reference, number)
     real, stored = number(1), values.dtype.type(1)
-    source, to, lanes = address_of(dense), address_of(target), VECTOR_BYTES // real.itemsize
+    source, to, lanes = address_of(dense), address_to_write(target), VECTOR_BYTES // real.itemsize
 
     def work(first: int, last: int) -> None:
-        (spare,) = workspace.addresses((VECTOR_BYTES,))
+        spare, _memory = workspace.pieces((VECTOR_BYTES,))
         values_to_levels(real, stored, stored.itemsize, source, to, first, last, wanted, lanes, spare)
 
-    share(work, dense.size, lanes, 1)
+    share(work, dense.size, lanes, 1, (dense, target))
     if out is None or out is target:
         return target
     out[...] = target

@@ -8,7 +8,7 @@ import mmap
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,35 +17,58 @@ import numpy.typing as npt
 LINE = 64
 
 
-class _Workspace(threading.local):
-    def __init__(self) -> None:
-        self.buffer = np.empty(0, np.uint8)
-        self.found: dict[tuple[int, ...], list[int]] = {}
+class _Room(NamedTuple):
+    """Memory, and where in it pieces of given sizes lie."""
 
-    def addresses(self, sizes: tuple[int, ...]) -> list[int]:
-        """Addresses of pieces of the given sizes in bytes, each on a line of its own; valid until the next call."""
-        known = self.found.get(sizes)
+    buffer: npt.NDArray[Any]
+    found: dict[tuple[int, ...], tuple[Any, ...]]
+
+
+class _Workspace(threading.local):
+    # replaced as a whole: a signal handler may ask for pieces while its thread does
+    _room = _Room(np.empty(0, np.uint8), {})
+
+    def pieces(self, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+        """Addresses of pieces of the given sizes in bytes, each on a line of its own, and the memory they lie in.
+
+        Whoever uses the addresses holds on to the memory. What is in it may be overwritten between any two calls of
+        compiled code.
+        """
+        room = self._room
+        known = room.found.get(sizes)
         if known is None:
-            known = self.found[sizes] = self._placed(sizes)
+            total = sum(size + 2 * LINE for size in sizes)
+            if room.buffer.size < total:
+                self._room = room = _Room(np.empty(total, np.uint8), {})
+            known = room.found[sizes] = _placed(room.buffer, sizes)
         return known
 
-    def _placed(self, sizes: tuple[int, ...]) -> list[int]:
-        total = sum(size + 2 * LINE for size in sizes)
-        if self.buffer.size < total:
-            self.buffer = np.empty(total, np.uint8)
-            self.found.clear()
-        address = -(-address_of(self.buffer) // LINE) * LINE
-        found = []
-        for size in sizes:
-            found.append(address)
-            address += -(-size // LINE) * LINE + LINE
-        return found
+
+def _placed(buffer: npt.NDArray[Any], sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    address = -(-address_of(buffer) // LINE) * LINE
+    found: list[Any] = []
+    for size in sizes:
+        found.append(address)
+        address += -(-size // LINE) * LINE + LINE
+    return (*found, buffer)
 
 
 def address_of(array: npt.NDArray[Any]) -> int:
     """Address of an array's first element."""
     address: int = array.__array_interface__["data"][0]
     return address
+
+
+def address_to_write(array: npt.NDArray[Any]) -> int:
+    """:func:`address_of` an array that compiled code writes to.
+
+    Raises:
+        ValueError: its memory is read-only, as NumPy would say.
+    """
+    address, read_only = array.__array_interface__["data"]
+    if read_only:
+        raise ValueError("assignment destination is read-only")
+    return int(address)
 
 
 def padded(size: int) -> int:

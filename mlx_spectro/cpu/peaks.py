@@ -43,7 +43,8 @@ def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, 
     Returns:
         float64 positions and heights in the magnitudes' dtype, of all frames together.
     """
-    rows = np.ascontiguousarray(s)
+    # of one kind for all: for memory that is read-only or not aligned, numba would compile it once more
+    rows = np.require(np.asarray(s), requirements=["C", "A", "W"])
     most = max(1, (high - low + 1) // 2)
     shape = (len(rows), most)
     shifts, strengths = np.empty(shape, rows.dtype), np.empty(shape, rows.dtype)
@@ -52,6 +53,6 @@ def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, 
     def work(first: int, last: int) -> None:
         peaks_of_frames(rows, low, high, rows.dtype.type(least), first, last, shifts, strengths, counts, bins)
 
-    share(work, len(rows), 1, rows.shape[1])
+    share(work, len(rows), 1, rows.shape[1], ())
     kept = np.arange(most) < counts[:, None]
     return bins[kept] + shifts[kept], strengths[kept]

@@ -54,13 +54,13 @@ def magphase(z: Array) -> tuple[Array, Array]:
 
     In double precision inside, where no square of a float32 overflows or vanishes.
     """
-    dense = z if z.flags.c_contiguous or z.flags.f_contiguous else z.copy(order="K")
-    magnitude, unit = advised(np.empty_like(dense, np.float32)), advised(np.empty_like(dense))
+    dense = z if z.flags.forc and z.flags.aligned else z.copy(order="K")
+    magnitude, unit = advised(np.empty_like(dense, np.float32, subok=False)), advised(np.empty_like(dense))
     source, to, units, lanes = address_of(dense), address_of(magnitude), address_of(unit), VECTOR_BYTES // 8
 
     def work(first: int, last: int) -> None:
-        (spare,) = workspace.addresses((8 * VECTOR_BYTES,))
+        spare, _memory = workspace.pieces((8 * VECTOR_BYTES,))
         polar_values(np.float64(1), np.float32(1), 4, source, to, units, first, last, lanes, spare)
 
-    share(work, z.size, lanes, 1)
+    share(work, z.size, lanes, 1, (dense, magnitude, unit))
     return magnitude, unit

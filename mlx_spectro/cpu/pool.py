@@ -7,38 +7,60 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
+
+from .loading import busy
 
 
 class _Job:
-    """Parts of one call, taken one after another by whoever is free."""
+    """Parts of one call, taken one after another by whoever is free.
 
-    def __init__(self, work: Callable[[int], None], parts: int) -> None:
-        self._work = work
+    No step waits for a lock: a signal handler or a finalizer may call us between any two of them, or raise.
+    """
+
+    def __init__(self, work: Callable[[int], None], parts: int, held: Any) -> None:
+        self._work: Any = work
+        self._held = held
         self._parts = parts
         self._next = itertools.count()
-        self._left = parts
-        self._lock = threading.Lock()
         self._error: BaseException | None = None
-        self.done = threading.Event()
+        # an entry of each helper that came, and of each that left
+        self._came: list[None] = []
+        self._left: list[None] = []
+        self._leaving: queue.SimpleQueue[None] = queue.SimpleQueue()
 
-    def take(self) -> None:
-        """Work until no part is left to take."""
-        for part in iter(self._next.__next__, None):
+    def _take(self) -> None:
+        """Work until no part is left to take; after an error there is nothing to do in them."""
+        for part in self._next:
             if part >= self._parts:
                 return
             try:
-                self._work(part)
+                if self._error is None:
+                    self._work(part)
             except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
                 self._error = error
-            with self._lock:
-                self._left -= 1
-                last = not self._left
-            if last:
-                self.done.set()
 
-    def wait(self) -> None:
-        """Return when every part is done; raise what one of them raised."""
-        self.done.wait()
+    def help(self) -> None:
+        """Take part."""
+        self._came.append(None)
+        self._take()
+        self._left.append(None)
+        self._leaving.put(None)
+
+    def finish(self) -> None:
+        """Take part, and return when nobody works on it any more; raise what a part, or a signal handler, raised."""
+        finished = False
+        while not finished:
+            try:
+                # afterwards whoever comes finds nothing to do
+                self._take()
+                while len(self._left) < len(self._came):
+                    self._leaving.get()
+                finished = True
+            except BaseException as error:  # noqa: BLE001 - raised once nobody reads or writes the caller's memory
+                self._error = error
+        # a thread that is busy elsewhere still has this job before it
+        self._work = self._held = None
         if self._error is not None:
             raise self._error
 
@@ -48,34 +70,44 @@ class Pool:
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._started = 0
-        self._lock = threading.Lock()
+        self._workers: list[threading.Thread] = []
 
-    def run(self, work: Callable[[int], None], parts: int, threads: int) -> None:
-        """Call ``work`` with each of ``range(parts)``, on up to ``threads`` threads."""
+    def run(self, work: Callable[[int], None], parts: int, threads: int, held: Any = None) -> None:
+        """Call ``work`` with each of ``range(parts)``, on up to ``threads`` threads.
+
+        Args:
+            held: What has to live while a thread works.
+        """
         helpers = min(threads, parts) - 1
         if helpers < 1:
             for part in range(parts):
                 work(part)
             return
-        if self._started < helpers:
+        if len(self._workers) < helpers:
             self._start(helpers)
-        job = _Job(work, parts)
-        for _ in range(helpers):
-            self._jobs.put(job)
-        job.take()
-        job.wait()
+        job = _Job(work, parts, held)
+        try:
+            for _ in range(helpers):
+                self._jobs.put(job)
+        finally:
+            job.finish()
 
     def _start(self, wanted: int) -> None:
-        with self._lock:
-            while self._started < wanted:
-                # a daemon, so that a process can end while a thread waits
-                threading.Thread(target=self._serve, name="mlx_spectro", daemon=True).start()
-                self._started += 1
+        while len(self._workers) < wanted:
+            # a daemon, so that a process can end while a thread waits
+            worker = threading.Thread(target=self._serve, name="mlx_spectro", daemon=True)
+            # counted first: what a signal handler calls meanwhile is not to start it again
+            self._workers.append(worker)
+            try:
+                worker.start()
+            except RuntimeError:
+                # no more threads, or the interpreter is ending; the caller can do everything itself
+                self._workers.remove(worker)
+                return
 
     def _serve(self) -> None:
         while True:
-            self._jobs.get().take()
+            self._jobs.get().help()
 
 
 _pool = Pool()
@@ -130,13 +162,15 @@ def set_num_threads(threads: int | None) -> None:
 _ALONE = 400_000
 
 
-def share(work: Callable[[int, int], None], count: int, step: int, size: int) -> None:
+def share(work: Callable[[int, int], None], count: int, step: int, size: int, held: Any) -> None:
     """Call ``work(first, last)`` for parts of ``range(count)``, each but the last a multiple of ``step`` long.
 
     Args:
         size: Samples that one of ``count`` stands for.
+        held: The arrays whose addresses ``work`` uses. Should the caller be interrupted, they outlive its threads.
     """
-    threads = get_num_threads() if count * size >= _ALONE else 1
+    # what a helper had to compile would wait for what this thread compiles
+    threads = get_num_threads() if count * size >= _ALONE and not busy() else 1
     if threads == 1:
         work(0, count)
         return
@@ -144,4 +178,4 @@ def share(work: Callable[[int, int], None], count: int, step: int, size: int) ->
     parts = threads if count * size < 16 * _ALONE else 4 * threads
     length = -(-count // parts // step) * step or step
     parts = -(-count // length)
-    _pool.run(lambda part: work(part * length, min(count, (part + 1) * length)), parts, threads)
+    _pool.run(lambda part: work(part * length, min(count, (part + 1) * length)), parts, threads, held)

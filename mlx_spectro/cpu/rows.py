@@ -30,7 +30,7 @@ def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, 
 
 def _takes_rows(out: Array) -> bool:
     """Whether the kernels can write to ``out``: side by side in one of its last axes, the others evenly spaced."""
-    if not out.size or out.itemsize not in out.strides[-2:]:
+    if not (out.size and out.flags.behaved) or out.itemsize not in out.strides[-2:]:
         return False
     lead = zip(out.shape[1:-2], out.strides[:-3], out.strides[1:-2], strict=True)
     return all(stride == count * inner for count, stride, inner in lead)

@@ -15,7 +15,7 @@ from .banks import NO_BANK, sparse
 from .descriptors import BANDWIDTH, CENTROID, CONTRAST, FLATNESS, ROLLOFF
 from .frames import PAD_MODES
 from .measures import DECIBEL, LINEAR, LOG, ROOT, measured_frames, projected_frames
-from .memory import address_of, padded, workspace
+from .memory import address_of, address_to_write, padded, workspace
 from .pool import share
 from .rows import aligned_rows, ready
 from .setting import NAMES, Setting, setting
@@ -124,10 +124,10 @@ def _measure(
     signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
     weights = window.astype(found.real.dtype) * (0.5 * scale if found.packed else scale)
     edge = found.real.dtype.type(2.0 if found.packed else 1.0)
-    samples, to, squared = address_of(weights), address_of(target), int(power == 2.0)
+    samples, to, squared = address_of(weights), address_to_write(target), int(power == 2.0)
 
     def work(first: int, last: int) -> None:
-        copies, z, temporary, block, filtered, spoiled, lines, extremes = workspace.addresses(
+        copies, z, temporary, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(
             (*found.forward_scratch[:3], *made.scratch)
         )
         scratch = (copies, found.frame_bytes, z, temporary, block, filtered, spoiled, lines, made.row_bytes)
@@ -137,7 +137,7 @@ def _measure(
             to, out_row_bytes, value_bytes, frame_bytes,
         )  # fmt: skip
 
-    share(work, rows.shape[0] * frames, found.lanes, framing.n_fft)
+    share(work, rows.shape[0] * frames, found.lanes, framing.n_fft, (rows, weights, target))
     return _given(target, out)
 
 
@@ -173,10 +173,11 @@ def _measure_given(
     stack = stack if stack.flags.aligned else stack.copy()
     values = (address_of(stack), stack.strides[0], stack.strides[2], stack.strides[1])
     shape = (found.lanes, found.layout[3], found.layout[5], VECTOR_BYTES)
-    to = address_of(target)
+    to = address_to_write(target)
 
     def work(first: int, last: int) -> None:
-        copies, block, filtered, spoiled, lines, extremes = workspace.addresses((made.scratch[3], *made.scratch))
+        sizes = (made.scratch[3], *made.scratch)
+        copies, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(sizes)
         projected_frames(
             found.real, found.stored, values, int(squared), frames, bins, first, last, made.at(extremes), made.bank,
             made.ending, made.amounts, (copies, block, filtered, spoiled, lines, made.row_bytes), shape,
@@ -184,7 +185,7 @@ def _measure_given(
         )  # fmt: skip
 
     # so many multiplications take as long as one sample of a transform
-    share(work, stack.shape[0] * frames, found.lanes, bins + made.weights // 16)
+    share(work, stack.shape[0] * frames, found.lanes, bins + made.weights // 16, (stack, target))
     return _given(target, out)
 
 

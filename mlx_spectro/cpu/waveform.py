@@ -11,7 +11,7 @@ from mlx_spectro.geometry import Framing
 
 from .frames import PAD_MODES
 from .framewise import CROSSINGS, NORM, counted_frames
-from .memory import address_of, padded, workspace
+from .memory import address_of, address_to_write, padded, workspace
 from .pool import share
 from .rows import aligned_rows
 from .setting import NAMES, setting
@@ -30,19 +30,19 @@ def _count(x: Array, framing: Framing, wanted: int, zero: float, precise: bool) 
     rows = aligned_rows(x)
     signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
     out = np.empty((*x.shape[:-1], frames), stored)
-    shape, to = (lanes, size, CHUNK // size, VECTOR_BYTES), address_of(out)
+    shape, to = (lanes, size, CHUNK // size, VECTOR_BYTES), address_to_write(out)
     # a frame shorter than a chunk is read, and not counted, beyond its end
     sizes = (lanes * padded(size * n + CHUNK), (n + CHUNK) * VECTOR_BYTES, VECTOR_BYTES, lanes * padded(CHUNK))
 
     def work(first: int, last: int) -> None:
-        copies, block, number, lines = workspace.addresses(sizes)
+        copies, block, number, lines, _memory = workspace.pieces(sizes)
         scratch = (copies, sizes[0] // lanes, block, number, lines, sizes[3] // lanes)
         counted_frames(
             found.real, found.stored, wanted, found.real.dtype.type(zero), signal, frames, framing.hop_length, n, first,
             last, scratch, shape, to, frames * size, size,
         )  # fmt: skip
 
-    share(work, rows.shape[0] * frames, lanes, n)
+    share(work, rows.shape[0] * frames, lanes, n, (rows, out))
     return out
 
 

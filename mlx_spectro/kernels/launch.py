@@ -19,12 +19,16 @@ def available() -> bool:
     return mx.default_device().type == mx.DeviceType.gpu and (mx.metal.is_available() or mx.cuda.is_available())
 
 
-_running = threading.local()
+class _Running(threading.local):
+    times = 0
+
+
+_running = _Running()
 
 
 @functools.partial(mx.compile, shapeless=True)
 def _probe(x: mx.array) -> mx.array:
-    _running.times = getattr(_running, "times", 0) + 1
+    _running.times += 1
     return x
 
 
@@ -33,10 +37,14 @@ def is_traced(x: mx.array) -> bool:
 
     MLX does not say so; but of what it has compiled, it runs the Python again for such an array, and for no other.
     """
+    outside = _running.times
     _probe(x)
-    before = getattr(_running, "times", 0)
+    before = _running.times
     _probe(x)
-    return getattr(_running, "times", 0) > before
+    traced = _running.times > before
+    # the call that this one may interrupt is counting too
+    _running.times = outside
+    return traced
 
 
 def target() -> Target:
