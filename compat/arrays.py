@@ -27,6 +27,11 @@ def is_mlx(x: Any) -> bool:
     return core is not None and isinstance(x, core.array)
 
 
+def is_plain(x: Any) -> bool:
+    """Whether ``x`` is a NumPy array and nothing more, as the subclasses are that mask or name values."""
+    return type(x) in (np.ndarray, np.memmap)
+
+
 def to_numpy(x: Any) -> npt.NDArray[Any]:
     """``x`` as a NumPy array, sharing its memory where that lies on the host.
 

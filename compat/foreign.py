@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arrays import is_mlx, is_tensor, to_numpy, to_torch
+from .arrays import is_mlx, is_plain, is_tensor, to_numpy, to_torch
 
 if TYPE_CHECKING:
     from .dispatch import Function
@@ -22,7 +22,7 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> C
             # librosa makes of a tensor what NumPy does
             return None if not of_numpy else _of_mlx(function, args, kwargs)
         if isinstance(x, np.ndarray) and x.ndim:  # one without axes is an option, as a number is
-            return None if of_numpy else lambda: _of_numpy(function, args, kwargs)
+            return None if of_numpy or not is_plain(x) else lambda: _of_numpy(function, args, kwargs)
         if is_mlx(x):
             return _of_mlx(function, args, kwargs)
     return None
@@ -30,7 +30,7 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> C
 
 def _of_numpy(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     def convert(x: Any) -> Any:
-        return to_torch(x) if is_mlx(x) or isinstance(x, np.ndarray) else x
+        return to_torch(x) if is_mlx(x) or is_plain(x) else x
 
     result = function(*map(convert, args), **{key: convert(value) for key, value in kwargs.items()})
     return each(result, lambda y: to_numpy(y) if is_tensor(y) else y)

@@ -31,8 +31,10 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
     Raises:
         ValueError: inside ``mx.compile`` or ``mx.vmap``, where arrays have no values.
-        TypeError: a derivative of one of librosa's functions is asked for.
+        TypeError: ``out`` is an MLX array, or a derivative of one of librosa's functions is asked for.
     """
+    if is_mlx(kwargs.get("out")):
+        raise TypeError(f"{function.name} cannot write to an MLX array: out must be NumPy memory, or left out")
     given = (*args, *kwargs.values())
     values = [x for x in given if is_mlx(x)]
     if any(map(has_no_value, values)):

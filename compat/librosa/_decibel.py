@@ -121,7 +121,8 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
         return "S holds values that are not finite, or whose squares overflow"
 
     def work() -> Array:
-        values = _absolute(s) if amplitude else s
+        given = np.asarray(s)
+        values = _absolute(given) if amplitude else given
         reference = _reference(ref, values, axes)
         if reference is None:
             options = {"axes": axes} if _BY_SPECTRUM else {}

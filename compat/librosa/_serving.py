@@ -15,10 +15,11 @@ import numpy.typing as npt
 from mlx_spectro import backend, cpu, distribution
 
 from .. import modes
+from ..arrays import is_plain
 from ..dispatch import Function, Plan, functions
 from ..limits import Limit
 from ..lines import at_callers_line
-from ..reasons import REJECTED, ByDesign
+from ..reasons import BUSY, ByDesign
 from ._options import is_dtype
 
 Array = npt.NDArray[Any]
@@ -68,6 +69,8 @@ def serves(
 
 def engine_reason() -> str:
     """Why librosa has to compute; empty where host kernels can."""
+    if cpu.busy():
+        return BUSY
     # MLX computes in float32 only; librosa transforms float32 audio in float64 and rounds once
     return (
         ""
@@ -84,8 +87,10 @@ def faster_reason(size: int, least: int) -> str:
 
 def array_reason(x: Any) -> str:
     """Why we cannot compute with ``x``; empty where we can."""
-    if type(x) is not np.ndarray or not x.ndim:
-        return REJECTED
+    if not is_plain(x):
+        return f"the array is a {type(x).__name__}: plain NumPy arrays are served"
+    if not x.ndim:
+        return "the array has no axes"
     if x.dtype.char not in "fdFD" or not x.dtype.isnative:
         return f"the array is {x.dtype}: single and double precision are served"
     return "" if x.size else "the array is empty"
@@ -120,9 +125,31 @@ def magnitudes_reason(s: Any) -> str:
     return "" if fits else "S holds values that are negative, not finite or too large to square"
 
 
-def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Array | None) -> str:
-    """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``."""
+def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Any, *inputs: Any) -> str:
+    """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``.
+
+    Args:
+        inputs: What librosa reads while it writes: where it lies in ``out``, what comes of it depends on their order.
+    """
     if dtype is not None and not is_dtype(dtype, natural):
         return "dtype is not the result's own"
-    fits = out is None or (out.shape == shape and out.dtype == natural)
-    return "" if fits else "out has another shape or dtype than the result"
+    if out is None:
+        return ""
+    if not is_plain(out):
+        return f"out is a {type(out).__name__}: plain NumPy arrays are written to"
+    if out.shape != shape or out.dtype != natural:
+        return "out has another shape or dtype than the result"
+    if not out.flags.writeable:
+        return "out is read-only"
+    shared = any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs)
+    return "out lies where an input does, or has values in one place" if shared or _overlaps_itself(out) else ""
+
+
+def _overlaps_itself(x: Array) -> bool:
+    """Whether two of ``x``'s values may lie in the same place."""
+    reached = x.itemsize
+    for step, count in sorted((abs(step), count) for step, count in zip(x.strides, x.shape, strict=True) if count > 1):
+        if step < reached:
+            return True
+        reached += step * (count - 1)
+    return False

@@ -37,7 +37,7 @@ def stft(
         return found
     natural = np.result_type(y, np.complex64)
     shape = (*y.shape[:-1], n_fft // 2 + 1, found.frames)
-    reason = result_reason(shape, natural, dtype, out)
+    reason = result_reason(shape, natural, dtype, out, y, window)
     if reason:
         return reason
 
@@ -105,7 +105,7 @@ def istft(
         return "the spectrum holds values that are not finite, or whose squares overflow"
     natural = np.dtype(z.real.dtype)
     shape = (*z.shape[:-2], samples)
-    reason = result_reason(shape, natural, dtype, out)
+    reason = result_reason(shape, natural, dtype, out, z, window)
     if reason:
         return reason
     # librosa divides by whatever is a normal number, and leaves alone what is not
@@ -148,6 +148,8 @@ def magphase(D: Array, *, power: float = 1) -> Plan:
         magnitude, phase = cpu.magphase(D)
         if not (D.flags.c_contiguous or D.flags.f_contiguous):
             magnitude, phase = _moved(magnitude, np.abs, D), _moved(phase, np.empty_like, D)
+        if type(D) is np.memmap:  # as librosa's
+            phase = phase.view(np.memmap)
         return magnitude if power == 1 else magnitude**power, phase
 
     return work

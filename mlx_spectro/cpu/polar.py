@@ -55,7 +55,7 @@ def magphase(z: Array) -> tuple[Array, Array]:
     In double precision inside, where no square of a float32 overflows or vanishes.
     """
     dense = z if z.flags.forc and z.flags.aligned else z.copy(order="K")
-    magnitude, unit = advised(np.empty_like(dense, np.float32, subok=False)), advised(np.empty_like(dense))
+    magnitude, unit = (advised(np.empty_like(dense, kind, subok=False)) for kind in (np.float32, np.complex64))
     source, to, units, lanes = address_of(dense), address_of(magnitude), address_of(unit), VECTOR_BYTES // 8
 
     def work(first: int, last: int) -> None:
