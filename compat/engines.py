@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import threading
 from typing import Any
 
 from mlx_spectro import backend, cpu, distribution
 
-from . import modes
+from . import installing, modes
 from .reasons import BUSY, ByDesign
+
+logger = logging.getLogger("mlx_spectro.compat")
+_PACKAGE = __name__.rpartition(".")[0]
 
 
 class _Local(threading.local):
@@ -64,6 +70,28 @@ def by_mlx() -> Any:
     from . import by_size
 
     return by_size.gpu
+
+
+_loaded = False
+
+
+def _load_for_children() -> None:
+    """Have a forked child find compiled kernels in memory: alone, each worker of a data loader takes a second for it.
+
+    Once, and only where programs transform audio: install() has the adapters of torch itself loaded for any program.
+    """
+    global _loaded
+    wanted = {"torch", "torchaudio", "librosa"} - ({"torch"} if installing.installed("torch") else set())
+    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in wanted):
+        return
+    if backend.for_host_arrays() == "host":
+        try:
+            _loaded = cpu.load()
+        except Exception:
+            logger.info("compiled kernels were not loaded before a fork", exc_info=True)
+
+
+os.register_at_fork(before=_load_for_children)
 
 
 def take(device: str) -> None:
