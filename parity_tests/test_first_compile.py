@@ -13,7 +13,7 @@ pytest.importorskip("numba")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise")
 
 CALLS = {
-    "energy": "cpu.frame_energy(np.ones((1, 99), np.float32), frame_length=16, hop_length=8)",
+    "energy": "cpu.frame_norm(np.ones((1, 99), np.float32), frame_length=16, hop_length=8)",
     "phase": "cpu.magphase(np.ones((2, 9), np.complex64))",
 }
 
