@@ -11,12 +11,15 @@ import pytest
 mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
-from mlx_spectro import SpectralTransform, backend, by_gpu, kernels, recording
+from mlx_spectro import SpectralTransform, backend, by_gpu, frontend, kernels, recording
 from mlx_spectro.kernels import autotune, features, operations, plan
 
 from .kernel_host import host
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+pytestmark = [
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+    pytest.mark.skipif(kernels.available(), reason="the CPU cannot see into this GPU's memory"),
+]
 
 
 class OnCpu:
@@ -192,3 +195,18 @@ def test_a_bank_too_large_for_a_table_is_left_to_plain_ops() -> None:
     matrix = mx.zeros((2048, 4097))
     assert by_gpu.project(mx.zeros((1, 2, 2048)), matrix) is None
     assert OnCpu.calls == 0
+
+
+@pytest.mark.parametrize("decade", range(-36, 37))
+def test_norms_and_magnitudes_are_right_at_every_level(decade: int) -> None:
+    x = (noise(1, 400) * mx.array(10.0**decade)).astype(mx.float32)
+    exact = np.array(x, np.float64)
+    frames = np.lib.stride_tricks.sliding_window_view(exact, 64, axis=-1)[:, ::16]
+    largest = np.sqrt(np.mean(frames**2, axis=-1))
+    found = np.array(mlx_spectro.rms(x, frame_length=64, hop_length=16, center=False), np.float64)
+    np.testing.assert_allclose(found[:, 0], largest, rtol=1e-6)
+    transform = SpectralTransform(64, 16, window_fn="rect", center=False)
+    magnitudes = np.abs(np.fft.rfft(frames))
+    if magnitudes.max() < 1e38:
+        found = np.array(frontend.spectrogram(transform, x), np.float64)
+        np.testing.assert_allclose(found, magnitudes, atol=1e-6 * magnitudes.max())

@@ -56,7 +56,7 @@ if (row < rows && f < frames) {
     }
     K_SIMD_BARRIER();
     whole = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-    if (crossings || (whole > 1e-24f && whole < 1e30f)) break;
+    if (turn || crossings || (whole > 1e-24f && whole < 1e30f)) break;
     up = k_up(whole);
     down = k_down(whole);
   }
