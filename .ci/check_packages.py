@@ -42,7 +42,7 @@ def expect_contents(wheel: Path) -> None:
     missing = (package | adapters) - names
     strays = {name for name in names if not name.startswith("mlx_spectro") or "__pycache__" in name}
     (entries,) = (name for name in names if name.endswith("/entry_points.txt"))
-    if b"mlx-spectro = mlx_spectro.compat.cli:main" not in zipfile.ZipFile(wheel).read(entries):
+    if b"mlx-spectro = mlx_spectro.compat.runner.cli:main" not in zipfile.ZipFile(wheel).read(entries):
         raise SystemExit(f"{wheel.name}: the command mlx-spectro is missing")
     if missing or strays:
         raise SystemExit(f"{wheel.name}: missing {sorted(missing)}, stray {sorted(strays)}")
@@ -56,7 +56,7 @@ def expect_import(wheel: Path, folder: Path) -> None:
     code = f"import sys; sys.path.insert(0, {str(target)!r})\n{IMPORTS}"
     subprocess.run([sys.executable, "-c", code, str(target)], check=True, cwd=folder)
     # the parity table, on a person's own recording
-    audio = ROOT / "parity_tests" / "audio" / "speech_8k.flac"
+    audio = ROOT / "parity_tests" / "table" / "audio" / "speech_8k.flac"
     parity = ["-m", "mlx_spectro.compat", "parity", "--only", "torchaudio.functional", "--audio", str(audio)]
     subprocess.run(
         [sys.executable, *parity, "--html", "parity.html"], check=True, cwd=target, stdout=subprocess.DEVNULL

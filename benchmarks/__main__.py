@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from mlx_spectro import backend, cpu
-from parity_tests import console, measure
-from parity_tests.__main__ import choose_device
-from parity_tests.report import versions
+from mlx_spectro.kernels import cpu
+from mlx_spectro.ops import backend
+from parity_tests.table import console, measure
+from parity_tests.table.__main__ import choose_device
+from parity_tests.table.report import versions
 
 from . import clock, profile
 from .contest import Contest

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from mlx_spectro import backend, compat
-from parity_tests import measure
-from parity_tests.case import Row
+from mlx_spectro import compat
+from mlx_spectro.ops import backend
+from parity_tests.table import measure
+from parity_tests.table.case import Row
 
 from .clock import Contender
 

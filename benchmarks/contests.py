@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mlx_spectro import backend
-from parity_tests import measure
-from parity_tests.case import Row, Sample
-from parity_tests.cases import table
+from mlx_spectro.ops import backend
+from parity_tests.table import measure
+from parity_tests.table.case import Row, Sample
+from parity_tests.table.cases import table
 
 from .clock import Contender
 from .contest import SIZES, Contest, Size, arrays, batched, on_mlx, on_torch, serving

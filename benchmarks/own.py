@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlx_spectro import backend, compat
-from parity_tests.case import Row
-from parity_tests.cases import table
+from mlx_spectro import compat
+from mlx_spectro.ops import backend
+from parity_tests.table.case import Row
+from parity_tests.table.cases import table
 
 from .clock import Contender
 from .contest import Contest, Size, arrays, batched, on_mlx, on_torch, serving
@@ -172,7 +173,7 @@ def bundle(size: Size, device: str) -> Contest:
     import mlx.core as mx
 
     import mlx_spectro
-    from mlx_spectro.bundle import FEATURES
+    from mlx_spectro.features.bundle import FEATURES
 
     x = mx.array(np.random.default_rng(0).standard_normal((size.batch, size.length), np.float32))
     sizes: dict[str, Any] = {"n_fft": size.n_fft, "hop_length": size.hop_length}

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mlx_spectro.compat import reporting
+from mlx_spectro.compat.diagnostics.report import render
 
 # the bars' axis: ratios from 1/4 to 64, an octave a step
 _FIRST, _LAST = -2, 6
@@ -26,9 +26,7 @@ def as_html(report: dict[str, Any]) -> str:
     for row in report["rows"]:
         groups.setdefault(row["name"], []).append(row)
     marks = [(f"{2.0**octave:g}", place(2.0**octave)) for octave in range(_FIRST, _LAST + 1)]
-    return reporting.render(
-        "report.html.jinja", Path(__file__).parent, report=report, groups=groups, place=place, marks=marks
-    )
+    return render("report.html.jinja", Path(__file__).parent, report=report, groups=groups, place=place, marks=marks)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ from functools import partial
 import mlx.core as mx
 import numpy as np
 
-from mlx_spectro import SpectralTransform, backend
-from parity_tests import console
+from mlx_spectro import SpectralTransform
+from mlx_spectro.ops import backend
+from parity_tests.table import console
 
 from .clock import Contender, medians
 from .contest import SIZES, serving

@@ -21,12 +21,13 @@ if not hasattr(mlx_spectro, "set_num_threads"):
         "pip uninstall mlx-spectro, then install mlx-spectro-compat again, with --force-reinstall"
     )
 
-from . import proxy, records
-from .installing import install, uninstall
-from .modes import device, numerics, on_breach, on_fallback, on_fault, route
-from .profiling import profile
-from .records import FallbackError, FaultError, Record, reset
-from .verifying import VerificationError
+from .contract import records
+from .contract.records import FallbackError, FaultError, Record, reset
+from .contract.settings import device, numerics, on_breach, on_fallback, on_fault, route
+from .diagnostics.profile import profile
+from .diagnostics.verify import VerificationError
+from .install import proxy
+from .install.installer import install, uninstall
 
 __all__ = [
     "FallbackError",
@@ -61,21 +62,21 @@ def report() -> list[Record]:
 
     The list is shown as tables.
     """
-    from . import reporting
+    from .diagnostics import report as tables
 
-    return reporting.Report(records.report())
+    return tables.Report(records.report())
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What ``%load_ext mlx_spectro.compat`` calls, see :mod:`mlx_spectro.compat.notebook`."""
-    from . import notebook
+    """What ``%load_ext mlx_spectro.compat`` calls, see :mod:`mlx_spectro.compat.runner.notebook`."""
+    from .runner import notebook
 
     notebook.load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """What ``%unload_ext mlx_spectro.compat`` calls."""
-    from . import notebook
+    from .runner import notebook
 
     notebook.unload(shell)
 

@@ -1,6 +1,6 @@
 """python -m mlx_spectro.compat: the command ``mlx-spectro``."""
 
-from .cli import main
+from .runner.cli import main
 
 if __name__ == "__main__":
     main()

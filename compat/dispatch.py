@@ -10,8 +10,10 @@ from typing import Any
 
 from mlx_spectro import interrupts
 
-from . import arrays, engines, foreign, modes, profiling, records, verifying
-from .reasons import REJECTED, STRICT, ByDesign
+from .arrays import foreign, kinds, placement
+from .contract import records, settings
+from .contract.reasons import REJECTED, STRICT, ByDesign
+from .diagnostics import profile, verify
 
 # work we can do for a call, or the reason why the reference has to
 Plan = Callable[[], Any] | str
@@ -61,17 +63,17 @@ class Function:
             return other()
         if _inside.get() == "ours":
             return self._part(args, kwargs)
-        if profiling.on:
-            return profiling.timed(self, args, kwargs)
+        if profile.on:
+            return profile.timed(self, args, kwargs)
         return self.serve(args, kwargs)[0]
 
     def serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, records.Record | None]:
         """The result of a call whose arrays are its library's own, and the call's record."""
-        numerics = modes.numerics.get()
+        numerics = settings.numerics.get()
         if numerics == "strict":
             return self._handed_over(STRICT, args, kwargs)
-        before = engines.taken()  # of a call that this one interrupts, or what a gradient left
-        compared = arrays.with_own_out(kwargs) if numerics == "verify" else kwargs
+        before = placement.taken()  # of a call that this one interrupts, or what a gradient left
+        compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
         begin = time.perf_counter()
         outside = _inside.set("ours")
         work: Plan | Exception
@@ -86,11 +88,11 @@ class Function:
             work = error
         finally:
             _inside.reset(outside)
-            device = engines.taken(before)
+            device = placement.taken(before)
         if isinstance(work, (str, Exception)):
             return self._handed_over(work, args, kwargs)
         if numerics == "verify":
-            return verifying.checked(self, result, args, compared, device, time.perf_counter() - begin)
+            return verify.checked(self, result, args, compared, device, time.perf_counter() - begin)
         kept = records.record(self.name)
         if kept is not None:
             kept.device = device or kept.device
@@ -98,7 +100,7 @@ class Function:
 
     def _part(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a call inside our work for another call."""
-        work = STRICT if modes.numerics.get() == "strict" else self.plan(*args, **kwargs)
+        work = STRICT if settings.numerics.get() == "strict" else self.plan(*args, **kwargs)
         return self.theirs(*args, **kwargs) if isinstance(work, str) else work()
 
     def _handed_over(
@@ -122,16 +124,16 @@ class Function:
             _inside.reset(outside)
         if doubtful:
             kept = records.fault(self.name, reason)
-        elif modes.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
+        elif settings.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
             raise records.FallbackError(f"{self.name} was served by the reference: {reason}")
         return result, kept
 
     def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
         """The reference's result for a call that the program is not to notice, and the seconds that it took."""
-        kwargs = arrays.with_own_out(kwargs)
+        kwargs = kinds.with_own_out(kwargs)
         with (
-            modes.numerics.here("strict"),
-            arrays.undisturbed(self.library),
+            settings.numerics.here("strict"),
+            kinds.undisturbed(self.library),
             records.paused(),
             warnings.catch_warnings(),
         ):

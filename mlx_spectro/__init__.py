@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import backend, cpu, distribution
-from .cpu import get_num_threads, set_num_threads
+from . import distribution
+from .kernels import cpu
+from .kernels.cpu import get_num_threads, set_num_threads
+from .ops import backend
 
 if not (backend.has_mlx() or cpu.available()):
     raise ImportError(backend.MISSING)
@@ -57,25 +59,26 @@ __all__ = [
 
 if TYPE_CHECKING:
     __version__: str
-    from .bundle import SpectralFeatureTransform, spectral_features
-    from .cepstrum import MFCCTransform, dct_matrix, mfcc
-    from .chroma import chroma_stft
-    from .chunks import waveform_overlap_add
-    from .decibel import amplitude_to_db
-    from .descriptors import (
+    from .design.framing import resolve_fft_params
+    from .design.windows import make_window
+    from .diagnostics import get_cache_debug_stats, reset_cache_debug_stats, spec_mlx_device_key
+    from .features.bundle import SpectralFeatureTransform, spectral_features
+    from .features.chroma import chroma_stft
+    from .features.descriptors import (
         spectral_bandwidth,
         spectral_centroid,
         spectral_contrast,
         spectral_flatness,
         spectral_rolloff,
     )
-    from .diagnostics import get_cache_debug_stats, reset_cache_debug_stats, spec_mlx_device_key
-    from .energy import rms, zero_crossing_rate
-    from .filtered import FilteredSpectrogramTransform
-    from .geometry import resolve_fft_params
-    from .mel import LogMelSpectrogramTransform, MelSpectrogramTransform, melscale_fbanks
-    from .onset import onset_strength, onset_strength_multi
-    from .transform import SpectralTransform, get_transform_mlx
+    from .features.energy import rms, zero_crossing_rate
+    from .features.filterbank import FilteredSpectrogramTransform
+    from .features.mel import LogMelSpectrogramTransform, MelSpectrogramTransform, melscale_fbanks
+    from .features.mfcc import MFCCTransform, dct_matrix, mfcc
+    from .features.onset import onset_strength, onset_strength_multi
+    from .features.overlap_add import waveform_overlap_add
+    from .features.stft import SpectralTransform, get_transform_mlx
+    from .ops.decibels import amplitude_to_db
     from .types import (
         CenterPadMode,
         CenterTailPad,
@@ -89,25 +92,24 @@ if TYPE_CHECKING:
         STFTOutputLayout,
         WindowLike,
     )
-    from .windows import make_window
 else:
     # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
     _MODULES = (
-        "bundle",
-        "cepstrum",
-        "chroma",
-        "chunks",
-        "decibel",
-        "descriptors",
+        "design.framing",
+        "design.windows",
         "diagnostics",
-        "energy",
-        "filtered",
-        "geometry",
-        "mel",
-        "onset",
-        "transform",
+        "features.bundle",
+        "features.chroma",
+        "features.descriptors",
+        "features.energy",
+        "features.filterbank",
+        "features.mel",
+        "features.mfcc",
+        "features.onset",
+        "features.overlap_add",
+        "features.stft",
+        "ops.decibels",
         "types",
-        "windows",
     )
 
     def __getattr__(name: str) -> Any:

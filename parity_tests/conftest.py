@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlx_spectro import backend, compat
+from mlx_spectro import compat
+from mlx_spectro.ops import backend
 
 
 @pytest.fixture(autouse=True)

@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import mlx_spectro
-from mlx_spectro import backend, compat
-from mlx_spectro.compat import proxy
+from mlx_spectro import compat
+from mlx_spectro.compat.install import proxy
+from mlx_spectro.ops import backend
 
-from . import measure
-from .case import OURS, Reject, Row, find
-from .cases import table
+from .table import measure
+from .table.case import OURS, Reject, Row, find
+from .table.cases import table
 
 IMPLEMENTATIONS = backend.implementations()
 ADAPTERS = [row for row in table() if not row.native]

@@ -2,7 +2,7 @@
 
 import importlib
 
-from .. import proxy
+from ..install import proxy
 from ._core import OURS
 
 proxy.stand_in(__name__, "librosa", OURS)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import librosa
 import numpy as np
 
-from mlx_spectro import cpu
-from mlx_spectro.geometry import Framing
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.kernels import cpu
 
+from ._arguments import LARGEST, Array, audio_energy, engine_reason, magnitudes_reason
 from ._layout import Lying, in_order, lying
 from ._options import flag, whole
-from ._serving import LARGEST, Array, audio_energy, engine_reason, magnitudes_reason
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _NAMES = frozenset((str, int, float))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import modes
-from ._serving import Array
+from ..contract import settings
+from ._arguments import Array
 
 # a stand-in's axes are this long, or one where the array's are
 LONG = 4
@@ -73,7 +73,7 @@ class _Order(NamedTuple):
 
 @functools.lru_cache(maxsize=512)
 def _order(result_of: Callable[[Array], Array], how: Lying, dtype: np.dtype[Any]) -> _Order:
-    with modes.numerics.here("strict"):
+    with settings.numerics.here("strict"):
         strides = result_of(_stand_in(how, dtype)).strides
     axes = np.argsort([-abs(stride) for stride in strides], kind="stable")
     counted = np.arange(axes.size)

@@ -6,12 +6,12 @@ from typing import Any
 
 import librosa
 
-from .. import limits
+from ..contract import tolerances
 from ..dispatch import Plan
-from ._designs import rate_reason
-from ._mel import mel_plan
+from ._arguments import Array, serves
+from ._feature.mel import mel_plan
+from ._filters import rate_reason
 from ._options import whole
-from ._serving import Array, serves
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
 
@@ -43,7 +43,7 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     return work
 
 
-@serves("librosa.onset.onset_strength", limits.of_single(limits.cepstrum))
+@serves("librosa.onset.onset_strength", tolerances.of_single(tolerances.cepstrum))
 def onset_strength(
     *,
     y: Array | None = None,
@@ -63,7 +63,7 @@ def onset_strength(
     return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
 
 
-@serves("librosa.onset.onset_strength_multi", limits.of_single(limits.cepstrum))
+@serves("librosa.onset.onset_strength_multi", tolerances.of_single(tolerances.cepstrum))
 def onset_strength_multi(
     *,
     y: Array | None = None,

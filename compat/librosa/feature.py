@@ -1,15 +1,15 @@
 """librosa.feature, with our functions in place of its own."""
 
-from .. import proxy
-from ._descriptors import (
+from ..install import proxy
+from ._feature.descriptors import (
     spectral_bandwidth,
     spectral_centroid,
     spectral_contrast,
     spectral_flatness,
     spectral_rolloff,
 )
-from ._energy import rms, zero_crossing_rate
-from ._mel import chroma_stft, melspectrogram, mfcc
+from ._feature.energy import rms, zero_crossing_rate
+from ._feature.mel import chroma_stft, melspectrogram, mfcc
 
 _OURS = (
     chroma_stft,

@@ -2,7 +2,7 @@
 
 import importlib
 
-from .. import proxy
+from ..install import proxy
 
 proxy.stand_in(__name__, "torchaudio")
 # after the stand-in has taken this module's place, so that it is the one that gets them as attributes

@@ -1,9 +1,9 @@
 """torchaudio.functional, with our functions in place of its own."""
 
-from .. import proxy
-from ._decibel import DB_to_amplitude, amplitude_to_DB
-from ._designs import create_dct, linear_fbanks, melscale_fbanks
-from ._spectra import inverse_spectrogram, spectral_centroid, spectrogram
+from ..install import proxy
+from ._functional.decibels import DB_to_amplitude, amplitude_to_DB
+from ._functional.filterbanks import create_dct, linear_fbanks, melscale_fbanks
+from ._functional.spectral import inverse_spectrogram, spectral_centroid, spectrogram
 
 _OURS = (
     DB_to_amplitude,

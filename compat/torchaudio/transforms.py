@@ -1,7 +1,7 @@
 """torchaudio.transforms, with our classes in place of its own."""
 
-from .. import proxy
-from ._transforms import (
+from ..install import proxy
+from ._transforms.spectral import (
     LFCC,
     MFCC,
     AmplitudeToDB,

@@ -1,0 +1,100 @@
+"""torch tensors: which of them we can serve, and who computes with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._device import DeviceContext
+
+from mlx_spectro import distribution
+from mlx_spectro.kernels.cpu.runtime import threads
+from mlx_spectro.ops import backend
+
+from .placement import by_mlx, engine
+
+PLAIN = (Tensor, torch.nn.Parameter)
+_DTYPES = {
+    torch.float32: ("float32", torch.complex64),
+    torch.float64: ("float64", torch.complex128),
+    torch.complex64: ("float32", torch.float32),
+    torch.complex128: ("float64", torch.float64),
+}
+
+# a program that holds torch to a few threads, as its data loaders do, means its transforms
+threads.follow(torch.get_num_threads)
+
+compiling = torch.compiler.is_compiling
+
+
+def traced() -> str:
+    """Why torch has to see the call itself: it is tracing or transforming the program. Empty where it is not."""
+    if torch._C._get_tracing_state() is not None:
+        return "torch is tracing the program (torch.jit, an export) and has to see its own operations"
+    if torch._C._functorch.maybe_current_level() is not None:
+        return "inside a torch.func transform (grad, vmap, jvp), which has to see torch's own operations"
+    if torch._C._len_torch_dispatch_stack():
+        return "a torch dispatch mode (fake tensors, a counter of operations) has to see torch's own operations"
+    if torch._C._is_torch_function_mode_enabled() and not all(
+        isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack()
+    ):
+        return "a torch function mode is active and has to see torch's own calls"
+    return ""
+
+
+def unfit(tensor: Tensor) -> str:
+    """Why ``tensor`` cannot be served; empty where it can."""
+    if type(tensor) not in PLAIN:
+        return f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
+    if not (tensor.is_cpu or tensor.is_mps):
+        where = "a CUDA device, whose memory MLX cannot share" if tensor.is_cuda else f"device {tensor.device.type}"
+        return f"the tensor lies on {where}"
+    if tensor.is_mps and not (backend.has_mlx() and backend.preferred() == "gpu"):
+        return "the tensor lies on MPS, but MLX's default device is not the GPU"
+    if tensor.layout is not torch.strided:
+        return f"the tensor's layout is {tensor.layout}: strided tensors are served"
+    if tensor.dtype not in _DTYPES:
+        return f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
+    if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
+        return "the tensor carries a forward-mode derivative, which torch computes"
+    return ""
+
+
+def to_host(tensor: Tensor) -> npt.NDArray[Any]:
+    """``tensor``'s own memory as a NumPy array (a copy where it is a lazy conjugate or negative)."""
+    return tensor.numpy(force=True)
+
+
+def counterpart(x: Tensor) -> torch.dtype:
+    """The dtype on the other side of a Fourier transform: complex for a real tensor, real for a complex one."""
+    return _DTYPES[x.dtype][1]
+
+
+def gradient_wanted(x: Tensor) -> bool:
+    """Whether torch records what becomes of ``x``."""
+    return x.requires_grad and torch.is_grad_enabled()
+
+
+def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
+    """The engine for ``x``, in frames of ``n_fft`` samples if any; a string says why there is none."""
+    dtype = _DTYPES[x.dtype][0]
+    if x.is_mps:
+        return None if dtype == "float32" else f"on MPS, MLX computes in float32, not in {dtype}"
+    return engine(dtype, n_fft)
+
+
+def mlx_for(x: Tensor) -> Any:
+    """MLX's operations for ``x``; a string says why there are none."""
+    if _DTYPES[x.dtype][0] != "float32":
+        return f"MLX computes this function, and not in {_DTYPES[x.dtype][0]}: float32 is served"
+    if x.is_mps:
+        return None
+    if not (backend.has_mlx() and backend.mlx_survived()):
+        return (
+            f"MLX computes this function, and is not installed or was used before a fork: {distribution.install('cpu')}"
+        )
+    return by_mlx()

@@ -1,0 +1,1 @@
+"""What every adapter and report may know: settings, records, reasons and tolerances."""

@@ -1,0 +1,248 @@
+"""What became of every call: counters by function, reason and call site."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mlx_spectro
+
+from . import settings
+
+logger = logging.getLogger("mlx_spectro.compat")
+
+_MOST = 4096
+# what stands between a program and the functions that it calls: the shim, the layers of a torch network, and methods
+_SHIM = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
+_LAYERS = tuple(os.sep + os.path.join("torch", *path) for path in (("nn", "modules", ""), ("_tensor.py",)))
+_paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
+# a signal handler or a finalizer may call us while its thread holds it
+_lock = threading.RLock()
+
+
+class FallbackError(RuntimeError):
+    """The reference library had to serve a call, and ``on_fallback("raise")`` was in force."""
+
+
+class FaultError(RuntimeError):
+    """We took a call for one that the reference rejects, and it does not; ``on_fault("raise")`` was in force."""
+
+
+@dataclass(slots=True)
+class Record:
+    """Calls of one function from one place that went the same way. Times are in seconds."""
+
+    function: str
+    reason: str
+    """Why the reference served; empty where we did."""
+    file: str
+    line: int
+    calls: int = 0
+    device: str = ""
+    """Where the calls were computed, by a profile's account of the first; on a machine with a GPU, the last one's."""
+    seconds: float = 0.0
+    """Spent in the calls, without other recorded calls inside them."""
+    longest: float = 0.0
+    """Spent in the longest call, often the first, which may have compiled something."""
+    reference: float = 0.0
+    """What the reference took for the same calls under ``verify``, or what a profile estimates it would have taken."""
+    error: float = 0.0
+    """Under ``verify``: the difference from the reference that came nearest its limit, or went farthest beyond it.
+
+    Relative to the largest value.
+    """
+    limit: float = 0.0
+    """The limit of that difference."""
+    breaches: int = 0
+    problem: str = ""
+    """What the first breach was."""
+    reproduction: str = ""
+    """File that ``mlx-spectro replay`` runs that breach again from, or why there is none."""
+    once: float = 0.0
+    """In a profile: what first calls of a kind took beyond what such calls take when warm, by loading and compiling."""
+
+
+class _Store:
+    """The records of a process, or of a part of its run."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str, str, int], Record] = {}
+        self.dropped = 0
+
+
+_store = _Store()
+# told of every record that changes: how a child process's records reach the program that started it
+_mirror: Any = None
+
+
+def call_site() -> tuple[str, int]:
+    """File and line of the nearest caller outside the shim and outside torch's modules."""
+    frame = sys._getframe(1)
+    while _is_between(frame.f_code.co_filename) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+@functools.lru_cache(_MOST)
+def _is_between(path: str) -> bool:
+    return path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
+
+
+def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:
+    """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site.
+
+    Returns:
+        The call's record, or None where nothing is recorded.
+    """
+    if _paused.get():
+        return None
+    key = (function, reason, *call_site())
+    with _lock:
+        kept = _store.kept.get(key)
+        known = kept is not None
+        if kept is None:
+            if len(_store.kept) >= _MOST:
+                _store.dropped += 1
+                return None
+            kept = _store.kept.setdefault(key, Record(*key))
+        kept.calls += 1
+        if _mirror is not None:
+            _mirror.write(kept)
+    if reason and not known:
+        logger.log(level, "%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
+    return kept
+
+
+def fault(function: str, problem: str | Exception) -> Record | None:
+    """Count a call that the reference served because of a fault of ours, and say so; raise it if that is asked for.
+
+    Args:
+        problem: What we raised, or the reason that proved untrue.
+    """
+    if settings.on_fault.get() == "raise":
+        raise problem if isinstance(problem, Exception) else FaultError(f"{function}: it is not true that {problem}")
+    if isinstance(problem, Exception):
+        ours = [f for f in traceback.extract_tb(problem.__traceback__) if f.filename.startswith(_OURS)]
+        where = f" ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno})" if ours else ""
+        problem = f"{type(problem).__name__}: {problem}{where}"
+    return record(function, f"a fault of mlx_spectro's own: {problem}", logging.WARNING)
+
+
+def add(kept: Record, seconds: float, reference: float = 0.0, once: float = 0.0) -> None:
+    """Add a call's time, the reference's for the same call, and the part of ours that is spent once, to its record."""
+    with _lock:
+        kept.longest = max(kept.longest, seconds)
+        kept.seconds += seconds
+        kept.reference += reference
+        kept.once += once
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
+def judge(kept: Record, error: float, limit: float, breach: bool) -> None:
+    """Add what verification found of a call to its record."""
+    with _lock:
+        if error * kept.limit >= kept.error * limit:
+            kept.error, kept.limit = error, limit
+        kept.breaches += breach
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
+def explain(kept: Record, problem: str, reproduction: str) -> None:
+    """Add what a record's first breach was, and the file that runs it again."""
+    with _lock:
+        kept.problem, kept.reproduction = problem, reproduction
+        if _mirror is not None:
+            _mirror.write(kept)
+
+
+def is_paused() -> bool:
+    """Whether nothing is recorded here."""
+    return _paused.get()
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Record nothing inside: the calls are ours, not the program's."""
+    token = _paused.set(True)
+    try:
+        yield
+    finally:
+        _paused.reset(token)
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """Inside, :func:`report` knows of nothing from before, and afterwards of both."""
+    global _store
+    with _lock:
+        before, _store = _store, _Store()
+    try:
+        yield
+    finally:
+        with _lock:
+            inside, _store = _store, before
+            before.dropped += inside.dropped
+            merge(before.kept, list(inside.kept.values()))
+
+
+def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> None:
+    """Add records of the same or other calls to ``kept``."""
+    for record in more:
+        key = (record.function, record.reason, record.file, record.line)
+        known = kept.get(key)
+        if known is None:
+            kept[key] = replace(record)
+            continue
+        known.calls += record.calls
+        known.seconds += record.seconds
+        known.longest = max(known.longest, record.longest)
+        known.reference += record.reference
+        known.once += record.once
+        known.breaches += record.breaches
+        known.device = known.device or record.device
+        known.problem = known.problem or record.problem
+        known.reproduction = known.reproduction or record.reproduction
+        if record.error * known.limit >= known.error * record.limit:
+            known.error, known.limit = record.error, record.limit
+
+
+def report() -> list[Record]:
+    """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
+    with _lock:
+        records = [replace(record) for record in list(_store.kept.values())]
+        if _store.dropped:
+            records.append(Record("(more call sites than are kept)", "not recorded", "", 0, _store.dropped))
+    return sorted(records, key=lambda record: (not record.reason, -record.calls))
+
+
+def reset() -> None:
+    """Forget every record."""
+    with _lock:
+        _store.kept.clear()
+        _store.dropped = 0
+
+
+def mirror_to(mirror: Any) -> None:
+    """Have ``mirror.write(record)`` called after every change of a record; None ends that."""
+    global _mirror
+    _mirror = mirror
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,179 @@
+"""Putting our functions into the reference libraries themselves, and taking them out again."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NamedTuple
+
+_LIBRARIES = ("torch", "torchaudio", "librosa")
+
+
+class Patch(NamedTuple):
+    """An attribute of a library and what we put there."""
+
+    owner: Any
+    name: str
+    ours: Any
+
+
+_lock = threading.RLock()
+# what stands for what, by library: filled when the library's adapters are imported
+_functions: dict[str, dict[int, Any]] = {library: {} for library in _LIBRARIES}
+_methods: dict[str, list[Patch]] = {library: [] for library in _LIBRARIES}
+_wanted: set[str] = set()
+_done: list[tuple[Patch, Any]] = []
+
+
+def replaces(library: str, original: Any, ours: Any) -> None:
+    """Have :func:`install` put ``ours`` wherever a module of ``library`` holds ``original``."""
+    _functions[library][id(original)] = ours
+
+
+def replaces_method(library: str, owner: Any, name: str, ours: Any) -> None:
+    """Have :func:`install` put ``ours`` in the attribute ``name`` of a class of ``library``."""
+    _methods[library].append(Patch(owner, name, ours))
+
+
+def install(*libraries: str) -> None:
+    """Put our functions into ``libraries`` (default: torch, torchaudio and librosa), for all of this process's code.
+
+    A library that is not imported yet is patched when it is, and never imported by this call. Names that other code
+    bound before (``from torch import stft``) keep their functions.
+
+    Raises:
+        ValueError: an unknown library.
+    """
+    for library in libraries or _LIBRARIES:
+        if library not in _LIBRARIES:
+            raise ValueError(f"libraries must be among {', '.join(map(repr, _LIBRARIES))}, got {library!r}")
+    with _lock:
+        for library in libraries or _LIBRARIES:
+            if library in _wanted:
+                continue
+            _wanted.add(library)
+            if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
+                sys.meta_path.insert(0, _Watcher())
+            if _is_loaded(library):
+                _patch(library)
+
+
+def uninstall() -> None:
+    """Give the libraries their own functions back. What other code has since put in their place is left alone."""
+    with _lock:
+        _wanted.clear()
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
+        while _done:
+            patch, original = _done.pop()
+            if vars(patch.owner).get(patch.name) is patch.ours:
+                setattr(patch.owner, patch.name, original)
+
+
+def installed(library: str) -> bool:
+    """Whether our functions are to be in ``library``."""
+    return library in _wanted
+
+
+def bound_before() -> list[str]:
+    """Names outside the libraries that hold a library's own function, bound before ours was there, and what to do."""
+    found = []
+    for module_name, module in list(sys.modules.items()):
+        if module_name.partition(".")[0] in (*_LIBRARIES, "mlx_spectro") or not isinstance(module, ModuleType):
+            continue
+        for name, value in list(vars(module).items()):
+            for library in _wanted:
+                if id(value) in _functions[library]:
+                    found.append(
+                        f"{module_name}.{name} is {library}'s own function, bound before mlx_spectro was there: "
+                        f"run 'from {value.__module__} import {value.__name__}' again, or load mlx_spectro first"
+                    )
+    return found
+
+
+def _is_loaded(library: str) -> bool:
+    module = sys.modules.get(library)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
+
+
+def _patch(library: str) -> None:
+    """Patch everything of ``library`` that is imported."""
+    importlib.import_module(f"..{library}", __package__)
+    # torch binds its functions in these two places only, and has thousands of modules
+    places = ("torch", "torch.functional") if library == "torch" else tuple(sys.modules)
+    for name in places:
+        if name == library or name.startswith(library + "."):
+            _patch_module(library, sys.modules[name])
+    for patch in _methods[library]:
+        _put(patch)
+
+
+def _patch_module(library: str, module: ModuleType) -> None:
+    ours = _functions[library]
+    for name, value in list(vars(module).items()):
+        if id(value) in ours:
+            _put(Patch(module, name, ours[id(value)]))
+
+
+def _put(patch: Patch) -> None:
+    original = vars(patch.owner)[patch.name]
+    if original is not patch.ours:
+        _done.append((patch, original))
+        setattr(patch.owner, patch.name, patch.ours)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Watcher(importlib.abc.MetaPathFinder):
+    """Patches a library once its import is complete, and each of its modules that is imported later."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        library = fullname.partition(".")[0]
+        if library not in _wanted or (library == "torch" and fullname != library):
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _PatchingLoader(spec.loader)
+                return spec
+        return None
+
+
+class _PatchingLoader(importlib.abc.Loader):
+    """A module's own loader, with our patches after it."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)  # type: ignore[no-any-return]
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        library = module.__name__.partition(".")[0]
+        with _lock:
+            if library not in _wanted:
+                return
+            if module.__name__ == library:
+                _patch(library)
+            elif _is_loaded(library):
+                _patch_module(library, module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)

@@ -1,0 +1,114 @@
+"""Modules that are a reference library with a few of its names replaced."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from . import installer
+
+_ROOT = __name__.rpartition(".")[0]
+_FOLDER = os.path.dirname(os.path.dirname(__file__))
+_PREFIXES = tuple(f"{_ROOT}.{library}." for library in ("torch", "torchaudio", "librosa"))
+# a proxy's own: what the import system and pickle read from a module
+_OWN = frozenset(
+    {"__name__", "__path__", "__spec__", "__loader__", "__package__", "__file__", "__cached__", "__dict__", "__class__"}
+)
+
+
+class ReferenceProxy(ModuleType):
+    """A module that shows ``reference``'s names, except for those it holds itself.
+
+    Setting or deleting a name does so in ``reference``; a name of ours is replaced here only.
+    """
+
+    def __init__(self, name: str, reference: ModuleType, ours: dict[str, Any]) -> None:
+        super().__init__(name, reference.__doc__)
+        own = vars(self)
+        # an empty path makes the import system ask the finder below for submodules
+        own.update(ours, _reference=reference, _ours=frozenset(ours), __path__=[])
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OWN:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(vars(self)["_reference"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = vars(self)
+        if name in _OWN or name in own["_ours"] or isinstance(value, ReferenceProxy):
+            own[name] = value
+        else:
+            setattr(own["_reference"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        own = vars(self)
+        if name in own["_ours"]:
+            own.pop(name, None)
+            own["_ours"] -= {name}
+        else:
+            delattr(own["_reference"], name)
+
+    def __dir__(self) -> list[str]:
+        own = vars(self)
+        return sorted({*dir(own["_reference"]), *own["_ours"]})
+
+
+def stand_in(name: str, reference: str, ours: Sequence[Any] = ()) -> None:
+    """Put a :class:`ReferenceProxy` in the place of the module ``name`` that is being imported, and tell ``install()``.
+
+    Args:
+        name: The module's ``__name__``.
+        reference: Name of the library's module behind it.
+        ours: Functions and classes that replace the reference's of the same name.
+    """
+    module = sys.modules[name]
+    real = importlib.import_module(reference)
+    library = reference.partition(".")[0]
+    for replacement in ours:
+        original = getattr(real, replacement.__name__)
+        if isinstance(original, type):
+            # the class itself stays, and so do its subclasses, its pickles and the names that others bound
+            installer.replaces_method(library, original, "forward", replacement.forward)
+        else:
+            installer.replaces(library, original, replacement)
+    proxy = ReferenceProxy(name, real, {replacement.__name__: replacement for replacement in ours})
+    vars(proxy).update({key: value for key, value in vars(module).items() if key in _OWN})
+    sys.modules[name] = proxy
+
+
+class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds ``mlx_spectro.compat.torch.nn`` as the very module ``torch.nn``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if not fullname.startswith(_PREFIXES):
+            return None
+        if path and path[0].startswith(_FOLDER) and importlib.machinery.PathFinder.find_spec(fullname, path):
+            return None
+        real = fullname.removeprefix(_ROOT + ".")
+        if importlib.util.find_spec(real) is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, origin=real)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        spec = module.__spec__
+        assert spec is not None and spec.origin is not None
+        sys.modules[spec.name] = importlib.import_module(spec.origin)
+
+
+def find_submodules() -> None:
+    """Have the import system resolve the submodules of the three libraries' stand-ins."""
+    if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
+        # before the path finder, which would run a library's sources again under the alias
+        sys.meta_path.insert(0, _AliasFinder())

@@ -1,0 +1,157 @@
+"""Functions that take the place of librosa's, and what they ask of their arguments."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro import distribution
+from mlx_spectro.kernels import cpu
+from mlx_spectro.ops import backend
+
+from ..arrays.kinds import is_plain
+from ..contract import settings
+from ..contract.lines import at_callers_line
+from ..contract.reasons import BUSY, ByDesign
+from ..contract.tolerances import Limit
+from ..dispatch import Function, Plan, functions
+from ._options import is_dtype
+
+Array = npt.NDArray[Any]
+
+# a tenth of the largest number of each precision
+LARGEST = {"f": 3e37, "d": 1e307}
+
+
+def _longest(arguments: dict[str, Any]) -> int:
+    """Length of the transforms or sums of a call."""
+    sizes = (arguments.get(key) for key in ("n_fft", "frame_length"))
+    # beside decibels given, librosa does not look at what n_fft is
+    return max((int(size) for size in sizes if isinstance(size, (int, np.integer)) and size > 2), default=2)
+
+
+def serves(
+    name: str, limit: Limit, order: Callable[[dict[str, Any]], int] = _longest
+) -> Callable[[Callable[..., Plan]], Any]:
+    """Make of a plan, which has the reference's own signature, the function that takes the reference's place.
+
+    Args:
+        name: A function of librosa.
+        limit: Bound of ``|ours - theirs|``, see :class:`Function`.
+        order: What the limit depends on, made of a call's arguments.
+    """
+    path, _, last = name.rpartition(".")
+    theirs = getattr(importlib.import_module(path), last)
+
+    def decorate(plan: Callable[..., Plan]) -> Any:
+        def order_of(*args: Any, **kwargs: Any) -> int:
+            bound = inspect.signature(plan).bind(*args, **kwargs)
+            bound.apply_defaults()
+            return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
+
+        door = functions[name] = Function(name, at_callers_line(theirs), plan, limit, order_of)
+
+        @functools.wraps(theirs)
+        def serve(*args: Any, **kwargs: Any) -> Any:
+            return door(*args, **kwargs)
+
+        ours: Any = serve
+        ours.__module__, ours.plan = plan.__module__, plan
+        return ours
+
+    return decorate
+
+
+def engine_reason() -> str:
+    """Why librosa has to compute; empty where host kernels can."""
+    if cpu.busy():
+        return BUSY
+    # MLX computes in float32 only; librosa transforms float32 audio in float64 and rounds once
+    return (
+        ""
+        if backend.for_host_arrays() == "host" and cpu.available()
+        else f"librosa computes in float64, which needs numba here: {distribution.install('host')}"
+    )
+
+
+def faster_reason(size: int, least: int) -> str:
+    """Why NumPy had better do elementwise work on so many values."""
+    small = settings.route.get() == "auto" and size < least
+    return ByDesign("librosa is as fast on so few values; route('ours') has us serve them") if small else ""
+
+
+def array_reason(x: Any) -> str:
+    """Why we cannot compute with ``x``; empty where we can."""
+    if not is_plain(x):
+        return f"the array is a {type(x).__name__}: plain NumPy arrays are served"
+    if not x.ndim:
+        return "the array has no axes"
+    if x.dtype.char not in "fdFD" or not x.dtype.isnative:
+        return f"the array is {x.dtype}: single and double precision are served"
+    return "" if x.size else "the array is empty"
+
+
+def energy(x: Array) -> float:
+    """Sum of the squared magnitudes of ``x``; not finite where a value is not, or where the squares overflow."""
+    flat = x.ravel(order="K")
+    # unlike other products of two vectors, this one never warns
+    return float(np.vdot(flat, flat).real)
+
+
+def audio_energy(y: Any) -> float | str:
+    """Sum of the squares of audio ``y``, or why we cannot serve it: librosa rejects it, or warns of it."""
+    reason = array_reason(y)
+    if reason or y.dtype.kind != "f":
+        return reason or "the audio is complex"
+    found = energy(y)
+    return found if math.isfinite(found) else "the audio is not finite, or its squares overflow"
+
+
+def magnitudes_reason(s: Any) -> str:
+    """Why we cannot compute with given magnitudes ``s [..., F, N]``; empty where we can."""
+    reason = engine_reason() or array_reason(s)
+    if reason or s.dtype.kind != "f" or s.ndim < 2:
+        return reason or "S is no real spectrogram"
+    if s.shape[-2] < 2:
+        return "S has a single bin"
+    smallest, largest = float(s.min()), float(s.max())
+    # of what is larger, sums of squares may overflow
+    fits = smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[s.dtype.char]
+    return "" if fits else "S holds values that are negative, not finite or too large to square"
+
+
+def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Any, *inputs: Any) -> str:
+    """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``.
+
+    Args:
+        inputs: What librosa reads while it writes: where it lies in ``out``, what comes of it depends on their order.
+    """
+    if dtype is not None and not is_dtype(dtype, natural):
+        return "dtype is not the result's own"
+    if out is None:
+        return ""
+    if not is_plain(out):
+        return f"out is a {type(out).__name__}: plain NumPy arrays are written to"
+    if out.shape != shape or out.dtype != natural:
+        return "out has another shape or dtype than the result"
+    if not out.flags.writeable:
+        return "out is read-only"
+    shared = any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs)
+    return "out lies where an input does, or has values in one place" if shared or _overlaps_itself(out) else ""
+
+
+def _overlaps_itself(x: Array) -> bool:
+    """Whether two of ``x``'s values may lie in the same place."""
+    reached = x.itemsize
+    for step, count in sorted((abs(step), count) for step, count in zip(x.strides, x.shape, strict=True) if count > 1):
+        if step < reached:
+            return True
+        reached += step * (count - 1)
+    return False

@@ -1,0 +1,178 @@
+"""power_to_db, amplitude_to_db and their inverses of librosa."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import librosa
+import numpy as np
+
+from mlx_spectro.kernels import cpu
+
+from ...contract import settings, tolerances
+from ...contract.reasons import ByDesign
+from ...dispatch import Plan
+from .._arguments import Array, array_reason, energy, engine_reason, faster_reason, serves
+from .._layout import lying, memory
+from .._options import number, plain
+
+_power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
+
+# from librosa 1.0 on, each spectrum of several has a maximum of its own
+_PARAMETERS = inspect.signature(librosa.power_to_db).parameters
+_BY_SPECTRUM = "axes" in _PARAMETERS
+_EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
+_LEAST = 100_000
+# what librosa's own features make of power, and that as what follows a filterbank
+OF_POWER = (10.0, 1e-10)
+DECIBEL = ("db", *OF_POWER, 1.0)
+
+
+def _axes_reason(axes: Any, ndim: int) -> str:
+    """Why maxima over ``axes`` are librosa's to take; empty where we take them."""
+    if not _BY_SPECTRUM:
+        return "" if axes is _EVERY else "axes is an argument of another version of librosa"
+    given = axes if type(axes) is tuple else (axes,)
+    if axes is None or (type(axes) is str and axes == "auto"):
+        return ""
+    known = all(type(axis) is int and -ndim <= axis < ndim for axis in given)
+    return (
+        ""
+        if known and len({axis % ndim for axis in given}) == len(given) > 0
+        else "axes are not different axes of the array"
+    )
+
+
+def _axes(axes: Any, ndim: int) -> Any:
+    """The axes over which librosa takes a maximum."""
+    if not _BY_SPECTRUM:
+        return None
+    if type(axes) is not str:
+        return axes
+    return (-2, -1) if ndim > 1 else (-1,)
+
+
+def clipped(x_db: Array, top_db: float | None, axes: Any = "auto") -> Array:
+    """``x_db``, overwritten, with nothing more than ``top_db`` below its maximum."""
+    if top_db is None:
+        return x_db
+    over = _axes(axes, x_db.ndim)
+    np.maximum(x_db, x_db.max(axis=over, keepdims=True) - top_db, out=x_db)
+    return x_db
+
+
+def _reference(ref: Any, magnitude: Array, axes: Any) -> Any:
+    """What librosa divides by: a number, or one for each spectrum; None where it words an error or a warning."""
+    if not callable(ref):
+        return np.abs(ref)
+    options = {"axis": _axes(axes, magnitude.ndim), "keepdims": True} if _BY_SPECTRUM else {}
+    found = ref(magnitude, **options)
+    values = np.asarray(found)
+    if values.dtype.kind not in "iuf" or values.ndim > magnitude.ndim or not np.isfinite(values).all():
+        return None
+    if np.may_share_memory(values, magnitude):  # librosa squares amplitudes where they lie
+        return None
+    fits = all(n in (1, m) for n, m in zip(values.shape[::-1], magnitude.shape[::-1], strict=False))
+    return found if fits else None
+
+
+def _reference_reason(ref: Any) -> str:
+    """Why ``ref`` is no reference that we take; empty where it is one."""
+    if callable(ref) or (type(ref) is np.float32 and np.isfinite(ref)):
+        return ""
+    return number("ref", ref)
+
+
+def _decibels(values: Array, multiplier: float, amin: float, reference: Any = 1.0) -> Array:
+    """``multiplier * log10(max(values, amin) / max(reference, amin))``, in the memory order that NumPy gives it."""
+    out = memory(np.abs, lying(values), values.dtype, values.shape, values.dtype)
+    one = np.ndim(reference) == 0
+    zero, precise = float(reference) if one else 1.0, values.dtype == np.float32
+    cpu.decibels(values, multiplier, amin, zero, precise=precise, out=out)
+    if not one:
+        kind = np.float32 if np.result_type(reference) == np.float32 else np.float64
+        out -= _decibels(np.asarray(reference, kind), multiplier, amin)
+    return out
+
+
+def _absolute(s: Array) -> Array:
+    """Magnitudes of real values, which mostly are such already."""
+    return s if s.min() >= 0 else np.abs(s)
+
+
+def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Plan:
+    """Decibels of power, or of amplitudes, which librosa squares."""
+    reason = (
+        engine_reason()
+        # of a smaller power librosa makes a denormal number
+        or plain("amin", amin, 1e-15 if amplitude else 1e-30)
+        or ("" if top_db is None else plain("top_db", top_db, 0))
+        or _reference_reason(ref)
+        or array_reason(s)
+    )
+    if reason or s.dtype.kind == "c":
+        return reason or "S is complex: np.abs(S) is served"
+    reason = _axes_reason(axes, s.ndim) or faster_reason(s.size, _LEAST)
+    if reason:
+        return reason
+    if amplitude and not math.isfinite(energy(s)):
+        return "S holds values that are not finite, or whose squares overflow"
+
+    def work() -> Array:
+        given = np.asarray(s)
+        values = _absolute(given) if amplitude else given
+        reference = _reference(ref, values, axes)
+        if reference is None:
+            options = {"axes": axes} if _BY_SPECTRUM else {}
+            found: Array = theirs(s, ref=ref, amin=amin, top_db=top_db, **options)
+            return found
+        return clipped(_decibels(values, 20.0 if amplitude else 10.0, amin, reference), top_db, axes)
+
+    return work
+
+
+@serves("librosa.power_to_db", tolerances.elementwise)
+def power_to_db(
+    S: Array, *, ref: Any = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, axes: Any = _EVERY
+) -> Plan:
+    return _plan(_power_to_db, S, False, ref, amin, top_db, axes)
+
+
+@serves("librosa.amplitude_to_db", tolerances.elementwise)
+def amplitude_to_db(
+    S: Array, *, ref: Any = 1.0, amin: float = 1e-5, top_db: float | None = 80.0, axes: Any = _EVERY
+) -> Plan:
+    return _plan(_amplitude_to_db, S, True, ref, amin, top_db, axes)
+
+
+def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Plan:
+    """``ref * 10 ** (exponent * s)``, which librosa computes as a root, for ``ref`` from ``least`` on."""
+    reason = engine_reason() or array_reason(s) or plain("ref", ref, least)
+    if reason or s.dtype.kind == "c":
+        return reason or "the decibels are complex"
+    if settings.route.get() == "auto":
+        return ByDesign("librosa is as fast; route('ours') has us serve it")
+    largest = float(s.max()) * exponent + math.log10(max(abs(ref), 1.0))
+    if not largest * root < math.log10(np.finfo(s.dtype).max):
+        return "the decibels are so large that their powers overflow"
+
+    def work() -> Array:
+        powers = np.multiply(s, exponent * math.log(10), dtype=np.float64)
+        np.exp(powers, out=powers)
+        powers *= ref
+        result: Array = powers.astype(s.dtype, copy=False)
+        return result
+
+    return work
+
+
+@serves("librosa.db_to_power", tolerances.elementwise)
+def db_to_power(S_db: Array, *, ref: float = 1.0) -> Plan:
+    return _power(S_db, ref, 0.1, -1e15)
+
+
+@serves("librosa.db_to_amplitude", tolerances.elementwise)
+def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Plan:
+    return _power(S_db, abs(ref) if type(ref) in (int, float) else ref, 0.05, 1e-15, root=2)

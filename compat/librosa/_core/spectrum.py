@@ -1,0 +1,156 @@
+"""stft, istft and magphase of librosa."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mlx_spectro.design import envelope
+from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.kernels import cpu
+
+from ...contract import tolerances
+from ...dispatch import Plan
+from .._analysis import analysis, faintest_of, window_of
+from .._arguments import Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
+from .._layout import lying, memory
+from .._options import flag, plain, whole
+
+
+@serves("librosa.stft", tolerances.spectrum)
+def stft(
+    y: Array,
+    *,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    dtype: Any = None,
+    pad_mode: Any = "constant",
+    out: Array | None = None,
+) -> Plan:
+    found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    natural = np.result_type(y, np.complex64)
+    shape = (*y.shape[:-1], n_fft // 2 + 1, found.frames)
+    reason = result_reason(shape, natural, dtype, out, y, window)
+    if reason:
+        return reason
+
+    def work() -> Array:
+        z = np.empty(shape, natural, order="F") if out is None else out
+        cpu.stft(y, found.window, out=z.swapaxes(-1, -2), **found.options)
+        return z
+
+    return work
+
+
+def _frames_needed(frames: int, length: int, n_fft: int, hop_length: int, center: bool) -> tuple[int, int]:
+    """Frames that librosa uses of a spectrum, and the samples that it makes of them."""
+    left = n_fft // 2 if center else 0
+    if not length:
+        return frames, overlap_length(frames, n_fft, hop_length) - 2 * left
+    return min(frames, math.ceil((length + 2 * left) / hop_length)), length
+
+
+@serves("librosa.istft", tolerances.spectrum)
+def istft(
+    stft_matrix: Array,
+    *,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    n_fft: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    dtype: Any = None,
+    length: int | None = None,
+    out: Array | None = None,
+) -> Plan:
+    z = stft_matrix
+    reason = engine_reason() or array_reason(z)
+    if reason or z.dtype.kind != "c" or z.ndim < 2:
+        return reason or "the spectrum is not complex, or has fewer than two axes"
+    n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
+    win_length = n_fft if win_length is None else win_length
+    reason = (
+        whole("n_fft", n_fft, 2)
+        or whole("win_length", win_length)
+        or ("" if length is None else whole("length", length, 0))
+        or flag("center", center)
+    )
+    if reason:
+        return reason
+    n_fft, win_length, length = int(n_fft), int(win_length), int(length or 0)
+    hop_length = win_length // 4 if hop_length is None else hop_length
+    reason = whole("hop_length", hop_length)
+    if reason:
+        return reason
+    hop_length = int(hop_length)
+    if z.shape[-2] != n_fft // 2 + 1:
+        return "n_fft is not what the spectrum's bins are of"
+    frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
+    left = n_fft // 2 if center else 0
+    if samples < 1 or (center and frames < math.ceil(left / hop_length)):
+        return "the spectrum has too few frames to cover the first sample"
+    weights = window_of(window, win_length, n_fft)
+    if isinstance(weights, str):
+        return weights
+    if weights.dtype == np.float32 and z.dtype == np.complex128:
+        return "the window is a float32 array, whose squares librosa rounds: a float64 one is served"
+    if not math.isfinite(energy(z)):
+        return "the spectrum holds values that are not finite, or whose squares overflow"
+    natural = np.dtype(z.real.dtype)
+    shape = (*z.shape[:-2], samples)
+    reason = result_reason(shape, natural, dtype, out, z, window)
+    if reason:
+        return reason
+    # librosa divides by whatever is a normal number, and leaves alone what is not
+    tiny, eps = float(np.finfo(natural).tiny), float(np.finfo(natural).eps)
+    if faintest_of(window, win_length, n_fft, weights) < eps:
+        least = envelope.smallest(weights, hop_length, frames, left, samples, above=tiny)
+        if least < (eps * float(np.abs(weights).max())) ** 2:
+            return "samples where only rounding errors overlap"
+
+    def work() -> Array:
+        y = np.empty(shape, natural) if out is None else out
+        kept = z[..., :frames].swapaxes(-1, -2)
+        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
+        return y
+
+    return work
+
+
+def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> Array:
+    """``values`` in the memory order of ``result_of(given)``."""
+    out = memory(result_of, lying(given), given.dtype, values.shape, values.dtype)
+    out[...] = values
+    return out
+
+
+@serves("librosa.magphase", tolerances.energy)
+def magphase(D: Array, *, power: float = 1) -> Plan:
+    reason = engine_reason() or array_reason(D) or faster_reason(D.size, 100_000)
+    if reason:
+        return reason
+    if D.dtype != np.complex64:
+        return f"D is {D.dtype}: complex64 is served"
+    reason = plain("power", power, 1e-3, 4)
+    if reason:
+        return reason
+    if not math.isfinite(energy(D)):
+        return "the spectrum holds values that are not finite, or whose squares overflow"
+
+    def work() -> tuple[Array, Array]:
+        magnitude, phase = cpu.magphase(D)
+        if not (D.flags.c_contiguous or D.flags.f_contiguous):
+            magnitude, phase = _moved(magnitude, np.abs, D), _moved(phase, np.empty_like, D)
+        if type(D) is np.memmap:  # as librosa's
+            phase = phase.view(np.memmap)
+        return magnitude if power == 1 else magnitude**power, phase
+
+    return work

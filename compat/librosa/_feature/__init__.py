@@ -1,0 +1,1 @@
+"""Our functions of librosa.feature."""

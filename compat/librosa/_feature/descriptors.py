@@ -1,0 +1,268 @@
+"""librosa.feature's spectral_centroid, spectral_bandwidth, spectral_rolloff, spectral_contrast, spectral_flatness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+
+from mlx_spectro.design import banks
+from mlx_spectro.kernels import cpu
+
+from ...contract import tolerances
+from ...dispatch import Plan
+from .._analysis import Analysis, lying_of, source_of
+from .._arguments import Array, serves
+from .._core.decibels import OF_POWER, clipped
+from .._filters import rate_reason
+from .._layout import memory
+from .._options import flag, number, plain, whole
+
+_centroid, _bandwidth = librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth
+_rolloff, _flatness = librosa.feature.spectral_rolloff, librosa.feature.spectral_flatness
+# a share of a whole, neither nothing nor all of it
+_WITHIN = (1e-6, 1 - 1e-6)
+
+
+class Described(NamedTuple):
+    """A magnitude spectrogram, of audio or given, whose descriptors are wanted."""
+
+    source: Analysis | Array
+    hz: Array
+    """Frequencies of the bins, increasing."""
+
+    def describe(self, name: str, **parameters: Any) -> dict[str, Array]:
+        """The descriptor, computed in double precision, ``[..., N]``."""
+        wanted = cpu.Wanted((name,), **{"hz": self.hz, **parameters})
+        if isinstance(self.source, Analysis):
+            return cpu.describe(self.source.y, self.source.window, wanted, **self.source.options)
+        values = self.source.swapaxes(-1, -2)
+        return cpu.describe_given(values, wanted, precise=values.dtype == np.float32)
+
+    def ordered(self, values: Array, of_spectrogram: Callable[[Array], Array], dtype: Any = np.float64) -> Array:
+        """``[..., N]`` as ``[..., 1, N]``, in the memory order that librosa's ``of_spectrogram`` gives it."""
+        out = memory(of_spectrogram, *lying_of(self.source), (*values.shape[:-1], 1, values.shape[-1]), dtype)
+        out[..., 0, :] = values
+        return out
+
+
+def described(
+    y: Any,
+    sr: Any,
+    S: Any,
+    n_fft: Any,
+    hop_length: Any,
+    win_length: Any,
+    window: Any,
+    center: Any,
+    pad_mode: Any,
+    freq: Any = None,
+) -> Described | str:
+    """What librosa's arguments ask for, or why we cannot serve it."""
+    found = rate_reason(sr) or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    source, length = found
+    bins = length // 2 + 1
+    if freq is None:
+        return Described(source, np.arange(bins) * (float(sr) / length))
+    if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype != np.float64:
+        return "freq is not an array of one real frequency for each bin"
+    rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0 and freq[-1] <= 1e15
+    return Described(source, freq) if rising else "freq does not rise from bin to bin"
+
+
+def _centroid_of(spectrogram: Array) -> Array:
+    found: Array = _centroid(S=spectrogram)
+    return found
+
+
+def _bandwidth_of(spectrogram: Array) -> Array:
+    found: Array = _bandwidth(S=spectrogram)
+    return found
+
+
+def _rolloff_of(spectrogram: Array) -> Array:
+    found: Array = _rolloff(S=spectrogram)
+    return found
+
+
+def _flatness_of(spectrogram: Array) -> Array:
+    found: Array = _flatness(S=spectrogram)
+    return found
+
+
+@serves("librosa.feature.spectral_centroid", tolerances.of_single(tolerances.energy))
+def spectral_centroid(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    freq: Array | None = None,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+) -> Plan:
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    if isinstance(found, str):
+        return found
+    return lambda: found.ordered(found.describe("centroid")["centroid"], _centroid_of)
+
+
+@serves("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
+def spectral_bandwidth(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    centroid: Array | None = None,
+    norm: bool = True,
+    p: float = 2,
+) -> Plan:
+    if centroid is not None:
+        return "centroid is given: without it, both are computed at once"
+    reason = flag("norm", norm) or number("p", p)
+    if reason:
+        return reason
+    if not norm or p not in (1, 2):
+        return "norm is not True, or p is neither 1 nor 2"
+    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    if isinstance(found, str):
+        return found
+    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"], _bandwidth_of)
+
+
+def _two_bins(arguments: dict[str, Any]) -> int:
+    """Twice the distance of two bins in Hz, rounded up."""
+    s, length = arguments["S"], arguments["n_fft"]
+    length = length if s is None else 2 * (s.shape[-2] - 1)
+    return math.ceil(2 * float(arguments["sr"]) / int(length))
+
+
+@serves("librosa.feature.spectral_rolloff", tolerances.decision, _two_bins)
+def spectral_rolloff(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    roll_percent: float = 0.85,
+) -> Plan:
+    found = plain("roll_percent", roll_percent, *_WITHIN) or described(
+        y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq
+    )
+    if isinstance(found, str):
+        return found
+
+    def work() -> Array:
+        # the number of the bin, which a float32 holds exactly
+        numbers = np.arange(found.hz.size, dtype=np.float64)
+        bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))["rolloff"]
+        return found.ordered(found.hz[bins.astype(np.intp)], _rolloff_of)
+
+    return work
+
+
+@serves("librosa.feature.spectral_contrast", tolerances.of_single(tolerances.elementwise))
+def spectral_contrast(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    freq: Array | None = None,
+    fmin: float = 200.0,
+    n_bands: int = 6,
+    quantile: float = 0.02,
+    linear: bool = False,
+) -> Plan:
+    if freq is not None:
+        return "freq is given: equally spaced bins are served"
+    found = (
+        whole("n_bands", n_bands, most=60)
+        or number("fmin", fmin, 1e-6)
+        or number("quantile", quantile, *_WITHIN)
+        or flag("linear", linear)
+        or described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    )
+    if isinstance(found, str):
+        return found
+    edges = fmin * 2.0 ** np.arange(n_bands)
+    bin_hz = found.hz[1]
+    if edges[-1] >= 0.5 * sr:
+        return "the highest bands lie beyond half the sample rate"
+    if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
+        return "the lowest bands have hardly a bin: a larger n_fft or fmin is served"
+    length = round(sr / bin_hz)
+    bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
+    if not cpu.Wanted((), bands=bands).in_kernels:
+        return "quantile asks for more values of a band than kernels keep in order"
+
+    def work() -> Array:
+        both = found.describe("contrast", bands=bands)
+        valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
+        if linear:
+            return np.ascontiguousarray(peak - valley)
+        over, under = (clipped(cpu.decibels(values, *OF_POWER), 80.0) for values in (peak, valley))
+        return np.ascontiguousarray(over - under)
+
+    return work
+
+
+def _of_logarithms(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for a power whose logarithm, of at most 69 (that of the least amin), was rounded, and its sum."""
+    return tolerances.energy(dtype, n_fft, largest) + 2 * 69 * float(np.finfo(dtype).eps) * largest
+
+
+@serves("librosa.feature.spectral_flatness", _of_logarithms)
+def spectral_flatness(
+    *,
+    y: Array | None = None,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    amin: float = 1e-10,
+    power: float = 2.0,
+) -> Plan:
+    reason = plain("amin", amin, 1e-30) or plain("power", power)
+    if reason:
+        return reason
+    if power not in (1, 2):
+        return "power is neither 1 nor 2"
+    found = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+
+    def work() -> Array:
+        values = found.describe("flatness", power=int(power), amin=float(amin))["flatness"]
+        return found.ordered(values, _flatness_of, values.dtype)
+
+    return work

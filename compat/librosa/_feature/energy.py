@@ -1,0 +1,142 @@
+"""rms and zero_crossing_rate of librosa.feature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import librosa
+import numpy as np
+
+from mlx_spectro.kernels import cpu
+
+from ...contract import tolerances
+from ...dispatch import Plan
+from .._analysis import framing_of
+from .._arguments import Array, audio_energy, engine_reason, magnitudes_reason, serves
+from .._layout import lying, memory
+from .._options import flag, is_dtype, number, plain, whole
+
+_rms, _frame = librosa.feature.rms, librosa.util.frame
+
+
+def _framing_reason(frame_length: Any, hop_length: Any, center: Any) -> str:
+    return whole("frame_length", frame_length) or whole("hop_length", hop_length) or flag("center", center)
+
+
+@serves("librosa.feature.rms", tolerances.of_single(tolerances.sums))
+def rms(
+    *,
+    y: Array | None = None,
+    S: Array | None = None,
+    frame_length: int = 2048,
+    hop_length: int = 512,
+    center: bool = True,
+    pad_mode: Any = "constant",
+    dtype: Any = np.float32,
+) -> Plan:
+    if not is_dtype(dtype, np.float32, np.float64):
+        return "dtype is neither float32 nor float64"
+    if y is None:
+        return _rms_of_magnitudes(S, frame_length, dtype)
+    found = engine_reason() or _framing_reason(frame_length, hop_length, center) or audio_energy(y)
+    if isinstance(found, str):
+        return found
+    if found > np.finfo(dtype).max:
+        return "the audio's squares overflow"
+    framing = framing_of(y.shape[-1], frame_length, hop_length, center, pad_mode)
+    if isinstance(framing, str):
+        return framing
+
+    def work() -> Array:
+        audio = y.astype(np.result_type(y, dtype), copy=False)
+        norms = cpu.frame_norm(audio, frame_length=framing.n_fft, **framing.padding)
+        norms /= math.sqrt(frame_length)
+        return _as_frames(norms, _rms_centred if center else _rms_uncentred, y, dtype)
+
+    return work
+
+
+def _as_frames(values: Array, of_audio: Callable[[Array], Array], y: Array, dtype: Any) -> Array:
+    """``[..., N]`` as ``[..., 1, N]`` in ``dtype``, in the memory order that librosa's ``of_audio`` gives it."""
+    shape = (*values.shape[:-1], 1, values.shape[-1])
+    out = memory(of_audio, lying(y), y.dtype, shape, dtype)
+    out[..., 0, :] = values
+    return out
+
+
+def _rms_centred(y: Array) -> Array:
+    found: Array = _rms(y=y, frame_length=2, hop_length=1)
+    return found
+
+
+def _rms_uncentred(y: Array) -> Array:
+    found: Array = _rms(y=y, frame_length=2, hop_length=1, center=False)
+    return found
+
+
+def _rms_of(spectrogram: Array) -> Array:
+    found: Array = _rms(S=spectrogram, frame_length=2 * spectrogram.shape[-2] - 2)
+    return found
+
+
+def _crossings_uncentred(y: Array) -> Array:
+    # librosa's own function would be compiled first, for seconds
+    found: Array = np.zeros_like(_frame(y, frame_length=2, hop_length=1), bool).mean(axis=-2, keepdims=True)
+    return found
+
+
+def _crossings_centred(y: Array) -> Array:
+    return _crossings_uncentred(np.pad(y, [(0, 0)] * (y.ndim - 1) + [(1, 1)], mode="edge"))
+
+
+def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
+    # one of NumPy's integers decides the result's dtype
+    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s)
+    if reason:
+        return reason
+    if s.shape[-2] != frame_length // 2 + 1:
+        return "frame_length is not that of the spectrogram's bins"
+    # by Parseval's theorem; the bins between 0 Hz and half the sample rate stand for their mirror images too
+    weights = np.full((s.shape[-2], 1), 2.0 / frame_length**2)
+    weights[0] /= 2
+    if frame_length % 2 == 0:
+        weights[-1] /= 2
+
+    def work() -> Array:
+        values = s.astype(np.result_type(s, dtype), copy=False).swapaxes(-1, -2)
+        precise = values.dtype == np.float32
+        roots = cpu.project(values, weights, squared=True, ending=("root",), precise=precise).swapaxes(-1, -2)
+        out = memory(_rms_of, lying(s), s.dtype, roots.shape, dtype)
+        out[...] = roots
+        return out
+
+    return work
+
+
+@serves("librosa.feature.zero_crossing_rate", tolerances.sums)
+def zero_crossing_rate(
+    y: Array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, **kwargs: Any
+) -> Plan:
+    threshold = kwargs.get("threshold", 1e-10)
+    found = (
+        engine_reason()
+        # librosa sets the axis itself
+        or ("" if kwargs.keys() <= {"threshold", "axis"} else "options of zero_crossings other than a threshold")
+        or number("threshold", threshold, 0)
+        or _framing_reason(frame_length, hop_length, center)
+        or audio_energy(y)
+    )
+    if isinstance(found, str):
+        return found
+    framing = framing_of(y.shape[-1], frame_length, hop_length, center, "edge")
+    if isinstance(framing, str):
+        return framing
+
+    def work() -> Array:
+        found = cpu.frame_crossings(y, frame_length=framing.n_fft, zero=float(threshold), **framing.padding)
+        rates = np.divide(found, frame_length, dtype=np.float64)
+        return _as_frames(rates, _crossings_centred if center else _crossings_uncentred, y, np.float64)
+
+    return work

@@ -1,0 +1,256 @@
+"""melspectrogram, mfcc and chroma_stft of librosa.feature."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import librosa
+import numpy as np
+
+from mlx_spectro.design import banks
+from mlx_spectro.kernels import cpu
+
+from ...contract import tolerances
+from ...contract.lines import as_called_in
+from ...dispatch import Plan
+from .._analysis import Analysis, lying_of, source_of
+from .._arguments import Array, array_reason, engine_reason, serves
+from .._core.decibels import DECIBEL, clipped
+from .._filters import chroma_filters, chroma_reason, mel_filters, mel_reason, norm_reason, rate_reason, tuning_reason
+from .._layout import memory
+from .._options import choice, number, plain, whole
+
+_normalize = librosa.util.normalize
+_melspectrogram, _chroma_stft = librosa.feature.melspectrogram, librosa.feature.chroma_stft
+_pitch_tuning = as_called_in(librosa.estimate_tuning, "pitch_tuning")
+
+
+class Filtered:
+    """A power spectrogram, of audio or given, and the filters over it.
+
+    Args:
+        filters: How many there are.
+        bank: Makes the filters ``[F, filters]``; librosa may warn of them.
+        like: What lies in memory as librosa's own spectrogram does, if not ``source``.
+    """
+
+    def __init__(
+        self,
+        source: Analysis | Array,
+        filters: int,
+        bank: Callable[[], Array],
+        power: float,
+        like: Analysis | Array | None = None,
+    ) -> None:
+        self.source, self.bank, self.power = source, bank, power
+        self.lying = lying_of(source if like is None else like)
+        if isinstance(source, Analysis):
+            self.shape = (*source.y.shape[:-1], source.frames, filters)
+            self.dtype = source.y.dtype
+        else:
+            self.shape = (*source.shape[:-2], source.shape[-1], filters)
+            self.dtype = source.dtype
+
+    def fill(self, out: Array, ending: Any = None) -> Array:
+        """Filtered values ``[..., N, filters]``, in double precision inside, to ``out``."""
+        if isinstance(self.source, Analysis):
+            options = {"power": self.power, "ending": ending, **self.source.options}
+            return cpu.filterbank(self.source.y, self.source.window, self.bank(), out=out, **options)
+        values = self.source.swapaxes(-1, -2)
+        return cpu.project(values, self.bank(), ending=ending, precise=self.dtype == np.float32, out=out)
+
+    def filtered(self, of_spectrogram: Callable[[Array], Array], ending: Any = None) -> Array:
+        """Filtered values ``[..., filters, N]``, in the memory order that librosa's ``of_spectrogram`` gives them."""
+        *lead, frames, filters = self.shape
+        out = memory(of_spectrogram, *self.lying, (*lead, filters, frames), self.dtype)
+        self.fill(out.swapaxes(-1, -2), ending)
+        return out
+
+    def decibels(self) -> Array:
+        """Mel values ``[..., filters, N]`` as power_to_db makes them, at most 80 dB below their maximum."""
+        return clipped(self.filtered(mel_of(self.shape[-1]), DECIBEL), 80.0)
+
+
+@functools.cache
+def _some_mel_of(filters: int) -> Callable[[Array], Array]:
+    def of_spectrogram(spectrogram: Array) -> Array:
+        # of so few mels, none is empty
+        found: Array = _melspectrogram(S=spectrogram, sr=1000, n_mels=filters)
+        return found
+
+    return of_spectrogram
+
+
+def mel_of(filters: int) -> Callable[[Array], Array]:
+    """librosa's mel spectrogram of a small spectrogram, of one filter or of more."""
+    return _some_mel_of(min(filters, 2))
+
+
+def mel_plan(
+    y: Any,
+    sr: Any,
+    S: Any = None,
+    n_fft: Any = 2048,
+    hop_length: Any = 512,
+    win_length: Any = None,
+    window: Any = "hann",
+    center: Any = True,
+    pad_mode: Any = "constant",
+    power: Any = 2.0,
+    **kwargs: Any,
+) -> Filtered | str:
+    """The mel spectrogram that librosa's arguments ask for, or why we cannot serve it."""
+    # of a spectrogram given, librosa does not look at the power
+    reason = mel_reason(sr, **kwargs) or ("" if S is not None else plain("power", power, 1e-3, 4))
+    found = reason or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if isinstance(found, str):
+        return found
+    source, length = found
+    if isinstance(source, Analysis) and source.overflows(power):
+        return "the audio is so loud that its powers may overflow"
+    bank = functools.partial(mel_filters, sr, length, **kwargs)
+    return Filtered(source, int(kwargs.get("n_mels", 128)), bank, float(power) if S is None else 2.0)
+
+
+@serves("librosa.feature.melspectrogram", tolerances.energy)
+def melspectrogram(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    power: float = 2.0,
+    **kwargs: Any,
+) -> Plan:
+    found = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
+    if isinstance(found, str):
+        return found
+    return lambda: found.filtered(mel_of(found.shape[-1]))
+
+
+@functools.lru_cache(maxsize=32)
+def _dct(n_mfcc: int, n_mels: int, norm: str | None, lifter: float) -> Array:
+    """DCT-II, and the liftering of its results, ``[n_mels, n_mfcc]``."""
+    basis = banks.dct_basis(n_mfcc, n_mels, norm).T
+    if lifter > 0:
+        # a sinusoidal lifter, as librosa applies it
+        basis = basis * (1 + (lifter / 2) * np.sin(np.pi * np.arange(1, 1 + n_mfcc) / lifter))
+    return np.ascontiguousarray(basis)
+
+
+@serves("librosa.feature.mfcc", tolerances.cepstrum)
+def mfcc(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_mfcc: int = 20,
+    dct_type: int = 2,
+    norm: Any = "ortho",
+    lifter: float = 0,
+    mel_norm: Any = "slaney",
+    **kwargs: Any,
+) -> Plan:
+    reason = (
+        whole("n_mfcc", n_mfcc)
+        or number("lifter", lifter, 0, 1e6)
+        or ("" if type(dct_type) is int and dct_type == 2 else "dct_type is not 2")
+        or choice("norm", norm, "ortho", None)
+    )
+    if reason:
+        return reason
+    found = _decibels_of(y, sr, S, mel_norm, kwargs)
+    if isinstance(found, str):
+        return found
+    mels = found.shape[-1] if isinstance(found, Filtered) else found.shape[-2]
+    if lifter > 0 and n_mfcc > mels:
+        return "n_mfcc is more than n_mels, and lifter is given"
+    basis = _dct(min(int(n_mfcc), mels), mels, norm, float(lifter))
+
+    def work() -> Array:
+        values = (found.decibels() if isinstance(found, Filtered) else found).swapaxes(-1, -2)
+        # what librosa returns is the beginning of as many coefficients as there are mels
+        *lead, frames, mels = values.shape
+        kept = np.empty((*lead, mels, frames), values.dtype)[..., : basis.shape[1], :]
+        cpu.project(values, basis, precise=values.dtype == np.float32, out=kept.swapaxes(-1, -2))
+        return kept
+
+    return work
+
+
+def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]) -> Filtered | Array | str:
+    """The decibels that cepstra are made of: given, or of the mel spectrogram of ``y``."""
+    if S is None:
+        return mel_plan(y, sr, norm=mel_norm, **options) if "norm" not in options else "norm is given twice"
+    # what is for a mel spectrogram, librosa does not look at
+    reason = engine_reason() or array_reason(S)
+    if reason or S.dtype.kind != "f" or S.ndim < 2:
+        return reason or "S is no real array of two axes or more"
+    given: Array = S
+    return given
+
+
+def _tuning(s: Array, sr: float, bins_per_octave: int) -> float:
+    """librosa's estimate of the deviation from A440, from the peaks of ``s [..., F, N]`` between 150 and 4000 Hz."""
+    hz = np.arange(s.shape[-2]) * (float(sr) / (2 * (s.shape[-2] - 1)))
+    low, high = np.searchsorted(hz, (150.0, min(4000.0, float(sr) / 2)))
+    low, high = max(1, low), min(high, s.shape[-2] - 1)
+    positions, heights = cpu.spectral_peaks(s.swapaxes(-1, -2).reshape(-1, s.shape[-2]), low, high, 0.1)
+    loud = heights >= np.median(heights) if heights.size else slice(0)
+    pitches = (positions[loud] * hz[1]).astype(s.dtype)
+    deviation: float = _pitch_tuning(librosa.pitch_tuning, (pitches,), {"bins_per_octave": bins_per_octave})
+    return deviation
+
+
+def _chroma_of(spectrogram: Array) -> Array:
+    found: Array = _chroma_stft(S=spectrogram, tuning=0.0)
+    return found
+
+
+@serves("librosa.feature.chroma_stft", tolerances.energy)
+def chroma_stft(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    norm: float | None = np.inf,
+    n_fft: int = 2048,
+    hop_length: int = 512,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    tuning: float | None = None,
+    n_chroma: int = 12,
+    **kwargs: Any,
+) -> Plan:
+    found = (
+        rate_reason(sr)
+        or whole("n_chroma", n_chroma)
+        or norm_reason(norm, None)
+        or ("" if tuning is None else tuning_reason(tuning))
+        or chroma_reason(**kwargs)
+        or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    )
+    if isinstance(found, str):
+        return found
+    source, length = found
+
+    def work() -> Array:
+        spectrum, deviation = source, tuning
+        if deviation is None:
+            # two things are made of the spectrum
+            spectrum = source.power_spectrogram() if isinstance(source, Analysis) else source
+            deviation = _tuning(spectrum, sr, n_chroma)
+        bank = functools.partial(chroma_filters, sr=sr, n_fft=length, tuning=deviation, n_chroma=n_chroma, **kwargs)
+        filtered = Filtered(spectrum, int(n_chroma), bank, 2.0, like=source)
+        return _normalize(filtered.filtered(_chroma_of), norm=norm, axis=-2)
+
+    return work

@@ -1,0 +1,1 @@
+"""The command ``mlx-spectro``, the programs that it runs, and notebooks."""

@@ -1,0 +1,150 @@
+"""Run a program with mlx_spectro's functions in place of those of torch, torchaudio and librosa.
+
+The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: parity (compare every
+function with its reference on this machine), replay FILE (run again a call that --verify saved), doctor (what is found
+here, and what to do about it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from mlx_spectro import distribution
+
+from ..diagnostics import tables
+from .program import MissingError, Options, Program, run
+
+_WITH_VALUE = ("--report", "--breaches")
+
+
+def main() -> None:
+    """The command ``mlx-spectro``, which is ``python -m mlx_spectro.compat`` too."""
+    verb, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if verb == "parity":
+        sys.exit(_parity(arguments))
+    if verb == "replay":
+        sys.exit(_replay(arguments))
+    if verb == "doctor":
+        from . import doctor
+
+        sys.exit(doctor.main(arguments))
+    name = _name()
+    program, options = _parse(arguments if verb == "run" else sys.argv[1:])
+    try:
+        run(program, options)
+    except MissingError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(error.status)
+
+
+def _name() -> str:
+    return "mlx-spectro" if os.path.basename(sys.argv[0]).startswith("mlx-spectro") else "python -m mlx_spectro.compat"
+
+
+def _version() -> str:
+    found = tables.versions()
+    return f"{distribution.NAME} {found.get(distribution.NAME, 'not installed')} (python {found['python']})"
+
+
+def _parse(argv: list[str]) -> tuple[Program, Options]:
+    """The program with its own arguments, and our options."""
+    parser = argparse.ArgumentParser(
+        prog=_name(),
+        description=__doc__,
+        allow_abbrev=False,
+        usage="%(prog)s [options] script.py | -m MODULE | -c CODE",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--profile", action="store_true", help="say what ran where, how long it took, and why")
+    exactness = parser.add_mutually_exclusive_group()
+    exactness.add_argument("--verify", action="store_true", help="run the reference too and compare every result")
+    exactness.add_argument("--strict", action="store_true", help="have the reference serve every call, bit for bit")
+    parser.add_argument("--report", type=Path, metavar="F", help="write the profile or verification as .html or .json")
+    parser.add_argument(
+        "--breaches",
+        type=Path,
+        metavar="FOLDER",
+        default=Options.breaches,
+        help="where --verify saves breaches",
+    )
+    program = parser.add_mutually_exclusive_group()
+    program.add_argument("-m", dest="module", metavar="MODULE", help="run a module")
+    program.add_argument("-c", dest="code", metavar="CODE", help="run code")
+    mine, rest = _split(argv)
+    found = parser.parse_args(mine)
+    if not (found.module or found.code is not None or rest):
+        parser.error("a script, -m MODULE or -c CODE is needed")
+    if found.report:
+        reason = _unwritable(found.report)
+        if reason:
+            parser.error(f"--report {found.report}: {reason}")
+    script = "" if found.module or found.code is not None else rest.pop(0)
+    profile = found.profile or (found.report is not None and not found.verify)
+    options = Options(profile, found.verify, found.strict, found.report, found.breaches)
+    return Program(script, found.module or "", found.code, tuple(rest)), options
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our options, up to the program or the option that names it, and what comes after."""
+    rest = list(argv)
+    mine: list[str] = []
+    while rest and rest[0].startswith("-"):
+        mine.append(rest.pop(0))
+        names_program = mine[-1] in ("-m", "-c")
+        if names_program or mine[-1] in _WITH_VALUE:
+            mine += rest[:1]
+            del rest[:1]
+        if names_program or mine[-1][:2] in ("-m", "-c"):
+            break
+    return mine, rest
+
+
+def _unwritable(path: Path) -> str:
+    """Why a report cannot be written to ``path``; empty where it can."""
+    if path.suffix not in (".html", ".json"):
+        return "the name must end in .html or .json"
+    if path.suffix == ".html" and importlib.util.find_spec("jinja2") is None:
+        return f"a page needs jinja2: {distribution.install('report')}"
+    if path.is_dir():
+        return "is a folder"
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    place = path if path.exists() else path.parent
+    return "" if os.access(place, os.W_OK) else "is not ours to write to"
+
+
+def _parity(arguments: list[str]) -> int:
+    """The parity report, of the table that the wheel carries or of the checkout's own."""
+    shipped = "mlx_spectro._parity"
+    name = shipped if importlib.util.find_spec(shipped) else "parity_tests"
+    if name != shipped:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    if importlib.util.find_spec(name) is None:
+        print("mlx-spectro: the parity table is missing from this installation", file=sys.stderr)
+        return 1
+    status: int = importlib.import_module(f"{name}.__main__").main(arguments, prog="mlx-spectro parity")
+    return status
+
+
+def _replay(arguments: list[str]) -> int:
+    """Run a saved call again; 1 where it still breaches its limit."""
+    parser = argparse.ArgumentParser(prog="mlx-spectro replay", description="Run a call again that --verify saved.")
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .npz file that --verify wrote")
+    path = parser.parse_args(arguments).file
+    if not path.is_file():
+        parser.error(f"there is no file {path}")
+    from ..diagnostics import replay
+
+    reason = replay.unreadable(path)
+    if reason:
+        parser.error(f"{path}: {reason}")
+    return replay.replay(path)
+
+
+if __name__ == "__main__":
+    main()

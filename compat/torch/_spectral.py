@@ -1,0 +1,127 @@
+"""torch.stft and torch.istft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..arrays import torch_autograd
+from ..arrays.torch_adapter import serves
+from ..arrays.torch_arguments import analysis, synthesis
+from ..arrays.torch_options import unread
+from ..arrays.torch_tensors import compiling
+from ..contract import tolerances
+from ..contract.lines import at_callers_line
+from ..contract.reasons import REJECTED
+from ..dispatch import Plan
+
+
+def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` of torch, which warns in the name of the program's line."""
+    there = at_callers_line(function)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # a compiler is to see torch's own
+        return (function if compiling() else there)(*args, **kwargs)
+
+    return call
+
+
+_stft, _istft = _by_torch(torch.stft), _by_torch(torch.istft)
+# what torch says once a process, and has been made to say
+_said: set[Any] = set()
+
+
+def _made_to_warn(what: Any, call: Callable[[], Any]) -> None:
+    """Have torch warn of ``what`` in a small call, if it still would in the one that we serve."""
+    if what in _said and not torch.is_warn_always_enabled():
+        return
+    _said.add(what)
+    call()
+
+
+def _small_stft(without_window: bool, complex_result: bool) -> None:
+    x = torch.ones(1, dtype=torch.float32, device="cpu")
+    _stft(x, 1, 1, window=None if without_window else x, center=False, return_complex=complex_result)
+
+
+def _small_istft() -> None:
+    _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
+
+
+@serves("torch.stft", tolerances.spectrum, call=_stft)
+def stft(
+    input: Tensor,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Tensor | None = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
+    align_to_window: bool | None = None,
+) -> Plan:
+    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
+    if isinstance(found, str):
+        return found
+    if type(normalized) is not bool:
+        return unread("normalized", normalized)
+    if align_to_window is not None:
+        return "align_to_window is given"
+    if input.dim() > 2 or return_complex is None:
+        return REJECTED
+    if type(return_complex) is not bool:
+        return unread("return_complex", return_complex)
+    transform = found._replace(scale=found.window.numel() ** -0.5) if normalized else found
+
+    def work() -> Tensor:
+        if window is None or not return_complex:
+            what = window is None, return_complex
+            _made_to_warn(what, lambda: _small_stft(*what))
+        z = transform.swapped(torch_autograd.stft(input, transform), input)
+        return z if return_complex else torch.view_as_real(z)
+
+    return work
+
+
+@serves("torch.istft", tolerances.spectrum, call=_istft)
+def istft(
+    input: Tensor,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Tensor | None = None,
+    center: bool = True,
+    normalized: bool = False,
+    onesided: bool | None = None,
+    length: int | None = None,
+    return_complex: bool = False,
+) -> Plan:
+    for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
+        if type(option) is not bool:
+            return unread(name, option)
+    if return_complex:
+        return "return_complex=True asks for a complex signal: real signals are served"
+    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
+    if isinstance(found, str):
+        return found
+    if input.dim() > 3:
+        return REJECTED
+    inverse, samples = found
+    transform = inverse._replace(scale=inverse.window.numel() ** 0.5) if normalized else inverse
+
+    def work() -> Tensor:
+        if window is None:
+            _made_to_warn("istft", _small_istft)
+        return torch_autograd.istft(input.transpose(-1, -2), transform, samples)
+
+    return work
+
+
+# a scripted program calls the operator that torch.istft is
+torch.jit._builtins._register_builtin(istft, "aten::istft")

@@ -1,0 +1,1 @@
+"""Our functions of torchaudio.functional."""

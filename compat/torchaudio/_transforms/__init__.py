@@ -1,0 +1,1 @@
+"""Our classes of torchaudio.transforms."""

@@ -1,0 +1,1 @@
+"""What a user calls: MLX arrays in and out, one feature a file."""

@@ -1,0 +1,89 @@
+"""Spectra of host arrays, and the transpose of the inverse."""
+
+from __future__ import annotations
+
+from .bins_to_frames import divide
+from .frames import copy, copy_frame, find_frames, spread_pairs
+from .frames_to_bins import transform, write_spectrum
+from .runtime.compile import inner, kernel
+from .runtime.denormals import flush_denormals, restore_state
+
+
+@inner
+def divided_frames(real, stored, size, lanes, group, valid, signal, frames, hop, n, inverse, scratch, scratch_row):
+    """Copies of a group's frames times the inverse envelope: what :func:`find_frames` finds, for a transpose."""
+    address, row_bytes, stride, length, left, mode = signal
+    factors, covering, compact = inverse
+    for lane in range(lanes):
+        row, frame = divmod(group + min(lane, valid - 1), frames)
+        target, start = scratch + lane * scratch_row, frame * hop
+        copy_frame(real, stored, size, target, address + row * row_bytes, stride, length, start - left, n, mode)
+        divide(real, stored, size, target, start, start + n, factors, hop, frames, covering, compact)
+    return scratch, scratch_row
+
+
+@kernel
+def complex_frames(
+    real, stored, edge, signal, frames, hop, inverse, first, last, window, layout, tables, scratch, out, frame_bytes
+):
+    """Complex spectra of the frames from ``first`` up to ``last``, counted through all rows of ``signal``, to ``out``.
+
+    Args:
+        signal: As in :func:`find_frames`.
+        inverse: ``(address, covering, compact)`` of an inverse envelope that the signal is multiplied by; address 0 for
+            none.
+        layout, tables: As in :func:`transform`.
+        scratch: ``(copied frames, bytes a copied frame, transform, temporary, rows, bytes a row)``.
+    """
+    n_fft, _, _, size, real_size, _, step = layout
+    copies, copy_bytes, z, temporary, rows, row_bytes = scratch
+    lanes = step // real_size
+    width = 2 * size * (n_fft // 2 + 1)
+    state = flush_denormals(real, real)
+    for group in range(first, last, lanes):
+        valid = min(lanes, last - group)
+        if inverse[0]:
+            source, source_bytes = divided_frames(
+                real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, inverse, copies, copy_bytes
+            )
+        else:
+            source, source_bytes = find_frames(
+                real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes
+            )
+        transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
+        write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables)
+        for lane in range(valid):
+            copy(real, stored, out + frame_bytes * (group + lane), rows + row_bytes * lane, width)
+    restore_state(real, real, state)
+
+
+@kernel
+def interleaved_frames(
+    real, stored, edge, signal, frames, hop, channels, block, first, last, window, layout, tables, scratch, out
+):
+    """Complex spectra of the frames from ``first`` up to ``last`` of every channel, channels side by side in ``out``.
+
+    Channels are taken ``block`` at a time, so that what lies side by side is written together. The other arguments are
+    those of :func:`complex_frames`, with ``block`` times its rows in ``scratch``.
+    """
+    n_fft, _, _, size, real_size, _, step = layout
+    copies, copy_bytes, z, temporary, rows, row_bytes = scratch
+    lanes, bins, width = step // real_size, n_fft // 2 + 1, 2 * size
+    state = flush_denormals(real, real)
+    for start in range(first, last, lanes):
+        valid = min(lanes, last - start)
+        for channel in range(0, channels, block):
+            count = min(block, channels - channel)
+            for c in range(count):
+                group = (channel + c) * frames + start
+                source, source_bytes = find_frames(
+                    real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes
+                )
+                transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
+                write_spectrum(real, stored, z, rows + lanes * row_bytes * c, row_bytes, edge, layout, tables)
+            for lane in range(valid):
+                to = out + width * (channels * bins * (start + lane) + channel)
+                for c in range(count):
+                    at = rows + row_bytes * (lanes * c + lane)
+                    spread_pairs(real, stored, to + width * c, width * channels, at, width, bins)
+    restore_state(real, real, state)

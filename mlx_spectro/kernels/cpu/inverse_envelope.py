@@ -1,0 +1,44 @@
+"""The inverse envelope as the compiled kernels read it."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro.design import envelope
+from mlx_spectro.design.framing import overlap_length
+
+from .runtime.memory import address_of
+
+Array = npt.NDArray[Any]
+
+
+class Inverse(NamedTuple):
+    """The inverse envelope of so many frames that all others repeat some of theirs."""
+
+    at: tuple[int, int, int]
+    """What compiled code takes: where it lies, or 0 for none, the frames that cover a sample, and so many frames."""
+    keep: Any
+    """What the address points into."""
+
+
+UNDIVIDED = Inverse((0, 0, 0), None)
+
+
+def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR) -> Inverse:
+    covering = -(-window.size // hop_length)
+    compact = min(frames, 3 * covering)
+    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real, floor)
+
+
+@functools.lru_cache(maxsize=32)
+def _cached_inverse_envelope(
+    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str, floor: float
+) -> Inverse:
+    samples = np.frombuffer(window, kind)
+    total = overlap_length(compact, samples.size, hop_length)
+    factors = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor).astype(real)
+    return Inverse((address_of(factors), covering, compact), factors)

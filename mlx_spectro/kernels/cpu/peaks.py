@@ -1,0 +1,58 @@
+"""Peaks of spectrograms in host arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .runtime.compile import kernel
+from .runtime.threads import share
+
+Array = npt.NDArray[Any]
+
+
+@kernel
+def peaks_of_frames(values, low, high, least, first, last, shifts, strengths, counts, bins):
+    """Peaks of the frames from ``first`` up to ``last``; see :func:`spectral_peaks`."""
+    for frame in range(first, last):
+        row = values[frame]
+        floor = least * row.max()
+        found = 0
+        for k in range(low, high):
+            below, here, above = row[k - 1], row[k], row[k + 1]
+            if here > floor and here > below and here >= above:
+                curvature, slope = above + below - 2 * here, (above - below) / 2
+                shift = 0.0 if abs(slope) >= abs(curvature) else -slope / curvature
+                bins[frame, found] = k
+                shifts[frame, found] = shift
+                strengths[frame, found] = here + 0.5 * slope * shift
+                found += 1
+        counts[frame] = found
+
+
+def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, Array]:
+    """Positions in bins, and heights, of the parabolas through the local maxima of each frame.
+
+    Args:
+        s: float32 or float64 magnitudes ``[N, F]``.
+        low, high: First bin, and end, of those that are looked at; neither first nor last of all.
+        least: Share of its frame's largest magnitude that a peak must exceed.
+
+    Returns:
+        float64 positions and heights in the magnitudes' dtype, of all frames together.
+    """
+    # of one kind for all: for memory that is read-only or not aligned, numba would compile it once more
+    rows = np.require(np.asarray(s), requirements=["C", "A", "W"])
+    most = max(1, (high - low + 1) // 2)
+    shape = (len(rows), most)
+    shifts, strengths = np.empty(shape, rows.dtype), np.empty(shape, rows.dtype)
+    bins, counts = np.empty(shape, np.int64), np.empty(len(rows), np.int64)
+
+    def work(first: int, last: int) -> None:
+        peaks_of_frames(rows, low, high, rows.dtype.type(least), first, last, shifts, strengths, counts, bins)
+
+    share(work, len(rows), 1, rows.shape[1], ())
+    kept = np.arange(most) < counts[:, None]
+    return bins[kept] + shifts[kept], strengths[kept]

@@ -1,0 +1,1 @@
+"""What compiled kernels run on: vectors, threads, memory, the compiler and its cache."""

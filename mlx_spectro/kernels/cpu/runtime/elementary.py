@@ -1,0 +1,184 @@
+"""Roots, magnitudes and logarithms of vectors, right to about half a unit in the last place."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+
+from mlx_spectro.design.logarithms import DOUBLE, LOG10_2, LOG10_E, LOG_2, SINGLE, halves
+
+from .vector import Complex, Vec
+
+
+class _Format(NamedTuple):
+    """A floating-point type: its bits, and what logarithms in it are made of."""
+
+    width: int
+    digits: int
+    """Bits of the fraction."""
+    root_half: int
+    """The bits of sqrt(1/2)."""
+    range: int
+    """A norm of up to a million numbers that lies from ``2**-range`` to ``2**range`` needs no scaling."""
+    series: tuple[float, ...]
+    """Of logarithms."""
+
+
+_SINGLE = _Format(32, 23, 0x3F3504F3, 40, SINGLE)
+_DOUBLE = _Format(64, 52, 0x3FE6A09E667F3BCD, 400, DOUBLE)
+
+
+def sqrt(x: Vec) -> Vec:
+    """Square root."""
+    return _intrinsic("llvm.sqrt", x)
+
+
+def absolute(x: Vec) -> Vec:
+    """Absolute value."""
+    return _intrinsic("llvm.fabs", x)
+
+
+def _intrinsic(name: str, x: Vec) -> Vec:
+    kit = x.kit
+    kind = f"{name}.v{kit.lanes}f{8 * kit.size}"
+    function = kit.builder.module.declare_intrinsic(kind, (), ir.FunctionType(kit.vector, [kit.vector]))
+    return Vec(kit, kit.builder.call(function, [x.value]))
+
+
+class _Bits:
+    """The bits of vectors as integers of their width."""
+
+    def __init__(self, x: Vec) -> None:
+        self.kit, self.format = x.kit, _SINGLE if x.kit.size == 4 else _DOUBLE
+        self.vector = ir.VectorType(ir.IntType(self.format.width), x.kit.lanes)
+
+    def of(self, x: Vec) -> Any:
+        return self.kit.builder.bitcast(x.value, self.vector)
+
+    def number(self, bits: Any) -> Vec:
+        return Vec(self.kit, self.kit.builder.bitcast(bits, self.kit.vector))
+
+    def spread(self, integer: int) -> Any:
+        return ir.Constant(self.vector, [integer] * self.kit.lanes)
+
+    def power_of_two(self, exponent: int) -> int:
+        """The bits of ``2**exponent``."""
+        return (exponent + (1 << (self.format.width - self.format.digits - 2)) - 1) << self.format.digits
+
+
+def norms(energies: Callable[[], list[Vec]], scaled: Callable[[], list[Vec]]) -> list[Vec]:
+    """Roots of ``energies()``; if in any lane squares may have been too small or too large, ``scaled()`` instead."""
+    found = energies()
+    kit, bits = found[0].kit, _Bits(found[0])
+    if kit.stored_size < kit.size:
+        return list(map(sqrt, found))  # what came from a smaller type has squares
+    builder, flag = kit.builder, ir.IntType(1)
+    least, most = (bits.power_of_two(sign * 2 * bits.format.range) for sign in (-1, 1))
+    above = [builder.sub(bits.of(energy), bits.spread(least)) for energy in found]
+    strays = [builder.icmp_unsigned(">", distance, bits.spread(most - least)) for distance in above]
+    kind = ir.FunctionType(flag, [ir.VectorType(flag, kit.lanes)])
+    any_lane = builder.module.declare_intrinsic(f"llvm.vector.reduce.or.v{kit.lanes}i1", (), kind)
+    results = [kit.variable() for _ in found]
+    for result, energy in zip(results, found, strict=True):
+        kit.put(result, sqrt(energy))
+    with builder.if_then(builder.call(any_lane, [functools.reduce(builder.or_, strays)]), likely=False):
+        for result, value in zip(results, scaled(), strict=True):
+            kit.put(result, value)
+    return [kit.get(result) for result in results]
+
+
+def magnitudes(values: Sequence[Complex]) -> list[Vec]:
+    """Absolute values of complex numbers."""
+
+    def scaled() -> list[Vec]:
+        found = []
+        for z in values:
+            a, b = absolute(z.re), absolute(z.im)
+            up, down = scaling(a.where("ogt", b, a, b))
+            found.append(sqrt(z.scaled(up).energy) * down)
+        return found
+
+    return norms(lambda: [z.energy for z in values], scaled)
+
+
+def scaling(largest: Vec) -> tuple[Vec, Vec]:
+    """Powers of two, one over the other: times the first, ``largest`` lies from 2 to 4, or below if it is tiny."""
+    kit, bits = largest.kit, _Bits(largest)
+    builder, (width, digits, *_) = kit.builder, bits.format
+    exponent = bits.spread(((1 << (width - digits - 1)) - 1) << digits)
+    # the second least power of two is the least whose half is a normal number
+    least = bits.number(bits.spread(2 << digits))
+    power = builder.and_(bits.of(largest.at_least(least)), exponent)
+    return bits.number(builder.sub(exponent, power)), bits.number(builder.sub(power, bits.spread(1 << digits)))
+
+
+class _Parts(NamedTuple):
+    """A positive number as ``2**exponent * (1 + f)``, and ``log(1 + f)`` as ``f - half_square + rest``."""
+
+    exponent: Vec
+    f: Vec
+    half_square: Vec
+    rest: Vec
+
+
+def _parts(x: Vec) -> _Parts:
+    """With ``s = f / (2 + f)``, ``log(1 + f)`` is ``2 s + 2/3 s**3 + ...``, where ``f`` counts most, and is exact."""
+    kit, bits = x.kit, _Bits(x)
+    builder, (_, digits, root_half, _, series) = kit.builder, bits.format
+    offset = bits.spread(digits)
+    # counted from sqrt(1/2), so that 1 + f lies within a factor of sqrt(2) of 1
+    exponent = builder.ashr(builder.sub(bits.of(x), bits.spread(root_half)), offset)
+    f = bits.number(builder.sub(bits.of(x), builder.shl(exponent, offset))) - kit.constant(1.0)
+    s = f / (f + kit.constant(2.0))
+    square, half_square = s * s, f * (f * kit.constant(0.5))
+    if kit.stored_size < kit.size:
+        series = series[:5]
+    total = kit.constant(series[-1])
+    for term in series[-2::-1]:
+        total = total * square + kit.constant(term)
+    rest = s * (half_square + total * square)
+    return _Parts(Vec(kit, builder.sitofp(exponent, kit.vector)), f, half_square, rest)
+
+
+def log(x: Vec) -> Vec:
+    """Natural logarithm of positive normal numbers; infinity and NaN stay."""
+    e, f, half_square, rest = _parts(x)
+    high, low = _halves(x, LOG_2)
+    return _or_itself(x, e * high - ((half_square - (rest + e * low)) - f))
+
+
+def log10(x: Vec) -> Vec:
+    """Decimal logarithm of positive normal numbers; infinity and NaN stay.
+
+    What is to be stored in a smaller type is right to more digits than that has.
+    """
+    kit, bits = x.kit, _Bits(x)
+    e, f, half_square, rest = _parts(x)
+    if kit.stored_size < kit.size:
+        two, euler = (kit.constant(float(number)) for number in (LOG10_2, LOG10_E))
+        return _or_itself(x, e * two + ((f - half_square) + rest) * euler)
+    (two_high, two_low), (e_high, e_low) = _halves(x, LOG10_2), _halves(x, LOG10_E)
+    # the leading half of the digits of log(1 + f); products of halves are exact
+    half = (bits.format.digits + 2) // 2
+    f_high = bits.number(kit.builder.and_(bits.of(f - half_square), bits.spread(-(1 << half))))
+    f_low = ((f - f_high) - half_square) + rest
+    one, other = e * two_high, f_high * e_high
+    total = one + other
+    # what the sum lost, and all that is small
+    lost = ((one - total) + other) + (e * two_low + ((f_low + f_high) * e_low + f_low * e_high))
+    return _or_itself(x, total + lost)
+
+
+def _halves(x: Vec, number: Decimal) -> tuple[Vec, Vec]:
+    """``number`` in every lane as the leading half of its digits, more than an exponent has, and the rest."""
+    high, low = halves(number, _Bits(x).format.digits // 2 + 1)
+    return x.kit.constant(high), x.kit.constant(low)
+
+
+def _or_itself(x: Vec, logarithm: Vec) -> Vec:
+    return x.where("olt", x.kit.constant(math.inf), logarithm, x)

@@ -1,0 +1,124 @@
+"""What was measured on this machine, kept from one process to the next: launch geometries, and where a GPU pays."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from .. import _check, caches, interrupts
+
+logger = logging.getLogger("mlx_spectro")
+# a signal handler or a finalizer may call us while its thread holds it
+_lock = threading.RLock()
+# the entries of the file, and this process's own
+_loaded: dict[str, Any] | None = None
+_LOST = "what was measured is measured again by the next process"
+
+
+@functools.cache
+def path() -> Path | None:
+    """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache; None for a user without a home."""
+    told = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
+    if told:
+        return Path(told)
+    ours = caches.folder()
+    return None if ours is None else ours / "autotune.json"
+
+
+@functools.cache
+def persists() -> bool:
+    """Whether the file is read and written: ``SPEC_MLX_AUTOTUNE_PERSIST`` is not 0."""
+    return _check.switch("SPEC_MLX_AUTOTUNE_PERSIST", default=True)
+
+
+def known() -> dict[str, Any]:
+    """Every entry by its key."""
+    return dict(_entries())
+
+
+def get(key: str) -> Any:
+    """The entry of a key, None where there is none."""
+    return _entries().get(key)
+
+
+def put(key: str, value: Any) -> None:
+    """Keep an entry, beside those that other processes have written since."""
+    with _lock:
+        entries = _entries()
+        entries[key] = value
+        if not persists():
+            return
+        file = path()
+        if file is None:
+            _say(f"there is no home folder to write to: {_LOST}")
+            return
+        try:
+            entries.update({other: found for other, found in _read(file).items() if other not in entries})
+            _write(file, entries)
+        except OSError as error:
+            if interrupts.by_handler(error):
+                raise
+            _say(f"{file} cannot be written ({error}): {_LOST}")
+
+
+def _entries() -> dict[str, Any]:
+    global _loaded
+    if _loaded is None:
+        file = path()
+        found = _read(file) if file is not None and persists() else {}
+        _loaded = found if _loaded is None else _loaded
+    return _loaded
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        problem = "it holds no entries"
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        if interrupts.by_handler(error):
+            raise
+        problem = str(error)
+    _say(f"{file} is ignored, for it cannot be read: {problem}")
+    return {}
+
+
+def _write(file: Path, entries: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(entries, stream, indent=1, sort_keys=True)
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+_warned = False
+
+
+def _say(message: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        logger.warning(message)
+
+
+def forget() -> None:
+    """Drop what this process knows: it asks the environment and reads the file again."""
+    global _loaded, _warned
+    _loaded, _warned = None, False
+    path.cache_clear()
+    persists.cache_clear()

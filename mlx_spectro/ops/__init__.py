@@ -1,0 +1,1 @@
+"""Operators: their definitions in plain MLX operations, their derivatives, and who computes them."""

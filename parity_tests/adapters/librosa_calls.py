@@ -1,0 +1,155 @@
+"""Calls of librosa and of what stands in for it, and all in which a program can tell the two apart."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlx_spectro import compat
+from mlx_spectro.compat import dispatch
+
+from ..table import measure
+from ..table.case import OURS, find
+
+# decibels of up to this many are subtracted from each other, each rounded
+DECIBELS = 100.0
+OF_DECIBELS = ("librosa.power_to_db", "librosa.amplitude_to_db", "librosa.feature.spectral_contrast")
+
+_RNG = np.random.default_rng(83)
+AUDIO = _RNG.standard_normal(400).astype(np.float32)
+MAGNITUDES = np.abs(_RNG.standard_normal((33, 9))).astype(np.float32)
+SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.complex64)
+
+_FRAMES = {"n_fft": 64, "hop_length": 16}
+_RATE = {"sr": 8000}
+_OF_STFT = ("n_fft", "hop_length", "win_length", "window", "center", "pad_mode")
+_OF_MEL = ("n_mels", "fmin", "fmax", "htk", "norm", "dtype")
+
+
+class Base(NamedTuple):
+    """A call that we serve, and options that its signature does not show."""
+
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    more: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        given = [key for key in ("y", "S") if key in self.kwargs]
+        return " ".join([self.name.removeprefix("librosa."), *given])
+
+    def options(self) -> list[str]:
+        """Names of its parameters, but for its arrays."""
+        shown = inspect.signature(find(self.name)).parameters.values()
+        arrays = {"y", "S", "stft_matrix", "D", "S_db"}
+        names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
+        return list(dict.fromkeys([*names, *self.more]))
+
+
+def bases() -> Iterator[Base]:
+    """A call of every function, with audio and with a spectrogram where it takes either."""
+    yield Base("librosa.stft", (AUDIO,), _FRAMES)
+    yield Base("librosa.istft", (SPECTRUM,), {"hop_length": 16})
+    yield Base("librosa.magphase", (SPECTRUM,), {})
+    for name in ("power_to_db", "amplitude_to_db", "db_to_power", "db_to_amplitude"):
+        yield Base(f"librosa.{name}", (MAGNITUDES,), {})
+    yield Base("librosa.filters.mel", (), {**_RATE, "n_fft": 128, "n_mels": 4})
+    yield Base("librosa.filters.chroma", (), {**_RATE, "n_fft": 64})
+    audio, spectrogram = {"y": AUDIO, **_RATE, **_FRAMES}, {"S": MAGNITUDES, **_RATE}
+    few = {"n_mels": 4}
+    of_mfcc = tuple(name for name in _OF_MEL if name != "norm")
+    yield Base("librosa.feature.melspectrogram", (), audio | few, _OF_MEL)
+    yield Base("librosa.feature.melspectrogram", (), spectrogram | few, _OF_MEL)
+    yield Base("librosa.feature.mfcc", (), audio | few | {"n_mfcc": 3}, (*_OF_STFT, "power", *of_mfcc))
+    yield Base("librosa.feature.mfcc", (), spectrogram | {"n_mfcc": 3}, ("n_fft", "window", "power", "n_mels"))
+    of_chroma = ("ctroct", "octwidth", "base_c", "dtype")
+    yield Base("librosa.feature.chroma_stft", (), audio | {"tuning": 0.0}, of_chroma)
+    yield Base("librosa.feature.chroma_stft", (), spectrogram, of_chroma)
+    for name in ("onset_strength", "onset_strength_multi"):
+        yield Base(f"librosa.onset.{name}", (), audio | few, (*_OF_STFT, "power", *_OF_MEL))
+    for name in ("centroid", "bandwidth", "rolloff"):
+        yield Base(f"librosa.feature.spectral_{name}", (), audio)
+        yield Base(f"librosa.feature.spectral_{name}", (), spectrogram)
+    yield Base("librosa.feature.spectral_contrast", (), audio | {"n_fft": 128, "n_bands": 2})
+    yield Base("librosa.feature.spectral_contrast", (), spectrogram | {"sr": 4000, "n_bands": 2})
+    yield Base("librosa.feature.spectral_flatness", (), {"y": AUDIO, **_FRAMES})
+    yield Base("librosa.feature.spectral_flatness", (), {"S": MAGNITUDES})
+    framed = {"frame_length": 64, "hop_length": 16}
+    yield Base("librosa.feature.rms", (), {"y": AUDIO, **framed})
+    yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
+    yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
+
+
+class Outcome(NamedTuple):
+    """What a call returned or raised, and what it warned of."""
+
+    result: Any
+    warnings: list[tuple[type[Warning], str, str, int]]
+    """Category, text, file and line."""
+
+
+def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
+    """Call a function; whatever does so, does so from this line."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - which one, is what is compared
+            result = error
+    return Outcome(result, [(w.category, str(w.message), w.filename, w.lineno) for w in caught])
+
+
+def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """In what our call and librosa's differ; empty where a program cannot tell."""
+    compat.reset()
+    mine, theirs = (outcome(find(prefix + name), args, kwargs) for prefix in (OURS, ""))
+    reasons = [record.reason for record in compat.report() if record.reason]
+    raised = isinstance(theirs.result, Exception)
+    if not raised and any("rejects" in reason for reason in reasons):
+        return f"is accepted, and recorded as {reasons}"
+    if mine.warnings != theirs.warnings:
+        return f"warns {mine.warnings}, not {theirs.warnings}"
+    if raised or isinstance(mine.result, Exception):
+        same = type(mine.result) is type(theirs.result) and str(mine.result) == str(theirs.result)
+        return "" if same else f"is {mine.result!r}, not {theirs.result!r}"
+    if type(mine.result) is not type(theirs.result):
+        return f"is of {type(mine.result)}, not {type(theirs.result)}"
+    pairs = [(mine.result, theirs.result)]
+    if isinstance(theirs.result, tuple):
+        pairs = list(zip(mine.result, theirs.result, strict=True))
+
+    def limit(dtype: np.dtype[Any], largest: float) -> float:
+        if reasons:
+            return 0.0
+        function = dispatch.functions[name]
+        if name in OF_DECIBELS:
+            largest = max(largest, DECIBELS)
+        elif name == "librosa.istft":
+            # of frames, whose rounding this is, a result may hold the quiet part
+            largest = max(largest, float(np.abs(np.fft.irfft(args[0], axis=-2)).max(initial=0)))
+        return function.limit(dtype, function.order(*args, **kwargs), largest)
+
+    return next(filter(None, (_arrays_apart(a, b, limit) for a, b in pairs)), "")
+
+
+def _arrays_apart(a: Any, b: Any, limit: Callable[[Any, float], float]) -> str:
+    kinds = [(type(x), x.dtype, x.shape) for x in (a, b)]
+    if kinds[0] != kinds[1]:
+        return f"is {kinds[0]}, not {kinds[1]}"
+    lies = [(x.flags.c_contiguous, x.flags.f_contiguous, x.flags.writeable, measure.long_strides(x)) for x in (a, b)]
+    if lies[0] != lies[1]:
+        return f"lies {lies[0]}, not {lies[1]}"
+    if b.dtype.kind not in "fc":
+        return "" if np.array_equal(a, b) else "differs"
+    finite = np.isfinite(b)
+    if not np.array_equal(np.isfinite(a), finite):
+        return "has NaN or infinity elsewhere"
+    apart, largest = (
+        float(np.abs(x[finite]).max(initial=0)) for x in (np.where(finite, a, 0) - np.where(finite, b, 0), b)
+    )
+    return "" if apart <= limit(b.dtype, largest) else f"differs by {apart}, largest {largest}"

@@ -1,0 +1,153 @@
+"""librosa's stand-in: what only it does, beyond the parity table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+librosa = pytest.importorskip("librosa")
+
+from mlx_spectro import compat
+from mlx_spectro.compat import librosa as ours
+from mlx_spectro.ops import backend
+
+pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
+
+
+@pytest.fixture
+def noise() -> Any:
+    return np.random.default_rng(81).standard_normal(22050).astype(np.float32)
+
+
+@pytest.fixture
+def installed() -> Iterator[None]:
+    compat.install("librosa")
+    yield
+    compat.uninstall()
+
+
+def served() -> Counter[str]:
+    """How many calls of each function were ours."""
+    found: Counter[str] = Counter()
+    for record in compat.report():
+        if not record.reason:
+            found[record.function] += record.calls
+    return found
+
+
+def test_names_that_are_not_ours_are_librosa_s() -> None:
+    assert ours.effects is librosa.effects
+    assert ours.util.frame is librosa.util.frame
+    assert ours.feature.tempogram is librosa.feature.tempogram
+    assert ours.core.stft is ours.stft is not librosa.stft
+
+
+def test_installed_functions_reach_librosa_s_own_callers(noise: Any, installed: None) -> None:
+    compat.reset()
+    librosa.effects.hpss(noise)
+    assert served() == {"librosa.stft": 1, "librosa.istft": 2}
+    compat.reset()
+    librosa.feature.tempogram(y=noise)
+    assert served()["librosa.onset.onset_strength"] == 1
+
+
+def test_uninstalled_librosa_is_its_own_again(noise: Any) -> None:
+    before = librosa.stft, librosa.feature.melspectrogram, librosa.core.spectrum.stft
+    compat.install("librosa")
+    assert librosa.core.spectrum.stft is not before[2]
+    compat.uninstall()
+    assert (librosa.stft, librosa.feature.melspectrogram, librosa.core.spectrum.stft) == before
+
+
+def test_what_hpss_separates_is_what_librosa_separates(noise: Any, installed: None) -> None:
+    harmonic, percussive = librosa.effects.hpss(noise)
+    with compat.numerics("strict"):
+        expected = librosa.effects.hpss(noise)
+    assert np.abs(harmonic - expected[0]).max() < 1e-5 * np.abs(noise).max()
+    assert np.abs(percussive - expected[1]).max() < 1e-5 * np.abs(noise).max()
+
+
+def test_strict_numerics_are_librosa_s_bits(noise: Any) -> None:
+    with compat.numerics("strict"):
+        assert np.array_equal(ours.feature.mfcc(y=noise), librosa.feature.mfcc(y=noise))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("stft", {}),
+        ("feature.melspectrogram", {"sr": 22050}),
+        ("feature.mfcc", {"sr": 22050}),
+        ("feature.rms", {}),
+        ("feature.spectral_rolloff", {"sr": 22050}),
+        ("feature.spectral_contrast", {"sr": 22050}),
+        ("feature.zero_crossing_rate", {}),
+        ("onset.onset_strength", {"sr": 22050}),
+    ],
+)
+def test_verify_finds_no_breach(name: str, options: dict[str, Any], noise: Any) -> None:
+    function = ours
+    for part in name.split("."):
+        function = getattr(function, part)
+    with compat.numerics("verify"), compat.route("ours"):
+        function(y=noise, **options)
+
+
+def test_mlx_arrays_come_back_as_mlx_arrays(noise: Any) -> None:
+    mx = pytest.importorskip("mlx.core")
+    z = ours.stft(mx.array(noise))
+    assert isinstance(z, mx.array)
+    assert np.array_equal(np.array(z), ours.stft(noise))
+    mel = ours.feature.melspectrogram(y=mx.array(noise))
+    assert isinstance(mel, mx.array)
+
+
+def test_memory_given_is_the_memory_returned(noise: Any) -> None:
+    room = np.empty((1025, 44), np.complex64)
+    assert ours.stft(noise, out=room) is room
+    assert np.array_equal(room, ours.stft(noise))
+    samples = np.empty(22050, np.float32)
+    assert ours.istft(room, length=22050, out=samples) is samples
+    assert np.array_equal(samples, ours.istft(room, length=22050))
+
+
+def test_audio_is_read_where_it_lies_and_left_alone(noise: Any) -> None:
+    every_second = noise[::2]
+    before = noise.copy()
+    assert np.array_equal(ours.stft(every_second), ours.stft(every_second.copy()))
+    assert np.array_equal(ours.stft(noise[::-1]), ours.stft(noise[::-1].copy()))
+    noise.flags.writeable = False
+    ours.feature.mfcc(y=noise)
+    assert np.array_equal(noise, before)
+
+
+def test_small_elementwise_calls_are_numpy_s() -> None:
+    compat.reset()
+    with compat.route("auto"):
+        ours.magphase(np.ones((5, 5), np.complex64))
+        ours.power_to_db(np.ones((5, 5), np.float32))
+        ours.db_to_power(np.ones((5, 5), np.float32))
+    assert not served()
+
+
+def test_a_program_s_feature_is_called_with_librosa_s_arguments(noise: Any) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def feature(**options: Any) -> Any:
+        seen.append(options)
+        return librosa.feature.melspectrogram(**options)
+
+    result = ours.onset.onset_strength(y=noise, sr=22050, feature=feature, n_mels=32)
+    assert np.array_equal(result, librosa.onset.onset_strength(y=noise, sr=22050, feature=feature, n_mels=32))
+    assert seen[0].keys() == seen[1].keys()
+
+
+def test_results_that_are_not_real_spectra_are_librosa_s_errors(noise: Any) -> None:
+    z = librosa.stft(noise)
+    for function in (ours.feature.spectral_centroid, ours.feature.spectral_flatness):
+        with pytest.raises(librosa.ParameterError, match="real-valued"):
+            function(S=z)

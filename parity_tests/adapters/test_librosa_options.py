@@ -1,0 +1,116 @@
+"""Every option of every function of librosa that we serve, with every value that people pass and should not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("librosa")
+
+from mlx_spectro import compat
+from mlx_spectro.compat import librosa as shim
+from mlx_spectro.ops import backend
+
+from .librosa_calls import AUDIO, MAGNITUDES, Base, bases, told_apart
+
+pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
+
+NUMBERS = (0, 1, 2, -1, 2.0, 64.0, 512.5, 0.5, -0.5, 1e-30, 1e30, 1e300, np.nan, np.inf, -np.inf)
+SCALARS = (
+    *(np.int64(2), np.int64(64), np.int32(32), np.int8(64), np.float16(1), np.float32(2)),
+    *(np.float64(2), np.float64(64), np.float64("nan"), np.bool_(True), np.bool_(False)),
+)
+OTHERS = (
+    *(None, True, False, "512", "2", "", [], [1], (), np.array([]), np.array([1.0]), np.array(2), np.array(2.0), {}),
+    *(("kaiser", [1]), ("kaiser", 4), "slaney", "reflect", "float32", np.float32, np.float64, 1j),
+)
+# what librosa makes so many of takes as much memory
+COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "win_length", "length", "lag", "max_size"}
+
+
+def test_the_options_of_every_function_are_tried() -> None:
+    shown = {"": shim, "feature.": shim.feature, "filters.": shim.filters, "onset.": shim.onset}
+    names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
+    assert {base.name for base in bases()} == names
+
+
+def affordable(option: str, value: Any) -> bool:
+    return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
+
+
+@pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
+def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
+    found = {}
+    for option in base.options():
+        for value in (*NUMBERS, *SCALARS, *OTHERS):
+            if affordable(option, value):
+                difference = told_apart(base.name, base.args, {**base.kwargs, option: value})
+                if difference:
+                    found[option, repr(value)] = difference
+    assert not found
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 0.5, -1, -0.5, True, np.float64(0.5), np.nan, np.inf, -np.inf])
+def test_a_threshold_of_crossings_is_taken_or_refused_as_librosa_does(threshold: Any, ours: None) -> None:
+    y = np.random.default_rng(84).standard_normal(400).astype(np.float32)
+    options = {"frame_length": 64, "hop_length": 16, "threshold": threshold}
+    assert not told_apart("librosa.feature.zero_crossing_rate", (y,), options)
+
+
+@pytest.mark.parametrize("ref", [np.float32(3), np.float64(3), np.int64(3), np.max, np.median, np.abs, lambda s: None])
+@pytest.mark.parametrize("name", ["librosa.power_to_db", "librosa.amplitude_to_db"])
+def test_a_reference_of_decibels_is_taken_or_refused_as_librosa_does(name: str, ref: Any, ours: None) -> None:
+    assert not told_apart(name, (MAGNITUDES,), {"ref": ref})
+
+
+def test_numpy_s_integers_and_a_pad_mode_that_is_not_read_are_served(ours: None) -> None:
+    y = np.random.default_rng(85).standard_normal(400).astype(np.float32)
+    framing = {"n_fft": np.int64(64), "hop_length": np.int32(16), "win_length": np.int64(64)}
+    for options in (framing, {"n_fft": 64, "center": False, "pad_mode": None}, {"n_fft": 64, "center": 1}):
+        assert not told_apart("librosa.stft", (y,), options)
+        compat.reset()
+        shim.stft(y, **options)
+        assert [record.reason for record in compat.report()] == [""]
+
+
+ONE_BIN = np.ones((1, 3), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("feature.melspectrogram", {"y": AUDIO, "n_fft": 64, "n_mels": 0}),
+        ("feature.mfcc", {"y": AUDIO, "n_fft": 64, "n_mels": 0}),
+        ("stft", {"y": AUDIO, "n_fft": 64, "window": ("kaiser", [1])}),
+        ("stft", {"y": AUDIO, "n_fft": 64, "window": "no such"}),
+        ("stft", {"y": AUDIO, "n_fft": 64, "window": lambda length: 1 / 0}),
+        ("feature.melspectrogram", {"y": AUDIO, "n_fft": 64, "norm": [1]}),
+        ("feature.melspectrogram", {"y": AUDIO, "n_fft": 64, "fmax": np.array([1.0])}),
+        ("feature.chroma_stft", {"y": AUDIO, "n_fft": 64, "octwidth": [1], "tuning": 0.0}),
+        ("feature.spectral_flatness", {"S": ONE_BIN}),
+        ("feature.spectral_centroid", {"S": ONE_BIN, "sr": np.nan}),
+        ("feature.spectral_contrast", {"S": ONE_BIN}),
+        ("feature.chroma_stft", {"S": ONE_BIN}),
+        ("feature.mfcc", {"y": AUDIO, "n_fft": 64, "n_mels": 4, "lifter": 22}),
+        ("onset.onset_strength", {"y": AUDIO, "n_fft": 64, "sr": None}),
+        ("onset.onset_strength", {"y": AUDIO, "n_fft": 64, "channels": [0]}),
+        ("power_to_db", {"S": MAGNITUDES, "ref": lambda s, **axes: 1 / 0}),
+        ("amplitude_to_db", {"S": MAGNITUDES, "ref": lambda s, **axes: s}),
+        ("power_to_db", {"S": MAGNITUDES, "axis": 0}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ", ".join(value),
+)
+def test_what_is_beyond_us_is_librosa_s(name: str, options: dict[str, Any], ours: None) -> None:
+    assert not told_apart(f"librosa.{name}", (), options)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("lead", [(), (2,), (3, 2), (2, 1, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_cepstra_lie_in_memory_as_librosa_s(kind: Any, lead: tuple[int, ...], order: Any, ours: None) -> None:
+    y = np.asarray(np.random.default_rng(86).standard_normal((*lead, 2600)), kind, order=order)
+    assert not told_apart("librosa.feature.mfcc", (), {"y": y, "n_fft": 512, "n_mels": 40})
+    decibels = np.asarray(np.random.default_rng(87).standard_normal((*lead, 40, 9)), kind, order=order)
+    assert not told_apart("librosa.feature.mfcc", (), {"S": decibels})

@@ -1,0 +1,216 @@
+"""Runs a kernel's Metal text on the CPU and says what is wrong with it.
+
+MLX itself prints the text, clang compiles it as "C++ for OpenCL", whose address spaces are checked like Metal's (or any
+C++ compiler does, without that check), and ``driver.cpp`` runs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+
+from mlx_spectro.kernels.gpu.dialect import SMALLEST_INPUT, Kernel, Launch, text
+
+HERE = Path(__file__).parent
+CACHE = Path(tempfile.gettempdir()) / f"mlx_spectro_kernel_host_{os.getuid()}"
+ORDERS = {"forward": 0, "reverse": 1, "random": 7}
+
+_COMMON = ["-mfma", "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
+_CLANG = ["clang-19", "-target", "x86_64-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
+_GCC = ["g++", "-std=c++17", "-x", "c++"]
+_STATIC_ARRAY = (
+    "static float name##_words[(n) * sizeof(T) / 4] __attribute__((aligned(16))); T* name = (T*)name##_words"
+)
+_DTYPES = {"float": mx.float32, "complex": mx.complex64}
+_NUMPY = {"float": np.float32, "complex": np.complex64}
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+
+class Findings(ctypes.Structure):
+    """What a launch did wrong, counted."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("races", "divergences", "outside", "uninitialised"))
+
+
+class Outcome(NamedTuple):
+    """Outputs by name, and what went wrong: kind to count, empty where nothing did."""
+
+    outputs: dict[str, npt.NDArray[np.generic]]
+    wrong: dict[str, int]
+
+
+def has_compiler(name: str = "g++") -> bool:
+    """Whether the machine has this compiler; ``driver.cpp`` needs g++ in any case."""
+    return shutil.which(name) is not None
+
+
+def checks_address_spaces() -> bool:
+    """Whether kernels are compiled by a compiler that knows address spaces."""
+    return has_compiler("clang-19")
+
+
+@contextlib.contextmanager
+def _standard_output(path: Path) -> Iterator[None]:
+    """Everything that C++ code prints goes to a file."""
+    sys.stdout.flush()
+    keep = os.dup(1)
+    with path.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(keep, 1)
+            os.close(keep)
+
+
+def metal_text(kernel: Kernel) -> str:
+    """The Metal program that MLX makes of a kernel. Exporting a call prints it, without a Mac."""
+    header, source = text(kernel, "metal")
+    call = mx.fast.metal_kernel(
+        name=kernel.name,
+        input_names=[*kernel.inputs, *kernel.tables, "par"],
+        output_names=list(kernel.outputs),
+        header=header,
+        source=source,
+    )
+
+    def launch(*arrays: mx.array) -> list[mx.array]:
+        return call(
+            inputs=list(arrays),
+            grid=(kernel.threads, 1, 1),
+            threadgroup=(kernel.threads, 1, 1),
+            output_shapes=[(SMALLEST_INPUT,)] * len(kernel.outputs),
+            output_dtypes=[_DTYPES[kind] for kind in kernel.outputs.values()],
+            verbose=True,
+        )
+
+    dtypes = [*(_DTYPES[kind] for kind in kernel.inputs.values()), *[mx.complex64] * len(kernel.tables), mx.int64]
+    with tempfile.TemporaryDirectory() as folder:
+        printed = Path(folder) / "text"
+        with _standard_output(printed):
+            mx.export_function(
+                str(Path(folder) / "f.mlxfn"), launch, *(mx.zeros(SMALLEST_INPUT, dtype) for dtype in dtypes)
+            )
+        return printed.read_text().split("```")[1]
+
+
+def program(metal: str) -> str:
+    """``metal`` with an entry that takes its arguments and its position as arrays."""
+    name, parameters = re.search(r"void (custom_kernel_\w+)\((.*?)\) \{", metal, re.S).groups()
+    arrays = re.findall(r"(const (?:device|constant) \w+\*|device \w+\*) \w+ \[\[buffer", parameters)
+    positions = re.findall(r"uint3 (\w+) \[\[", parameters)
+    places = {"thread_position_in_threadgroup": "0", "threadgroup_position_in_grid": "3"}
+    arguments = [f"ARGUMENT({kind}, {i})" for i, kind in enumerate(arrays)]
+    arguments += ["uint3{{at[{0}], at[{0} + 1], at[{0} + 2]}}".format(places[position]) for position in positions]
+    return f"{metal.replace('[[kernel]]', 'KERNEL')}\nENTRY(host_entry) {{ {name}({', '.join(arguments)}); }}\n"
+
+
+def _build(source: str, suffix: str, command: list[str]) -> Path:
+    """The shared object that ``command`` makes of ``source``; kept by the hash of both."""
+    key = hashlib.sha256("\0".join([source, *command]).encode()).hexdigest()[:24]
+    built = CACHE / f"{key}.so"
+    if built.exists():
+        return built
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        file = Path(folder) / f"source{suffix}"
+        file.write_text(source)
+        made = Path(folder) / "made.so"
+        for step in ([*command, "-o", f"{file}.o", str(file)], ["g++", "-shared", "-o", str(made), f"{file}.o"]):
+            done = subprocess.run(step, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"{' '.join(step)}\n{done.stderr[:4000]}")
+        made.rename(built)
+    return built
+
+
+@functools.cache
+def _driver() -> ctypes.CDLL:
+    source = (HERE / "driver.cpp").read_text()
+    built = _build(source, ".cpp", ["g++", "-std=c++17", "-O2", "-fPIC", "-Wall", "-Wno-clobbered", "-c"])
+    driver = ctypes.CDLL(str(built), mode=ctypes.RTLD_GLOBAL)
+    driver.host_unwritten.restype = ctypes.c_uint64
+    driver.host_range.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    driver.host_unwritten.argtypes = [ctypes.c_void_p]
+    return driver
+
+
+class Compiled:
+    """Metal text as a program of this machine."""
+
+    def __init__(self, metal: str, *, clang: bool | None = None) -> None:
+        _driver()
+        source = program(metal)
+        if checks_address_spaces() if clang is None else clang:
+            built = _build((HERE / "metal_clang.h").read_text() + source, ".clcpp", [*_CLANG, *_COMMON])
+        else:
+            source = source.replace("threadgroup T name[n]", _STATIC_ARRAY)
+            built = _build((HERE / "metal_gcc.h").read_text() + source, ".cpp", [*_GCC, *_COMMON])
+        self._library = ctypes.CDLL(str(built))
+        self._shared = list(self._threadgroup_arrays(built))
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes of threadgroup memory."""
+        return sum(size for _, size in self._shared)
+
+    def run(self, launch: Launch, arrays: Arrays, order: str = "forward") -> Outcome:
+        """Run every threadgroup of a launch, its threads in one of :data:`ORDERS`."""
+        kernel, driver = launch.kernel, _driver()
+        outputs = {
+            name: np.full(shape, np.nan, _NUMPY[kind])
+            for (name, kind), shape in zip(kernel.outputs.items(), launch.shapes, strict=True)
+        }
+        inputs = [*(arrays[name] for name in kernel.inputs), *kernel.tables.values(), kernel.pack(launch.scalars)]
+        everything = [*inputs, *outputs.values()]
+        assert all(array.flags.c_contiguous for array in everything)
+        for begin, size in self._shared:
+            driver.host_range(begin, size, 1)
+        for address, size in {array.ctypes.data: array.nbytes for array in everything}.items():
+            driver.host_range(address, size, 0)
+        findings = Findings()
+        three = ctypes.c_uint32 * 3
+        driver.host_launch(
+            self._library.host_entry,
+            (ctypes.c_uint64 * len(everything))(*(array.ctypes.data for array in everything)),
+            three(*launch.groups),
+            three(kernel.threads, 1, 1),
+            ORDERS[order],
+            ctypes.byref(findings),
+        )
+        counts = {name: getattr(findings, name) for name, _ in Findings._fields_}
+        counts["unwritten"] = sum(driver.host_unwritten(array.ctypes.data) for array in outputs.values())
+        driver.host_forget()
+        return Outcome(outputs, {name: count for name, count in counts.items() if count})
+
+    def _threadgroup_arrays(self, built: Path) -> Iterator[tuple[int, int]]:
+        """Address and size of each; the compiler makes them static variables of the kernel's function."""
+        symbols = subprocess.run(["nm", "-S", "--defined-only", built], capture_output=True, text=True, check=True)
+        rows = [line.split() for line in symbols.stdout.splitlines()]
+        offsets = {row[-1]: int(row[0], 16) for row in rows}
+        base = ctypes.cast(self._library.host_entry, ctypes.c_void_p).value - offsets["host_entry"]
+        for row in rows:
+            if len(row) == 4 and row[2] in "bB" and "custom_kernel" in row[3]:
+                yield base + int(row[0], 16), int(row[1], 16)
+
+
+@functools.cache
+def compiled(kernel: Kernel) -> Compiled:
+    """A kernel as a program of this machine."""
+    return Compiled(metal_text(kernel))

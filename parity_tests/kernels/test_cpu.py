@@ -1,0 +1,259 @@
+"""Host kernels against the definitions of what they compute, in double precision."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from mlx_spectro.design import envelope
+from mlx_spectro.kernels import cpu
+
+from ..table.case import pairwise
+
+if not cpu.available():
+    pytest.skip("host kernels need numba", allow_module_level=True)
+
+Array = npt.NDArray[Any]
+_PADS = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+LENGTHS = (16, 32, 60, 63, 64, 101, 147, 256, 400, 441, 486, 512, 625, 1000, 1022, 1024, 1536, 2048)
+
+
+def frames_of(x: Array, n_fft: int, hop: int, left: int, right: int, pad_mode: str) -> Array:
+    """Frames ``[..., N, n_fft]`` in double precision."""
+    widths = [(0, 0)] * (x.ndim - 1) + [(left, right)]
+    padded = np.pad(x.astype(np.float64), widths, mode=_PADS[pad_mode])  # type: ignore[call-overload]
+    return np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=-1)[..., ::hop, :]
+
+
+def defined_stft(x: Array, window: Array, o: dict[str, Any]) -> Array:
+    """The definition of :func:`mlx_spectro.kernels.cpu.stft`."""
+    frames = frames_of(x, window.size, o["hop_length"], o["left"], o["right"], o["pad_mode"])
+    transform = np.fft.rfft if o["onesided"] else np.fft.fft
+    return transform(frames * (window.astype(np.float64) * o["scale"]))
+
+
+def defined_istft(z: Array, window: Array, hop: int, left: int, length: int, scale: float) -> Array:
+    """The definition of ``cpu.istft``: overlapped windowed frames over the squared windows' sum."""
+    n_fft, count = window.size, z.shape[-2]
+    frames = np.fft.irfft(z[..., : n_fft // 2 + 1].astype(np.complex128), n=n_fft) * window * scale
+    total = np.zeros((*z.shape[:-2], (count - 1) * hop + n_fft))
+    weight = np.zeros(total.shape[-1])
+    for i in range(count):
+        total[..., i * hop : i * hop + n_fft] += frames[..., i, :]
+        weight[i * hop : i * hop + n_fft] += window.astype(np.float64) ** 2
+    whole = np.divide(total, weight, where=weight >= envelope.FLOOR, out=np.zeros_like(total))
+    result = np.zeros((*z.shape[:-2], length))
+    kept = whole[..., left : left + length]
+    result[..., : kept.shape[-1]] = kept
+    return result
+
+
+def noise(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Array:
+    x = np.random.default_rng(seed).standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        return (x + 1j * np.random.default_rng(seed + 1).standard_normal(shape)).astype(dtype)
+    return x.astype(dtype)
+
+
+def hann(n: int, dtype: Any = np.float32) -> Array:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.25) / n)).astype(dtype)
+
+
+def bound(dtype: Any, n_fft: int, terms: int = 1) -> float:
+    """Relative to the largest value: a transform's rounding, by Higham's bound, and a few more operations'."""
+    eps = float(np.finfo(dtype).eps)
+    return eps * (4 + 2 * np.log2(max(n_fft, 2))) * terms
+
+
+def close(found: Array, truth: Array, limit: float) -> None:
+    assert found.shape == truth.shape
+    assert np.abs(found - truth).max(initial=0) <= limit * np.abs(truth).max(initial=0)
+
+
+CROSSED = list(
+    pairwise(
+        n_fft=LENGTHS,
+        overlap=(0.06, 0.25, 0.5, 1.0, 1.3),
+        pad_mode=tuple(_PADS),
+        centred=(True, False),
+        onesided=(True, False),
+        dtype=(np.float32, np.float64),
+        shape=((), (1,), (3,), (2, 2)),
+        length=(1, 3, 17),
+    )
+)
+
+
+@pytest.mark.parametrize("o", CROSSED, ids=str)
+def test_stft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None:
+    n_fft, dtype = o["n_fft"], o["dtype"]
+    hop, half = max(1, int(n_fft * o["overlap"])), n_fft // 2 if o["centred"] else 0
+    length = n_fft + o["length"] * hop + 1
+    options = {
+        "hop_length": hop,
+        "left": half,
+        "right": half,
+        "pad_mode": o["pad_mode"],
+        "scale": 0.7,
+        "onesided": o["onesided"],
+    }
+    x, window = noise((*o["shape"], length), dtype), hann(n_fft, dtype)
+    z = cpu.stft(x, window, **options)
+    assert z.dtype == np.result_type(dtype, np.complex64)
+    close(z, defined_stft(x, window, options), bound(dtype, n_fft))
+    if dtype == np.float32:
+        # precisely: rounded once, a value by half a unit in its own last place
+        close(cpu.stft(x, window, precise=True, **options), defined_stft(x, window, options), 1.2e-7)
+    # <A x, g> = <x, A* g>, exactly but for rounding
+    g = noise(z.shape, z.dtype, seed=3)
+    back = cpu.stft_adjoint(g, window, length=length, **options)
+    there = np.vdot(z.astype(np.complex128), g).real
+    here = np.dot(x.astype(np.float64).ravel(), back.astype(np.float64).ravel())
+    assert abs(there - here) <= bound(dtype, n_fft) * np.linalg.norm(z) * np.linalg.norm(g)
+
+
+@pytest.mark.parametrize("o", CROSSED, ids=str)
+def test_istft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None:
+    n_fft, dtype = o["n_fft"], o["dtype"]
+    hop = max(1, int(n_fft * min(o["overlap"], 1.0)))
+    left, count = n_fft // 2 if o["centred"] else 0, 3 + o["length"]
+    length = max(1, (count - 1) * hop + n_fft - 2 * left - 2 + (9 if o["pad_mode"] == "reflect" else 0))
+    bins = n_fft // 2 + 1 if o["onesided"] else n_fft
+    z = noise((*o["shape"], count, bins), np.result_type(dtype, np.complex64))
+    if o["pad_mode"] == "constant":
+        z = np.ascontiguousarray(z.swapaxes(-1, -2)).swapaxes(-1, -2)
+    window = hann(n_fft, dtype)
+    options = {"hop_length": hop, "left": left, "scale": 0.7, "onesided": o["onesided"]}
+    y = cpu.istft(z, window, length=length, **options)
+    assert y.dtype == dtype
+    close(y, defined_istft(z, window, hop, left, length, 0.7), bound(dtype, n_fft, 2))
+    g = noise(y.shape, dtype, seed=4)
+    back = cpu.istft_adjoint(g, window, frames=count, **options)
+    there = np.dot(y.astype(np.float64).ravel(), g.astype(np.float64).ravel())
+    assert abs(there - np.vdot(z.astype(np.complex128), back).real) <= bound(dtype, n_fft, 2) * (
+        np.linalg.norm(y) * np.linalg.norm(g)
+    )
+
+
+@pytest.mark.parametrize(
+    "o",
+    list(
+        pairwise(
+            n_fft=(60, 101, 400, 1024),
+            power=(1.0, 2.0, 1.5),
+            filters=(1, 13, 80),
+            ending=(None, ("log", 1e-3, False), ("log", 1e-3, True), ("db", 10.0, 1e-3, 2.0)),
+            filters_first=(True, False),
+            dtype=(np.float32, np.float64),
+            precise=(False, True),
+            shape=((), (3,)),
+        )
+    ),
+    ids=str,
+)
+def test_filterbank_is_its_definition(o: dict[str, Any]) -> None:
+    n_fft, dtype, ending = o["n_fft"], o["dtype"], o["ending"]
+    x, window = noise((*o["shape"], 5 * n_fft), dtype), hann(n_fft)
+    bank = np.maximum(0, noise((n_fft // 2 + 1, o["filters"]), np.float64, seed=5))
+    options = {"hop_length": n_fft // 3, "left": n_fft // 2, "right": n_fft // 2, "pad_mode": "reflect"}
+    shape = (*o["shape"], 1 + 5 * n_fft // (n_fft // 3), o["filters"])
+    out = np.empty(shape, dtype)
+    if o["filters_first"]:
+        out = np.empty((*shape[:-2], shape[-1], shape[-2]), dtype).swapaxes(-1, -2)
+    found = cpu.filterbank(x, window, bank, power=o["power"], ending=ending, precise=o["precise"], out=out, **options)
+    assert found is out
+    s = np.abs(defined_stft(x, window, {**options, "onesided": True, "scale": 1.0})) ** o["power"]
+    close(cpu.spectrogram(x, window, power=o["power"], precise=o["precise"], **options), s, bound(dtype, n_fft, 2))
+    truth = s @ bank
+    # a relative error of the largest value is that of all that lie within a factor of 100 of it
+    limit = 100 * bound(dtype, n_fft, 2)
+    if ending is None:
+        close(found, truth, bound(dtype, n_fft, 2))
+    elif ending[0] == "log":
+        close(found, np.log(truth + 1e-3 if ending[2] else np.maximum(truth, 1e-3)), limit)
+    else:
+        close(found, 10 * (np.log10(np.maximum(truth, 1e-3)) - np.log10(2.0)), limit)
+
+
+def test_results_go_where_they_are_told_and_nothing_else_is_touched() -> None:
+    x, window = noise((2, 3000)), hann(256)
+    options = {"hop_length": 64, "left": 128, "right": 128}
+    expected = cpu.stft(x, window, **options)
+    for memory in (np.zeros((2, 47, 129), np.complex64), np.zeros((2, 129, 47), np.complex64).swapaxes(-1, -2)):
+        assert cpu.stft(x, window, out=memory, **options) is memory
+        assert np.array_equal(memory, expected)
+    around = np.full((2, 49, 129), 7, np.complex64)
+    cpu.stft(x, window, out=around[:, 1:-1], **options)
+    assert np.array_equal(around[:, 1:-1], expected)
+    assert (around[:, [0, -1]] == 7).all()
+
+
+def test_audio_of_any_strides_is_read_where_it_lies() -> None:
+    window, options = hann(256), {"hop_length": 64}
+    x = noise((4, 6000))
+    for view in (x[:, ::2], x[::2, ::-1], x[:, 1::3], x.T.copy().T, np.broadcast_to(x[:1], (3, 6000))):
+        assert np.array_equal(cpu.stft(view, window, **options), cpu.stft(view.copy(), window, **options))
+    misaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    assert np.array_equal(cpu.stft(misaligned, window, **options), cpu.stft(x, window, **options))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("n_fft", [256, 255])
+def test_what_is_not_finite_spoils_the_frames_that_hold_it(bad: float, n_fft: int) -> None:
+    x = noise((1, 4000))
+    x[0, 2000] = bad
+    options = {"hop_length": 100, "left": 0, "right": 0, "pad_mode": "constant"}
+    z = cpu.stft(x, hann(n_fft), **options)[0]
+    held = ~np.isfinite(frames_of(x, n_fft, 100, 0, 0, "constant")[0]).all(axis=-1)
+    assert held.any()
+    assert np.array_equal(~np.isfinite(z).all(axis=-1), held)
+    assert np.array_equal(~np.isfinite(z).any(axis=-1), held)
+    y = cpu.istft(z[None], hann(n_fft), hop_length=100, left=0, length=4000)[0]
+    spoiled = np.zeros(4000, bool)
+    for frame in np.flatnonzero(held):
+        spoiled[100 * frame : 100 * frame + n_fft] = True
+    assert np.array_equal(~np.isfinite(y), spoiled)
+
+
+def test_silence_and_denormals_are_silent_and_cost_no_accuracy() -> None:
+    window = hann(512)
+    assert not cpu.stft(np.zeros((1, 3000), np.float32), window, hop_length=128).any()
+    x = noise((1, 6000)) * np.float32(1e-38)
+    z = cpu.stft(x, window, hop_length=128)
+    truth = defined_stft(
+        x, window, {"hop_length": 128, "left": 0, "right": 0, "pad_mode": "constant", "scale": 1.0, "onesided": True}
+    )
+    assert np.abs(z - truth).max() <= 2 * 512 * 1.2e-38
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_frame_depends_on_its_neighbours(dtype: Any) -> None:
+    x, window = noise((3, 5000), dtype), hann(400, dtype)
+    whole = cpu.stft(x, window, hop_length=160)
+    for row, frame in itertools.product(range(3), (0, 1, 7, 28)):
+        single = cpu.stft(x[row, 160 * frame : 160 * frame + 400], window, hop_length=160)
+        assert np.array_equal(single[0], whole[row, frame])
+
+
+def test_peaks_are_the_tops_of_parabolas() -> None:
+    k = np.arange(64.0)
+    s = np.maximum(0, np.stack([50 - (k - 20.3) ** 2, 30 - 0.5 * (k - 40.8) ** 2]))
+    positions, heights = cpu.spectral_peaks(s, 1, 63, 0.1)
+    assert np.allclose(positions, [20.3, 40.8])
+    assert np.allclose(heights, [50, 30])
+
+
+def test_magnitudes_and_phases_make_the_value() -> None:
+    z = noise((3, 129, 41), np.complex64) * np.float32(1e-30)
+    z[1, 5, 7] = 0
+    magnitude, phase = cpu.magphase(z)
+    assert np.abs(magnitude * phase - z).max() <= 3 * np.finfo(np.float32).eps * np.abs(z).max()
+    assert magnitude[1, 5, 7] == 0
+    assert phase[1, 5, 7] == 1
+    fortran = np.asfortranarray(z)
+    assert cpu.magphase(fortran)[0].strides == np.empty_like(fortran, np.float32).strides
+    assert np.array_equal(cpu.magphase(fortran)[0], magnitude)

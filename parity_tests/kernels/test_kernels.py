@@ -1,0 +1,439 @@
+"""The fused transforms: their Metal text, run on the CPU, against float64."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlx_spectro.kernels.gpu import bank_table, filters, forward, frame_statistics, inverse, overlap, projection
+from mlx_spectro.kernels.gpu.dialect import Launch
+from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
+
+from ..table.case import pairwise
+from ..table.measure import FLOOR, SLACK, Tally
+from .kernel_host import host, reference
+
+pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+
+SIZES = (16, 60, 64, 256, 320, 400, 441, 480, 512, 600, 882, 1000, 1024, 1200, 1536, 2048, 4096, 8192)
+MODES = ("constant", "reflect", "replicate", "circular")
+ORDERS = tuple(host.ORDERS)
+DTYPES = (np.float32, np.float64)
+
+
+class Errors:
+    """Errors of an operation over several cases, ours and those of the same steps in float32, against float64."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = Tally(), Tally()
+
+    def add(self, ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray, *, largest: float | None = None) -> None:
+        largest = largest or np.abs(truth).max()
+        for tally, result in ((self._ours, ours), (self._theirs, theirs)):
+            tally.add(np.abs(result - truth) / largest)
+
+    def check(self) -> None:
+        """Ours are at most 1.5 times theirs, or two units in the last place; twice for the worst of a few thousand."""
+        assert self._ours.rms <= max(SLACK * self._theirs.rms, FLOOR), (self._ours, self._theirs)
+        assert self._ours.worst <= 2 * max(self._theirs.worst, FLOOR), (self._ours, self._theirs)
+
+
+def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[np.ndarray]:
+    """What the launch makes of the arrays, after checking that it did nothing wrong."""
+    compiled = host.compiled(launch.kernel)
+    assert compiled.shared_bytes <= SHARED_BYTES
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    outcome = compiled.run(launch, contiguous, case["order"])
+    assert outcome.wrong == {}, case
+    return list(outcome.outputs.values())
+
+
+def run(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> np.ndarray:
+    """The one thing that the launch makes of the arrays."""
+    (out,) = run_all(launch, case, **arrays)
+    return out
+
+
+def hop_of(size: int, name: str) -> int:
+    # an inverse walks over all frames that lie over a sample; one sample a hop would take it minutes in long frames
+    least = 1 if size <= 64 else size // 12 + 1
+    hops = {"one": 1, "least": least, "odd": size // 5 | 1, "quarter": size // 4, "half": size // 2}
+    return hops.get(name) or {"whole": size, "beyond": size + 5}[name]
+
+
+def padding_of(size: int, name: str) -> tuple[int, int]:
+    return {"none": (0, 0), "centred": (size // 2, size // 2), "uneven": (3, size - 1)}[name]
+
+
+def window_of(size: int) -> np.ndarray:
+    return (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+def complex_noise(*shape: int) -> np.ndarray:
+    return noise(*shape, 2).view(np.complex64)[..., 0]
+
+
+def of_size(cases: list[dict[str, Any]], size: int) -> Iterator[dict[str, Any]]:
+    return (case for case in cases if case["size"] == size)
+
+
+FORWARD = list(
+    pairwise(
+        size=SIZES,
+        hop=("one", "odd", "quarter", "whole", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        ending=[(kind, layout) for kind in ("complex", "magnitude", "power") for layout in ("bnf", "bfn")],
+        frames=(1, 7),
+        rows=(1, 3),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 3),
+    )
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_stft_kernel_is_accurate_and_clean(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(FORWARD, size):
+        hop, (left, right) = hop_of(size, case["hop"]), padding_of(size, case["padding"])
+        kind, layout = case["ending"]
+        length = max(size + hop * case["frames"] + 2 - left - right, max(left, right) + 1)
+        x = noise(case["rows"], length)
+        theirs, truth = (reference.stft(x, window, hop, left, right, case["mode"], d) * d(0.3) for d in DTYPES)
+        launch = forward.launch(
+            case["rows"],
+            length,
+            truth.shape[1],
+            n_fft=size,
+            hop_length=hop,
+            left=left,
+            pad_mode=case["mode"],
+            kind=kind,
+            layout=layout,
+            scale=0.3,
+            geometry=Geometry(case["threads"], case["steps"]),
+        )
+        ours = run(launch, case, x=x, window=window)
+        if kind != "complex":
+            theirs, truth = (np.abs(z) ** (1 if kind == "magnitude" else 2) for z in (theirs, truth))
+        errors.add(ours if layout == "bnf" else ours.swapaxes(1, 2), theirs, truth)
+    errors.check()
+
+
+INVERSE = list(
+    pairwise(
+        size=SIZES,
+        hop=("least", "odd", "quarter", "half", "whole", "beyond"),
+        left=("none", "centred", "all but one"),
+        length=("natural", "short", "long"),
+        frames=(1, 9),
+        rows=(1, 2),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 5),
+    )
+)
+
+
+def part_of(case: dict[str, Any], hop: int) -> tuple[int, int]:
+    """First sample and length of what an inverse STFT returns."""
+    natural = case["size"] + hop * (case["frames"] - 1)
+    left = {"none": 0, "centred": case["size"] // 2, "all but one": natural - 1}[case["left"]]
+    return left, {"natural": natural - left, "short": max(1, hop - 1), "long": natural - left + hop + 3}[case["length"]]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_istft_kernel_is_accurate_and_clean(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(INVERSE, size):
+        hop = hop_of(size, case["hop"])
+        left, length = part_of(case, hop)
+        z = complex_noise(case["rows"], case["frames"], size // 2 + 1)
+        launch = inverse.launch(
+            case["rows"],
+            case["frames"],
+            inverse.Range(left, length),
+            n_fft=size,
+            hop_length=hop,
+            scale=1.7,
+            geometry=Geometry(case["threads"], case["steps"]),
+        )
+        ours = run(launch, case, z=z, window=window)
+        whole = reference.istft(z, window, hop, 0, left + length, np.float64) * 1.7
+        theirs = reference.istft(z, window, hop, left, length, np.float32) * np.float32(1.7)
+        errors.add(ours, theirs, whole[:, left:], largest=np.abs(whole).max())
+    errors.check()
+
+
+ADJOINT = list(
+    pairwise(
+        size=SIZES,
+        hop=("least", "odd", "quarter", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        frames=(1, 6),
+        rows=(1, 4),
+        gained=(False, True),
+        order=ORDERS,
+        threads=(128, 256),
+    )
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_stft_adjoint_kernel_gives_the_padding_back(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(ADJOINT, size):
+        hop, (left, right), mode = hop_of(size, case["hop"]), padding_of(size, case["padding"]), case["mode"]
+        length = max(size + hop * case["frames"] + 1 - left - right, max(left, right) + 1)
+        frames = 1 + (left + length + right - size) // hop
+        g = complex_noise(case["rows"], frames, size // 2 + 1)
+        launches = inverse.transpose_launches(
+            case["rows"],
+            frames,
+            n_fft=size,
+            hop_length=hop,
+            left=left,
+            right=right,
+            pad_mode=mode,
+            length=length,
+            gained=case["gained"],
+            geometry=Geometry(case["threads"]),
+        )
+        ours, given = window, {"gain": noise(*g.shape)} if case["gained"] else {}
+        for launch in launches:
+            ours = run(launch, case, z=g, window=window, edges=ours, **given)
+        g = g.astype(np.complex128) * given.get("gain", 1)
+        theirs, truth = (reference.stft_adjoint(g, window, hop, left, right, mode, length, d) for d in DTYPES)
+        # a sample that replicates sums so many errors
+        copies = max(left, right, 1) if mode == "replicate" else 1
+        errors.add(ours, theirs, truth, largest=np.abs(truth).max() * copies**0.5)
+    errors.check()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_istft_adjoint_kernel_is_the_transpose(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(INVERSE, size):
+        hop, frames = hop_of(size, case["hop"]), case["frames"]
+        left, length = part_of(case, hop)
+        g = noise(case["rows"], length)
+        launch = forward.launch(
+            case["rows"],
+            length,
+            frames,
+            n_fft=size,
+            hop_length=hop,
+            left=left,
+            scale=2 / size,
+            edge=0.5,
+            divided=True,
+            geometry=Geometry(case["threads"], case["steps"]),
+        )
+        ours = run(launch, case, x=g, window=window)
+        errors.add(ours, *(reference.istft_adjoint(g, window, hop, left, frames, d) for d in DTYPES))
+    errors.check()
+
+
+@pytest.mark.parametrize(("weigh", "divide"), [(False, False), (True, False), (True, True)])
+def test_overlap_add_kernel_takes_any_size(weigh: bool, divide: bool) -> None:
+    errors = Errors()
+    for size, hop, order in zip((300, 300, 300, 31, 2018), (7, 100, 300, 64, 500), ORDERS * 2, strict=False):
+        frames, window = noise(2, 5, size), window_of(size)
+        left, length = size // 3, size + 4 * hop
+        launch = overlap.launch(
+            2, 5, size, hop_length=hop, left=left, length=length, weigh=weigh, divide=divide, scale=1.0
+        )
+        ours = run(launch, {"order": order}, x=frames, window=window)
+        results = []
+        for d in DTYPES:
+            summed = reference.overlap_add(frames.astype(d) * (window.astype(d) if weigh else 1), hop)
+            total = reference.envelope(window, hop, 5, d) if divide else np.ones(summed.shape[-1], d)
+            quotient = np.divide(summed, total, where=total > 0, out=np.zeros_like(summed))
+            results.append(np.pad(quotient, ((0, 0), (0, left)))[:, left : left + length])
+        errors.add(ours, *results)
+    errors.check()
+
+
+def test_every_small_frame_has_a_plan_that_works() -> None:
+    errors = Errors()
+    for size in (size for size in range(1, 41) if not why_not(size)):
+        hop, window, case = max(1, size // 2), window_of(size), {"order": "random", "size": size}
+        x, z = noise(2, 3 * size), complex_noise(2, 5, size // 2 + 1)
+        frames = 1 + 2 * size // hop
+        launch = forward.launch(2, 3 * size, frames, n_fft=size, hop_length=hop, left=0)
+        ours = run(launch, case, x=x, window=window)
+        errors.add(ours, *(reference.stft(x, window, hop, 0, 0, "constant", d) for d in DTYPES))
+        launch = inverse.launch(2, 5, inverse.Range(0, size + 4 * hop), n_fft=size, hop_length=hop)
+        ours = run(launch, case, z=z, window=window)
+        errors.add(ours, *(reference.istft(z, window, hop, 0, size + 4 * hop, d) for d in DTYPES))
+    errors.check()
+
+
+FILTERED = list(
+    pairwise(
+        size=(16, 60, 256, 400, 441, 512, 1024, 2048, 8192),
+        hop=("odd", "quarter", "whole"),
+        mode=MODES,
+        kind=("magnitude", "power"),
+        ending=range(4),
+        peaked=(False, True),
+        count=(1, 13, 80),
+        frames=(1, 7),
+        rows=(1, 3),
+        order=ORDERS,
+        threads=(64, 128, 256),
+        steps=(1, 3),
+    )
+)
+
+
+@pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
+def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
+    errors, window = Errors(), window_of(size)
+    for case in of_size(FILTERED, size):
+        hop, half, bins = hop_of(size, case["hop"]), size // 2, size // 2 + 1
+        length = max(size + hop * case["frames"] - 2 * half, half + 1)
+        x = noise(case["rows"], length)
+        bank = np.maximum(0, 1 - np.abs(np.arange(bins)[:, None] - np.linspace(0, bins, case["count"])) / (bins / 20))
+        theirs, truth = (
+            (np.abs(reference.stft(x, window, hop, half, half, case["mode"], d)) ** (1 + (case["kind"] == "power")))
+            @ bank.astype(d)
+            for d in DTYPES
+        )
+        amin, level = 1e-2 * float(truth.max()), 0.7 * float(truth.max())
+        numbers = {"amin": amin, "factor": 4.5, "zero": 4.5 * math.log10(level)}
+        table = bank_table.table(bank)
+        launch = filters.launch(
+            case["rows"],
+            length,
+            truth.shape[1],
+            filters=table.filters,
+            pieces=table.pieces,
+            kind=case["kind"],
+            ending={"ending": case["ending"], **numbers, "first_zero": level, "last_zero": level},
+            n_fft=size,
+            hop_length=hop,
+            left=half,
+            pad_mode=case["mode"],
+            peaked=case["peaked"],
+            geometry=Geometry(case["threads"], case["steps"]),
+        )
+        ours, *peaks = run_all(launch, case, x=x, window=window, bank=table.values)
+        for parts in peaks:
+            assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
+        endings = {
+            filters.LINEAR: lambda a: a,
+            filters.LOG: lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin))),
+            filters.LOG_ADDED: lambda a, amin=amin: np.log(a + a.dtype.type(amin)),
+            filters.DECIBEL: lambda a, amin=amin, zero=numbers["zero"]: (
+                4.5 * np.log10(np.maximum(a, a.dtype.type(amin))) - zero
+            ),
+        }
+        errors.add(ours, *(endings[case["ending"]](a) for a in (theirs, truth)))
+    errors.check()
+
+
+def test_a_filter_s_weights_stay_among_the_bins() -> None:
+    bank = np.zeros((9, 40))
+    bank[7:, 0], bank[0, 1], bank[2:6, 39] = 1, 2, 3
+    for matrix in (bank, np.ones((3, 5)), np.eye(50)):
+        bins, count = matrix.shape
+        for room in (0, 4, 1000):
+            made = bank_table.table(matrix, room)
+            assert made.filters == count <= made.pieces <= max(count, room)
+            heads = made.values[: 4 * made.pieces].reshape(-1, 4).astype(int)
+            begins = made.values[4 * made.pieces :][: count + 1].astype(int)
+            for column, (begin, end) in zip(matrix.T, itertools.pairwise(begins), strict=True):
+                dense = np.zeros(bins)
+                for first, turn, weights, at in heads[begin:end]:
+                    assert first + weights <= bins
+                    dense[first : first + weights] += np.roll(made.values[at : at + 32 * weights : 32], turn)
+                assert np.array_equal(dense, column)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 300])
+@pytest.mark.parametrize(("frames", "count", "results"), [(1, 1, 1), (5, 80, 40), (37, 513, 12), (3, 4097, 70)])
+def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, results: int, parts: int) -> None:
+    errors, top = Errors(), 3.0 if parts else None
+    for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
+        x, bank = noise(rows, frames, count), noise(count, results)
+        bank[: count // 3, ::2] = 0
+        peaks = peaks_of(x.reshape(rows, -1), parts)
+        squared = rows == 2
+        values, *sizes = bank_table.table(bank, projection.MOST_PIECES)
+        options = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
+        launch = projection.launch(rows, frames, count, **options, squared=squared)
+        ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)
+        kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
+        errors.add(ours, *(kept.astype(d) ** (1 + squared) @ bank.astype(d) for d in DTYPES))
+    errors.check()
+
+
+def peaks_of(values: Any, parts: int) -> Any:
+    """Numbers ``[R, parts]`` of which the largest are those of ``values``, padded as MLX's launcher pads."""
+    peaks = np.full((values.shape[0], max(parts, 1)), -1e9, np.float32)
+    peaks[np.arange(values.shape[0]), np.arange(values.shape[0]) * 7 % max(parts, 1)] = values.max(axis=1)
+    return np.pad(peaks.ravel(), (0, 8)) if peaks.size < 8 else peaks
+
+
+@pytest.mark.parametrize(("size", "parts", "together"), [(1, 1, 1), (5000, 1, 3), (2049, 300, 2), (4096, 40, 1)])
+def test_clipping_kernel_clips_below_the_peak_of_rows_together(size: int, parts: int, together: int) -> None:
+    for order in ORDERS:
+        x = noise(6, size)
+        x[3, size // 2] = np.nan
+        whole = x.reshape(6 // together, -1)
+        launch = projection.clip_launch(6, size, top=0.5, parts=parts, together=together)
+        ours = run(launch, {"order": order}, x=x, peaks=peaks_of(whole, parts))
+        expected = np.maximum(whole, whole.max(axis=1, keepdims=True) - np.float32(0.5)).reshape(6, size)
+        # where a peak is NaN, so is everything below it
+        assert np.array_equal(ours, expected, equal_nan=True)
+
+
+NUMBERS = list(
+    pairwise(
+        number=("norm", "crossings"),
+        size=(7, 33, 2048, 5000),
+        hop=("least", "quarter", "beyond"),
+        padding=("none", "centred", "uneven"),
+        mode=MODES,
+        frames=(1, 6),
+        rows=(1, 3),
+        order=ORDERS,
+    )
+)
+
+
+@pytest.mark.parametrize("case", NUMBERS, ids=str)
+def test_waveform_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
+    size, (left, right) = case["size"], padding_of(case["size"], case["padding"])
+    hop = max(1, hop_of(size, case["hop"]))
+    length = max(size + hop * case["frames"] - left - right, max(left, right) + 1)
+    frames = 1 + (left + length + right - size) // hop
+    x = noise(case["rows"], length)
+    x[:, ::5] = 0
+    x[:, 1::7] *= np.float32(1e-11)
+    where = reference.positions(length, left, right, case["mode"])
+    framed = np.where(where < 0, 0, x[:, where])[:, reference.starts(frames, size, hop)]
+    launch = frame_statistics.launch(
+        case["rows"], length, frames, case["number"], size=size, hop_length=hop, left=left, pad_mode=case["mode"]
+    )
+    ours = run(launch, case, x=x)
+    if case["number"] == "crossings":
+        negative = framed < -1e-10
+        assert np.array_equal(ours, (negative[..., 1:] != negative[..., :-1]).sum(axis=-1))
+        return
+    errors = Errors()
+    errors.add(ours, *(np.sqrt(np.square(framed.astype(d)).sum(axis=-1)) for d in DTYPES))
+    errors.check()

@@ -1,0 +1,1 @@
+"""The parity table: every function against its reference and against float64."""
