@@ -47,7 +47,7 @@ class TestFaults:
         with compat.on_fault("record"):
             door(lambda x: lambda: compat.numerics("no such"))(Y)
         (record,) = compat.report()
-        assert "(modes.py:" in record.reason
+        assert "(settings.py:" in record.reason
 
     @pytest.mark.parametrize("plan", [broken, broken_at_work])
     def test_a_fault_raises_where_that_is_asked_for(self, plan: Callable[..., Any]) -> None:
