@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 import mlx_spectro
 from mlx_spectro import compat
@@ -160,7 +162,7 @@ def test_a_window_changed_before_the_backward_pass_is_an_error() -> None:
 
 
 class Net(torch.nn.Module):
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stft(x, 64, 16, window=torch.hann_window(64, device=x.device), return_complex=True).abs()
 
 
@@ -354,7 +356,7 @@ def test_host_memory_is_read_and_written_where_it_lies(implementation: str, monk
         pytest.skip("MLX copies host memory on its way in and out")
     from mlx_spectro.kernels import cpu
 
-    seen = {}
+    seen: dict[str, Any] = {}
     original = cpu.stft
 
     def spy(x: Any, window: Any, **options: Any) -> Any:

@@ -36,7 +36,8 @@ def wanted_of(bins: int, names: tuple[str, ...] = ALL, **options: Any) -> Wanted
 
 def rolloff_bins(s: np.ndarray, share: float) -> np.ndarray:
     running = np.cumsum(s.astype(np.float64), axis=-1)
-    return (running >= share * running[..., -1:]).argmax(axis=-1)
+    bins: np.ndarray = (running >= share * running[..., -1:]).argmax(axis=-1)
+    return bins
 
 
 def truth(s: np.ndarray, wanted: Wanted) -> np.ndarray:
@@ -66,8 +67,11 @@ def by_plain_ops(s: np.ndarray, wanted: Wanted) -> np.ndarray:
 
 
 def by_kernel(s: np.ndarray, wanted: Wanted, order: str) -> np.ndarray:
+    rows, frames, count = s.shape
     launch = descriptors.launch(
-        *s.shape,
+        rows,
+        frames,
+        count,
         wanted.names,
         bands=len(wanted.bands),
         order=wanted.order,
@@ -147,7 +151,7 @@ def test_silent_frames_are_left_as_they_are(order: str) -> None:
     assert np.array_equal(ours[0, [0, 1, 2, 4, 5], 3], np.zeros(5))
 
 
-SPOILED = {
+SPOILED: dict[str, tuple[Any, float]] = {
     "a frame of NaN": (slice(None), np.nan),
     "one NaN": (200, np.nan),
     "an infinite frame": (slice(None), np.inf),

@@ -46,7 +46,8 @@ def harmed(part: str, pattern: str, replacement: str) -> Kernel:
     """The STFT's kernel with another text in place of each match in its header or body."""
     text, count = re.subn(pattern, replacement, getattr(STFT.kernel, part))
     assert count
-    return dataclasses.replace(STFT.kernel, **{part: text})
+    changed: dict[str, Any] = {part: text}
+    return dataclasses.replace(STFT.kernel, **changed)
 
 
 def wrong(kernel: Kernel, order: str) -> dict[str, int]:

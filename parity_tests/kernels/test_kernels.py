@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mlx_spectro.kernels.gpu import bank_table, filters, forward, frame_statistics, inverse, overlap, projection
@@ -19,6 +20,8 @@ from ..table.measure import FLOOR, SLACK, Tally
 from .kernel_host import host, reference
 
 pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+
+Array = npt.NDArray[Any]
 
 SIZES = (16, 60, 64, 256, 320, 400, 441, 480, 512, 600, 882, 1000, 1024, 1200, 1536, 2048, 4096, 8192)
 MODES = ("constant", "reflect", "replicate", "circular")
@@ -32,7 +35,7 @@ class Errors:
     def __init__(self) -> None:
         self._ours, self._theirs = Tally(), Tally()
 
-    def add(self, ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray, *, largest: float | None = None) -> None:
+    def add(self, ours: Array, theirs: Array, truth: Array, *, largest: float | None = None) -> None:
         largest = largest or np.abs(truth).max()
         for tally, result in ((self._ours, ours), (self._theirs, theirs)):
             tally.add(np.abs(result - truth) / largest)
@@ -43,7 +46,7 @@ class Errors:
         assert self._ours.worst <= 2 * max(self._theirs.worst, FLOOR), (self._ours, self._theirs)
 
 
-def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[np.ndarray]:
+def run_all(launch: Launch, case: dict[str, Any], **arrays: Array) -> list[Array]:
     """What the launch makes of the arrays, after checking that it did nothing wrong."""
     compiled = host.compiled(launch.kernel)
     assert compiled.shared_bytes <= SHARED_BYTES
@@ -53,7 +56,7 @@ def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[
     return list(outcome.outputs.values())
 
 
-def run(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> np.ndarray:
+def run(launch: Launch, case: dict[str, Any], **arrays: Array) -> Array:
     """The one thing that the launch makes of the arrays."""
     (out,) = run_all(launch, case, **arrays)
     return out
@@ -70,15 +73,15 @@ def padding_of(size: int, name: str) -> tuple[int, int]:
     return {"none": (0, 0), "centred": (size // 2, size // 2), "uneven": (3, size - 1)}[name]
 
 
-def window_of(size: int) -> np.ndarray:
+def window_of(size: int) -> Array:
     return (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
-def noise(*shape: int) -> np.ndarray:
+def noise(*shape: int) -> Array:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-def complex_noise(*shape: int) -> np.ndarray:
+def complex_noise(*shape: int) -> Array:
     return noise(*shape, 2).view(np.complex64)[..., 0]
 
 
@@ -258,8 +261,9 @@ def test_overlap_add_kernel_takes_any_size(weigh: bool, divide: bool) -> None:
         ours = run(launch, {"order": order}, x=frames, window=window)
         results = []
         for d in DTYPES:
-            summed = reference.overlap_add(frames.astype(d) * (window.astype(d) if weigh else 1), hop)
-            total = reference.envelope(window, hop, 5, d) if divide else np.ones(summed.shape[-1], d)
+            weights: Any = window.astype(d) if weigh else 1
+            summed = reference.overlap_add(frames.astype(d) * weights, hop)
+            total: Array = reference.envelope(window, hop, 5, d) if divide else np.ones(summed.shape[-1], d)
             quotient = np.divide(summed, total, where=total > 0, out=np.zeros_like(summed))
             results.append(np.pad(quotient, ((0, 0), (0, left)))[:, left : left + length])
         errors.add(ours, *results)
@@ -299,6 +303,18 @@ FILTERED = list(
 )
 
 
+def ended(ending: int, a: Array, amin: float, zero: float) -> Array:
+    """Filtered values ``a``, as NumPy ends them."""
+    least: Any = a.dtype.type(amin)
+    endings: dict[int, Callable[[], Array]] = {
+        filters.LINEAR: lambda: a,
+        filters.LOG: lambda: np.log(np.maximum(a, least)),
+        filters.LOG_ADDED: lambda: np.log(a + least),
+        filters.DECIBEL: lambda: 4.5 * np.log10(np.maximum(a, least)) - zero,
+    }
+    return endings[ending]()
+
+
 @pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
 def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
     errors, window = Errors(), window_of(size)
@@ -333,15 +349,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
         ours, *peaks = run_all(launch, case, x=x, window=window, bank=table.values)
         for parts in peaks:
             assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
-        endings = {
-            filters.LINEAR: lambda a: a,
-            filters.LOG: lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin))),
-            filters.LOG_ADDED: lambda a, amin=amin: np.log(a + a.dtype.type(amin)),
-            filters.DECIBEL: lambda a, amin=amin, zero=numbers["zero"]: (
-                4.5 * np.log10(np.maximum(a, a.dtype.type(amin))) - zero
-            ),
-        }
-        errors.add(ours, *(endings[case["ending"]](a) for a in (theirs, truth)))
+        errors.add(ours, *(ended(case["ending"], a, amin, numbers["zero"]) for a in (theirs, truth)))
     errors.check()
 
 
@@ -373,7 +381,7 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
         peaks = peaks_of(x.reshape(rows, -1), parts)
         squared = rows == 2
         values, *sizes = bank_table.table(bank, projection.MOST_PIECES)
-        options = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
+        options: dict[str, Any] = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
         launch = projection.launch(rows, frames, count, **options, squared=squared)
         ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)
         kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))

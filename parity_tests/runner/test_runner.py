@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -223,7 +224,7 @@ class TestProfile:
     def door(self, clock: Clock, ours: Iterable[float], theirs: Iterable[float]) -> dispatch.Function:
         """A function whose calls take these seconds, and the last of them from then on."""
         seconds = {name: iter(values) for name, values in (("ours", ours), ("theirs", theirs))}
-        last = {}
+        last: dict[str, float] = {}
 
         def work(who: str) -> None:
             last[who] = next(seconds[who], last.get(who, 0.0))
@@ -293,7 +294,8 @@ class TestProfile:
         with compat.profile(), compat.numerics("strict"):
             outer(self.X)
         (record,) = compat.report()
-        assert (record.function, record.seconds) == ("torch.outer", pytest.approx(0.03))
+        assert record.function == "torch.outer"
+        assert record.seconds == pytest.approx(0.03)
 
     def test_random_numbers_and_gradients_are_as_without_it(self) -> None:
         def program(module: Any) -> tuple[Any, Any]:
@@ -390,23 +392,26 @@ class TestVerify:
     def test_a_saved_call_comes_back_as_it_was(
         self, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from mlx_spectro.compat import torch as _  # registers its functions
         from mlx_spectro.compat.diagnostics import replay
+
+        importlib.import_module("mlx_spectro.compat.torch")  # registers its functions
 
         monkeypatch.setattr(reproduction, "folder", tmp_path)
         monkeypatch.chdir(tmp_path)
         if which == "transform":
-            transforms = pytest.importorskip("torchaudio.transforms")
+            pytest.importorskip("torchaudio")
             pytest.importorskip("mlx_spectro.compat.torchaudio")
 
-            class Own(transforms.MelSpectrogram):  # type: ignore[misc]
+            from torchaudio.transforms import MelSpectrogram
+
+            class Own(MelSpectrogram):  # type: ignore[misc]
                 pass
 
-            module = Own(8000, n_fft=256, n_mels=12)
+            own = Own(8000, n_fft=256, n_mels=12)
             door = dispatch.functions["torchaudio.transforms.MelSpectrogram"]
-            path = reproduction.save(door, (module, torch.ones(1000)), {})
+            path = reproduction.save(door, (own, torch.ones(1000)), {})
             function, (again, x), _ = replay.load(Path(path))
-            assert torch.equal(module(x), again(x))
+            assert torch.equal(own(x), again(x))
             assert function is door
             return
         door = dispatch.functions["torch.stft"]
