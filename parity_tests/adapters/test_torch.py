@@ -72,6 +72,7 @@ def test_float64_is_served_exactly_or_by_torch(implementation: str) -> None:
     assert reason == "" if implementation == "host" else "MLX computes in float32, not in float64" in reason
 
 
+@pytest.mark.slow
 def test_real_results_and_missing_windows_are_served_with_torch_s_warnings() -> None:
     script = (
         "import sys, warnings\n"
@@ -121,6 +122,7 @@ def test_backward_and_double_backward_are_torch_s(name: str) -> None:
     assert reasons() == {""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("onesided", [True, False])
 @pytest.mark.parametrize("pad_mode", ["reflect", "constant", "replicate", "circular"])
 def test_gradients_are_finite_differences_in_double_precision(

@@ -111,6 +111,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_in_a_spawned_process_a_transform_is_ours_and_served(tmp_path: Any) -> None:
     (tmp_path / "program.py").write_text(SPAWNING)
     environment = {**os.environ, "MLX_SPECTRO_ROUTE": "ours"}

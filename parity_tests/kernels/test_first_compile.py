@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise"),
+]
 
 CALLS = {
     "energy": "cpu.frame_norm(np.ones((1, 99), np.float32), frame_length=16, hop_length=8)",

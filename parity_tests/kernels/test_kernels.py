@@ -19,7 +19,10 @@ from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
 from .kernel_host import host, reference
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+]
 
 Array = npt.NDArray[Any]
 

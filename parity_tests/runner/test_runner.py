@@ -40,6 +40,7 @@ def write(folder: Path, **sources: str) -> None:
 STFT = "torch.stft(torch.ones(500), 64, window=torch.ones(64), return_complex=True)"
 
 
+@pytest.mark.slow
 class TestAsPythonRunsIt:
     """Each program runs under Python alone and under the runner; what it prints and how it ends is the same."""
 
@@ -143,6 +144,7 @@ class TestAsPythonRunsIt:
         assert "torch.stft" in said.partition("Functions, slowest first")[2]
 
 
+@pytest.mark.slow
 class TestChildren:
     PROGRAM = f"""
 import multiprocessing, os, subprocess, sys, torch
