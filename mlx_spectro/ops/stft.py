@@ -108,6 +108,7 @@ def _at_edges(n_fft: int) -> npt.NDArray[np.bool_]:
 
 def _evaluated(values: npt.NDArray[Any]) -> mx.array:
     """``values`` for any thread to use."""
+    # what is not evaluated belongs to its thread: https://github.com/ml-explore/mlx/issues/3529
     array = mx.array(values)
     mx.eval(array)
     return array
@@ -127,7 +128,8 @@ def _irfft(z: mx.array, n_fft: int) -> mx.array:
         return mx.real(z)
     if _takes_complex(n_fft):
         return mx.real(mx.fft.ifft(_packed(mirrored(_real_at_edges(z, n_fft), n_fft))))
-    # on CUDA, imaginary parts at the edges, which mean nothing, spoil inverses of 4096 and more
+    # on CUDA, imaginary parts at the edges, which mean nothing, spoil inverses of 4096 and more: they do in torch, too,
+    # https://github.com/pytorch/pytorch/issues/154496
     return mx.fft.irfft(_packed(z if _on_cpu() else _real_at_edges(z, n_fft)), n=n_fft)
 
 
@@ -190,7 +192,8 @@ def _cached_inverse_envelope(window: bytes, framing: Framing, frames: int, lengt
 # MLX adds a product's terms one after the other, and loses a digit of a thousand of them: on the CPU by rounding, in
 # CUDA's matrix units by cutting off
 _BLOCK = 64
-# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
+# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps, in which MLX multiplies on
+# CUDA unless a variable that it reads once says otherwise, https://github.com/ml-explore/mlx/issues/3860
 _TF32_BITS = 0xFFFFE000
 
 

@@ -20,7 +20,7 @@ from .._options import number, plain
 
 _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 
-# from librosa 1.0 on, each spectrum of several has a maximum of its own
+# from librosa 1.0 on, each spectrum of several has a maximum of its own: https://github.com/librosa/librosa/pull/2051
 _PARAMETERS = inspect.signature(librosa.power_to_db).parameters
 _BY_SPECTRUM = "axes" in _PARAMETERS
 _EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()

@@ -19,7 +19,8 @@ from .plan import SIMD
 
 Target = Literal["metal", "cuda"]
 
-# MLX puts an input below this many elements into another address space
+# MLX puts an input below this many elements into another address space: max_constant_array_size in
+# https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/metal_kernel.cpp
 SMALLEST_INPUT = 8
 
 MOST_ROWS = 65535  # threadgroups along y on CUDA
