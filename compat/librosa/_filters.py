@@ -145,6 +145,10 @@ def mel(
     norm: Any = "slaney",
     dtype: Any = np.float32,
 ) -> Plan:
+    """librosa.filters.mel. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     reason = _reason(dtype) or whole("n_fft", n_fft, 2) or mel_reason(sr, n_mels, fmin, fmax, htk, norm)
     if reason:
         return reason
@@ -171,6 +175,10 @@ def chroma(
     base_c: bool = True,
     dtype: Any = np.float32,
 ) -> Plan:
+    """librosa.filters.chroma. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     reason = (
         _reason(dtype)
         or rate_reason(sr)

@@ -58,6 +58,10 @@ def onset_strength(
     aggregate: Any = None,
     **kwargs: Any,
 ) -> Plan:
+    """librosa.onset.onset_strength. Same arguments, same defaults.
+
+    The decibels of the audio's mel spectrogram are ours, their differences librosa's.
+    """
     taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center, "aggregate": aggregate}
     n_fft, hop_length = kwargs.pop("n_fft", 2048), kwargs.pop("hop_length", 512)
     return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
@@ -81,6 +85,10 @@ def onset_strength_multi(
     channels: Any = None,
     **kwargs: Any,
 ) -> Plan:
+    """librosa.onset.onset_strength_multi. Same arguments, same defaults.
+
+    The decibels of the audio's mel spectrogram are ours, their differences librosa's.
+    """
     taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     taken |= {"aggregate": aggregate, "channels": channels}
     return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))

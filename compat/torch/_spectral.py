@@ -65,6 +65,10 @@ def stft(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> Plan:
+    """torch.stft. Same arguments, same defaults.
+
+    Real audio is ours; complex audio and ``align_to_window`` are torch's.
+    """
     found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if isinstance(found, str):
         return found
@@ -101,6 +105,10 @@ def istft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> Plan:
+    """torch.istft. Same arguments, same defaults.
+
+    Real signals are ours; ``return_complex=True`` is torch's.
+    """
     for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
         if type(option) is not bool:
             return unread(name, option)

@@ -33,6 +33,10 @@ def stft(
     pad_mode: Any = "constant",
     out: Array | None = None,
 ) -> Plan:
+    """librosa.stft. Same arguments, same defaults.
+
+    In double precision inside, as librosa's; ``out`` is written where it lies.
+    """
     found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(found, str):
         return found
@@ -71,6 +75,10 @@ def istft(
     length: int | None = None,
     out: Array | None = None,
 ) -> Plan:
+    """librosa.istft. Same arguments, same defaults.
+
+    In double precision inside. Where only rounding errors of windows overlap, librosa divides by them.
+    """
     z = stft_matrix
     reason = engine_reason() or array_reason(z)
     if reason or z.dtype.kind != "c" or z.ndim < 2:
@@ -134,6 +142,10 @@ def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> 
 
 @serves("librosa.magphase", tolerances.energy)
 def magphase(D: Array, *, power: float = 1) -> Plan:
+    """librosa.magphase. Same arguments, same defaults.
+
+    Ours for complex64, and under ``route("auto")`` where values are many.
+    """
     reason = engine_reason() or array_reason(D) or faster_reason(D.size, 100_000)
     if reason:
         return reason

@@ -109,6 +109,10 @@ def spectral_centroid(
     center: bool = True,
     pad_mode: Any = "constant",
 ) -> Plan:
+    """librosa.feature.spectral_centroid. Same arguments, same defaults.
+
+    Of audio or of magnitudes; ``freq`` has to rise from bin to bin.
+    """
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
@@ -132,6 +136,10 @@ def spectral_bandwidth(
     norm: bool = True,
     p: float = 2,
 ) -> Plan:
+    """librosa.feature.spectral_bandwidth. Same arguments, same defaults.
+
+    Ours for ``p`` of 1 or 2 with ``norm``, and no ``centroid`` given: both are computed at once.
+    """
     if centroid is not None:
         return "centroid is given: without it, both are computed at once"
     reason = flag("norm", norm) or number("p", p)
@@ -167,6 +175,10 @@ def spectral_rolloff(
     freq: Array | None = None,
     roll_percent: float = 0.85,
 ) -> Plan:
+    """librosa.feature.spectral_rolloff. Same arguments, same defaults.
+
+    A decision: librosa's bin, but for those that rounding decides.
+    """
     found = plain("roll_percent", roll_percent, *_WITHIN) or described(
         y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq
     )
@@ -200,6 +212,10 @@ def spectral_contrast(
     quantile: float = 0.02,
     linear: bool = False,
 ) -> Plan:
+    """librosa.feature.spectral_contrast. Same arguments, same defaults.
+
+    Ours over equally spaced bins, in bands of two bins or more.
+    """
     if freq is not None:
         return "freq is given: equally spaced bins are served"
     found = (
@@ -252,6 +268,10 @@ def spectral_flatness(
     amin: float = 1e-10,
     power: float = 2.0,
 ) -> Plan:
+    """librosa.feature.spectral_flatness. Same arguments, same defaults.
+
+    Ours for ``power`` of 1 or 2.
+    """
     reason = plain("amin", amin, 1e-30) or plain("power", power)
     if reason:
         return reason

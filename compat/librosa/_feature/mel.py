@@ -129,6 +129,10 @@ def melspectrogram(
     power: float = 2.0,
     **kwargs: Any,
 ) -> Plan:
+    """librosa.feature.melspectrogram. Same arguments, same defaults.
+
+    The filters are librosa's own, to the bit.
+    """
     found = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
     if isinstance(found, str):
         return found
@@ -158,6 +162,10 @@ def mfcc(
     mel_norm: Any = "slaney",
     **kwargs: Any,
 ) -> Plan:
+    """librosa.feature.mfcc. Same arguments, same defaults.
+
+    Ours for ``dct_type=2``; of given decibels ``S``, the cosines alone.
+    """
     reason = (
         whole("n_mfcc", n_mfcc)
         or number("lifter", lifter, 0, 1e6)
@@ -231,6 +239,10 @@ def chroma_stft(
     n_chroma: int = 12,
     **kwargs: Any,
 ) -> Plan:
+    """librosa.feature.chroma_stft. Same arguments, same defaults.
+
+    The filters, and the deviation from A440 of the peaks that we find, are librosa's own.
+    """
     found = (
         rate_reason(sr)
         or whole("n_chroma", n_chroma)

@@ -70,6 +70,10 @@ def _reason(x: Any) -> str:
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
 ) -> Plan:
+    """torchaudio.functional.amplitude_to_DB. Same arguments, same defaults.
+
+    Ours where no gradient is asked for: torch's own operations compute that.
+    """
     reason = _reason(x)
     if reason:
         return reason
@@ -96,6 +100,10 @@ def amplitude_to_DB(
 
 @serves("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
 def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
+    """torchaudio.functional.DB_to_amplitude. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: torch's own operations are faster.
+    """
     reason = _reason(x)
     if reason or settings.route.get() == "auto":
         return reason or ByDesign("torch's own operations are faster; route('ours') has us serve it")

@@ -67,6 +67,10 @@ def melscale_fbanks(
     norm: Any = None,
     mel_scale: Any = "htk",
 ) -> Plan:
+    """torchaudio.functional.melscale_fbanks. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     reason = _reason()
     if reason:
         return reason
@@ -84,12 +88,20 @@ def melscale_fbanks(
 
 @serves("torchaudio.functional.linear_fbanks", tolerances.sums)
 def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Plan:
+    """torchaudio.functional.linear_fbanks. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     found = _reason() or _bins(n_freqs, f_min, f_max, n_filter, sample_rate)
     return found if isinstance(found, str) else lambda: _tensor(banks.linear_bank(*found))
 
 
 @serves("torchaudio.functional.create_dct", tolerances.sums)
 def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Plan:
+    """torchaudio.functional.create_dct. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     reason = _reason()
     if reason:
         return reason

@@ -131,6 +131,10 @@ def spectrogram(
     onesided: bool = True,
     return_complex: bool | None = None,
 ) -> Plan:
+    """torchaudio.functional.spectrogram. Same arguments, same defaults.
+
+    Complex for ``power=None``; the deprecated ``return_complex`` is torchaudio's.
+    """
     if return_complex is not None:
         return "return_complex is given, which torchaudio deprecates: leave it out"
     exponent = None if power is None else power_of(power)
@@ -157,6 +161,10 @@ def inverse_spectrogram(
     pad_mode: str = "reflect",
     onesided: bool = True,
 ) -> Plan:
+    """torchaudio.functional.inverse_spectrogram. Same arguments, same defaults.
+
+    Ours with a window; ``length`` and ``pad`` are whole numbers.
+    """
     if window is None:
         return "window is None"
     if type(center) is not bool:
@@ -191,6 +199,10 @@ def _exactly(value: Any) -> int | None:
 def spectral_centroid(
     waveform: Tensor, sample_rate: int, pad: int, window: Tensor, n_fft: int, hop_length: int, win_length: int
 ) -> Plan:
+    """torchaudio.functional.spectral_centroid. Same arguments, same defaults.
+
+    Ours as two sums over the filtered magnitudes: times their frequencies, and alone.
+    """
     found = signal(waveform, pad, window, n_fft, hop_length, win_length, False)
     if isinstance(found, str):
         return found

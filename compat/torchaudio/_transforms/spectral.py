@@ -28,7 +28,10 @@ def _options(module: Any) -> tuple[Any, ...]:
 
 
 class Spectrogram(Twin, theirs.Spectrogram):
-    """torchaudio.transforms.Spectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.Spectrogram. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     @serves("torchaudio.transforms.Spectrogram", tolerances.energy)
     def forward(self, waveform: Tensor) -> Plan:
@@ -36,7 +39,10 @@ class Spectrogram(Twin, theirs.Spectrogram):
 
 
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
-    """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     @serves("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
     def forward(self, spectrogram: Tensor, length: int | None = None) -> Plan:
@@ -44,7 +50,10 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
 
 
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
-    """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults."""
+    """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     @serves("torchaudio.transforms.SpectralCentroid", tolerances.sums)
     def forward(self, waveform: Tensor) -> Plan:
@@ -52,7 +61,10 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
 
 
 class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
-    """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults."""
+    """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults.
+
+    Ours where no gradient is asked for: torch's own operations compute that.
+    """
 
     @serves("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
     def forward(self, x: Tensor) -> Plan:
@@ -60,7 +72,10 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
 
 
 class MelScale(Twin, theirs.MelScale):
-    """torchaudio.transforms.MelScale. Same arguments, same defaults."""
+    """torchaudio.transforms.MelScale. Same arguments, same defaults.
+
+    The filters ``fb`` are torchaudio's own, read at each call; the products are ours.
+    """
 
     @serves("torchaudio.transforms.MelScale", tolerances.sums)
     def forward(self, specgram: Tensor) -> Plan:
@@ -89,7 +104,10 @@ def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal
 
 
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
-    """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     @serves("torchaudio.transforms.MelSpectrogram", tolerances.energy)
     def forward(self, waveform: Tensor) -> Plan:
@@ -137,7 +155,10 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
 
 
 class MFCC(Twin, theirs.MFCC):
-    """torchaudio.transforms.MFCC. Same arguments, same defaults."""
+    """torchaudio.transforms.MFCC. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     @serves("torchaudio.transforms.MFCC", tolerances.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
@@ -154,7 +175,10 @@ class MFCC(Twin, theirs.MFCC):
 
 
 class LFCC(Twin, theirs.LFCC):
-    """torchaudio.transforms.LFCC. Same arguments, same defaults."""
+    """torchaudio.transforms.LFCC. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     @serves("torchaudio.transforms.LFCC", tolerances.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
