@@ -60,7 +60,6 @@ __all__ = [
 if TYPE_CHECKING:
     __version__: str
     from .design.framing import resolve_fft_params
-    from .design.windows import make_window
     from .diagnostics import get_cache_debug_stats, reset_cache_debug_stats, spec_mlx_device_key
     from .features.bundle import SpectralFeatureTransform, spectral_features
     from .features.chroma import chroma_stft
@@ -78,6 +77,7 @@ if TYPE_CHECKING:
     from .features.onset import onset_strength, onset_strength_multi
     from .features.overlap_add import waveform_overlap_add
     from .features.stft import SpectralTransform, get_transform_mlx
+    from .features.windows import make_window
     from .ops.decibels import amplitude_to_db
     from .types import (
         CenterPadMode,
@@ -96,7 +96,6 @@ else:
     # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
     _MODULES = (
         "design.framing",
-        "design.windows",
         "diagnostics",
         "features.bundle",
         "features.chroma",
@@ -108,6 +107,7 @@ else:
         "features.onset",
         "features.overlap_add",
         "features.stft",
+        "features.windows",
         "ops.decibels",
         "types",
     )

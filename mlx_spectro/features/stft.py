@@ -13,7 +13,6 @@ import numpy as np
 from .. import _check, _warn, diagnostics
 from ..design import envelope
 from ..design.framing import Framing, centred, overlap_length, resolve_fft_params
-from ..design.windows import make_window
 from ..ops import backend, mlx_on_cpu, operators
 from ..ops import stft as plain
 from ..types import (
@@ -28,6 +27,7 @@ from ..types import (
 from . import _inputs, _istft_by_torch
 from ._replay import recorded
 from .compiled import ArrayFunction, CompiledForms
+from .windows import make_window
 
 
 def _leaves_mlx(
