@@ -19,7 +19,12 @@ _COSINE_TERMS: dict[str, Sequence[float]] = {
 
 
 def window_samples(window_fn: str, win_length: int, periodic: bool = True) -> npt.NDArray[np.float64]:
-    """Samples ``[win_length]`` of a named window in float64."""
+    """Samples ``[win_length]`` of a named window in float64.
+
+    Example:
+        >>> window_samples("hann", 4).round(3).tolist()
+        [0.0, 0.5, 1.0, 0.5]
+    """
     if not isinstance(window_fn, str) or window_fn not in _COSINE_TERMS:
         raise ValueError(f"Unknown window_fn {_check.shown(window_fn)}: one of {', '.join(map(repr, _COSINE_TERMS))}")
     period = win_length if periodic else max(win_length - 1, 1)

@@ -67,6 +67,17 @@ class SpectralTransform(CompiledForms):
     Raises:
         TypeError: a value of another type.
         ValueError: a value out of its range, or an unknown option.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> transform = mlx_spectro.SpectralTransform(n_fft=512, hop_length=128)
+        >>> spectrum = transform.stft(audio)
+        >>> spectrum.shape
+        (2, 257, 126)
+        >>> transform.istft(spectrum, length=16000).shape
+        (2, 16000)
     """
 
     def __init__(

@@ -28,6 +28,11 @@ def make_window(window: WindowLike, window_fn: str, win_length: int, n_fft: int,
     Raises:
         TypeError: samples that are no real numbers.
         ValueError: an unknown name, or samples of another length.
+
+    Example:
+        >>> from mlx_spectro import make_window
+        >>> make_window(None, "rect", 2, 4, True).tolist()
+        [0.0, 1.0, 1.0, 0.0]
     """
     n_fft = _check.integer("n_fft", n_fft, at_least=1)
     win_length = _check.integer("win_length", win_length, at_least=1)
