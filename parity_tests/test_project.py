@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -16,3 +18,16 @@ def _value(path: str, pattern: str) -> str:
 def test_the_citation_is_of_this_version_and_this_license() -> None:
     assert _value("CITATION.cff", r"^version: (.+)$") == _value("pyproject.toml", r'^version = "(.+)"$')
     assert _value("CITATION.cff", r"^license: (.+)$") == _value("pyproject.toml", r'^license = "(.+)"$')
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/adding-a-function.md"])
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    path = ROOT / page
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_make_help_names_every_target() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
+    assert sorted(re.findall(r"^([a-z]+):.* ## .+$", text, re.MULTILINE)) == sorted(targets.split())
