@@ -37,6 +37,7 @@ def _need(row: Row, implementation: str = "host") -> None:
         pytest.skip(row.unserved(implementation))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @_named(table())
 def test_row_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
@@ -46,6 +47,7 @@ def test_row_is_as_accurate_as_its_reference(row: Row, implementation: backend.I
     assert outcome.samples > len(outcome.untested)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @_named([row for row in table() if row.gradient])
 def test_gradient_is_as_accurate_as_its_reference(row: Row, implementation: backend.Implementation) -> None:
