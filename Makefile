@@ -30,8 +30,8 @@ demo: $(READY) ## run an ordinary torch program plainly and under the shim, and 
 test: $(READY) ## pass all tests, and say how much of the code they reach (Python 3.12 or later)
 	$(PYTEST) $(COVER)
 
-quick: $(READY) ## pass the tests that take a minute together
-	$(PYTEST) -m "not slow"
+quick: $(READY) ## pass most tests in less than a minute: all but the slow ones and those of the command
+	$(PYTEST) -m "not slow" --ignore parity_tests/runner
 
 check: $(READY) ## formatting, lint, types, and what the packages hold
 	$(BIN)/ruff format --check .

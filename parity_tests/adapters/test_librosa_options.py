@@ -40,6 +40,7 @@ def affordable(option: str, value: Any) -> bool:
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
 def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
     found = {}

@@ -159,6 +159,7 @@ TRACERS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracer", TRACERS)
 @pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "function"])
 def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
