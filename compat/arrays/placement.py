@@ -17,7 +17,7 @@ from ..contract.reasons import BUSY, ByDesign
 from ..install import installer
 
 logger = logging.getLogger("mlx_spectro.compat")
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __name__.rsplit(".", 2)[0]
 
 
 class _Local(threading.local):

@@ -11,10 +11,10 @@ from torch import Tensor
 from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import overlap_length
 
-from ..contract.reasons import REJECTED
+from ..contract.reasons import REJECTED, unread
 from . import torch_tensors
 from .torch_ops import Spectral
-from .torch_options import integer, truth, unread
+from .torch_options import integer, truth
 from .torch_tensors import unfit
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")

@@ -55,7 +55,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> Kernels:
     found = Kernels()
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     monkeypatch.setitem(operators._KERNELS, "gpu", found)
-    monkeypatch.setattr(operators, "by_gpu", found)
+    monkeypatch.setattr(operators, "mlx_on_gpu", found)
     return found
 
 

@@ -15,7 +15,7 @@ from mlx_spectro.kernels import cpu
 from ...contract import tolerances
 from ...dispatch import Plan
 from .._analysis import analysis, faintest_of, window_of
-from .._arguments import Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
+from .._arguments import LARGEST, Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
 from .._layout import lying, memory
 from .._options import flag, plain, whole
 
@@ -142,8 +142,8 @@ def magphase(D: Array, *, power: float = 1) -> Plan:
     reason = plain("power", power, 1e-3, 4)
     if reason:
         return reason
-    if not math.isfinite(energy(D)):
-        return "the spectrum holds values that are not finite, or whose squares overflow"
+    if not energy(D) < LARGEST["f"] ** min(1.0, 2.0 / power):
+        return "the spectrum holds values that are not finite, or whose squares or powers overflow"
 
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)

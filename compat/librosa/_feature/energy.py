@@ -43,7 +43,7 @@ def rms(
     found = engine_reason() or _framing_reason(frame_length, hop_length, center) or audio_energy(y)
     if isinstance(found, str):
         return found
-    if found > np.finfo(dtype).max:
+    if found > float(np.finfo(dtype).max):
         return "the audio's squares overflow"
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, pad_mode)
     if isinstance(framing, str):
@@ -93,7 +93,7 @@ def _crossings_centred(y: Array) -> Array:
 
 def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     # one of NumPy's integers decides the result's dtype
-    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s)
+    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s, dtype)
     if reason:
         return reason
     if s.shape[-2] != frame_length // 2 + 1:

@@ -12,9 +12,9 @@ from torch import Tensor
 from ...arrays import torch_ops, torch_tensors
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import tensor_reason
-from ...arrays.torch_options import number, unread
+from ...arrays.torch_options import number
 from ...contract import settings, tolerances
-from ...contract.reasons import ByDesign
+from ...contract.reasons import ByDesign, unread
 from ...dispatch import Plan
 
 # as what follows a filterbank: the multiplier, the smallest value, and the reference

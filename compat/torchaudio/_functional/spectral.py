@@ -14,10 +14,10 @@ from ...arrays import torch_autograd
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import analysis, synthesis, tensor_reason, weights_reason
 from ...arrays.torch_ops import Ending, Spectral
-from ...arrays.torch_options import integer, number, unread
+from ...arrays.torch_options import integer, number
 from ...arrays.torch_tensors import PLAIN, gradient_wanted
 from ...contract import tolerances
-from ...contract.reasons import REJECTED
+from ...contract.reasons import REJECTED, unread
 from ...dispatch import Plan
 
 # bins that are summed in a row

@@ -11,8 +11,9 @@ from ...arrays import torch_autograd, torch_tensors
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import tensor_reason, weights_reason
 from ...arrays.torch_ops import Ending
-from ...arrays.torch_options import truth, unread
+from ...arrays.torch_options import truth
 from ...contract import tolerances
+from ...contract.reasons import unread
 from ...dispatch import Plan
 from .._functional import decibels, spectral
 from .._modules import Twin, unfused

@@ -115,8 +115,8 @@ def _measure(
     framing.check(length)
     found = setting(framing.n_fft, "float64" if precise else stored, stored)
     if found is None or power not in (1.0, 2.0):
-        values = _magnitudes(x, window, framing, scale, precise, found)
-        return _measure_given(values if power == 1.0 else values**power, precise, out, bank, ending, wanted)
+        values = _magnitudes(x, window, framing, scale, power, precise, found)
+        return _measure_given(values, precise, out, bank, ending, wanted)
     frames = framing.frames(length)
     made = _made(found, found.bins, bank, ending, wanted)
     target, (out_row_bytes, value_bytes, frame_bytes) = ready(out, (*x.shape[:-1], frames, made.values), stored)
@@ -141,14 +141,18 @@ def _measure(
     return _given(target, out)
 
 
-def _magnitudes(x: Array, window: Array, framing: Framing, scale: float, precise: bool, found: Setting | None) -> Array:
+@numpy_fallback.quietly
+def _magnitudes(
+    x: Array, window: Array, framing: Framing, scale: float, power: float, precise: bool, found: Setting | None
+) -> Array:
     if found is not None:
-        return _measure(x, window, framing, scale, 1.0, precise)
-    kind = np.complex128 if precise else np.result_type(x, np.complex64)
-    z = np.empty((*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1), kind)
-    numpy_fallback.stft(x, window * scale, framing, z, precise)
-    magnitudes: Array = np.abs(z).astype(x.dtype, copy=False)
-    return magnitudes
+        magnitudes = _measure(x, window, framing, scale, 1.0, precise)
+    else:
+        kind = np.complex128 if precise else np.result_type(x, np.complex64)
+        z = np.empty((*x.shape[:-1], framing.frames(x.shape[-1]), framing.n_fft // 2 + 1), kind)
+        numpy_fallback.stft(x, window * scale, framing, z, precise)
+        magnitudes = np.abs(z).astype(x.dtype, copy=False)
+    return magnitudes if power == 1.0 else magnitudes**power
 
 
 def _measure_given(
@@ -288,6 +292,7 @@ def describe_given(s: Array, wanted: Wanted, *, precise: bool = False) -> dict[s
     return _named(_measure_given(s, precise, memory.swapaxes(-1, -2), wanted=wanted), wanted)
 
 
+@numpy_fallback.quietly
 def _named(numbers: Array, wanted: Wanted) -> dict[str, Array]:
     found, i = {}, 0
     rows = numbers.swapaxes(-1, -2)

@@ -265,6 +265,7 @@ def istft(
     return target if out is None else out
 
 
+@numpy_fallback.quietly
 def stft_adjoint(
     g: Array,
     window: Array,
