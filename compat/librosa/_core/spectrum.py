@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from mlx_spectro.design import envelope
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
+from mlx_spectro.design.operators import Istft, Stft
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
@@ -44,7 +45,7 @@ def stft(
 
     def work() -> Array:
         z = np.empty(shape, natural, order="F") if out is None else out
-        cpu.stft(y, found.window, out=z.swapaxes(-1, -2), **found.options)
+        found.run(Stft(found.framing), out=z.swapaxes(-1, -2))
         return z
 
     return work
@@ -119,7 +120,8 @@ def istft(
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
         kept = z[..., :frames].swapaxes(-1, -2)
-        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
+        op = Istft(Framing(n_fft, hop_length, left), samples, floor=tiny)
+        cpu.run(op, kept, weights, out=y)
         return y
 
     return work

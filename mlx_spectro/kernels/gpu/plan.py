@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _warn
-from .codelets import PRIMES, factors
+from ...design.factors import factors
+from .codelets import PRIMES
 
 LARGEST_EVEN = 8192
 LARGEST_ODD = 4096
