@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mlx_spectro as ms
-from mlx_spectro.design.operators import Operator
+from mlx_spectro.design.operators import Operator, Spectrogram
 from mlx_spectro.ops import backend
 
 from .test_transform import close, noise
