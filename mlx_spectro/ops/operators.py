@@ -6,16 +6,19 @@ gradient its transpose, and a batch axis is one more leading axis. A fused opera
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from .. import _check
+from ..design import operators as values
+from ..design.epilogues import Decibels, Epilogue, Log
 from ..design.framing import Framing
-from ..kernels import gpu
 from ..kernels.cpu import Wanted
+from ..kernels.gpu import plan
 from . import backend, mlx_on_cpu, mlx_on_gpu
 from . import stft as plain
 from .autodiff import Operator, fused, fused_pair, linear, with_rules
@@ -28,15 +31,84 @@ from .frames import overlap_add as add_overlapping
 Ending = tuple[Any, ...] | None
 
 
-_KERNELS: dict[str, ModuleType] = {"host": mlx_on_cpu, "gpu": mlx_on_gpu}
+@functools.lru_cache(maxsize=64)
+def _frequencies(hz: bytes) -> mx.array:
+    array = mx.array(np.frombuffer(hz, np.float32))
+    mx.eval(array)
+    return array
 
 
-def _module(x: mx.array) -> ModuleType | None:
+def _hz(wanted: Wanted) -> mx.array:
+    """The bins' frequencies, of the same values the same array."""
+    return _frequencies(np.asarray(wanted.hz, np.float32).tobytes())
+
+
+def _epilogue(ending: Ending) -> Epilogue | None:
+    if ending is None:
+        return None
+    return Log(*ending[1:]) if ending[0] == "log" else Decibels(*ending[1:])
+
+
+class _OnGpu:
+    """The functions of :mod:`.mlx_on_cpu`, by :func:`.mlx_on_gpu.run`."""
+
+    def serves(self, n_fft: int) -> bool:
+        return plan.why_not(n_fft) is None
+
+    def stft(self, x: mx.array, window: mx.array, framing: Framing, scale: float) -> Any:
+        return mlx_on_gpu.run(values.Stft(framing, scale), x, window)
+
+    def stft_adjoint(self, g: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> Any:
+        return mlx_on_gpu.run(values.StftAdjoint(framing, length, scale), g, window)
+
+    def istft(self, z: mx.array, window: mx.array, framing: Framing, scale: float, length: int) -> Any:
+        return mlx_on_gpu.run(values.Istft(framing, length, scale), z, window)
+
+    def istft_adjoint(self, g: mx.array, window: mx.array, framing: Framing, scale: float, frames: int) -> Any:
+        return mlx_on_gpu.run(values.IstftAdjoint(framing, frames, scale), g, window)
+
+    def spectrogram(self, x: mx.array, window: mx.array, framing: Framing, scale: float, power: float) -> Any:
+        return mlx_on_gpu.run(values.Spectrogram(framing, power, scale), x, window)
+
+    def filterbank(
+        self, x: mx.array, window: mx.array, framing: Framing, scale: float, power: float, bank: mx.array, ending: Any
+    ) -> Any:
+        return mlx_on_gpu.run(values.Filterbank(framing, power, scale, _epilogue(ending)), x, window, bank)
+
+    def project(self, s: mx.array, bank: mx.array, *, transposed: bool = False, squared: bool = False) -> Any:
+        return mlx_on_gpu.run(values.ProjectSquares() if squared else values.Project(transposed), s, bank)
+
+    def describe(self, x: mx.array, window: mx.array, framing: Framing, wanted: Wanted) -> Any:
+        return mlx_on_gpu.run(values.Describe(framing, wanted.spec), x, window, _hz(wanted))
+
+    def describe_given(self, s: mx.array, wanted: Wanted) -> Any:
+        return mlx_on_gpu.run(values.DescribeMagnitudes(wanted.spec), s, _hz(wanted))
+
+    def power_adjoint(
+        self, z: mx.array, g: mx.array, window: mx.array, framing: Framing, scale: float, length: int
+    ) -> Any:
+        return mlx_on_gpu.run(values.PowerAdjoint(values.Stft(framing, scale), length), g, z, window)
+
+    def frame_number(self, x: mx.array, framing: Framing, name: Any) -> Any:
+        return mlx_on_gpu.run(values.FrameStatistic(framing, name), x)
+
+
+def _run(op: values.Operator, x: mx.array, *weights: mx.array) -> mx.array:
+    y = mlx_on_gpu.run(op, x, *weights)
+    assert y is not None
+    return y
+
+
+_on_gpu = _OnGpu()
+_KERNELS: dict[str, Any] = {"host": mlx_on_cpu, "gpu": _on_gpu}
+
+
+def _module(x: mx.array) -> Any:
     """The module whose kernels serve here, None for plain ops, which alone take no values at all."""
     return _KERNELS.get(backend.preferred()) if x.size else None
 
 
-def _serving(x: mx.array, n_fft: int) -> ModuleType | None:
+def _serving(x: mx.array, n_fft: int) -> Any:
     """:func:`_module`, for frames of ``n_fft`` samples."""
     module = _module(x)
     return module if module is not None and module.serves(n_fft) else None
@@ -65,7 +137,7 @@ def stft(x: mx.array, window: mx.array, framing: Framing, *, scale: float = 1.0,
     return z if onesided else plain.mirrored(z, framing.n_fft)
 
 
-def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) -> Operator:
+def _analysis(by: Any, window: mx.array, framing: Framing, scale: float) -> Operator:
     """The one-sided STFT by kernels."""
     return linear(
         lambda x: by.stft(x, window, framing, scale),
@@ -74,7 +146,7 @@ def _analysis(by: ModuleType, window: mx.array, framing: Framing, scale: float) 
 
 
 def _of_power(
-    by: ModuleType,
+    by: Any,
     window: mx.array,
     framing: Framing,
     scale: float,
@@ -99,8 +171,8 @@ def _of_power(
             return adjoint(z * (2 * g))
 
         gradient: Callable[[mx.array, mx.array], mx.array] = parts
-        if by is mlx_on_gpu:
-            gradient = fused_pair(lambda z, g: mlx_on_gpu.power_adjoint(z, g, window, framing, scale, length), parts)
+        if by is _on_gpu:
+            gradient = fused_pair(lambda z, g: by.power_adjoint(z, g, window, framing, scale, length), parts)
         return gradient(transform(x), before(g))
 
     return with_rules(forward, vjp, lambda x, t: after(2 * mx.real(mx.conj(transform(x)) * transform(t))))
@@ -112,7 +184,7 @@ def istft(
     """:func:`mlx_spectro.ops.stft.istft`."""
     by = _serving(z, framing.n_fft)
     half = z if onesided else z[..., : framing.n_fft // 2 + 1]
-    if by is None and _module(z) is mlx_on_gpu and _fuses_norm():
+    if by is None and _module(z) is _on_gpu and _fuses_norm():
         return _synthesis(plain.inverse_frames(half, framing.n_fft), window, framing, length, scale)
     if by is None:
         return plain.istft(half, window, framing, length, scale=scale)
@@ -131,7 +203,7 @@ def _fuses_norm() -> bool:
 def _synthesis(frames: mx.array, window: mx.array, framing: Framing, length: int, scale: float) -> mx.array:
     """:func:`mlx_spectro.ops.stft.synthesis`, for frames that no kernel transforms, in one kernel."""
     return fused(
-        lambda frames: mlx_on_gpu.synthesis(frames, window, framing, length, scale),
+        lambda frames: _run(values.Synthesis(values.Istft(framing, length, scale)), frames, window),
         lambda frames: plain.synthesis(frames, window, framing, length, scale=scale),
     )(frames)
 
@@ -180,10 +252,10 @@ def filterbank(
     by = _serving(x, framing.n_fft)
     if by is None:
         return clipped(parts(x))
-    if by is mlx_on_gpu and top_db is not None:
-        options: dict[str, Any] = {"top_db": top_db, "packed": packed}
+    if by is _on_gpu and top_db is not None:
+        op = values.ClippedFilterbank(values.Filterbank(framing, power, scale, _epilogue(ending)), top_db, packed)
         return _whole(
-            lambda x: mlx_on_gpu.filterbank(x, window, framing, scale, power, bank, ending, **options),
+            lambda x: mlx_on_gpu.run(op, x, window, bank),
             lambda x: clipped(parts(x)),
         )(x)
     forward = _or(lambda x: by.filterbank(x, window, framing, scale, power, bank, ending), parts)
@@ -211,12 +283,11 @@ def cepstrum(
         y = filterbank(x, window, framing, bank, power=power, scale=scale, ending=ending)
         return project_clipped(y, basis, top_db)
 
-    if _serving(x, framing.n_fft) is not mlx_on_gpu:
+    if _serving(x, framing.n_fft) is not _on_gpu:
         return parts(x)
     framing.check(x.shape[-1])
-    return _whole(lambda x: mlx_on_gpu.cepstrum(x, window, framing, scale, power, bank, ending, basis, top_db), parts)(
-        x
-    )
+    op = values.Cepstrum(values.Filterbank(framing, power, scale, _epilogue(ending)), top_db)
+    return _whole(lambda x: mlx_on_gpu.run(op, x, window, bank, basis), parts)(x)
 
 
 def ended(x: mx.array, ending: Ending) -> mx.array:
@@ -253,10 +324,10 @@ def project_clipped(x_db: mx.array, bank: mx.array, top_db: float | None) -> mx.
     def parts(x_db: mx.array) -> mx.array:
         return project(clip_below_peak(x_db, top_db, example_axes(x_db)), bank)
 
-    if _module(x_db) is not mlx_on_gpu or top_db is None:
+    if _module(x_db) is not _on_gpu or top_db is None:
         return parts(x_db)
 
-    return _whole(lambda x_db: mlx_on_gpu.project(x_db, bank, top_db=top_db), parts)(x_db)
+    return _whole(lambda x_db: mlx_on_gpu.run(values.ProjectClipped(top_db), x_db, bank), parts)(x_db)
 
 
 def project_squares(s: mx.array, bank: mx.array) -> mx.array:
@@ -269,7 +340,7 @@ def project_squares(s: mx.array, bank: mx.array) -> mx.array:
     return parts(s) if by is None else _whole(lambda s: by.project(s, bank, squared=True), parts)(s)
 
 
-def _describing(x: mx.array, wanted: Wanted) -> ModuleType | None:
+def _describing(x: mx.array, wanted: Wanted) -> Any:
     """:func:`_module`, for all that is wanted."""
     return _module(x) if wanted.in_kernels else None
 
@@ -301,14 +372,14 @@ def frame_number(x: mx.array, framing: Framing, name: str, number_of: Operator) 
 
 def overlap_add(frames: mx.array, hop_length: int) -> mx.array:
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
-    if _module(frames) is not mlx_on_gpu:
+    if _module(frames) is not _on_gpu:
         return add_overlapping(frames, hop_length)
     framing = Framing(frames.shape[-1], hop_length)
-    return linear(lambda frames: mlx_on_gpu.overlap_add(frames, hop_length), lambda g, _: frame(g, framing))(frames)
+    return linear(lambda frames: _run(values.OverlapAdd(hop_length), frames), lambda g, _: frame(g, framing))(frames)
 
 
 def require_gpu(n_fft: int) -> None:
     """Raise RuntimeError where no fused GPU kernel transforms frames of ``n_fft`` samples, saying why."""
-    reason = gpu.why_not(n_fft)
+    reason = mlx_on_gpu.why_not(values.Stft(Framing(n_fft, n_fft)), (n_fft,), (n_fft,))
     if reason:
         raise RuntimeError(f"backend_policy='metal' needs the fused GPU kernels: {reason}")
