@@ -15,48 +15,39 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import SpectralTransform
+from mlx_spectro.design.operators import Istft, IstftAdjoint, Stft, StftAdjoint
 from mlx_spectro.features import _replay
-from mlx_spectro.ops import backend, operators
+from mlx_spectro.ops import backend, mlx_on_gpu
 from mlx_spectro.ops import stft as plain
 
 
 class Kernels:
-    """Plain ops in the place of GPU kernels, counted."""
+    """Plain ops in the place of GPU kernels, counted; for a few operators."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def serves(self, _n_fft: int) -> bool:
-        return True
-
-    def stft(self, x: Any, window: Any, framing: Any, scale: float) -> Any:
-        self.calls += 1
-        return plain.stft(x, window, framing, scale=scale)
-
-    def istft(self, z: Any, window: Any, framing: Any, scale: float, length: int) -> Any:
-        self.calls += 1
-        return plain.istft(z, window, framing, length, scale=scale)
-
-    def stft_adjoint(self, g: Any, window: Any, framing: Any, scale: float, length: int) -> Any:
-        silence = mx.zeros((*g.shape[:-2], length))
-        return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
-
-    def istft_adjoint(self, g: Any, window: Any, framing: Any, scale: float, frames: int) -> Any:
-        silence = mx.zeros((*g.shape[:-1], frames, framing.n_fft // 2 + 1), mx.complex64)
-        length = g.shape[-1]
-        return mx.vjp(lambda z: plain.istft(z, window, framing, length, scale=scale), [silence], [g])[1][0]
-
-    def __getattr__(self, _name: str) -> Any:
-        return lambda *_args, **_options: None  # no kernel serves
+    def run(self, op: Any, x: Any, *weights: Any) -> Any:
+        match op:
+            case Stft():
+                self.calls += 1
+                return plain.stft(x, *weights, op.framing, scale=op.scale)
+            case Istft():
+                self.calls += 1
+                return plain.istft(x, *weights, op.framing, op.length, scale=op.scale)
+            case StftAdjoint() | IstftAdjoint():
+                forward = op.transpose(x.shape)
+                dtype = mx.complex64 if op.is_complex else mx.float32
+                return mx.vjp(lambda y: self.run(forward, y, *weights), [mx.zeros(op.shape(x.shape), dtype)], [x])[1][0]
+        return None  # no kernel serves
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    found = Kernels()
+    fake = Kernels()
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
-    monkeypatch.setitem(operators._KERNELS, "gpu", found)
-    monkeypatch.setattr(operators, "by_gpu", found)
-    return found
+    monkeypatch.setattr(mlx_on_gpu, "run", fake.run)
+    return fake
 
 
 def noise(*shape: int) -> Any:

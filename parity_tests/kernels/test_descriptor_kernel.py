@@ -10,9 +10,10 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_spectro.design.operators import DescribeMagnitudes
 from mlx_spectro.features.descriptors import bin_frequencies, rows_of
 from mlx_spectro.kernels.cpu import Wanted
-from mlx_spectro.kernels.gpu import descriptors
+from mlx_spectro.kernels.gpu import descriptors, why_not
 
 from ..table.case import pairwise
 from .kernel_host import host
@@ -66,16 +67,8 @@ def by_plain_ops(s: np.ndarray, wanted: Wanted) -> np.ndarray:
 
 
 def by_kernel(s: np.ndarray, wanted: Wanted, order: str) -> np.ndarray:
-    launch = descriptors.launch(
-        *s.shape,
-        wanted.names,
-        bands=len(wanted.bands),
-        order=wanted.order,
-        share=wanted.share,
-        power=wanted.power,
-        amin=wanted.amin,
-    )
-    table = descriptors.table(wanted.hz, wanted.bands)
+    launch = descriptors.launch(*s.shape, wanted.spec)
+    table = descriptors.pack(wanted.hz, wanted.bands).values
     return run(launch, {"order": order}, x=s, table=np.pad(table, (0, 8)))
 
 
@@ -171,5 +164,6 @@ def test_what_is_not_finite_stays_in_its_frame_and_comes_out_as_of_plain_ops(spo
 
 
 def test_frames_of_more_bins_are_left_to_plain_ops() -> None:
-    assert descriptors.serves(4097)
-    assert not descriptors.serves(4098)
+    op = DescribeMagnitudes(wanted_of(9).spec)
+    assert why_not(op, ((3, 4097), (4097,))) is None
+    assert "4098 bins" in (why_not(op, ((3, 4098), (4098,))) or "")

@@ -103,7 +103,7 @@ def gpu(kind: type[Operator]) -> Callable[[Maker], Maker]:
 @functools.lru_cache(maxsize=1024)
 def recipe(op: Operator, shapes: Shapes) -> Recipe | str:
     """How the program is made of an operator for arguments of these shapes, or why no kernel serves."""
-    if not all(map(math.prod, (*shapes, op.shape(*shapes)))):
+    if not (math.prod(shapes[0]) and math.prod(op.shape(*shapes))):
         return "there is nothing to compute"
     try:
         return _maker_of(op)(op, shapes)

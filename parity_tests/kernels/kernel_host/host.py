@@ -24,7 +24,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro.kernels.gpu.dialect import SMALLEST_INPUT, Kernel, Launch, text
+from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, text
+from mlx_spectro.kernels.gpu.launch_mlx import SMALLEST_INPUT
 
 HERE = Path(__file__).parent
 CACHE = Path(tempfile.gettempdir()) / f"mlx_spectro_kernel_host_{os.getuid()}"
