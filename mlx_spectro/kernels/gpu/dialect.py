@@ -141,11 +141,11 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
 _TYPES = {"float": "float", "complex": "float2"}
 
 
-def _arrays(kernel: Kernel) -> list[str]:
+def _arrays(kernel: Kernel, space: str = "") -> list[str]:
     """A kernel's arrays as parameters, in order: inputs, tables, ``par``, outputs."""
-    arrays = [f"const K_DEVICE {_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
-    arrays += [f"const K_DEVICE float2* {name}" for name in kernel.tables] + ["const K_DEVICE k_long* par"]
-    return arrays + [f"K_DEVICE {_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
+    arrays = [f"const {space}{_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
+    arrays += [f"const {space}float2* {name}" for name in kernel.tables] + [f"const {space}k_long* par"]
+    return arrays + [f"{space}{_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
 
 
 def cuda_program(kernel: Kernel) -> str:
@@ -157,11 +157,11 @@ def cuda_program(kernel: Kernel) -> str:
 def metal_program(kernel: Kernel) -> str:
     """Complete Metal text of a kernel, for a launcher that is not MLX: its arrays in order, from buffer 0."""
     header, source = text(kernel, "metal")
-    arrays = [f"{array} [[buffer({at})]]" for at, array in enumerate(_arrays(kernel))]
+    parameters = [f"{array} [[buffer({at})]]" for at, array in enumerate(_arrays(kernel, "device "))]
     places = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
-    parameters = ", ".join([*arrays, *(f"uint3 {place} [[{place}]]" for place in places)])
+    parameters += [f"uint3 {place} [[{place}]]" for place in places]
     start = "#include <metal_stdlib>\nusing namespace metal;\n"
-    return f"{start}{header}[[kernel]] void {kernel.name}({parameters}) {{\n{source}}}\n"
+    return f"{start}{header}[[kernel]] void {kernel.name}({', '.join(parameters)}) {{\n{source}}}\n"
 
 
 @dataclass(frozen=True, eq=False)
