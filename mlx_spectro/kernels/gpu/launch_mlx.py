@@ -121,6 +121,12 @@ class Call:
         return outputs
 
 
+@functools.cache
+def _device(_name: str) -> str:
+    """What the default device's times depend on. Asking for versions takes longer than a launch."""
+    return f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}"
+
+
 class MlxLauncher(Launcher[mx.array]):
     """Operators on MLX arrays, without rules for derivatives."""
 
@@ -142,4 +148,4 @@ class MlxLauncher(Launcher[mx.array]):
         return is_traced(array)
 
     def device(self) -> str:
-        return f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}"
+        return _device(str(mx.default_device()))

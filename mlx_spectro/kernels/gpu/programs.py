@@ -5,7 +5,6 @@ The files of kernels say which operators they serve, by :func:`gpu`; an operator
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -143,8 +142,8 @@ def program(
     if isinstance(answer, str):
         return None
     *steps, (launch, inputs) = answer.steps(pieces, geometry)
-    launch = dataclasses.replace(launch, shapes=(op.shape(*shapes), *launch.shapes[1:]))
-    return Program((*steps, Step(launch, inputs)), answer.tables, answer.tuning)
+    result = Launch(launch.kernel, launch.scalars, launch.groups, (op.shape(*shapes), *launch.shapes[1:]))
+    return Program((*steps, Step(result, inputs)), answer.tables, answer.tuning)
 
 
 def rows_of(shape: Shape, axes: int) -> int:

@@ -55,7 +55,7 @@ class Choice(NamedTuple):
 DEFAULT = Choice(None, settled=True)
 
 # what this process has decided, by device and kind of work
-_decided: dict[tuple[str, TuningKey], Geometry] = {}
+_decided: dict[tuple[str, TuningKey], Choice] = {}
 _compiling: ContextVar[bool] = ContextVar("mlx_spectro_autotune_compiling", default=False)
 # asked at every call: whether geometries are tried that need another kernel text
 tries_all = _compiling.get
@@ -91,12 +91,12 @@ def geometry(kind: TuningKey, bench: Bench, arrays: Sequence[Any], make: Callabl
         arrays: The call's own; where one of them is inside a transformation nothing is timed.
         make: Makes the call with a geometry.
     """
-    if not enabled() or is_given(kind.kernel):
-        return DEFAULT
     device, thoroughly = bench.device(), tries_all()
     decided = _decided.get((device, kind))
     if decided is not None and not thoroughly:
-        return Choice(decided, settled=True)
+        return decided
+    if not enabled() or is_given(kind.kernel):
+        return DEFAULT
     known = _valid(tuning_cache.get(key(device, kind)))
     if known is not None:
         diagnostics.count("autotune_hit")
@@ -105,8 +105,8 @@ def geometry(kind: TuningKey, bench: Bench, arrays: Sequence[Any], make: Callabl
             return Choice(None if known is None else known[0], settled=False)
         known = _tuned(kind.kernel, thoroughly, make, bench), thoroughly
         tuning_cache.put(key(device, kind), [*known[0], int(thoroughly)])
-    _decided[device, kind] = known[0]
-    return Choice(known[0], settled=True)
+    decided = _decided[device, kind] = Choice(known[0], settled=True)
+    return decided
 
 
 def forget() -> None:
