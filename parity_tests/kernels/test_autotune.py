@@ -53,9 +53,9 @@ class Clock:
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, times: dict[Geometry, float]) -> Clock:
-    found = Clock(times)
-    monkeypatch.setattr(tune, "seconds", found)
-    return found
+    fake = Clock(times)
+    monkeypatch.setattr(tune, "seconds", fake)
+    return fake
 
 
 def kind_of(kernel: str, n_fft: int, hop_length: int, frames: int) -> TuningKey:
@@ -77,13 +77,13 @@ def test_a_geometry_is_taken_where_it_saves_five_percent(monkeypatch: pytest.Mon
 
 
 def test_a_geometry_is_found_once_a_kernel_size_hop_and_about_so_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     for sizes in (SIZES, SIZES, ("stft", 1024, 256, 1020)):
         ask(*sizes)
-    assert found.looks == 1
+    assert times.looks == 1
     for sizes in (("istft", 1024, 256, 1000), ("stft", 512, 256, 1000), ("stft", 1024, 128, 1000), (*SIZES[:3], 9000)):
         ask(*sizes)
-    assert found.looks == 5
+    assert times.looks == 5
 
 
 def test_the_next_process_finds_it(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
@@ -148,20 +148,20 @@ def test_without_persistence_no_file_is_read_or_written(
     file.write_text("{")
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_PERSIST", "0")
     tune.forget()
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     assert [ask(), ask()] == [FAST, FAST]
     assert not caplog.records
-    assert found.looks == 1
+    assert times.looks == 1
     assert file.read_text() == "{"
 
 
 @pytest.mark.parametrize(("name", "value"), [("SPEC_MLX_AUTOTUNE", "0"), ("SPEC_MLX_TGX", "stft:64")])
 def test_nothing_is_looked_for_where_it_is_off_or_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     monkeypatch.setenv(name, value)
     tune.forget()
     assert ask() is None
-    assert found.looks == 0
+    assert times.looks == 0
 
 
 def traced(transformation: Callable[[Any, Any], Any], x: Any) -> list[bool]:
@@ -208,7 +208,7 @@ def test_a_transformation_is_seen_in_another_thread() -> None:
 def test_nothing_is_timed_inside_a_transformation(
     monkeypatch: pytest.MonkeyPatch, arrays: Callable[[Any], tuple[Any, ...]]
 ) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
 
     def function(x: Any) -> Any:
         choice = tune.geometry(kind_of(*SIZES), LAUNCHER, arrays(x), lambda _geometry: lambda: x)
@@ -217,18 +217,18 @@ def test_nothing_is_timed_inside_a_transformation(
 
     for transformation in TRANSFORMATIONS.values():
         mx.eval(transformation(function, mx.ones(4)))
-    assert found.looks == 0
+    assert times.looks == 0
 
 
 def test_only_prewarming_tries_what_has_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {Geometry(threads=256): 0.5, FAST: 0.9})
+    times = clock(monkeypatch, {Geometry(threads=256): 0.5, FAST: 0.9})
     assert ask() == FAST
-    assert {geometry.threads for geometry in found.tried} == {128}
+    assert {geometry.threads for geometry in times.tried} == {128}
     with tune.compiling():
         assert ask() == Geometry(threads=256)
         assert ask() == Geometry(threads=256)
-    assert {geometry.threads for geometry in found.tried} == {64, 128, 256}
-    assert found.looks == 2
+    assert {geometry.threads for geometry in times.tried} == {64, 128, 256}
+    assert times.looks == 2
     assert ask() == Geometry(threads=256)
 
 
@@ -270,14 +270,14 @@ def test_hop_batch_and_length_compile_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_call_is_launched_with_the_geometry_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     launcher, op, x, window = Nothing(), Stft(Framing(256, 64)), mx.zeros((2, 4000)), mx.zeros(256)
     mx.eval(mx.grad(lambda x: mx.abs(launcher.run(op, x, window)).sum() + x.sum())(x))
-    assert found.looks == 0
+    assert times.looks == 0
     for _ in range(3):
         launcher.run(op, x, window)
     steps = [launch.scalars["steps"] for launch in launcher.launches]
-    assert (steps, found.looks) == ([1, 4, 4, 4], 1)
+    assert (steps, times.looks) == ([1, 4, 4, 4], 1)
 
 
 def test_what_prewarming_finds_serves_other_shapes_of_the_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +295,7 @@ def test_what_prewarming_finds_serves_other_shapes_of_the_kind(monkeypatch: pyte
 
 
 def test_a_call_in_a_gradient_does_not_keep_later_ones_from_being_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     said: list[Geometry | None] = []
 
@@ -306,10 +306,10 @@ def test_a_call_in_a_gradient_does_not_keep_later_ones_from_being_timed(monkeypa
 
     x = mx.ones(4)
     mx.eval(mx.grad(lambda x: function(x).sum())(x))
-    assert (said, found.looks) == ([None], 0)
+    assert (said, times.looks) == ([None], 0)
     for _ in range(3):
         mx.eval(function(x))
-    assert (said[1:], found.looks) == ([FAST] * (len(said) - 1), 1)
+    assert (said[1:], times.looks) == ([FAST] * (len(said) - 1), 1)
 
 
 def test_prewarming_drops_what_was_recorded_before() -> None:

@@ -161,6 +161,7 @@ OF_FRAMES: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
 
 
 def close(ours: Any, expected: Any) -> None:
+    """Equal but for what float32 loses, a logarithm's cancellation of digits included; accuracy is tested elsewhere."""
     assert ours.shape == expected.shape
     assert np.abs(ours - expected).max() <= 1e-5 * np.abs(expected).max()
 
@@ -223,6 +224,7 @@ def test_the_transpose_of_an_operator_is_its_transpose(name: str) -> None:
     g = complex_noise(*y.shape) if op.is_complex else noise(*y.shape)
     back = run(op.transpose(x.shape), g, *weights)
     assert back.shape == x.shape
+    # a few units in the last place of a transform, which errs at random over thousands of values
     size = np.linalg.norm(y.ravel()) * np.linalg.norm(g.ravel())
     assert abs(inner(y, g) - inner(x, back)) <= 1e-6 * size
 

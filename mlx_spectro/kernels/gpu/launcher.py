@@ -43,7 +43,7 @@ class _TableEntry(NamedTuple):
 
 
 class Launcher(ABC, Generic[Array]):
-    """Runs programs. What it takes to do so in an array library is abstract here."""
+    """Runs programs on one device. What that takes in an array library is abstract here."""
 
     def __init__(self) -> None:
         self._operation = functools.lru_cache(maxsize=512)(self._operation_of)
