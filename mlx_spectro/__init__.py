@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from .diagnostics import get_cache_debug_stats, reset_cache_debug_stats, spec_mlx_device_key
     from .features.bundle import SpectralFeatureTransform, spectral_features
     from .features.chroma import chroma_stft
+    from .features.decibels import amplitude_to_db
     from .features.descriptors import (
         spectral_bandwidth,
         spectral_centroid,
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
     from .features.onset import onset_strength, onset_strength_multi
     from .features.overlap_add import waveform_overlap_add
     from .features.stft import SpectralTransform, get_transform_mlx
-    from .ops.decibels import amplitude_to_db
     from .types import (
         CenterPadMode,
         CenterTailPad,
@@ -108,7 +108,7 @@ else:
         "features.onset",
         "features.overlap_add",
         "features.stft",
-        "ops.decibels",
+        "features.decibels",
         "types",
     )
 

@@ -14,7 +14,7 @@ from mlx_spectro.ops.mlx_on_cpu import has_no_value
 
 from ..contract import records
 from .foreign import each
-from .kinds import is_mlx, to_mlx, to_numpy, to_torch
+from .kinds import is_mlx, is_plain, to_mlx, to_numpy, to_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,9 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     if is_mlx(kwargs.get("out")):
         raise TypeError(f"{function.name} cannot write to an MLX array: out must be NumPy memory, or left out")
     given = (*args, *kwargs.values())
+    if function.library != "librosa":
+        # a window of NumPy's beside audio of MLX's
+        given = tuple(to_torch(x) if is_plain(x) and x.ndim else x for x in given)
     values = [x for x in given if is_mlx(x)]
     if any(map(has_no_value, values)):
         raise ValueError(

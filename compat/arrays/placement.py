@@ -17,7 +17,7 @@ from ..contract.reasons import BUSY, ByDesign
 from ..install import installer
 
 logger = logging.getLogger("mlx_spectro.compat")
-_PACKAGE = __name__.rpartition(".")[0]
+_PACKAGE = __name__.rsplit(".", 2)[0]
 
 
 class _Local(threading.local):
@@ -67,7 +67,7 @@ def by_mlx() -> Any:
     if not backend.gpu_takes_host_arrays():
         from . import mlx_bridge
 
-        return mlx_bridge.host
+        return mlx_bridge
     if settings.device.get() == "cpu":
         return f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}"
     from . import crossover

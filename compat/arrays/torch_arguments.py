@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from mlx_spectro.design import envelope
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
 
-from ..contract.reasons import REJECTED
+from ..contract.reasons import REJECTED, unread
 from . import torch_tensors
 from .torch_ops import Spectral
-from .torch_options import integer, truth, unread
+from .torch_options import integer, truth
 from .torch_tensors import unfit
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
@@ -124,7 +124,8 @@ def analysis(
     samples = _centred_window(window, win_length, n_fft, x.dtype, x)
     # of torch's operations, two pads keep what they extend, and a transform that no window precedes its frames
     kept = pad_mode in ("reflect", "replicate") or (window is None and win_length == n_fft and not centred)
-    return Spectral(serving, samples, hop_length, pad, pad, pad_mode, 1.0, onesided is not False, kept)
+    framing = Framing(n_fft, hop_length, pad, pad, pad_mode)
+    return Spectral(serving, samples, framing, 1.0, onesided is not False, kept)
 
 
 def synthesis(
@@ -175,4 +176,4 @@ def synthesis(
             if smallest < (1 - _ROUNDING) * envelope.FLOOR
             else "the windows overlap to next to nothing somewhere, where torch may refuse"
         )
-    return Spectral(serving, samples, hop_length, left, onesided=onesided), wanted
+    return Spectral(serving, samples, Framing(n_fft, hop_length, left), onesided=onesided), wanted

@@ -52,11 +52,6 @@ def truth(value: Any) -> bool | None:
     return bool(value) if isinstance(value, _TRUTHFUL) or _is_scalar(value) else None
 
 
-def unread(name: str, value: Any) -> str:
-    """Why a call with an option that we don't read is the reference's."""
-    return f"{name} is a {type(value).__name__}: plain Python values are served"
-
-
 def _is_scalar(value: Any) -> bool:
     """Whether ``value`` is a tensor without axes on the host, and no subclass's."""
     return type(value) is Tensor and not value.dim() and value.is_cpu and value.layout is torch.strided

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # the arguments make the reference raise an error of its own
 REJECTED = "the reference rejects the arguments"
 # a signal handler's or a finalizer's call; a process that was forked
@@ -15,3 +17,10 @@ class ByDesign(str):
 
 
 STRICT = ByDesign("strict numerics")
+
+
+def unread(name: str, value: Any) -> str:
+    """Why a call with an option of a type that we don't read is the reference's."""
+    kind = type(value)
+    origin = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{name} is of type {origin}{kind.__name__}: the documented type is served"

@@ -14,7 +14,7 @@ from typing import Any
 
 from . import installer
 
-_ROOT = __name__.rpartition(".")[0]
+_ROOT = __name__.rsplit(".", 2)[0]
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
 _PREFIXES = tuple(f"{_ROOT}.{library}." for library in ("torch", "torchaudio", "librosa"))
 # a proxy's own: what the import system and pickle read from a module

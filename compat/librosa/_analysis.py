@@ -9,6 +9,7 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Operator, Spectrogram
 from mlx_spectro.kernels import cpu
 
 from ._arguments import LARGEST, Array, audio_energy, engine_reason, magnitudes_reason
@@ -75,14 +76,13 @@ class Analysis(NamedTuple):
     energy: float
     """Sum of the audio's squares."""
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the host kernels take, float32 audio in double precision."""
-        return {**self.framing.padding, "precise": self.y.dtype == np.float32}
+    def run(self, op: Operator, *weights: Array, out: Array | None = None) -> Array:
+        """Compute what takes the audio, its window and other weights: float32 audio in double precision."""
+        return cpu.run(op, self.y, self.window, *weights, out=out, precise=self.y.dtype == np.float32)
 
     def power_spectrogram(self) -> Array:
         """Squared magnitudes ``[..., F, N]``, a frame's bins side by side."""
-        return cpu.spectrogram(self.y, self.window, power=2.0, **self.options).swapaxes(-1, -2)
+        return self.run(Spectrogram(self.framing, power=2.0)).swapaxes(-1, -2)
 
     def overflows(self, power: float = 2.0) -> bool:
         """Whether magnitudes to ``power`` may be beyond what their dtype holds."""

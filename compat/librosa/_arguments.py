@@ -114,8 +114,12 @@ def audio_energy(y: Any) -> float | str:
     return found if math.isfinite(found) else "the audio is not finite, or its squares overflow"
 
 
-def magnitudes_reason(s: Any) -> str:
-    """Why we cannot compute with given magnitudes ``s [..., F, N]``; empty where we can."""
+def magnitudes_reason(s: Any, squared: Any = None) -> str:
+    """Why we cannot compute with given magnitudes ``s [..., F, N]``; empty where we can.
+
+    Args:
+        squared: The dtype in which librosa squares them, if not their own.
+    """
     reason = engine_reason() or array_reason(s)
     if reason or s.dtype.kind != "f" or s.ndim < 2:
         return reason or "S is no real spectrogram"
@@ -123,7 +127,7 @@ def magnitudes_reason(s: Any) -> str:
         return "S has a single bin"
     smallest, largest = float(s.min()), float(s.max())
     # of what is larger, sums of squares may overflow
-    fits = smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[s.dtype.char]
+    fits = smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[np.dtype(squared or s.dtype).char]
     return "" if fits else "S holds values that are negative, not finite or too large to square"
 
 

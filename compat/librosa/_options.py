@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..contract.reasons import unread
+
 _WHOLE = frozenset((int, np.int64, np.int32))
 # NumPy's own scalars of these types mean what Python's mean, except that they may decide a result's dtype
 _NUMBERS = _WHOLE | {float, np.float64}
@@ -20,33 +22,33 @@ _LARGE = 1e15
 def whole(name: str, value: Any, least: int = 1, most: int = _MOST) -> str:
     """Why ``value`` is not a whole number from ``least`` to ``most`` that we take; empty where it is."""
     if type(value) not in _WHOLE:
-        return _of_type(name, value)
+        return unread(name, value)
     return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def number(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
     """Why ``value`` is not a number from ``least`` to ``most`` that we take; empty where it is."""
     if type(value) not in _NUMBERS:
-        return _of_type(name, value)
+        return unread(name, value)
     return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def plain(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
     """:func:`number` of an option that librosa combines with its arrays, whose dtype a scalar of NumPy's changes."""
     if type(value) not in _PLAIN:
-        return _of_type(name, value)
+        return unread(name, value)
     return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
 
 
 def flag(name: str, value: Any) -> str:
     """Why we do not take ``value`` by its truth; empty where we do."""
-    return "" if type(value) in _FLAGS else _of_type(name, value)
+    return "" if type(value) in _FLAGS else unread(name, value)
 
 
 def choice(name: str, value: Any, *choices: str | None) -> str:
     """Why ``value`` is none of ``choices``; empty where it is one."""
     if value is not None and type(value) is not str:
-        return _of_type(name, value)
+        return unread(name, value)
     return "" if value in choices else f"{name} is not one of {choices}"
 
 
@@ -58,7 +60,3 @@ def is_dtype(value: Any, *dtypes: Any) -> bool:
         except TypeError:
             return False
     return False
-
-
-def _of_type(name: str, value: Any) -> str:
-    return f"{name} is a {type(value).__name__}: plain Python values are served"

@@ -11,11 +11,10 @@ from torch import Tensor
 from ..arrays import torch_autograd
 from ..arrays.torch_adapter import serves
 from ..arrays.torch_arguments import analysis, synthesis
-from ..arrays.torch_options import unread
 from ..arrays.torch_tensors import compiling
 from ..contract import tolerances
 from ..contract.lines import at_callers_line
-from ..contract.reasons import REJECTED
+from ..contract.reasons import REJECTED, unread
 from ..dispatch import Plan
 
 

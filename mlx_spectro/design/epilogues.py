@@ -30,3 +30,11 @@ class Decibels(Epilogue):
     multiplier: float
     amin: float
     reference: float = 1.0
+
+
+@dataclass(frozen=True)
+class Power(Epilogue):
+    """``reference * (10 ** (x / 10)) ** power``: a power or an amplitude, of decibels."""
+
+    reference: float
+    power: float

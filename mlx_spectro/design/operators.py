@@ -7,6 +7,7 @@ weights (a window, a filterbank), which are no part of it. :mod:`mlx_spectro.ops
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -24,13 +25,21 @@ class Operator:
     """Parameters of a function of an array and its weights."""
 
     stem: ClassVar[str]
-    """The name of its kernels' files."""
+    """The name of its files."""
     is_complex: ClassVar[bool] = False
     """Its result is complex, and of a linear one so is the argument of its transpose."""
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         """Shape of the result, of those of the arguments."""
         raise NotImplementedError
+
+    def check(self, x: Shape) -> None:
+        """Raise ValueError where it cannot take an argument of that shape."""
+
+    @property
+    def name(self) -> str:
+        """Its name in statistics."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,22 @@ class Linear(Operator):
         raise NotImplementedError
 
 
+class OfAudio:
+    """An operator that takes frames of audio ``[..., T]``."""
+
+    framing: Framing
+
+    def check(self, x: Shape) -> None:
+        self.framing.check(x[-1])
+
+
 def bins_of(n_fft: int, onesided: bool) -> int:
     """Bins of a spectrum."""
     return n_fft // 2 + 1 if onesided else n_fft
 
 
 @dataclass(frozen=True)
-class Stft(Linear):
+class Stft(OfAudio, Linear):
     """Spectrum ``[..., N, F]`` of audio ``[..., T]``, with a window ``[n_fft]``."""
 
     stem = "stft"
@@ -130,7 +148,7 @@ class IstftAdjoint(Linear):
 
 
 @dataclass(frozen=True)
-class Spectrogram(Operator):
+class Spectrogram(OfAudio, Operator):
     """Magnitudes ``[..., N, F]`` of the spectrum of audio ``[..., T]``, to a power; with a window ``[n_fft]``."""
 
     stem = "filterbank"
@@ -150,7 +168,7 @@ class Spectrogram(Operator):
 
 
 @dataclass(frozen=True)
-class Filterbank(Operator):
+class Filterbank(OfAudio, Operator):
     """A spectrogram times a bank ``[F, filters]``: ``[..., N, filters]``, with a window ``[n_fft]`` and the bank."""
 
     stem = "filterbank"
@@ -164,6 +182,11 @@ class Filterbank(Operator):
     def spectrogram(self) -> Spectrogram:
         """What is filtered."""
         return Spectrogram(self.framing, self.power, self.scale)
+
+    @property
+    def linear(self) -> Filterbank:
+        """Itself without its epilogue."""
+        return Filterbank(self.framing, self.power, self.scale)
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return *x[:-1], self.framing.frames(x[-1]), weights[1][1]
@@ -182,6 +205,9 @@ class ClippedFilterbank(Operator):
     top_db: float
     packed: bool = False
 
+    def check(self, x: Shape) -> None:
+        self.filterbank.check(x)
+
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return self.filterbank.shape(x, *weights)
 
@@ -198,6 +224,9 @@ class Cepstrum(Operator):
     filterbank: Filterbank
     top_db: float | None = None
 
+    def check(self, x: Shape) -> None:
+        self.filterbank.check(x)
+
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return *x[:-1], self.filterbank.framing.frames(x[-1]), weights[2][1]
 
@@ -206,7 +235,7 @@ class Cepstrum(Operator):
 class PowerAdjoint(Operator):
     """Audio's gradient ``[..., length]`` of that of its power spectrogram, ``[..., N, F]``.
 
-    Its weights are the spectrum ``[..., N, F]`` and the window.
+    Its weights are the spectrum ``[..., N, F]``, of whose parts it is linear too, and the window.
     """
 
     stem = "stft"
@@ -234,11 +263,12 @@ class Project(Linear):
 
 
 @dataclass(frozen=True)
-class ProjectSquares(Operator):
-    """Squares of values ``[..., N, F]`` times a bank ``[F, filters]``, and what follows."""
+class ProjectPower(Operator):
+    """Values ``[..., N, F]``, or their squares, times a bank ``[F, filters]``, and what follows."""
 
     stem = "projection"
 
+    power: Literal[1, 2] = 2
     epilogue: Epilogue | None = None
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
@@ -258,7 +288,7 @@ class ProjectClipped(Operator):
 
 
 @dataclass(frozen=True)
-class Describe(Operator):
+class Describe(OfAudio, Operator):
     """Descriptors ``[..., rows, N]`` of the magnitudes of audio ``[..., T]``.
 
     Its weights are the window ``[n_fft]`` and the bins' frequencies ``[F]``.
@@ -286,7 +316,7 @@ class DescribeMagnitudes(Operator):
 
 
 @dataclass(frozen=True)
-class FrameStatistic(Operator):
+class FrameStatistic(OfAudio, Operator):
     """A number ``[..., N]`` of each frame of audio ``[..., T]``.
 
     ``"norm"`` is the root of the sum of squares; ``"crossings"`` counts the samples that differ in sign from the one
@@ -298,6 +328,10 @@ class FrameStatistic(Operator):
     framing: Framing
     statistic: Statistic
     zero: float = 1e-10
+
+    @property
+    def name(self) -> str:
+        return self.statistic
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return *x[:-1], self.framing.frames(x[-1])
@@ -319,7 +353,7 @@ class OverlapAdd(Linear):
 
 
 @dataclass(frozen=True)
-class Frames(Linear):
+class Frames(OfAudio, Linear):
     """Frames ``[..., N, n_fft]`` of audio ``[..., T]``."""
 
     stem = "overlap_add"
@@ -349,7 +383,7 @@ class Synthesis(Operator):
 class Elementwise(Operator):
     """An epilogue alone: a function of each value."""
 
-    stem = "decibels"
+    stem = "epilogues"
 
     epilogue: Epilogue
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import _check
 from ..design import banks
-from ..ops import operators
+from ..design.epilogues import Decibels, Epilogue, Log
 from ..types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
 from ._replay import recorded
 from ._shared import Compilable, constant, filterbank, shared_transform, spectrogram
@@ -60,9 +60,9 @@ def _shared_bank(
     return constant(banks.mel_bank(bin_hz, f_min, f_max, n_mels, norm, mel_scale))
 
 
-def endings(power: float, log_amin: float, log_mode: LogMelMode) -> dict[str, operators.Ending]:
+def epilogues(power: float, log_amin: float, log_mode: LogMelMode) -> dict[str, Epilogue]:
     """What is taken of filtered magnitudes to ``power``, by the name of the scale; of a linear one, nothing."""
-    return {"log": ("log", log_amin, log_mode == "add"), "db": ("db", 20.0 / power, DB_AMIN, 1.0)}
+    return {"log": Log(log_amin, log_mode == "add"), "db": Decibels(20.0 / power, DB_AMIN)}
 
 
 class MelSpectrogramTransform(Compilable):
@@ -165,9 +165,9 @@ class MelSpectrogramTransform(Compilable):
             ValueError: an unknown scale, or both ``output_scale`` and a ``to_db`` that contradicts it.
         """
         scale = self._scale(output_scale, to_db)
-        ending = endings(self.power, self.log_amin, self.log_mode).get(scale)
-        clip = {"top_db": self.top_db, "packed": self.mode == "torchaudio_compat"} if scale == "db" else {}
-        mel = filterbank(self.spectral, x, self.mel_fb, self.power, ending=ending, **clip)
+        epilogue = epilogues(self.power, self.log_amin, self.log_mode).get(scale)
+        top_db, packed = self.top_db if scale == "db" else None, self.mode == "torchaudio_compat"
+        mel = filterbank(self.spectral, x, self.mel_fb, self.power, epilogue=epilogue, top_db=top_db, packed=packed)
         return mx.swapaxes(mel, -1, -2)
 
     def __call__(

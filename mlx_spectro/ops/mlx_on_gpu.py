@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from ..design.operators import Operator, Shape
-from ..kernels import gpu
-from ..kernels.gpu import launch_mlx
+from ..kernels.gpu import launch_mlx, plan
 
 _launcher = launch_mlx.MlxLauncher()
 
-run = _launcher.run
+run, serves = _launcher.run, _launcher.serves
 
 
-def why_not(op: Operator, *shapes: Shape) -> str | None:
-    """Why no kernel computes an operator of arguments of these shapes; None where :func:`run` does."""
-    if not launch_mlx.available():
-        return "the default device is no GPU with kernels"
-    return gpu.why_not(op, shapes)
+def why_not(n_fft: int) -> str | None:
+    """Why no kernel transforms frames of ``n_fft`` samples here; None where one does."""
+    return plan.why_not(n_fft) if launch_mlx.available() else "the default device is no GPU with kernels"

@@ -53,9 +53,9 @@ def test_small_calls_stay_on_the_host_and_nothing_is_measured() -> None:
     assert tuning_cache.known() == {}
 
 
-@pytest.mark.parametrize(("crossover", "device"), [(1 << 16, GPU), (1 << 30, HOST), (-1, HOST)])
-def test_large_calls_go_where_the_crossover_says(crossover: int, device: str) -> None:
-    tuning_cache.put(crossover.key("large"), crossover)
+@pytest.mark.parametrize(("samples", "device"), [(1 << 16, GPU), (1 << 30, HOST), (-1, HOST)])
+def test_large_calls_go_where_the_crossover_says(samples: int, device: str) -> None:
+    tuning_cache.put(crossover.key("large"), samples)
     assert served(100_000) == device
 
 

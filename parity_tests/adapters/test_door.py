@@ -47,7 +47,7 @@ class TestFaults:
         with compat.on_fault("record"):
             door(lambda x: lambda: compat.numerics("no such"))(Y)
         (record,) = compat.report()
-        assert "(modes.py:" in record.reason
+        assert "(settings.py:" in record.reason
 
     @pytest.mark.parametrize("plan", [broken, broken_at_work])
     def test_a_fault_raises_where_that_is_asked_for(self, plan: Callable[..., Any]) -> None:
@@ -93,6 +93,23 @@ class TestRejected:
             librosa.stft(Y[:100], center=False)
         assert {record.reason for record in compat.report()} <= {REJECTED, "the signal is shorter than a frame"}
 
+    @pytest.mark.parametrize(
+        ("given", "named"),
+        [
+            (1, "int"),
+            (None, "NoneType"),
+            (np.bool_(True), f"numpy.{np.bool_.__name__}"),
+            (np.float64(1), "numpy.float64"),
+        ],
+    )
+    def test_an_option_s_type_is_named_whole(self, given: Any, named: str, ours: None) -> None:
+        torch = pytest.importorskip("torch")
+        with pytest.raises(TypeError):
+            compat.torch.istft(torch.ones(33, 9, dtype=torch.complex64), 64, center=given)
+        assert [record.reason for record in compat.report()] == [
+            f"center is of type {named}: the documented type is served"
+        ]
+
 
 class TestInside:
     def test_only_the_program_s_own_call_counts(self) -> None:
@@ -130,12 +147,15 @@ class TestByDesign:
             librosa.power_to_db(np.ones((3, 3), np.float32))
         assert all(record.reason for record in compat.report())
 
-    def test_constructing_a_transform_is_no_fallback(self) -> None:
+    @pytest.mark.parametrize("route", ["auto", "ours"])
+    def test_constructing_a_transform_is_no_fallback(self, route: str) -> None:
         torchaudio = pytest.importorskip("torchaudio")
         compat.install("torchaudio")
-        with compat.on_fallback("raise"):
+        with compat.on_fallback("raise"), compat.route(route):
             torchaudio.transforms.MFCC(16000, melkwargs={"n_mels": 40})
             torchaudio.transforms.LFCC(16000)
+            with pytest.warns(UserWarning, match="all zero values"):
+                torchaudio.transforms.MelSpectrogram(16000)
 
 
 class TestBackward:

@@ -17,7 +17,7 @@ from mlx_spectro.compat import librosa as ours
 from mlx_spectro.ops import backend
 
 from ..table.case import find
-from .librosa_calls import AUDIO, SPECTRUM, outcome, told_apart
+from .librosa_calls import AUDIO, MAGNITUDES, SPECTRUM, outcome, told_apart
 
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
@@ -94,6 +94,29 @@ def test_spectra_that_are_not_finite_are_warned_of_as_librosa_does(name: str, va
 
 def test_amplitudes_whose_squares_overflow_are_warned_of_as_librosa_does(ours: None) -> None:
     assert not told_apart("librosa.amplitude_to_db", (np.full((5, 5), 1e20, np.float32),), {})
+
+
+WIDE = {"frame_length": 64, "y": 1e20 * AUDIO.astype(np.float64)}
+WIDE_MAGNITUDES = {"frame_length": 64, "S": 1e20 * MAGNITUDES.astype(np.float64)}
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options"),
+    [
+        ("magphase", (SPECTRUM * np.float32(1e14),), {"power": 3}),
+        ("magphase", (SPECTRUM * np.float32(1e10),), {"power": 4.0}),
+        ("feature.melspectrogram", (), {"y": AUDIO * np.float32(1e14), "n_fft": 64, "n_mels": 4, "power": 3}),
+        # float64 that librosa squares in float32, and in float64
+        ("feature.rms", (), WIDE),
+        ("feature.rms", (), WIDE_MAGNITUDES),
+        ("feature.rms", (), WIDE | {"dtype": np.float64}),
+        ("feature.rms", (), WIDE_MAGNITUDES | {"dtype": np.float64}),
+    ],
+)
+def test_powers_that_overflow_are_warned_of_as_librosa_does(
+    name: str, args: tuple[Any, ...], options: dict[str, Any], ours: None
+) -> None:
+    assert not told_apart(f"librosa.{name}", args, options)
 
 
 def test_an_error_of_librosa_s_comes_by_way_of_the_line_that_called_us() -> None:

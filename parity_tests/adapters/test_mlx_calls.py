@@ -167,6 +167,15 @@ def test_a_window_s_gradient_is_torch_s(ours: None) -> None:
     assert_near(found, exact.grad)
 
 
+def test_a_window_may_be_numpy_s(ours: None) -> None:
+    x, exact = mx.array(X), torch.stft(torch.from_numpy(X).double(), 128, 32, window=W.double(), return_complex=True)
+    spectrum = compat.torch.stft(x, 128, 32, window=W.numpy(), return_complex=True)
+    assert_near(spectrum, exact)
+    back = compat.torch.istft(spectrum, 128, 32, None, W.numpy())
+    assert_near(back, torch.istft(exact, 128, 32, window=W.double()))
+    assert {record.reason for record in compat.report()} == {""}
+
+
 LIBROSA: dict[str, Callable[[Any], Any]] = {
     "stft": lambda x: librosa.stft(x, n_fft=128),
     "istft": lambda x: librosa.istft(librosa.stft(x, n_fft=128)),

@@ -89,6 +89,22 @@ def test_native_magnitudes_and_norms_are_right_whatever_their_squares(size: floa
         close(np.array(function(mx.array(x))), np.array(function(unit)), 2 * bound(np.float32, N_FFT))
 
 
+DESCRIPTORS = ("centroid", "bandwidth", "rolloff", "contrast", "flatness")
+
+
+@pytest.mark.parametrize("name", [*(f"spectral_{name}" for name in DESCRIPTORS), "rms", "mfcc", "onset_strength"])
+def test_a_native_feature_says_nothing_of_what_overflows(name: str, implementation: str) -> None:
+    """A warning is an error here."""
+    function = getattr(mlx_spectro, name)
+    shapes = set()
+    for size in (1.0, 1e20, 3e37):
+        x = mx.array(noise(size, 2, 6000))
+        result, gradient = function(x), mx.grad(lambda x: function(x).sum())(x)
+        mx.eval(result, gradient)
+        shapes.add((result.shape, gradient.shape))
+    assert len(shapes) == 1
+
+
 @pytest.mark.parametrize("size", [*SIZES, 1.0])
 def test_the_gradient_of_a_magnitude_is_its_direction(size: float) -> None:
     z = (noise(size, 2, 500) + 1j * noise(size, 2, 500)[::-1]).astype(np.complex64)

@@ -85,3 +85,24 @@ def test_errors_and_limits_are_told_relative_to_the_largest_value() -> None:
     librosa.feature.melspectrogram(y=1000 * Y)
     (record,) = compat.report()
     assert 0 < record.error <= record.limit < 1e-5
+
+
+@pytest.mark.parametrize("route", ["auto", "ours"])
+def test_a_program_gets_the_bits_that_it_gets_without_verification(route: str) -> None:
+    torch = pytest.importorskip("torch")
+    transforms = pytest.importorskip("torchaudio").transforms
+    from mlx_spectro.compat import torchaudio
+
+    def results() -> list[Any]:
+        module = torchaudio.transforms.MelSpectrogram(16000, 512, n_mels=20)
+        filters = librosa.filters.mel(sr=16000, n_fft=512, n_mels=20)
+        return [module.mel_scale.fb.numpy(), module(torch.from_numpy(Y)).numpy(), filters, librosa.feature.mfcc(y=Y)]
+
+    with compat.route(route):
+        verified = results()
+        with compat.numerics("fast"):
+            for mine, alone in zip(verified, results(), strict=True):
+                np.testing.assert_array_equal(mine, alone)
+    # these reach checkpoints
+    own = transforms.MelSpectrogram(16000, 512, n_mels=20).mel_scale.fb.numpy()
+    np.testing.assert_array_equal(verified[0], own)

@@ -267,7 +267,7 @@ def test_a_child_forked_while_a_thread_compiles_has_the_reference_serve(tmp_path
         "import os, threading, torch\n"
         "from mlx_spectro import compat\n"
         "from mlx_spectro.compat import torch as ours\n"
-        "from mlx_spectro.kernels.cpu import loading\n"
+        "from mlx_spectro.kernels.cpu.runtime import loading\n"
         "compat.route('ours')\n"
         "torch.set_num_threads(1)\n"  # torch's own do not survive a fork
         "x = torch.randn(500)\n"

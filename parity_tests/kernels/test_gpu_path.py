@@ -45,9 +45,15 @@ class OnCpu(launch_mlx.MlxLauncher):
         return call
 
 
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = OnCpu()
+    monkeypatch.setattr(mlx_on_gpu, "run", launcher.run)
+    monkeypatch.setattr(mlx_on_gpu, "serves", launcher.serves)
+
+
 @pytest.fixture(autouse=True)
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mlx_on_gpu, "run", OnCpu().run)
+    stand_in(monkeypatch)
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     monkeypatch.setattr(tune, "enabled", lambda: False)
     # on this machine a kernel has to see values
@@ -179,7 +185,7 @@ def test_the_environment_sets_the_threads_of_a_threadgroup(monkeypatch: pytest.M
         monkeypatch.setenv("SPEC_MLX_TGX", value)
         assert plan.from_environment("stft").threads == threads
         programs.program.cache_clear()
-        monkeypatch.setattr(mlx_on_gpu, "run", OnCpu().run)
+        stand_in(monkeypatch)
         close(transform().stft(noise(2, 300)), expected)
     for wrong in ("many", "stft:", "0", "4096"):
         monkeypatch.setenv("SPEC_MLX_TGX", wrong)

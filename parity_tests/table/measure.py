@@ -81,7 +81,7 @@ def flat(result: Any) -> Arrays:
         result = tuple(result.values())
     if isinstance(result, (tuple, list)):
         return [array for part in result for array in flat(part)]
-    return [np.asarray(compat.arrays.to_numpy(result))]
+    return [np.asarray(compat.arrays.kinds.to_numpy(result))]
 
 
 @dataclass

@@ -9,6 +9,8 @@ from typing import Any
 import librosa
 import numpy as np
 
+from mlx_spectro.design.epilogues import Decibels
+from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
 
 from ...contract import settings, tolerances
@@ -27,7 +29,7 @@ _EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
 _LEAST = 100_000
 # what librosa's own features make of power, and that as what follows a filterbank
 OF_POWER = (10.0, 1e-10)
-DECIBEL = ("db", *OF_POWER, 1.0)
+DECIBEL = Decibels(*OF_POWER)
 
 
 def _axes_reason(axes: Any, ndim: int) -> str:
@@ -90,7 +92,7 @@ def _decibels(values: Array, multiplier: float, amin: float, reference: Any = 1.
     out = memory(np.abs, lying(values), values.dtype, values.shape, values.dtype)
     one = np.ndim(reference) == 0
     zero, precise = float(reference) if one else 1.0, values.dtype == np.float32
-    cpu.decibels(values, multiplier, amin, zero, precise=precise, out=out)
+    cpu.run(Elementwise(Decibels(multiplier, amin, zero)), values, precise=precise, out=out)
     if not one:
         kind = np.float32 if np.result_type(reference) == np.float32 else np.float64
         out -= _decibels(np.asarray(reference, kind), multiplier, amin)

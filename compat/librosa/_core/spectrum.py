@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from mlx_spectro.design import envelope
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
+from mlx_spectro.design.operators import Istft, Stft
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...dispatch import Plan
 from .._analysis import analysis, faintest_of, window_of
-from .._arguments import Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
+from .._arguments import LARGEST, Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
 from .._layout import lying, memory
 from .._options import flag, plain, whole
 
@@ -44,7 +45,7 @@ def stft(
 
     def work() -> Array:
         z = np.empty(shape, natural, order="F") if out is None else out
-        cpu.stft(y, found.window, out=z.swapaxes(-1, -2), **found.options)
+        found.run(Stft(found.framing), out=z.swapaxes(-1, -2))
         return z
 
     return work
@@ -119,7 +120,8 @@ def istft(
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
         kept = z[..., :frames].swapaxes(-1, -2)
-        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
+        op = Istft(Framing(n_fft, hop_length, left), samples, floor=tiny)
+        cpu.run(op, kept, weights, out=y)
         return y
 
     return work
@@ -142,8 +144,8 @@ def magphase(D: Array, *, power: float = 1) -> Plan:
     reason = plain("power", power, 1e-3, 4)
     if reason:
         return reason
-    if not math.isfinite(energy(D)):
-        return "the spectrum holds values that are not finite, or whose squares overflow"
+    if not energy(D) < LARGEST["f"] ** min(1.0, 2.0 / power):
+        return "the spectrum holds values that are not finite, or whose squares or powers overflow"
 
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)

@@ -10,13 +10,15 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design import banks
+from mlx_spectro.design.descriptors import DescriptorSpec
+from mlx_spectro.design.operators import Describe, DescribeMagnitudes, Elementwise
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...dispatch import Plan
 from .._analysis import Analysis, lying_of, source_of
 from .._arguments import Array, serves
-from .._core.decibels import OF_POWER, clipped
+from .._core.decibels import DECIBEL, clipped
 from .._filters import rate_reason
 from .._layout import memory
 from .._options import flag, number, plain, whole
@@ -34,13 +36,13 @@ class Described(NamedTuple):
     hz: Array
     """Frequencies of the bins, increasing."""
 
-    def describe(self, name: str, **parameters: Any) -> dict[str, Array]:
-        """The descriptor, computed in double precision, ``[..., N]``."""
-        wanted = cpu.Wanted((name,), **{"hz": self.hz, **parameters})
+    def describe(self, name: str, hz: Array | None = None, **parameters: Any) -> Array:
+        """The descriptor, computed in double precision, ``[..., rows, N]``."""
+        spec, hz = DescriptorSpec((name,), **parameters), self.hz if hz is None else hz
         if isinstance(self.source, Analysis):
-            return cpu.describe(self.source.y, self.source.window, wanted, **self.source.options)
+            return self.source.run(Describe(self.source.framing, spec), hz)
         values = self.source.swapaxes(-1, -2)
-        return cpu.describe_given(values, wanted, precise=values.dtype == np.float32)
+        return cpu.run(DescribeMagnitudes(spec), values, hz, precise=values.dtype == np.float32)
 
     def ordered(self, values: Array, of_spectrogram: Callable[[Array], Array], dtype: Any = np.float64) -> Array:
         """``[..., N]`` as ``[..., 1, N]``, in the memory order that librosa's ``of_spectrogram`` gives it."""
@@ -112,7 +114,7 @@ def spectral_centroid(
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
-    return lambda: found.ordered(found.describe("centroid")["centroid"], _centroid_of)
+    return lambda: found.ordered(found.describe("centroid")[..., 0, :], _centroid_of)
 
 
 @serves("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
@@ -142,7 +144,7 @@ def spectral_bandwidth(
     found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     if isinstance(found, str):
         return found
-    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"], _bandwidth_of)
+    return lambda: found.ordered(found.describe("bandwidth", order=int(p))[..., 0, :], _bandwidth_of)
 
 
 def _two_bins(arguments: dict[str, Any]) -> int:
@@ -176,7 +178,7 @@ def spectral_rolloff(
     def work() -> Array:
         # the number of the bin, which a float32 holds exactly
         numbers = np.arange(found.hz.size, dtype=np.float64)
-        bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))["rolloff"]
+        bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))[..., 0, :]
         return found.ordered(found.hz[bins.astype(np.intp)], _rolloff_of)
 
     return work
@@ -218,16 +220,15 @@ def spectral_contrast(
     if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
         return "the lowest bands have hardly a bin: a larger n_fft or fmin is served"
     length = round(sr / bin_hz)
-    bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
-    if not cpu.Wanted((), bands=bands).in_kernels:
+    bands = tuple(banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile)))
+    if not DescriptorSpec((), bands=bands).in_kernels:
         return "quantile asks for more values of a band than kernels keep in order"
 
     def work() -> Array:
-        both = found.describe("contrast", bands=bands)
-        valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
+        valley, peak = np.split(found.describe("contrast", bands=bands).astype(np.float64), 2, axis=-2)
         if linear:
             return np.ascontiguousarray(peak - valley)
-        over, under = (clipped(cpu.decibels(values, *OF_POWER), 80.0) for values in (peak, valley))
+        over, under = (clipped(cpu.run(Elementwise(DECIBEL), values), 80.0) for values in (peak, valley))
         return np.ascontiguousarray(over - under)
 
     return work
@@ -262,7 +263,7 @@ def spectral_flatness(
         return found
 
     def work() -> Array:
-        values = found.describe("flatness", power=int(power), amin=float(amin))["flatness"]
+        values = found.describe("flatness", power=int(power), amin=float(amin))[..., 0, :]
         return found.ordered(values, _flatness_of, values.dtype)
 
     return work

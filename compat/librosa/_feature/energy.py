@@ -9,6 +9,8 @@ from typing import Any
 import librosa
 import numpy as np
 
+from mlx_spectro.design.epilogues import Root
+from mlx_spectro.design.operators import FrameStatistic, ProjectPower
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
@@ -43,7 +45,7 @@ def rms(
     found = engine_reason() or _framing_reason(frame_length, hop_length, center) or audio_energy(y)
     if isinstance(found, str):
         return found
-    if found > np.finfo(dtype).max:
+    if found > float(np.finfo(dtype).max):
         return "the audio's squares overflow"
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, pad_mode)
     if isinstance(framing, str):
@@ -51,7 +53,7 @@ def rms(
 
     def work() -> Array:
         audio = y.astype(np.result_type(y, dtype), copy=False)
-        norms = cpu.frame_norm(audio, frame_length=framing.n_fft, **framing.padding)
+        norms = cpu.run(FrameStatistic(framing, "norm"), audio)
         norms /= math.sqrt(frame_length)
         return _as_frames(norms, _rms_centred if center else _rms_uncentred, y, dtype)
 
@@ -93,7 +95,7 @@ def _crossings_centred(y: Array) -> Array:
 
 def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     # one of NumPy's integers decides the result's dtype
-    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s)
+    reason = plain("frame_length", frame_length) or whole("frame_length", frame_length) or magnitudes_reason(s, dtype)
     if reason:
         return reason
     if s.shape[-2] != frame_length // 2 + 1:
@@ -107,7 +109,7 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     def work() -> Array:
         values = s.astype(np.result_type(s, dtype), copy=False).swapaxes(-1, -2)
         precise = values.dtype == np.float32
-        roots = cpu.project(values, weights, squared=True, ending=("root",), precise=precise).swapaxes(-1, -2)
+        roots = cpu.run(ProjectPower(2, Root()), values, weights, precise=precise).swapaxes(-1, -2)
         out = memory(_rms_of, lying(s), s.dtype, roots.shape, dtype)
         out[...] = roots
         return out
@@ -135,8 +137,8 @@ def zero_crossing_rate(
         return framing
 
     def work() -> Array:
-        found = cpu.frame_crossings(y, frame_length=framing.n_fft, zero=float(threshold), **framing.padding)
-        rates = np.divide(found, frame_length, dtype=np.float64)
+        crossings = cpu.run(FrameStatistic(framing, "crossings", float(threshold)), y)
+        rates = np.divide(crossings, frame_length, dtype=np.float64)
         return _as_frames(rates, _crossings_centred if center else _crossings_uncentred, y, np.float64)
 
     return work

@@ -10,6 +10,8 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design import banks
+from mlx_spectro.design.epilogues import Epilogue
+from mlx_spectro.design.operators import Filterbank, Project, ProjectPower
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
@@ -53,19 +55,20 @@ class Filtered:
             self.shape = (*source.shape[:-2], source.shape[-1], filters)
             self.dtype = source.dtype
 
-    def fill(self, out: Array, ending: Any = None) -> Array:
+    def fill(self, out: Array, epilogue: Epilogue | None = None) -> Array:
         """Filtered values ``[..., N, filters]``, in double precision inside, to ``out``."""
         if isinstance(self.source, Analysis):
-            options = {"power": self.power, "ending": ending, **self.source.options}
-            return cpu.filterbank(self.source.y, self.source.window, self.bank(), out=out, **options)
+            op = Filterbank(self.source.framing, self.power, epilogue=epilogue)
+            return self.source.run(op, self.bank(), out=out)
         values = self.source.swapaxes(-1, -2)
-        return cpu.project(values, self.bank(), ending=ending, precise=self.dtype == np.float32, out=out)
+        precise = self.dtype == np.float32
+        return cpu.run(ProjectPower(1, epilogue), values, self.bank(), precise=precise, out=out)
 
-    def filtered(self, of_spectrogram: Callable[[Array], Array], ending: Any = None) -> Array:
+    def filtered(self, of_spectrogram: Callable[[Array], Array], epilogue: Epilogue | None = None) -> Array:
         """Filtered values ``[..., filters, N]``, in the memory order that librosa's ``of_spectrogram`` gives them."""
         *lead, frames, filters = self.shape
         out = memory(of_spectrogram, *self.lying, (*lead, filters, frames), self.dtype)
-        self.fill(out.swapaxes(-1, -2), ending)
+        self.fill(out.swapaxes(-1, -2), epilogue)
         return out
 
     def decibels(self) -> Array:
@@ -179,7 +182,7 @@ def mfcc(
         # what librosa returns is the beginning of as many coefficients as there are mels
         *lead, frames, mels = values.shape
         kept = np.empty((*lead, mels, frames), values.dtype)[..., : basis.shape[1], :]
-        cpu.project(values, basis, precise=values.dtype == np.float32, out=kept.swapaxes(-1, -2))
+        cpu.run(Project(), values, basis, precise=values.dtype == np.float32, out=kept.swapaxes(-1, -2))
         return kept
 
     return work

@@ -9,22 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlx_spectro.design.epilogues import Decibels, Power
+from mlx_spectro.design.operators import Elementwise
+
 from ...arrays import torch_ops, torch_tensors
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import tensor_reason
-from ...arrays.torch_options import number, unread
+from ...arrays.torch_options import number
 from ...contract import settings, tolerances
-from ...contract.reasons import ByDesign
+from ...contract.reasons import ByDesign, unread
 from ...dispatch import Plan
 
-# as what follows a filterbank: the multiplier, the smallest value, and the reference
-Decibels = tuple[str, float, float, float]
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
 
 
-def ending(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels | str:
-    """torchaudio's decibels of values of ``dtype`` as what follows a filterbank, or why we cannot serve them."""
+def epilogue(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels | str:
+    """torchaudio's decibels of values of ``dtype``, or why we cannot serve them."""
     factor, least, level = number(multiplier), number(amin), number(db_multiplier)
     if factor is None or least is None or level is None:
         return "multiplier, amin or db_multiplier is not a number that is served"
@@ -34,7 +35,7 @@ def ending(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -
     ref_value = 10.0**level
     if ref_value < least:
         return "the reference (10 ** db_multiplier) is below amin, where torchaudio does not clamp it"
-    return "db", factor, least, ref_value
+    return Decibels(factor, least, ref_value)
 
 
 def range_of(top_db: Any) -> float | str | None:
@@ -73,7 +74,7 @@ def amplitude_to_DB(
     reason = _reason(x)
     if reason:
         return reason
-    wanted, below = ending(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
+    wanted, below = epilogue(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
     if isinstance(wanted, str):
         return wanted
     if isinstance(below, str):
@@ -87,8 +88,7 @@ def amplitude_to_DB(
         return "the values do not lie side by side in memory: x.contiguous() is served"
 
     def work() -> Tensor:
-        options = dict(zip(("multiplier", "amin", "reference"), wanted[1:], strict=True))
-        x_db = torch_ops.run(serving, "decibels", values, shape=values.shape, dtype=x.dtype, **options)
+        x_db = torch_ops.run(serving, Elementwise(wanted), values)
         return clipped(x_db.transpose(-1, -2) if flipped else x_db, below)
 
     return work
@@ -105,5 +105,4 @@ def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
     serving = torch_tensors.mlx_for(x)
     if isinstance(serving, str):
         return serving
-    options = {"ref": factor, "power": exponent}
-    return lambda: torch_ops.run(serving, "from_decibel", x, shape=x.shape, dtype=x.dtype, **options)
+    return lambda: torch_ops.run(serving, Elementwise(Power(factor, exponent)), x)

@@ -77,7 +77,7 @@ def melscale_fbanks(
         return found
     shape = banks.mel_bank(*found, None, mel_scale)
     if shape.max(axis=0).min() < _NOTHING:
-        return "some filters hold no frequency, of which torchaudio warns"
+        return ByDesign("some filters hold no frequency, of which torchaudio warns")
     bank = shape if norm is None else banks.mel_bank(*found, norm, mel_scale)
     return lambda: _tensor(bank)
 

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlx_spectro.design.epilogues import Epilogue
+
 from ...arrays import torch_autograd
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import analysis, synthesis, tensor_reason, weights_reason
-from ...arrays.torch_ops import Ending, Spectral
-from ...arrays.torch_options import integer, number, unread
+from ...arrays.torch_ops import Spectral
+from ...arrays.torch_options import integer, number
 from ...arrays.torch_tensors import PLAIN, gradient_wanted
 from ...contract import tolerances
-from ...contract.reasons import REJECTED
+from ...contract.reasons import REJECTED, unread
 from ...dispatch import Plan
 
 # bins that are summed in a row
@@ -55,9 +57,9 @@ class Signal(NamedTuple):
         # torch's powers lie anew where an axis of 1 leaves it open how
         return y.reshape(-1).view(y.shape) if power != 1 and y.is_contiguous() else y
 
-    def filtered(self, power: float, bank: Tensor, ending: Ending = None) -> Tensor:
+    def filtered(self, power: float, bank: Tensor, epilogue: Epilogue | None = None) -> Tensor:
         """Magnitudes to ``power`` times ``bank [F, filters]``, and what follows: ``[..., N, filters]``."""
-        y = torch_autograd.spectrogram(self.x, self.spectral, power, bank, ending, own=self.own)
+        y = torch_autograd.spectrogram(self.x, self.spectral, power, bank, epilogue, own=self.own)
         return y if y.dim() == len(self.lead) + 2 else y.reshape(self.lead + y.shape[-2:])
 
     def _swapped(self, y: Tensor) -> Tensor:

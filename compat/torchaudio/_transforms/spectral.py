@@ -7,12 +7,14 @@ from typing import Any
 from torch import Tensor
 from torchaudio import transforms as theirs
 
+from mlx_spectro.design.epilogues import Epilogue, Log
+
 from ...arrays import torch_autograd, torch_tensors
 from ...arrays.torch_adapter import serves
 from ...arrays.torch_arguments import tensor_reason, weights_reason
-from ...arrays.torch_ops import Ending
-from ...arrays.torch_options import truth, unread
+from ...arrays.torch_options import truth
 from ...contract import tolerances
+from ...contract.reasons import unread
 from ...dispatch import Plan
 from .._functional import decibels, spectral
 from .._modules import Twin, unfused
@@ -115,21 +117,21 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
         return reason
     if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
         return f"the basis is {list(basis.shape)}, which does not fit the filters"
-    ending: Ending | str = ("log", 1e-6, True)
+    epilogue: Epilogue | str = Log(1e-6, added=True)
     below: float | str | None = None
     if not logarithmic:
         reason = unfused(to_decibel, AmplitudeToDB)
         if reason:
             return reason
         below = decibels.range_of(to_decibel.top_db)
-        ending = decibels.ending(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier, signal.x.dtype)
-    if isinstance(ending, str):
-        return ending
+        epilogue = decibels.epilogue(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier, signal.x.dtype)
+    if isinstance(epilogue, str):
+        return epilogue
     if isinstance(below, str):
         return below
 
     def work() -> Tensor:
-        levels = decibels.clipped(signal.filtered(power, bank, ending), below)
+        levels = decibels.clipped(signal.filtered(power, bank, epilogue), below)
         return torch_autograd.project(levels, basis, signal.spectral.engine).transpose(-1, -2)
 
     return work

@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 # samples in frames at a time
 _AT_ONCE = 1 << 18
 # a program that transforms NaN hears nothing of it from the libraries in whose place we stand
-_quietly = np.errstate(all="ignore")
+quietly = np.errstate(all="ignore")
 
 
 def _groups(frames: int, n_fft: int) -> Iterator[range]:
@@ -41,7 +41,7 @@ def _frames(x: Array, framing: Framing, group: range) -> Array:
     return np.where(silent, x.dtype.type(0), x[..., index])
 
 
-@_quietly
+@quietly
 def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = False) -> None:
     """One-sided spectra ``[..., N, F]``."""
     weights = window.astype(np.float64 if precise else x.dtype)
@@ -49,7 +49,7 @@ def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = 
         out[..., group.start : group.stop, :] = np.fft.rfft(_frames(x, framing, group) * weights)
 
 
-@_quietly
+@quietly
 def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array, floor: float) -> None:
     """The signal ``[..., length]`` after ``framing.left`` samples of the overlapped frames."""
     _overlap(z, (window * scale).astype(out.dtype), framing.hop_length, framing.left, out)
@@ -58,7 +58,7 @@ def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array, f
     ).astype(out.dtype)
 
 
-@_quietly
+@quietly
 def stft_adjoint(g: Array, window: Array, hop_length: int, low: int, out: Array) -> None:
     """Transpose of :func:`stft`, for the samples from ``low`` of the padded signal."""
     weights = window * (0.5 * window.size)
@@ -69,7 +69,7 @@ def stft_adjoint(g: Array, window: Array, hop_length: int, low: int, out: Array)
     _overlap(doubled, weights.astype(out.dtype), hop_length, low, out)
 
 
-@_quietly
+@quietly
 def istft_adjoint(g: Array, window: Array, framing: Framing, scale: float, out: Array) -> None:
     """Transpose of :func:`istft`."""
     inverse = envelope.inverse_envelope(window, framing.hop_length, out.shape[-2], framing.left, g.shape[-1])

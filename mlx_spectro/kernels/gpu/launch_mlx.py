@@ -144,8 +144,8 @@ class MlxLauncher(Launcher[mx.array]):
     def wait(self, arrays: list[mx.array]) -> None:
         mx.eval(arrays)
 
-    def is_traced(self, array: mx.array) -> bool:
-        return is_traced(array)
+    def is_traced(self, array: Any) -> bool:
+        return isinstance(array, mx.array) and is_traced(array)
 
     def device(self) -> str:
         return _device(str(mx.default_device()))

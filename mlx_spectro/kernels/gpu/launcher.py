@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from operator import attrgetter
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from ...design.operators import Operator
@@ -77,8 +78,12 @@ class Launcher(ABC, Generic[Array]):
     # Looking at a weight's values would wait for the GPU at every call. It is known by this instead.
     identity: Callable[[Any], Hashable] = staticmethod(id)
 
-    def run(self, op: Operator, *arrays: Array) -> Array | None:
-        """The operator of an array and its weights; None where no kernel serves, see :func:`.programs.why_not`."""
+    def serves(self, op: Operator, *arrays: Any) -> bool:
+        """Whether kernels compute the operator of an array and its weights; else :func:`.programs.why_not` says why."""
+        return self._operation(op, tuple(map(_shape, arrays))) is not None
+
+    def run(self, op: Operator, *arrays: Any) -> Array | None:
+        """The operator of an array and its weights, some of which may be NumPy's; None where no kernel serves."""
         operation = self._operation(op, tuple(map(_shape, arrays)))
         if operation is None:
             return None
@@ -102,19 +107,22 @@ class Launcher(ABC, Generic[Array]):
         answer = recipe(op, shapes)
         return _Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
 
-    def _pack(self, table: Table, weight: Array) -> _TableEntry:
-        packed = table.pack(self.to_numpy(weight), *table.options)
-        entry = _TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
-        self._tables[table, self.identity(weight)] = entry
-        # a copy: other threads add to it meanwhile
-        for oldest in list(self._tables)[:-_MOST_TABLES]:
-            self._tables.pop(oldest, None)
+    def _pack(self, table: Table, weight: Any) -> _TableEntry:
+        is_numpy = isinstance(weight, np.ndarray)
+        key = table, weight.tobytes() if is_numpy else self.identity(weight)
+        entry = self._tables.get(key)
+        if entry is None:
+            packed = table.pack(weight if is_numpy else self.to_numpy(weight), *table.options)
+            entry = self._tables[key] = _TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
+            # a copy: other threads add to it meanwhile
+            for oldest in list(self._tables)[:-_MOST_TABLES]:
+                self._tables.pop(oldest, None)
         return entry
 
     def _ready_of(self, program: Program) -> Ready:
         return [(self.prepare(launch), inputs) for launch, inputs in program.steps]
 
-    def _choose(self, operation: _Operation, values: list[Array], pieces: tuple[int, ...]) -> Ready:
+    def _choose(self, operation: _Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
         """The operation's launches, of the fastest geometry where one is known or may be looked for."""
         op, shapes, tuning, prewarming = operation.op, operation.shapes, operation.recipe.tuning, tune.tries_all()
 

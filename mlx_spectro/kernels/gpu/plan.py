@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _warn
+from ...design.factors import factors
 from ...design.framing import Framing
-from .codelets import PRIMES, factors
+from .codelets import PRIMES
 
 LARGEST_EVEN = 8192
 LARGEST_ODD = 4096

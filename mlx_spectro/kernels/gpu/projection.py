@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from ...design.operators import Operator, Project, ProjectClipped, ProjectSquares, Shape
+from ...design.operators import Operator, Project, ProjectClipped, ProjectPower, Shape
 from . import bank_table, peaks
 from .dialect import Kernel, Launch, over_rows
 from .plan import Geometry
@@ -172,11 +172,11 @@ def _project(op: Project, shapes: Shapes) -> Recipe:
     return _recipe(op, shapes, transposed=op.transposed)
 
 
-@gpu(ProjectSquares)
-def _project_squares(op: ProjectSquares, shapes: Shapes) -> Recipe:
+@gpu(ProjectPower)
+def _project_power(op: ProjectPower, shapes: Shapes) -> Recipe:
     if op.epilogue is not None:
-        raise NoKernel("no kernel takes anything of projected squares")
-    return _recipe(op, shapes, squared=True)
+        raise NoKernel(f"no kernel takes {type(op.epilogue).__name__} of projected values")
+    return _recipe(op, shapes, squared=op.power == 2)
 
 
 @gpu(ProjectClipped)
