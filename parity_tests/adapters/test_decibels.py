@@ -13,6 +13,7 @@ mx = pytest.importorskip("mlx.core")
 import mlx_spectro
 from mlx_spectro import compat
 from mlx_spectro.design.epilogues import Decibels, Epilogue
+from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.gpu import filterbank
 from mlx_spectro.kernels.gpu.dialect import ROWS, Kernel, Launch, over_rows
@@ -121,7 +122,7 @@ def test_what_torch_differentiates_has_the_reference_at_0_db_and_its_gradient() 
 
     values = np.maximum(powers(np.float32, 0, 5, 40), np.float32(1e-9))
     x = torch.from_numpy(values).requires_grad_()
-    db = torch_autograd._ended(x, ("db", 10.0, 1e-10, float(values[2, 3])))
+    db = torch_autograd._follow(Decibels(10.0, 1e-10, float(values[2, 3])), x)
     levels_are_about(values[2, 3], values, db.detach().numpy())
     db.sum().backward()
     slopes_are_right(x.grad.numpy(), values)
@@ -164,10 +165,10 @@ def test_logarithms_are_right_to_their_last_digit(dtype: Any) -> None:
     if np.finfo(np.longdouble).eps > np.finfo(dtype).eps / 64:
         pytest.skip("nothing more precise here to compare with")
     values = of_all_sizes(dtype)
-    assert units_off(cpu.decibels(values, 1.0, float(np.finfo(dtype).tiny)), values) <= UNITS
+    assert units_off(cpu.run(Elementwise(Decibels(1.0, float(np.finfo(dtype).tiny))), values), values) <= UNITS
     if dtype == np.float32:
         # rounded once, of a logarithm that is right to two digits more
-        precise = cpu.decibels(values, 1.0, float(np.finfo(dtype).tiny), precise=True)
+        precise = cpu.run(Elementwise(Decibels(1.0, float(np.finfo(dtype).tiny))), values, precise=True)
         assert units_off(precise, values) <= 0.51
 
 
@@ -176,18 +177,22 @@ def test_decibels_of_any_memory_keep_its_order_and_its_ends() -> None:
     s = powers(np.float32, 1, 6, 50, 7)
     expected = 10 * np.log10(s.astype(np.float64))
     for view in (s, s.T, s[:, ::2], s[::-1], s.transpose(1, 0, 2), s[:1, :3, :5], np.broadcast_to(s[:1], s.shape)):
-        found = cpu.decibels(view, 10.0, 1e-30)
+        found = cpu.run(Elementwise(Decibels(10.0, 1e-30)), view)
         truth = 10 * np.log10(view.astype(np.float64))
         assert np.abs(found - truth).max() <= 2 * np.finfo(np.float32).eps * np.abs(expected).max()
         out = np.zeros(view.shape, np.float32)
-        assert cpu.decibels(view, 10.0, 1e-30, out=out) is out
+        assert cpu.run(Elementwise(Decibels(10.0, 1e-30)), view, out=out) is out
         assert np.array_equal(out, found)
-    assert cpu.decibels(s.T, 10.0, 1e-30).strides == s.T.strides
+    assert cpu.run(Elementwise(Decibels(10.0, 1e-30)), s.T).strides == s.T.strides
     ends = np.array([np.nan, np.inf, 0.0, -1.0, 1e-42], np.float32)
-    assert np.array_equal(cpu.decibels(ends, 10.0, 1e-10), [np.nan, np.inf, -100, -100, -100], equal_nan=True)
-    assert np.isnan(cpu.decibels(ends, 10.0, 1e-10, np.nan)).all()
     assert np.array_equal(
-        cpu.decibels(ends, 10.0, 1e-10, np.inf), [np.nan, np.nan, -np.inf, -np.inf, -np.inf], equal_nan=True
+        cpu.run(Elementwise(Decibels(10.0, 1e-10)), ends), [np.nan, np.inf, -100, -100, -100], equal_nan=True
+    )
+    assert np.isnan(cpu.run(Elementwise(Decibels(10.0, 1e-10, np.nan)), ends)).all()
+    assert np.array_equal(
+        cpu.run(Elementwise(Decibels(10.0, 1e-10, np.inf)), ends),
+        [np.nan, np.nan, -np.inf, -np.inf, -np.inf],
+        equal_nan=True,
     )
 
 
