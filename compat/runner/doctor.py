@@ -164,7 +164,7 @@ def _kernels() -> Iterator[Finding]:
         yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
     if not _mlx_works():
         return
-    if _probe("from mlx_spectro.kernels import gpu; print(gpu.available())") == (0, "False"):
+    if _probe("from mlx_spectro.kernels.gpu import launch_mlx; print(launch_mlx.available())") == (0, "False"):
         yield Finding("GPU kernels", "MLX's default device is no GPU")
         return
     status, said = _probe(_BEGIN + _GPU + _END)

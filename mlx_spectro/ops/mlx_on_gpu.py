@@ -1,22 +1,14 @@
-"""Operators by GPU kernels."""
+"""The operators by GPU kernels, on MLX arrays and without rules for derivatives."""
 
 from __future__ import annotations
 
-from typing import Any
+from ..kernels.gpu import launch_mlx, plan
 
-import mlx.core as mx
+_launcher = launch_mlx.MlxLauncher()
 
-from ..design.operators import Operator
-from ..kernels import gpu
+run, serves = _launcher.run, _launcher.serves
 
 
 def why_not(n_fft: int) -> str | None:
-    return gpu.why_not(n_fft)
-
-
-def serves(op: Operator, x: mx.array, *weights: Any) -> bool:
-    return False
-
-
-def run(op: Operator, x: mx.array, *weights: Any) -> mx.array | None:
-    return None
+    """Why no kernel transforms frames of ``n_fft`` samples here; None where one does."""
+    return plan.why_not(n_fft) if launch_mlx.available() else "the default device is no GPU with kernels"

@@ -12,13 +12,12 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import compat
-from mlx_spectro.design.epilogues import Decibels
+from mlx_spectro.design.epilogues import Decibels, Epilogue
 from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
-from mlx_spectro.kernels.gpu import filters
+from mlx_spectro.kernels.gpu import filterbank
 from mlx_spectro.kernels.gpu.dialect import ROWS, Kernel, Launch, over_rows
 from mlx_spectro.ops import backend
-from mlx_spectro.ops.mlx_on_gpu import _ended
 
 from ..kernels.kernel_host import host
 
@@ -207,22 +206,22 @@ def test_what_librosa_s_squares_cannot_hold_is_librosa_s() -> None:
     assert np.isfinite(compat.librosa.power_to_db(loud)).all()
 
 
-def by_kernel(values: np.ndarray, ending: tuple[Any, ...] | None) -> np.ndarray:
+def by_kernel(values: np.ndarray, epilogue: Epilogue) -> np.ndarray:
     """What the text for GPUs makes of filtered values."""
     kernel = Kernel(
-        name="ended",
+        name="epilogue",
         inputs={"x": "float"},
         tables={},
         outputs={"out": "float"},
-        scalars={**ROWS, **filters.ENDING},
+        scalars={**ROWS, **filterbank.EPILOGUE},
         threads=64,
         registers=64,
-        header=filters._ENDED,
+        header=filterbank.EPILOGUE_TEXT,
         body="const int i = int(threadgroup_position_in_grid.x) * 64 + int(thread_position_in_threadgroup.x);\n"
-        "if (row < rows) out[i] = k_ended(x[i], ending, amin, factor, zero, first_zero, last_zero);",
+        "if (row < rows) out[i] = k_epilogue(x[i], epilogue, amin, factor, zero, first_zero, last_zero);",
     )
     groups, scalars = over_rows(values.size // 64, 1)
-    numbers = dict(zip(filters.ENDING, _ended(ending), strict=True))
+    numbers = filterbank.numbers_of(epilogue)
     outcome = host.compiled(kernel).run(Launch(kernel, {**scalars, **numbers}, groups, (values.shape,)), {"x": values})
     assert not outcome.wrong
     return outcome.outputs["out"]
@@ -231,13 +230,13 @@ def by_kernel(values: np.ndarray, ending: tuple[Any, ...] | None) -> np.ndarray:
 @pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 def test_the_gpu_s_decibels_are_as_exact_as_the_host_s() -> None:
     values = of_all_sizes(np.float32, 32 * 64)
-    assert units_off(by_kernel(values, ("db", 1.0, 1e-38, 1.0)), values) <= UNITS
+    assert units_off(by_kernel(values, Decibels(1.0, 1e-38, 1.0)), values) <= UNITS
     decades = np.resize(np.array([float(f"1e{k}") for k in range(-37, 39)], np.float32), 128)
     whole = np.resize(np.arange(-370, 390, 10), 128)
-    assert np.array_equal(by_kernel(decades, ("db", 10.0, 1e-38, 1.0)), whole)
+    assert np.array_equal(by_kernel(decades, Decibels(10.0, 1e-38, 1.0)), whole)
     for seed in range(20):
         values = powers(np.float32, seed, 128)
-        levels_are_about(values[5], values, by_kernel(values, ("db", 10.0, 1e-10, float(values[5]))))
+        levels_are_about(values[5], values, by_kernel(values, Decibels(10.0, 1e-10, float(values[5]))))
     ends = np.resize(np.array([np.nan, np.inf, 0.0, -1.0], np.float32), 64)
-    found = by_kernel(ends, ("db", 10.0, 1e-10, 1.0))
+    found = by_kernel(ends, Decibels(10.0, 1e-10, 1.0))
     assert np.array_equal(found, np.resize([np.nan, np.inf, -100, -100], 64), equal_nan=True)

@@ -145,8 +145,8 @@ def test_a_switch_without_a_meaning_is_warned_of_once_and_counts_as_none(
 def test_threads_for_an_unknown_kernel_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPEC_MLX_TGX", "ola:64, stft:256")
     with pytest.warns(RuntimeWarning, match="SPEC_MLX_TGX knows stft, istft, filterbank, got 'ola:64, stft:256'"):
-        assert plan.told("stft").threads == 256
-    assert not plan.is_told("istft")
+        assert plan.from_environment("stft").threads == 256
+    assert not plan.is_given("istft")
 
 
 def test_the_kernel_cache_names_what_was_called_and_how_often() -> None:
