@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +13,8 @@ from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 
 from .torch_tensors import counterpart, to_host
 
+_shape_of = attrgetter("shape")
+
 
 def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """``op`` by ``engine``, or where ``x`` lies in Metal's memory by MLX, without a gradient; contiguous."""
@@ -20,7 +23,7 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
 
         return mlx_bridge.on_metal(op, x, *weights)
     dtype = counterpart(x) if op.is_complex != x.is_complex() else x.dtype
-    out = torch.empty(op.shape(x.shape, *(w.shape for w in weights)), dtype=dtype, device="cpu")
+    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype, device="cpu")
     engine.run(op, to_host(x), *map(to_host, weights), out=out.numpy())
     return out
 

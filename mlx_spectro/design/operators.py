@@ -36,10 +36,11 @@ class Operator:
     def check(self, x: Shape) -> None:
         """Raise ValueError where it cannot take an argument of that shape."""
 
-    @property
-    def name(self) -> str:
-        """Its name in statistics."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+    name: ClassVar[str]
+    """Its name in statistics."""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class Stft(OfAudio, Linear):
     onesided: bool = True
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
-        return *x[:-1], self.framing.frames(x[-1]), bins_of(self.framing.n_fft, self.onesided)
+        n_fft = self.framing.n_fft
+        return *x[:-1], self.framing.frames(x[-1]), n_fft // 2 + 1 if self.onesided else n_fft
 
     def transpose(self, x: Shape) -> StftAdjoint:
         return StftAdjoint(self.framing, x[-1], self.scale, self.onesided)
@@ -328,10 +330,6 @@ class FrameStatistic(OfAudio, Operator):
     framing: Framing
     statistic: Statistic
     zero: float = 1e-10
-
-    @property
-    def name(self) -> str:
-        return self.statistic
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return *x[:-1], self.framing.frames(x[-1])

@@ -73,9 +73,11 @@ def apply(op: Operator, x: mx.array, *weights: Any) -> mx.array:
     Raises:
         ValueError: a signal too short for its padding or for one frame.
     """
-    op.check(x.shape)
     kernels = kernels_of(op, x, *weights)
-    return define(op, x, *weights) if kernels is None else _derivable(op, weights, kernels)(x)
+    if kernels is None:
+        return define(op, x, *weights)
+    op.check(x.shape)
+    return _derivable(op, weights, kernels)(x)
 
 
 def _derivable(op: Operator, weights: tuple[Any, ...], kernels: ModuleType) -> Function:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import mlx.core as mx
@@ -36,11 +36,16 @@ _FRAMES_LAST = {operators.Filterbank}
 _FEW = 1 << 20
 
 
+_shape_of = attrgetter("shape")
+
+
 def serves(op: Operator, x: mx.array, *weights: Any) -> bool:
     """Whether host kernels compute ``op`` for MLX arrays."""
-    if isinstance(op, (operators.Describe, operators.DescribeMagnitudes)) and not op.spec.in_kernels:
+    if type(op) not in _SERVED:
         return False
-    return type(op) in _SERVED and getattr(op, "onesided", True)
+    if isinstance(op, (operators.Describe, operators.DescribeMagnitudes)):
+        return op.spec.in_kernels
+    return getattr(op, "onesided", True)
 
 
 def has_no_value(x: mx.array) -> bool:
@@ -56,16 +61,16 @@ def run(op: Operator, x: mx.array, *weights: Any) -> mx.array | None:
     """``op`` by host kernels; None inside a transformation, and where this call interrupts its thread in compiling."""
     if has_no_value(x) or cpu.busy():
         return None
-    arrays, kind = [_seen(array) for array in (x, *weights)], type(op)
+    arrays, kind = list(map(_seen, (x, *weights))), type(op)
     diagnostics.used(f"host {op.name}")
 
-    def fill(out: npt.NDArray[Any]) -> None:
-        cpu.run(op, *arrays, out=out.swapaxes(-1, -2) if kind in _FRAMES_LAST else out, precise=kind in _PRECISE)
-
-    shape = op.shape(*(array.shape for array in arrays))
-    if kind not in _FRAMES_LAST:
-        return _filled(shape, op.is_complex, fill)
-    return mx.swapaxes(_filled((*shape[:-2], shape[-1], shape[-2]), op.is_complex, fill), -1, -2)
+    shape, turned = op.shape(*map(_shape_of, arrays)), kind in _FRAMES_LAST
+    if turned:
+        shape = *shape[:-2], shape[-1], shape[-2]
+    y, memory = _room(shape, op.is_complex)
+    cpu.run(op, *arrays, out=memory.swapaxes(-1, -2) if turned else memory, precise=kind in _PRECISE)
+    y = mx.array(memory) if y is None else y
+    return mx.swapaxes(y, -1, -2) if turned else y
 
 
 def _seen(x: Any) -> npt.NDArray[Any]:
@@ -73,13 +78,10 @@ def _seen(x: Any) -> npt.NDArray[Any]:
     return x if isinstance(x, np.ndarray) else np.array(x, copy=False)
 
 
-def _filled(shape: tuple[int, ...], is_complex: bool, fill: Callable[[npt.NDArray[Any]], None]) -> mx.array:
-    """An array whose memory ``fill`` writes."""
+def _room(shape: tuple[int, ...], is_complex: bool) -> tuple[mx.array | None, npt.NDArray[Any]]:
+    """Memory for a result, and the array that it belongs to; None where it is to be copied."""
     if math.prod(shape) < _FEW:
-        values: npt.NDArray[Any] = np.empty(shape, np.complex64 if is_complex else np.float32)
-        fill(values)
-        return mx.array(values)
+        return None, np.empty(shape, np.complex64 if is_complex else np.float32)
     y = mx.zeros(shape, mx.complex64 if is_complex else mx.float32)
     mx.eval(y)
-    fill(_seen(y))
-    return y
+    return y, _seen(y)

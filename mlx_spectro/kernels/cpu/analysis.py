@@ -113,7 +113,6 @@ def analyse(
     edge: float,
     out: Array,
     precise: bool = False,
-    frames: int = 0,
     inverse: Inverse = UNDIVIDED,
 ) -> bool:
     """One-sided spectra of ``x [..., T]`` to ``out [..., N, F]``, contiguous; False where NumPy has to do it."""
@@ -122,8 +121,7 @@ def analyse(
     if layout is None:
         return False
     rows = aligned_rows(x)
-    length = rows.shape[1]
-    frames = frames or framing.frames(length)
+    length, frames = rows.shape[1], out.shape[-2]
     signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
     # of a packed transform, the even and the odd half are each taken half
     weights = window.astype(layout.real.dtype) * (0.5 * factor if layout.packed else factor)

@@ -41,14 +41,13 @@ def istft(op: Istft, z: Array, window: Array, *, out: Array | None, precise: boo
 def istft_adjoint(op: IstftAdjoint, g: Array, window: Array, *, out: Array | None, precise: bool) -> Array:
     """Gradient ``[..., frames, F]`` of the spectrum."""
     n_fft, bins, framing = window.size, window.size // 2 + 1, op.framing._replace(right=0, pad_mode="constant")
-    kind, shape = COMPLEX[NAMES[g.dtype]], op.shape(g.shape)
     if out is None:
-        out = np.empty(shape, kind)
+        out = np.empty(op.shape(g.shape), COMPLEX[NAMES[g.dtype]])
     direct = op.onesided and out.flags.carray
-    half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
+    half = advised(out if direct else np.empty((*out.shape[:-1], bins), out.dtype))
     divided = inverse_envelope(window, framing.hop_length, op.frames, NAMES[g.dtype], op.floor)
     # a bin between the edges stands for itself and for its mirror image
-    if not analyse(g, window, framing, 2 * op.scale / n_fft, 0.5, half, precise, op.frames, divided):
+    if not analyse(g, window, framing, 2 * op.scale / n_fft, 0.5, half, precise, divided):
         numpy_fallback.istft_adjoint(g, window, framing, op.scale, half)
     if not direct:
         out[..., :bins] = half

@@ -23,11 +23,10 @@ def stft(op: Stft, x: Array, window: Array, *, out: Array | None, precise: bool)
     """Spectrum ``[..., N, F]``, to ``out`` of any memory order."""
     framing, bins = op.framing, window.size // 2 + 1
     framing.check(x.shape[-1])
-    shape, kind = op.shape(x.shape), COMPLEX[NAMES[x.dtype]]
     if out is None:
-        out = np.empty(shape, kind)
+        out = np.empty(op.shape(x.shape), COMPLEX[NAMES[x.dtype]])
     direct = op.onesided and (out.flags.carray or (interleaved(out, bins) > 0 and out.flags.behaved))
-    half = advised(out if direct else np.empty((*shape[:-1], bins), kind))
+    half = advised(out if direct else np.empty((*out.shape[:-1], bins), out.dtype))
     if not analyse(x, window, framing, op.scale, 1.0, half, precise):
         numpy_fallback.stft(x, window * op.scale, framing, half, precise)
     if not direct:
