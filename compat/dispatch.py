@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -12,11 +13,12 @@ from mlx_spectro import interrupts
 
 from .arrays import foreign, kinds, placement
 from .contract import records, settings
+from .contract.decline import Decline
 from .contract.reasons import REJECTED, STRICT, ByDesign
 from .diagnostics import profile, verify
 
-# work we can do for a call, or the reason why the reference has to
-Plan = Callable[[], Any] | str
+# our work for a call, to be called once
+Plan = Callable[[], Any]
 # what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
 _inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
 
@@ -35,8 +37,8 @@ class Function:
     Args:
         name: Its public name, ``"torch.stft"``.
         theirs: The reference library's own function.
-        plan: Takes a call's arguments and returns our work for it, to be called, or the reason why the reference has to
-            serve it. Arguments that the reference rejects are such a reason: it raises its own error.
+        plan: Takes a call's arguments and returns our work for it, or raises :class:`Decline` where the reference has
+            to serve it, for arguments too that the reference rejects: it raises its own error.
         limit: ``(dtype, n_fft, largest) -> bound`` of ``|ours - theirs|``; ``n_fft`` is :attr:`order` of the call.
         order: Takes a call's arguments and returns the length of its transforms.
         compiling: Whether a compiler reads this very call; it is to see nothing but the reference's function.
@@ -76,21 +78,23 @@ class Function:
         compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
         begin = time.perf_counter()
         outside = _inside.set("ours")
-        work: Plan | Exception
+        reason: str | Exception | None = None
         try:
-            work = self.plan(*args, **kwargs)
-            result = work() if callable(work) else None
+            result = self.plan(*args, **kwargs)()
+        except Decline as decline:
+            (reason,) = decline.args
         except Warning:  # the program has made errors of warnings
             raise
         except Exception as error:  # no fault of ours is to end a program
             if interrupts.by_handler(error):
                 raise
-            work = error
+            reason = error
         finally:
             _inside.reset(outside)
             device = placement.taken(before)
-        if isinstance(work, (str, Exception)):
-            return self._handed_over(work, args, kwargs)
+        # outside of what has been caught, whose frames hold the call's arrays
+        if reason is not None:
+            return self._handed_over(reason, args, kwargs)
         if numerics == "verify":
             return verify.checked(self, result, args, compared, device, time.perf_counter() - begin)
         kept = records.record(self.name)
@@ -100,8 +104,13 @@ class Function:
 
     def _part(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of a call inside our work for another call."""
-        work = STRICT if settings.numerics.get() == "strict" else self.plan(*args, **kwargs)
-        return self.theirs(*args, **kwargs) if isinstance(work, str) else work()
+        if settings.numerics.get() == "strict":
+            return self.theirs(*args, **kwargs)
+        try:
+            work = self.plan(*args, **kwargs)
+        except Decline:
+            work = functools.partial(self.theirs, *args, **kwargs)
+        return work()
 
     def _handed_over(
         self, reason: str | Exception, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -13,6 +13,7 @@ from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
 from ..contract import settings
+from ..contract.decline import Decline
 from ..contract.reasons import BUSY, ByDesign
 from ..install import installer
 
@@ -31,45 +32,41 @@ _NO_KERNEL = (
     "no other prime factors than 2, 3, 5 and 7 are served"
 )
 
-_NO_KERNEL = (
-    "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
-    "no other prime factors than 2, 3, 5 and 7 are served"
-)
-
 
 def engine(dtype: str, n_fft: int | None = None) -> Any:
-    """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
+    """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; where nothing does, it declines."""
     chosen = backend.for_host_arrays()
     if cpu.busy():
-        return BUSY
+        raise Decline(BUSY)
     if dtype == "float32" and settings.device.get() != "cpu" and backend.gpu_takes_host_arrays():
         from . import crossover
 
         return crossover.engine if chosen == "host" and settings.device.get() == "auto" else crossover.gpu
     if chosen == "host":
-        slow = n_fft is not None and settings.route.get() == "auto" and not cpu.compiled(n_fft)
-        return ByDesign(_NO_KERNEL.format(n_fft)) if slow else cpu
+        if n_fft is not None and settings.route.get() == "auto" and not cpu.compiled(n_fft):
+            raise Decline(ByDesign(_NO_KERNEL.format(n_fft)))
+        return cpu
     if not backend.has_mlx():
-        return f"neither numba nor an MLX back end is installed: {distribution.install('cpu')}"
+        raise Decline(f"neither numba nor an MLX back end is installed: {distribution.install('cpu')}")
     if not backend.mlx_survived():
-        return (
+        raise Decline(
             f"the process was forked after MLX was used, and MLX does not survive that: {distribution.install('host')}"
         )
     if dtype != "float32":
-        return f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}"
+        raise Decline(f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}")
     if chosen == "plain" and settings.route.get() == "auto":
-        return f"without numba, we are slower than the library: {distribution.install('host')}"
+        raise Decline(f"without numba, we are slower than the library: {distribution.install('host')}")
     return by_mlx()
 
 
 def by_mlx() -> Any:
-    """MLX on its default device for float32 CPU arrays; a string says why it is not to be used."""
+    """MLX on its default device for float32 CPU arrays; where it is not to be used, the call is declined."""
     if not backend.gpu_takes_host_arrays():
         from . import mlx_bridge
 
         return mlx_bridge.host
     if settings.device.get() == "cpu":
-        return f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}"
+        raise Decline(f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}")
     from . import crossover
 
     return crossover.gpu

@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from ..contract.decline import Decline
 from ..contract.reasons import REJECTED
 from ..contract.tolerances import Limit
 from ..dispatch import Function, Plan, functions
@@ -41,8 +42,8 @@ def serves(name: str, limit: Limit, call: Callable[..., Any] | None = None) -> C
                     return plan(*args, **kwargs)
             unknown = sorted(kwargs.keys() - others[0][0])
             if unknown or len(args) > len(names):
-                return f"arguments that mlx_spectro does not know: {', '.join(unknown)}"
-            return REJECTED
+                raise Decline(f"arguments that mlx_spectro does not know: {', '.join(unknown)}")
+            raise Decline(REJECTED)
 
         def order(*args: Any, **kwargs: Any) -> int:
             return _order(signature.bind(*args, **kwargs).arguments)

@@ -13,6 +13,7 @@ from ..arrays.torch_adapter import serves
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling
 from ..contract import tolerances
+from ..contract.decline import Decline
 from ..contract.lines import at_callers_line
 from ..contract.reasons import REJECTED, unread
 from ..dispatch import Plan
@@ -65,18 +66,17 @@ def stft(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> Plan:
-    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
-    if isinstance(found, str):
-        return found
+    transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
-        return unread("normalized", normalized)
+        raise Decline(unread("normalized", normalized))
     if align_to_window is not None:
-        return "align_to_window is given"
+        raise Decline("align_to_window is given")
     if input.dim() > 2 or return_complex is None:
-        return REJECTED
+        raise Decline(REJECTED)
     if type(return_complex) is not bool:
-        return unread("return_complex", return_complex)
-    transform = found._replace(scale=found.window.numel() ** -0.5) if normalized else found
+        raise Decline(unread("return_complex", return_complex))
+    if normalized:
+        transform = transform._replace(scale=transform.window.numel() ** -0.5)
 
     def work() -> Tensor:
         if window is None or not return_complex:
@@ -103,16 +103,14 @@ def istft(
 ) -> Plan:
     for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
         if type(option) is not bool:
-            return unread(name, option)
+            raise Decline(unread(name, option))
     if return_complex:
-        return "return_complex=True asks for a complex signal: real signals are served"
-    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
-    if isinstance(found, str):
-        return found
+        raise Decline("return_complex=True asks for a complex signal: real signals are served")
+    transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
-        return REJECTED
-    inverse, samples = found
-    transform = inverse._replace(scale=inverse.window.numel() ** 0.5) if normalized else inverse
+        raise Decline(REJECTED)
+    if normalized:
+        transform = transform._replace(scale=transform.window.numel() ** 0.5)
 
     def work() -> Tensor:
         if window is None:

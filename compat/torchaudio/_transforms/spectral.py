@@ -9,14 +9,14 @@ from torchaudio import transforms as theirs
 
 from ...arrays import torch_autograd, torch_tensors
 from ...arrays.torch_adapter import serves
-from ...arrays.torch_arguments import tensor_reason, weights_reason
+from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_ops import Ending
 from ...arrays.torch_options import truth
 from ...contract import tolerances
-from ...contract.reasons import unread
+from ...contract.decline import Decline
 from ...dispatch import Plan
 from .._functional import decibels, spectral
-from .._modules import Twin, unfused
+from .._modules import Twin, check_part
 
 
 def _framing(module: Any) -> tuple[Any, ...]:
@@ -65,27 +65,23 @@ class MelScale(Twin, theirs.MelScale):
     @serves("torchaudio.transforms.MelScale", tolerances.sums)
     def forward(self, specgram: Tensor) -> Plan:
         bank = self.fb
-        reason = tensor_reason(specgram) or weights_reason("filterbank", bank, specgram.dtype, specgram)
-        if reason:
-            return reason
+        check_tensor(specgram)
+        check_weights("filterbank", bank, specgram.dtype, specgram)
         if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
-            return f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}"
+            raise Decline(f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}")
         if not (specgram.numel() and bank.numel()):
-            return "there is nothing to filter, or no filter"
+            raise Decline("there is nothing to filter, or no filter")
         engine = torch_tensors.engine_for(specgram)
-        if isinstance(engine, str):
-            return engine
         return lambda: torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
 
-def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal, float] | str:
-    """The signal and the power whose spectrogram ``module`` would take for ``bank`` to filter, or why we cannot."""
-    reason = unfused(module, Spectrogram)
-    power = reason or spectral.power_of(module.power)
-    if isinstance(power, str):
-        return power
+def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal, float]:
+    """The signal and the power whose spectrogram ``module`` would take for ``bank`` to filter."""
+    check_part(module, Spectrogram)
+    power = spectral.power_of(module.power)
     signal = spectral.signal(waveform, *_framing(module), *_options(module))
-    return signal if isinstance(signal, str) else signal.bank_reason(bank) or (signal, power)
+    signal.check_bank(bank)
+    return signal, power
 
 
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
@@ -94,40 +90,24 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
     @serves("torchaudio.transforms.MelSpectrogram", tolerances.energy)
     def forward(self, waveform: Tensor) -> Plan:
         mel_scale = self.mel_scale
-        reason = unfused(mel_scale, MelScale)
-        if reason:
-            return reason
+        check_part(mel_scale, MelScale)
         bank = mel_scale.fb
-        wanted = _filtered(waveform, self.spectrogram, bank)
-        if isinstance(wanted, str):
-            return wanted
-        signal, power = wanted
+        signal, power = _filtered(waveform, self.spectrogram, bank)
         return lambda: signal.filtered(power, bank).transpose(-1, -2)
 
 
 def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Plan:
     """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
-    wanted = _filtered(waveform, spectrogram, bank)
-    if isinstance(wanted, str):
-        return wanted
-    signal, power = wanted
-    reason = weights_reason("basis", basis, signal.x.dtype, signal.x)
-    if reason:
-        return reason
+    signal, power = _filtered(waveform, spectrogram, bank)
+    check_weights("basis", basis, signal.x.dtype, signal.x)
     if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
-        return f"the basis is {list(basis.shape)}, which does not fit the filters"
-    ending: Ending | str = ("log", 1e-6, True)
-    below: float | str | None = None
+        raise Decline(f"the basis is {list(basis.shape)}, which does not fit the filters")
+    ending: Ending = ("log", 1e-6, True)
+    below: float | None = None
     if not logarithmic:
-        reason = unfused(to_decibel, AmplitudeToDB)
-        if reason:
-            return reason
+        check_part(to_decibel, AmplitudeToDB)
         below = decibels.range_of(to_decibel.top_db)
         ending = decibels.ending(to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier, signal.x.dtype)
-    if isinstance(ending, str):
-        return ending
-    if isinstance(below, str):
-        return below
 
     def work() -> Tensor:
         levels = decibels.clipped(signal.filtered(power, bank, ending), below)
@@ -141,14 +121,10 @@ class MFCC(Twin, theirs.MFCC):
 
     @serves("torchaudio.transforms.MFCC", tolerances.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
-        mel, logarithmic = self.MelSpectrogram, truth(self.log_mels)
-        reason = unfused(mel, MelSpectrogram)
-        if reason or logarithmic is None:
-            return reason or unread("log_mels", self.log_mels)
+        mel, logarithmic = self.MelSpectrogram, truth("log_mels", self.log_mels)
+        check_part(mel, MelSpectrogram)
         mel_scale = mel.mel_scale
-        reason = unfused(mel_scale, MelScale)
-        if reason:
-            return reason
+        check_part(mel_scale, MelScale)
         to_decibel = None if logarithmic else self.amplitude_to_DB
         return _cepstrum(waveform, mel.spectrogram, mel_scale.fb, logarithmic, to_decibel, self.dct_mat)
 
@@ -158,8 +134,6 @@ class LFCC(Twin, theirs.LFCC):
 
     @serves("torchaudio.transforms.LFCC", tolerances.cepstrum)
     def forward(self, waveform: Tensor) -> Plan:
-        logarithmic = truth(self.log_lf)
-        if logarithmic is None:
-            return unread("log_lf", self.log_lf)
+        logarithmic = truth("log_lf", self.log_lf)
         to_decibel = None if logarithmic else self.amplitude_to_DB
         return _cepstrum(waveform, self.Spectrogram, self.filter_mat, logarithmic, to_decibel, self.dct_mat)
