@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from mlx_spectro.compat import dispatch
+from mlx_spectro.compat.contract.adapter import through
 from mlx_spectro.compat.contract.decline import Decline
+from mlx_spectro.compat.contract.function import Function
 
 
 def door(
     name: str, theirs: Callable[..., Any], plan: Callable[..., Any], limit: Any = lambda *_: 1.0
-) -> dispatch.Function:
+) -> Callable[..., Any]:
     """A function of the library that ``name`` begins with, as a program calls it."""
-    return dispatch.Function(name, theirs, plan, limit, lambda *_, **__: 2)
+    return through(dispatch.call, Function(name, theirs, plan, limit, lambda *_, **__: 2))
 
 
 def declining(reason: str) -> Callable[..., Any]:

@@ -19,7 +19,8 @@ from mlx_spectro.design.banks import mel_bank
 from mlx_spectro.kernels import cpu, tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
-from . import mlx_bridge, placement
+from ..contract import records
+from . import mlx_bridge
 
 # samples that are timed; what is smaller than the first goes to host kernels without a look
 _SMALL, _LARGE = 1 << 16, 1 << 21
@@ -38,7 +39,7 @@ class _Engine:
     def __getattr__(self, name: str) -> Callable[..., None]:
         def call(*arrays: Any, **options: Any) -> None:
             on_gpu = self._always or _pays(name, arrays[0].size)
-            placement.take("MLX's device" if on_gpu else "cpu, host kernels")
+            records.note_device("MLX's device" if on_gpu else "cpu, host kernels")
             getattr(mlx_bridge.host if on_gpu else cpu, name)(*arrays, **options)
 
         return call

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from typing import Any
 
 from mlx_spectro import distribution
@@ -20,12 +19,6 @@ from ..install import installer
 logger = logging.getLogger("mlx_spectro.compat")
 _PACKAGE = __name__.rsplit(".", 2)[0]
 
-
-class _Local(threading.local):
-    taken = ""
-
-
-_local = _Local()
 
 _NO_KERNEL = (
     "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
@@ -92,15 +85,3 @@ def _load_for_children() -> None:
 
 
 os.register_at_fork(before=_load_for_children)
-
-
-def take(device: str) -> None:
-    """Note that this thread's call goes to a device, where there was a choice."""
-    _local.taken = device
-
-
-def taken(then: str = "") -> str:
-    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
-    found = _local.taken
-    _local.taken = then
-    return found

@@ -26,6 +26,15 @@ _SHIM = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
 _LAYERS = tuple(os.sep + os.path.join("torch", *path) for path in (("nn", "modules", ""), ("_tensor.py",)))
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
+
+
+class _Local(threading.local):
+    """Where a thread's call went."""
+
+    device = ""
+
+
+_local = _Local()
 # a signal handler or a finalizer may call us while its thread holds it
 _lock = threading.RLock()
 
@@ -96,6 +105,17 @@ def call_site() -> tuple[str, int]:
 @functools.lru_cache(_MOST)
 def _is_between(path: str) -> bool:
     return path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
+
+
+def note_device(device: str) -> None:
+    """Note that this thread's call goes to a device, where there was a choice."""
+    _local.device = device
+
+
+def noted_device(then: str = "") -> str:
+    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
+    device, _local.device = _local.device, then
+    return device
 
 
 def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:

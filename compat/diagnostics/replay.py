@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import dispatch
 from ..contract import records, settings
-from ..dispatch import Function, functions
+from ..contract.adapter import adapters
+from ..contract.function import Function
 from . import report
 from .reproduction import LIBRARIES
 
@@ -28,7 +30,7 @@ def replay(path: Path) -> int:
         warnings.catch_warnings(),
     ):  # fmt: skip
         warnings.simplefilter("ignore", RuntimeWarning)
-        function(*args, **kwargs)
+        dispatch.call(function, args, kwargs)
         found = report.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
     found.show(sys.stdout)
     return 1 if found.breaches else 0
@@ -47,7 +49,7 @@ def load(path: Path) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:
         call = json.loads(str(found["call"]))
         library = call["function"].partition(".")[0]
         importlib.import_module(f"..{library}", __package__)
-        return functions[call["function"]], _decoded(call["args"], found), _decoded(call["kwargs"], found)
+        return adapters[call["function"]].function, _decoded(call["args"], found), _decoded(call["kwargs"], found)
 
 
 def _decoded(x: Any, found: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,7 @@ from mlx_spectro import interrupts
 
 from ..arrays import kinds
 from ..contract import records
-
-if TYPE_CHECKING:
-    from ..dispatch import Function
+from ..contract.function import Function
 
 # where breaches are saved; None saves none
 folder: Path | None = None

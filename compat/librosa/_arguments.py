@@ -1,12 +1,8 @@
-"""Functions that take the place of librosa's, and what they ask of their arguments."""
+"""What librosa's functions ask of their arrays, and who computes with them."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,55 +15,13 @@ from mlx_spectro.ops import backend
 from ..arrays.kinds import is_plain
 from ..contract import settings
 from ..contract.decline import Decline
-from ..contract.lines import at_callers_line
 from ..contract.reasons import BUSY, ByDesign
-from ..contract.tolerances import Limit
-from ..dispatch import Function, Plan, functions
 from ._options import is_dtype
 
 Array = npt.NDArray[Any]
 
 # a tenth of the largest number of each precision
 LARGEST = {"f": 3e37, "d": 1e307}
-
-
-def _longest(arguments: dict[str, Any]) -> int:
-    """Length of the transforms or sums of a call."""
-    sizes = (arguments.get(key) for key in ("n_fft", "frame_length"))
-    # beside decibels given, librosa does not look at what n_fft is
-    return max((int(size) for size in sizes if isinstance(size, (int, np.integer)) and size > 2), default=2)
-
-
-def serves(
-    name: str, limit: Limit, order: Callable[[dict[str, Any]], int] = _longest
-) -> Callable[[Callable[..., Plan]], Any]:
-    """Make of a plan, which has the reference's own signature, the function that takes the reference's place.
-
-    Args:
-        name: A function of librosa.
-        limit: Bound of ``|ours - theirs|``, see :class:`Function`.
-        order: What the limit depends on, made of a call's arguments.
-    """
-    path, _, last = name.rpartition(".")
-    theirs = getattr(importlib.import_module(path), last)
-
-    def decorate(plan: Callable[..., Plan]) -> Any:
-        def order_of(*args: Any, **kwargs: Any) -> int:
-            bound = inspect.signature(plan).bind(*args, **kwargs)
-            bound.apply_defaults()
-            return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
-
-        door = functions[name] = Function(name, at_callers_line(theirs), plan, limit, order_of)
-
-        @functools.wraps(theirs)
-        def serve(*args: Any, **kwargs: Any) -> Any:
-            return door(*args, **kwargs)
-
-        ours: Any = serve
-        ours.__module__, ours.plan = plan.__module__, plan
-        return ours
-
-    return decorate
 
 
 def check_engine() -> None:

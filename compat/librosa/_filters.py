@@ -13,10 +13,11 @@ from mlx_spectro.design import banks
 
 from ..contract import settings, tolerances
 from ..contract.decline import Decline
+from ..contract.function import Work
 from ..contract.lines import as_called_in
 from ..contract.reasons import ByDesign
-from ..dispatch import Plan
-from ._arguments import Array, serves
+from ._adapter import adapter
+from ._arguments import Array
 from ._options import check_choice, check_flag, check_number, check_plain, check_whole, is_dtype
 
 _mel, _chroma = librosa.filters.mel, librosa.filters.chroma
@@ -135,7 +136,7 @@ def _check_matrix(dtype: Any) -> None:
         raise Decline("dtype is neither float32 nor float64")
 
 
-@serves("librosa.filters.mel", tolerances.sums)
+@adapter("librosa.filters.mel", tolerances.sums)
 def mel(
     *,
     sr: float,
@@ -146,7 +147,7 @@ def mel(
     htk: bool = False,
     norm: Any = "slaney",
     dtype: Any = np.float32,
-) -> Plan:
+) -> Work:
     _check_matrix(dtype)
     check_whole("n_fft", n_fft, 2)
     check_mel(sr, n_mels, fmin, fmax, htk, norm)
@@ -160,7 +161,7 @@ def mel(
     return lambda: np.ascontiguousarray(bank.T, dtype)
 
 
-@serves("librosa.filters.chroma", tolerances.sums)
+@adapter("librosa.filters.chroma", tolerances.sums)
 def chroma(
     *,
     sr: float,
@@ -172,7 +173,7 @@ def chroma(
     norm: float | None = 2,
     base_c: bool = True,
     dtype: Any = np.float32,
-) -> Plan:
+) -> Work:
     _check_matrix(dtype)
     check_rate(sr)
     check_whole("n_fft", n_fft, 2)

@@ -8,8 +8,9 @@ import librosa
 
 from ..contract import tolerances
 from ..contract.decline import Decline
-from ..dispatch import Plan
-from ._arguments import Array, serves
+from ..contract.function import Work
+from ._adapter import adapter
+from ._arguments import Array
 from ._feature.mel import mel_plan
 from ._filters import check_rate
 from ._options import check_whole
@@ -17,7 +18,7 @@ from ._options import check_whole
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
 
 
-def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Plan:
+def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Work:
     """librosa's differences of our decibels."""
     if S is not None:
         raise Decline("S is given: the onset strength of audio, y, is served")
@@ -38,7 +39,7 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     return work
 
 
-@serves("librosa.onset.onset_strength", tolerances.of_single(tolerances.cepstrum))
+@adapter("librosa.onset.onset_strength", tolerances.of_single(tolerances.cepstrum))
 def onset_strength(
     *,
     y: Array | None = None,
@@ -52,14 +53,14 @@ def onset_strength(
     feature: Any = None,
     aggregate: Any = None,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate}
     n_fft, hop_length = kwargs.pop("n_fft", 2048), kwargs.pop("hop_length", 512)
     return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))
 
 
-@serves("librosa.onset.onset_strength_multi", tolerances.of_single(tolerances.cepstrum))
+@adapter("librosa.onset.onset_strength_multi", tolerances.of_single(tolerances.cepstrum))
 def onset_strength_multi(
     *,
     y: Array | None = None,
@@ -76,7 +77,7 @@ def onset_strength_multi(
     aggregate: Any = None,
     channels: Any = None,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate, "channels": channels}
     return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))

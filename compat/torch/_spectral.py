@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ..arrays import torch_autograd
-from ..arrays.torch_adapter import serves
+from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling
 from ..contract import tolerances
 from ..contract.decline import Decline
+from ..contract.function import Work
 from ..contract.lines import at_callers_line
 from ..contract.reasons import REJECTED, unread
-from ..dispatch import Plan
 
 
 def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +52,7 @@ def _small_istft() -> None:
     _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
 
 
-@serves("torch.stft", tolerances.spectrum, call=_stft)
+@adapter("torch.stft", tolerances.spectrum, theirs=_stft)
 def stft(
     input: Tensor,
     n_fft: int,
@@ -65,7 +65,7 @@ def stft(
     onesided: bool | None = None,
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
-) -> Plan:
+) -> Work:
     transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
@@ -88,7 +88,7 @@ def stft(
     return work
 
 
-@serves("torch.istft", tolerances.spectrum, call=_istft)
+@adapter("torch.istft", tolerances.spectrum, theirs=_istft)
 def istft(
     input: Tensor,
     n_fft: int,
@@ -100,7 +100,7 @@ def istft(
     onesided: bool | None = None,
     length: int | None = None,
     return_complex: bool = False,
-) -> Plan:
+) -> Work:
     for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
         if type(option) is not bool:
             raise Decline(unread(name, option))

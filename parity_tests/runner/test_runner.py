@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch
+from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.compat.diagnostics import profile, reproduction
 from mlx_spectro.compat.diagnostics.report import Run
@@ -174,9 +174,9 @@ os.kill(os.getpid(), 9)'''])
 
     def test_a_breach_in_a_child_is_reported_by_the_program(self, tmp_path: Path) -> None:
         child = (
-            f"import torch\nfrom mlx_spectro.compat import dispatch\n{STFT}\n"
-            "door = dispatch.functions['torch.stft']\ntheirs = door.theirs\n"
-            "door.theirs = lambda *args, **options: 1.001 * theirs(*args, **options)\n"
+            f"import torch\nfrom mlx_spectro.compat.contract.adapter import adapters\n{STFT}\n"
+            "function = adapters['torch.stft'].function\ntheirs = function.theirs\n"
+            "function.theirs = lambda *args, **options: 1.001 * theirs(*args, **options)\n"
             f"{STFT}\n{STFT}\n"
         )
         write(tmp_path, child=child, program="import subprocess, sys; subprocess.run([sys.executable, 'child.py'])")
@@ -340,15 +340,15 @@ class TestVerify:
     def test_breaches_come_first_with_a_reproduction_that_replays(self, tmp_path: Path) -> None:
         wrong = (
             "import torch\n"
-            "from mlx_spectro.compat import dispatch, torch as shim\n"
-            "door = dispatch.functions['torch.stft']\n"
+            "from mlx_spectro.compat import torch as shim; from mlx_spectro.compat.contract.adapter import adapters\n"
+            "function = adapters['torch.stft'].function\n"
             "x, window = torch.ones(500), torch.ones(64)\n"
             "torch.istft(torch.stft(x, 64, window=window, return_complex=True), 64, window=window)\n"
-            "right = door.plan\n"
+            "right = function.plan\n"
             "def wrong(*args, **kwargs):\n"
             "    work = right(*args, **kwargs)\n"
             "    return lambda: work() * 1.01\n"
-            "door.plan = wrong\n"
+            "function.plan = wrong\n"
             "for _ in range(3): torch.stft(x, 64, window=window, return_complex=True)\n"
             "print('went on')\n"
         )
@@ -406,13 +406,13 @@ class TestVerify:
                 pass
 
             module = Own(8000, n_fft=256, n_mels=12)
-            door = dispatch.functions["torchaudio.transforms.MelSpectrogram"]
+            door = adapters["torchaudio.transforms.MelSpectrogram"].function
             path = reproduction.save(door, (module, torch.ones(1000)), {})
             function, (again, x), _ = replay.load(Path(path))
             assert torch.equal(module(x), again(x))
             assert function is door
             return
-        door = dispatch.functions["torch.stft"]
+        door = adapters["torch.stft"].function
         options = {"ref": np.max, "dtype": np.float32, "pair": (1, [2.5, None]), "w": np.arange(3), "k": np.float64(3)}
         path = reproduction.save(door, (torch.arange(4), torch.float64), options)
         _, (x, dtype), found = replay.load(Path(path))

@@ -13,9 +13,10 @@ from mlx_spectro.kernels import cpu
 
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.reasons import ByDesign
-from ...dispatch import Plan
-from .._arguments import Array, check_array, check_engine, check_size, energy, serves
+from .._adapter import adapter
+from .._arguments import Array, check_array, check_engine, check_size, energy
 from .._layout import lying, memory
 from .._options import check_number, check_plain
 
@@ -101,7 +102,7 @@ def _absolute(s: Array) -> Array:
     return s if s.min() >= 0 else np.abs(s)
 
 
-def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Plan:
+def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Work:
     """Decibels of power, or of amplitudes, which librosa squares."""
     check_engine()
     # of a smaller power librosa makes a denormal number
@@ -130,21 +131,21 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
     return work
 
 
-@serves("librosa.power_to_db", tolerances.elementwise)
+@adapter("librosa.power_to_db", tolerances.elementwise, also="librosa.core")
 def power_to_db(
     S: Array, *, ref: Any = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, axes: Any = _EVERY
-) -> Plan:
+) -> Work:
     return _plan(_power_to_db, S, False, ref, amin, top_db, axes)
 
 
-@serves("librosa.amplitude_to_db", tolerances.elementwise)
+@adapter("librosa.amplitude_to_db", tolerances.elementwise, also="librosa.core")
 def amplitude_to_db(
     S: Array, *, ref: Any = 1.0, amin: float = 1e-5, top_db: float | None = 80.0, axes: Any = _EVERY
-) -> Plan:
+) -> Work:
     return _plan(_amplitude_to_db, S, True, ref, amin, top_db, axes)
 
 
-def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Plan:
+def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Work:
     """``ref * 10 ** (exponent * s)``, which librosa computes as a root, for ``ref`` from ``least`` on."""
     check_engine()
     check_array(s)
@@ -167,11 +168,11 @@ def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Pl
     return work
 
 
-@serves("librosa.db_to_power", tolerances.elementwise)
-def db_to_power(S_db: Array, *, ref: float = 1.0) -> Plan:
+@adapter("librosa.db_to_power", tolerances.elementwise, also="librosa.core")
+def db_to_power(S_db: Array, *, ref: float = 1.0) -> Work:
     return _power(S_db, ref, 0.1, -1e15)
 
 
-@serves("librosa.db_to_amplitude", tolerances.elementwise)
-def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Plan:
+@adapter("librosa.db_to_amplitude", tolerances.elementwise, also="librosa.core")
+def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Work:
     return _power(S_db, abs(ref) if type(ref) in (int, float) else ref, 0.05, 1e-15, root=2)

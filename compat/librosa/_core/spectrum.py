@@ -14,14 +14,15 @@ from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
-from ...dispatch import Plan
+from ...contract.function import Work
+from .._adapter import adapter
 from .._analysis import analysis, faintest_of, window_of
-from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy, serves
+from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy
 from .._layout import lying, memory
 from .._options import check_flag, check_plain, check_whole
 
 
-@serves("librosa.stft", tolerances.spectrum)
+@adapter("librosa.stft", tolerances.spectrum, also="librosa.core")
 def stft(
     y: Array,
     *,
@@ -33,7 +34,7 @@ def stft(
     dtype: Any = None,
     pad_mode: Any = "constant",
     out: Array | None = None,
-) -> Plan:
+) -> Work:
     audio = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
     natural = np.result_type(y, np.complex64)
     shape = (*y.shape[:-1], n_fft // 2 + 1, audio.frames)
@@ -55,7 +56,7 @@ def _frames_needed(frames: int, length: int, n_fft: int, hop_length: int, center
     return min(frames, math.ceil((length + 2 * left) / hop_length)), length
 
 
-@serves("librosa.istft", tolerances.spectrum)
+@adapter("librosa.istft", tolerances.spectrum, also="librosa.core")
 def istft(
     stft_matrix: Array,
     *,
@@ -67,7 +68,7 @@ def istft(
     dtype: Any = None,
     length: int | None = None,
     out: Array | None = None,
-) -> Plan:
+) -> Work:
     z = stft_matrix
     check_engine()
     check_array(z)
@@ -121,8 +122,8 @@ def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> 
     return out
 
 
-@serves("librosa.magphase", tolerances.energy)
-def magphase(D: Array, *, power: float = 1) -> Plan:
+@adapter("librosa.magphase", tolerances.energy, also="librosa.core")
+def magphase(D: Array, *, power: float = 1) -> Work:
     check_engine()
     check_array(D)
     check_size(D.size, 100_000)

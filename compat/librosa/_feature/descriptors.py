@@ -14,9 +14,10 @@ from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
-from ...dispatch import Plan
+from ...contract.function import Work
+from .._adapter import adapter
 from .._analysis import Analysis, lying_of, source_of
-from .._arguments import Array, serves
+from .._arguments import Array
 from .._core.decibels import OF_POWER, clipped
 from .._filters import check_rate
 from .._layout import memory
@@ -95,7 +96,7 @@ def _flatness_of(spectrogram: Array) -> Array:
     return result
 
 
-@serves("librosa.feature.spectral_centroid", tolerances.of_single(tolerances.energy))
+@adapter("librosa.feature.spectral_centroid", tolerances.of_single(tolerances.energy))
 def spectral_centroid(
     *,
     y: Array | None = None,
@@ -108,12 +109,12 @@ def spectral_centroid(
     window: Any = "hann",
     center: bool = True,
     pad_mode: Any = "constant",
-) -> Plan:
+) -> Work:
     spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     return lambda: spectrum.ordered(spectrum.describe("centroid")["centroid"], _centroid_of)
 
 
-@serves("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
+@adapter("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
 def spectral_bandwidth(
     *,
     y: Array | None = None,
@@ -129,7 +130,7 @@ def spectral_bandwidth(
     centroid: Array | None = None,
     norm: bool = True,
     p: float = 2,
-) -> Plan:
+) -> Work:
     if centroid is not None:
         raise Decline("centroid is given: without it, both are computed at once")
     check_flag("norm", norm)
@@ -147,7 +148,7 @@ def _two_bins(arguments: dict[str, Any]) -> int:
     return math.ceil(2 * float(arguments["sr"]) / int(length))
 
 
-@serves("librosa.feature.spectral_rolloff", tolerances.decision, _two_bins)
+@adapter("librosa.feature.spectral_rolloff", tolerances.decision, order=_two_bins)
 def spectral_rolloff(
     *,
     y: Array | None = None,
@@ -161,7 +162,7 @@ def spectral_rolloff(
     pad_mode: Any = "constant",
     freq: Array | None = None,
     roll_percent: float = 0.85,
-) -> Plan:
+) -> Work:
     check_plain("roll_percent", roll_percent, *_WITHIN)
     spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
 
@@ -174,7 +175,7 @@ def spectral_rolloff(
     return work
 
 
-@serves("librosa.feature.spectral_contrast", tolerances.of_single(tolerances.elementwise))
+@adapter("librosa.feature.spectral_contrast", tolerances.of_single(tolerances.elementwise))
 def spectral_contrast(
     *,
     y: Array | None = None,
@@ -191,7 +192,7 @@ def spectral_contrast(
     n_bands: int = 6,
     quantile: float = 0.02,
     linear: bool = False,
-) -> Plan:
+) -> Work:
     if freq is not None:
         raise Decline("freq is given: equally spaced bins are served")
     check_whole("n_bands", n_bands, most=60)
@@ -226,7 +227,7 @@ def _of_logarithms(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     return tolerances.energy(dtype, n_fft, largest) + 2 * 69 * float(np.finfo(dtype).eps) * largest
 
 
-@serves("librosa.feature.spectral_flatness", _of_logarithms)
+@adapter("librosa.feature.spectral_flatness", _of_logarithms)
 def spectral_flatness(
     *,
     y: Array | None = None,
@@ -239,7 +240,7 @@ def spectral_flatness(
     pad_mode: Any = "constant",
     amin: float = 1e-10,
     power: float = 2.0,
-) -> Plan:
+) -> Work:
     check_plain("amin", amin, 1e-30)
     check_plain("power", power)
     if power not in (1, 2):

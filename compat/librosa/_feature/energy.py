@@ -13,9 +13,10 @@ from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
-from ...dispatch import Plan
+from ...contract.function import Work
+from .._adapter import adapter
 from .._analysis import framing_of
-from .._arguments import Array, audio_energy, check_engine, check_magnitudes, serves
+from .._arguments import Array, audio_energy, check_engine, check_magnitudes
 from .._layout import lying, memory
 from .._options import check_flag, check_number, check_plain, check_whole, is_dtype
 
@@ -28,7 +29,7 @@ def _check_framing(frame_length: Any, hop_length: Any, center: Any) -> None:
     check_flag("center", center)
 
 
-@serves("librosa.feature.rms", tolerances.of_single(tolerances.sums))
+@adapter("librosa.feature.rms", tolerances.of_single(tolerances.sums))
 def rms(
     *,
     y: Array | None = None,
@@ -38,7 +39,7 @@ def rms(
     center: bool = True,
     pad_mode: Any = "constant",
     dtype: Any = np.float32,
-) -> Plan:
+) -> Work:
     if not is_dtype(dtype, np.float32, np.float64):
         raise Decline("dtype is neither float32 nor float64")
     if y is None:
@@ -91,7 +92,7 @@ def _crossings_centred(y: Array) -> Array:
     return _crossings_uncentred(np.pad(y, [(0, 0)] * (y.ndim - 1) + [(1, 1)], mode="edge"))
 
 
-def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
+def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Work:
     # one of NumPy's integers decides the result's dtype
     check_plain("frame_length", frame_length)
     check_whole("frame_length", frame_length)
@@ -115,10 +116,10 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Plan:
     return work
 
 
-@serves("librosa.feature.zero_crossing_rate", tolerances.sums)
+@adapter("librosa.feature.zero_crossing_rate", tolerances.sums)
 def zero_crossing_rate(
     y: Array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, **kwargs: Any
-) -> Plan:
+) -> Work:
     threshold = kwargs.get("threshold", 1e-10)
     check_engine()
     # librosa sets the axis itself

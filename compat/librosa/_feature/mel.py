@@ -14,10 +14,11 @@ from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.lines import as_called_in
-from ...dispatch import Plan
+from .._adapter import adapter
 from .._analysis import Analysis, lying_of, source_of
-from .._arguments import Array, check_array, check_engine, serves
+from .._arguments import Array, check_array, check_engine
 from .._core.decibels import DECIBEL, clipped
 from .._filters import check_chroma, check_mel, check_norm, check_rate, check_tuning, chroma_filters, mel_filters
 from .._layout import memory
@@ -114,7 +115,7 @@ def mel_plan(
     return Filtered(source, int(kwargs.get("n_mels", 128)), bank, float(power) if S is None else 2.0)
 
 
-@serves("librosa.feature.melspectrogram", tolerances.energy)
+@adapter("librosa.feature.melspectrogram", tolerances.energy)
 def melspectrogram(
     *,
     y: Array | None = None,
@@ -128,7 +129,7 @@ def melspectrogram(
     pad_mode: Any = "constant",
     power: float = 2.0,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     mel = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
     return lambda: mel.filtered(mel_of(mel.shape[-1]))
 
@@ -143,7 +144,7 @@ def _dct(n_mfcc: int, n_mels: int, norm: str | None, lifter: float) -> Array:
     return np.ascontiguousarray(basis)
 
 
-@serves("librosa.feature.mfcc", tolerances.cepstrum)
+@adapter("librosa.feature.mfcc", tolerances.cepstrum)
 def mfcc(
     *,
     y: Array | None = None,
@@ -155,7 +156,7 @@ def mfcc(
     lifter: float = 0,
     mel_norm: Any = "slaney",
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     check_whole("n_mfcc", n_mfcc)
     check_number("lifter", lifter, 0, 1e6)
     if not (type(dct_type) is int and dct_type == 2):
@@ -210,7 +211,7 @@ def _chroma_of(spectrogram: Array) -> Array:
     return result
 
 
-@serves("librosa.feature.chroma_stft", tolerances.energy)
+@adapter("librosa.feature.chroma_stft", tolerances.energy)
 def chroma_stft(
     *,
     y: Array | None = None,
@@ -226,7 +227,7 @@ def chroma_stft(
     tuning: float | None = None,
     n_chroma: int = 12,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     check_rate(sr)
     check_whole("n_chroma", n_chroma)
     check_norm(norm, None)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ...arrays import torch_ops, torch_tensors
-from ...arrays.torch_adapter import serves
+from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import number
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.reasons import ByDesign
-from ...dispatch import Plan
 
 # as what follows a filterbank: the multiplier, the smallest value, and the reference
 Decibels = tuple[str, float, float, float]
@@ -66,10 +66,10 @@ def _check_values(x: Any) -> None:
         raise Decline("the input has no values, or fewer than two axes")
 
 
-@serves("torchaudio.functional.amplitude_to_DB", tolerances.elementwise)
+@adapter("torchaudio.functional.amplitude_to_DB", tolerances.elementwise)
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
-) -> Plan:
+) -> Work:
     _check_values(x)
     decibels, below = ending(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
     engine = torch_tensors.engine_for(x)
@@ -86,8 +86,8 @@ def amplitude_to_DB(
     return work
 
 
-@serves("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
-def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
+@adapter("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
+def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
     _check_values(x)
     if settings.route.get() == "auto":
         raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))

@@ -12,12 +12,12 @@ from torch import Tensor
 from mlx_spectro.design import banks
 
 from ...arrays import torch_tensors
-from ...arrays.torch_adapter import serves
+from ...arrays.torch_adapter import adapter
 from ...arrays.torch_options import integer, number
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign, unread
-from ...dispatch import Plan
 
 # where rounding decides whether a filter holds a bin, torchaudio does
 _NOTHING = 1e-3
@@ -72,7 +72,7 @@ def _bins(n_freqs: Any, f_min: Any, f_max: Any, filters: Any, sample_rate: Any) 
     return np.linspace(0.0, rate // 2, bins), low, high, count
 
 
-@serves("torchaudio.functional.melscale_fbanks", tolerances.sums)
+@adapter("torchaudio.functional.melscale_fbanks", tolerances.sums)
 def melscale_fbanks(
     n_freqs: int,
     f_min: float,
@@ -81,7 +81,7 @@ def melscale_fbanks(
     sample_rate: int,
     norm: Any = None,
     mel_scale: Any = "htk",
-) -> Plan:
+) -> Work:
     _check_place()
     if not (_is(norm, None, "slaney") and _is(mel_scale, "htk", "slaney")):
         raise Decline("norm or mel_scale is not one that torchaudio names")
@@ -93,15 +93,15 @@ def melscale_fbanks(
     return lambda: _tensor(bank)
 
 
-@serves("torchaudio.functional.linear_fbanks", tolerances.sums)
-def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Plan:
+@adapter("torchaudio.functional.linear_fbanks", tolerances.sums)
+def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Work:
     _check_place()
     bins = _bins(n_freqs, f_min, f_max, n_filter, sample_rate)
     return lambda: _tensor(banks.linear_bank(*bins))
 
 
-@serves("torchaudio.functional.create_dct", tolerances.sums)
-def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Plan:
+@adapter("torchaudio.functional.create_dct", tolerances.sums)
+def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Work:
     _check_place()
     rows, columns = _count("n_mfcc", n_mfcc), _count("n_mels", n_mels)
     if not _is(norm, None, "ortho"):

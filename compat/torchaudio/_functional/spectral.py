@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from ...arrays import torch_autograd
-from ...arrays.torch_adapter import serves
+from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import analysis, check_tensor, check_weights, synthesis
 from ...arrays.torch_ops import Ending, Spectral
 from ...arrays.torch_options import integer, number
 from ...arrays.torch_tensors import PLAIN, gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.reasons import REJECTED, unread
-from ...dispatch import Plan
 
 # bins that are summed in a row
 _FEW = 8
@@ -115,7 +115,7 @@ def power_of(power: Any) -> float:
     return exponent
 
 
-@serves("torchaudio.functional.spectrogram", tolerances.energy)
+@adapter("torchaudio.functional.spectrogram", tolerances.energy)
 def spectrogram(
     waveform: Tensor,
     pad: int,
@@ -129,7 +129,7 @@ def spectrogram(
     pad_mode: str = "reflect",
     onesided: bool = True,
     return_complex: bool | None = None,
-) -> Plan:
+) -> Work:
     if return_complex is not None:
         raise Decline("return_complex is given, which torchaudio deprecates: leave it out")
     exponent = None if power is None else power_of(power)
@@ -137,7 +137,7 @@ def spectrogram(
     return audio.spectrum if exponent is None else lambda: audio.magnitudes(exponent)
 
 
-@serves("torchaudio.functional.inverse_spectrogram", tolerances.spectrum)
+@adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum)
 def inverse_spectrogram(
     spectrogram: Tensor,
     length: int | None,
@@ -150,7 +150,7 @@ def inverse_spectrogram(
     center: bool = True,
     pad_mode: str = "reflect",
     onesided: bool = True,
-) -> Plan:
+) -> Work:
     if window is None:
         raise Decline("window is None")
     if type(center) is not bool:
@@ -176,10 +176,10 @@ def _exactly(name: str, value: Any) -> int:
     return int(value)
 
 
-@serves("torchaudio.functional.spectral_centroid", tolerances.sums)
+@adapter("torchaudio.functional.spectral_centroid", tolerances.sums)
 def spectral_centroid(
     waveform: Tensor, sample_rate: int, pad: int, window: Tensor, n_fft: int, hop_length: int, win_length: int
-) -> Plan:
+) -> Work:
     audio = signal(waveform, pad, window, n_fft, hop_length, win_length, False)
     rate = number("sample_rate", sample_rate)
     if not math.isfinite(rate):

@@ -8,13 +8,13 @@ from torch import Tensor
 from torchaudio import transforms as theirs
 
 from ...arrays import torch_autograd, torch_tensors
-from ...arrays.torch_adapter import serves
+from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_ops import Ending
 from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
-from ...dispatch import Plan
+from ...contract.function import Work
 from .._functional import decibels, spectral
 from .._modules import Twin, check_part
 
@@ -27,43 +27,43 @@ def _options(module: Any) -> tuple[Any, ...]:
     return module.normalized, module.center, module.pad_mode, module.onesided
 
 
+@adapter("torchaudio.transforms.Spectrogram", tolerances.energy)
 class Spectrogram(Twin, theirs.Spectrogram):
     """torchaudio.transforms.Spectrogram. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.Spectrogram", tolerances.energy)
-    def forward(self, waveform: Tensor) -> Plan:
+    def forward(self, waveform: Tensor) -> Work:
         return spectral.spectrogram.plan(waveform, *_framing(self), self.power, *_options(self))
 
 
+@adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
-    def forward(self, spectrogram: Tensor, length: int | None = None) -> Plan:
+    def forward(self, spectrogram: Tensor, length: int | None = None) -> Work:
         return spectral.inverse_spectrogram.plan(spectrogram, length, *_framing(self), *_options(self))
 
 
+@adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums)
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
     """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.SpectralCentroid", tolerances.sums)
-    def forward(self, waveform: Tensor) -> Plan:
+    def forward(self, waveform: Tensor) -> Work:
         return spectral.spectral_centroid.plan(waveform, self.sample_rate, *_framing(self))
 
 
+@adapter("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
 class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
     """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
-    def forward(self, x: Tensor) -> Plan:
+    def forward(self, x: Tensor) -> Work:
         return decibels.amplitude_to_DB.plan(x, self.multiplier, self.amin, self.db_multiplier, self.top_db)
 
 
+@adapter("torchaudio.transforms.MelScale", tolerances.sums)
 class MelScale(Twin, theirs.MelScale):
     """torchaudio.transforms.MelScale. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.MelScale", tolerances.sums)
-    def forward(self, specgram: Tensor) -> Plan:
+    def forward(self, specgram: Tensor) -> Work:
         bank = self.fb
         check_tensor(specgram)
         check_weights("filterbank", bank, specgram.dtype, specgram)
@@ -84,11 +84,11 @@ def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal
     return signal, power
 
 
+@adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.MelSpectrogram", tolerances.energy)
-    def forward(self, waveform: Tensor) -> Plan:
+    def forward(self, waveform: Tensor) -> Work:
         mel_scale = self.mel_scale
         check_part(mel_scale, MelScale)
         bank = mel_scale.fb
@@ -96,7 +96,7 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
         return lambda: signal.filtered(power, bank).transpose(-1, -2)
 
 
-def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Plan:
+def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Work:
     """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
     signal, power = _filtered(waveform, spectrogram, bank)
     check_weights("basis", basis, signal.x.dtype, signal.x)
@@ -116,11 +116,11 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
     return work
 
 
+@adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
 class MFCC(Twin, theirs.MFCC):
     """torchaudio.transforms.MFCC. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.MFCC", tolerances.cepstrum)
-    def forward(self, waveform: Tensor) -> Plan:
+    def forward(self, waveform: Tensor) -> Work:
         mel, logarithmic = self.MelSpectrogram, truth("log_mels", self.log_mels)
         check_part(mel, MelSpectrogram)
         mel_scale = mel.mel_scale
@@ -129,11 +129,11 @@ class MFCC(Twin, theirs.MFCC):
         return _cepstrum(waveform, mel.spectrogram, mel_scale.fb, logarithmic, to_decibel, self.dct_mat)
 
 
+@adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
 class LFCC(Twin, theirs.LFCC):
     """torchaudio.transforms.LFCC. Same arguments, same defaults."""
 
-    @serves("torchaudio.transforms.LFCC", tolerances.cepstrum)
-    def forward(self, waveform: Tensor) -> Plan:
+    def forward(self, waveform: Tensor) -> Work:
         logarithmic = truth("log_lf", self.log_lf)
         to_decibel = None if logarithmic else self.amplitude_to_DB
         return _cepstrum(waveform, self.Spectrogram, self.filter_mat, logarithmic, to_decibel, self.dct_mat)
