@@ -74,8 +74,8 @@ def _load_for_children() -> None:
     Once, and only where programs transform audio: install() has the adapters of torch itself loaded for any program.
     """
     global _loaded
-    wanted = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
-    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in wanted):
+    libraries = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
+    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in libraries):
         return
     if backend.for_host_arrays() == "host":
         try:

@@ -75,9 +75,9 @@ def stand_in(name: str, reference: str) -> None:
     module = sys.modules[name]
     real = importlib.import_module(reference)
     folders = getattr(module, "__path__", ())
-    for found in pkgutil.walk_packages(folders, f"{name}."):
-        if found.name.startswith(f"{name}._"):
-            importlib.import_module(found.name)
+    for room in pkgutil.walk_packages(folders, f"{name}."):
+        if room.name.startswith(f"{name}._"):
+            importlib.import_module(room.name)
     library = reference.partition(".")[0]
     ours = {}
     for _, original, replacement, _ in adapter.shown_in(reference):
@@ -91,8 +91,8 @@ def stand_in(name: str, reference: str) -> None:
     vars(proxy).update({key: value for key, value in vars(module).items() if key in _OWN})
     sys.modules[name] = proxy
     # now, for it is the stand-in that gets them as attributes
-    for found in pkgutil.iter_modules(folders, f"{name}."):
-        importlib.import_module(found.name)
+    for submodule in pkgutil.iter_modules(folders, f"{name}."):
+        importlib.import_module(submodule.name)
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

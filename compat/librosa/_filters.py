@@ -78,7 +78,7 @@ def mel_filters(
 ) -> Array:
     """librosa's own mel filters ``[bins, mels]``, as a model that was trained on them needs them.
 
-    They are kept, unless some are empty: librosa warns of them each time that it makes them.
+    They are cached, unless some are empty: librosa warns of them each time that it makes them.
     """
     key = (sr, n_fft, n_mels, fmin, fmax, bool(htk), norm)
     bank = _banks.get(key)

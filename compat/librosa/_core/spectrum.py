@@ -108,8 +108,8 @@ def istft(
 
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
-        kept = z[..., :frames].swapaxes(-1, -2)
-        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
+        spectrum = z[..., :frames].swapaxes(-1, -2)
+        cpu.istft(spectrum, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
         return y
 
     return work
