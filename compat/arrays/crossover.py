@@ -21,7 +21,8 @@ from mlx_spectro.design.operators import Filterbank, Operator, Project, Stft
 from mlx_spectro.kernels import cpu, tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
-from . import mlx_bridge, placement
+from ..contract import records
+from . import mlx_bridge
 
 # samples that are timed; what is smaller than the first goes to host kernels without a look
 _SMALL, _LARGE = 1 << 16, 1 << 21
@@ -41,7 +42,7 @@ class _Engine:
     def run(self, op: Operator, x: Array, *weights: Array, out: Array) -> None:
         """Compute an operator."""
         on_gpu = self._always or _pays(op, x.size)
-        placement.take("MLX's device" if on_gpu else "cpu, host kernels")
+        records.note_device("MLX's device" if on_gpu else "cpu, host kernels")
         (mlx_bridge if on_gpu else cpu).run(op, x, *weights, out=out)
 
 
