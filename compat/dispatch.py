@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import time
-import warnings
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from mlx_spectro import interrupts
 
-from .arrays import foreign, kinds, placement
+from .arrays import foreign, kinds
 from .contract import records, settings
+from .contract.decline import Decline
+from .contract.function import Function
 from .contract.reasons import REJECTED, STRICT, ByDesign
 from .diagnostics import profile, verify
 
-# work we can do for a call, or the reason why the reference has to
-Plan = Callable[[], Any] | str
 # what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
 _inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
-
-# every function served, by its public name
-functions: dict[str, Function] = {}
 
 
 def serving() -> bool:
@@ -29,115 +25,86 @@ def serving() -> bool:
     return _inside.get() == "ours"
 
 
-class Function:
-    """A function of a reference library that we serve too.
+def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call of a program's."""
+    if function.compiling():
+        return function.theirs(*args, **kwargs)
+    rewritten = foreign.rewritten(function, args, kwargs)
+    if rewritten is not None:
+        return rewritten(call)
+    if _inside.get() == "ours":
+        return _part(function, args, kwargs)
+    if profile.on:
+        return profile.timed(serve, function, args, kwargs)
+    return serve(function, args, kwargs)[0]
 
-    Args:
-        name: Its public name, ``"torch.stft"``.
-        theirs: The reference library's own function.
-        plan: Takes a call's arguments and returns our work for it, to be called, or the reason why the reference has to
-            serve it. Arguments that the reference rejects are such a reason: it raises its own error.
-        limit: ``(dtype, n_fft, largest) -> bound`` of ``|ours - theirs|``; ``n_fft`` is :attr:`order` of the call.
-        order: Takes a call's arguments and returns the length of its transforms.
-        compiling: Whether a compiler reads this very call; it is to see nothing but the reference's function.
-    """
 
-    def __init__(
-        self,
-        name: str,
-        theirs: Callable[..., Any],
-        plan: Callable[..., Plan],
-        limit: Callable[[Any, int, float], float],
-        order: Callable[..., int],
-        compiling: Callable[[], bool] = bool,
-    ) -> None:
-        self.name, self.theirs, self.plan, self.limit, self.order = name, theirs, plan, limit, order
-        self.compiling = compiling
-        self.library = name.partition(".")[0]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.compiling():
-            return self.theirs(*args, **kwargs)
-        other = foreign.call(self, args, kwargs)
-        if other is not None:
-            return other()
-        if _inside.get() == "ours":
-            return self._part(args, kwargs)
-        if profile.on:
-            return profile.timed(self, args, kwargs)
-        return self.serve(args, kwargs)[0]
-
-    def serve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, records.Record | None]:
-        """The result of a call whose arrays are its library's own, and the call's record."""
-        numerics = settings.numerics.get()
-        if numerics == "strict":
-            return self._handed_over(STRICT, args, kwargs)
-        before = placement.taken()  # of a call that this one interrupts, or what a gradient left
-        compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
-        begin = time.perf_counter()
-        outside = _inside.set("ours")
-        work: Plan | Exception
-        try:
-            work = self.plan(*args, **kwargs)
-            result = work() if callable(work) else None
-        except Warning:  # the program has made errors of warnings
+def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, records.Record | None]:
+    """The result of a call whose arrays are its library's own, and the call's record."""
+    numerics = settings.numerics.get()
+    if numerics == "strict":
+        return _handed_over(function, STRICT, args, kwargs)
+    outer_device = records.noted_device()  # of a call that this one interrupts, or what a gradient left
+    compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
+    begin = time.perf_counter()
+    outside = _inside.set("ours")
+    reason: str | Exception | None = None
+    try:
+        result = function.plan(*args, **kwargs)()
+    except Decline as decline:
+        (reason,) = decline.args
+    except Warning:  # the program has made errors of warnings
+        raise
+    except Exception as error:  # no fault of ours is to end a program
+        if interrupts.by_handler(error):
             raise
-        except Exception as error:  # no fault of ours is to end a program
-            if interrupts.by_handler(error):
-                raise
-            work = error
-        finally:
-            _inside.reset(outside)
-            device = placement.taken(before)
-        if isinstance(work, (str, Exception)):
-            return self._handed_over(work, args, kwargs)
-        if numerics == "verify":
-            return verify.checked(self, result, args, compared, device, time.perf_counter() - begin)
-        kept = records.record(self.name)
-        if kept is not None:
-            kept.device = device or kept.device
-        return result, kept
+        reason = error
+    finally:
+        _inside.reset(outside)
+        device = records.noted_device(outer_device)
+    # outside of what has been caught, whose frames hold the call's arrays
+    if reason is not None:
+        return _handed_over(function, reason, args, kwargs)
+    if numerics == "verify":
+        return verify.checked(function, result, args, compared, device, time.perf_counter() - begin)
+    record = records.record(function.name)
+    if record is not None:
+        record.device = device or record.device
+    return result, record
 
-    def _part(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The result of a call inside our work for another call."""
-        work = STRICT if settings.numerics.get() == "strict" else self.plan(*args, **kwargs)
-        return self.theirs(*args, **kwargs) if isinstance(work, str) else work()
 
-    def _handed_over(
-        self, reason: str | Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[Any, records.Record | None]:
-        """The reference's result and its record, for a reason or because we raised an exception."""
-        fault = isinstance(reason, Exception)
-        if _inside.get() and not fault:  # the program's own call has been booked
-            return self.theirs(*args, **kwargs), None
-        # of these, the reference's own error is the first to be heard
-        doubtful = fault or reason == REJECTED
-        kept = None if doubtful else records.record(self.name, str(reason))
-        outside = _inside.set("reference")
-        try:
-            result = self.theirs(*args, **kwargs)
-        except Exception:
-            if doubtful:
-                records.record(self.name, REJECTED)
-            raise
-        finally:
-            _inside.reset(outside)
+def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The result of a call inside our work for another call."""
+    if settings.numerics.get() == "strict":
+        return function.theirs(*args, **kwargs)
+    try:
+        work = function.plan(*args, **kwargs)
+    except Decline:
+        work = functools.partial(function.theirs, *args, **kwargs)
+    return work()
+
+
+def _handed_over(
+    function: Function, reason: str | Exception, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, records.Record | None]:
+    """The reference's result and its record, for a reason or because we raised an exception."""
+    fault = isinstance(reason, Exception)
+    if _inside.get() and not fault:  # the program's own call has been booked
+        return function.theirs(*args, **kwargs), None
+    # of these, the reference's own error is the first to be heard
+    doubtful = fault or reason == REJECTED
+    record = None if doubtful else records.record(function.name, str(reason))
+    outside = _inside.set("reference")
+    try:
+        result = function.theirs(*args, **kwargs)
+    except Exception:
         if doubtful:
-            kept = records.fault(self.name, reason)
-        elif settings.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
-            raise records.FallbackError(f"{self.name} was served by the reference: {reason}")
-        return result, kept
-
-    def reference(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
-        """The reference's result for a call that the program is not to notice, and the seconds that it took."""
-        kwargs = kinds.with_own_out(kwargs)
-        with (
-            settings.numerics.here("strict"),
-            kinds.undisturbed(self.library),
-            records.paused(),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            begin = time.perf_counter()
-            result = self.theirs(*args, **kwargs)
-            return result, time.perf_counter() - begin
+            records.record(function.name, REJECTED)
+        raise
+    finally:
+        _inside.reset(outside)
+    if doubtful:
+        record = records.fault(function.name, reason)
+    elif settings.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
+        raise records.FallbackError(f"{function.name} was served by the reference: {reason}")
+    return result, record

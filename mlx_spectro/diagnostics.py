@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import mlx.core as mx
-
 from . import _check
 
 _counts: Counter[str] = Counter()
@@ -65,6 +63,8 @@ def reset_cache_debug_stats() -> None:
 
 def spec_mlx_device_key() -> str:
     """Name of the default device, as in the keys of autotuning results: ``"gpu:Apple M4 Max:applegpu_g16s"``."""
+    import mlx.core as mx
+
     device = mx.default_device()
     info = mx.device_info(device)
     return ":".join([device.type.name, *(str(info[key]) for key in ("device_name", "architecture") if key in info)])

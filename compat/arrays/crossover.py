@@ -8,44 +8,47 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mlx_spectro import diagnostics
 from mlx_spectro.design.banks import mel_bank
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Filterbank, Operator, Project, Stft
 from mlx_spectro.kernels import cpu, tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
-from . import mlx_bridge, placement
+from ..contract import records
+from . import mlx_bridge
 
 # samples that are timed; what is smaller than the first goes to host kernels without a look
 _SMALL, _LARGE = 1 << 16, 1 << 21
 _ROUNDS = 3
-_RESULTS = {"filterbank": "small", "project": "small"}
+
+Array = npt.NDArray[Any]
 
 _measuring = threading.Lock()
 
 
 class _Engine:
-    """The functions of :mod:`mlx_spectro.kernels.cpu`, by the GPU ``always`` or where it is faster."""
+    """What :mod:`mlx_spectro.kernels.cpu` is, by the GPU ``always`` or where it is faster."""
 
     def __init__(self, always: bool) -> None:
         self._always = always
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        def call(*arrays: Any, **options: Any) -> None:
-            on_gpu = self._always or _pays(name, arrays[0].size)
-            placement.take("MLX's device" if on_gpu else "cpu, host kernels")
-            getattr(mlx_bridge.host if on_gpu else cpu, name)(*arrays, **options)
-
-        return call
+    def run(self, op: Operator, x: Array, *weights: Array, out: Array) -> None:
+        """Compute an operator."""
+        on_gpu = self._always or _pays(op, x.size)
+        records.note_device("MLX's device" if on_gpu else "cpu, host kernels")
+        (mlx_bridge if on_gpu else cpu).run(op, x, *weights, out=out)
 
 
-def _pays(name: str, samples: int) -> bool:
-    return samples >= _SMALL and 0 <= crossover(_RESULTS.get(name, "large")) <= samples
+def _pays(op: Operator, samples: int) -> bool:
+    results = "small" if isinstance(op, (Filterbank, Project)) else "large"
+    return samples >= _SMALL and 0 <= crossover(results) <= samples
 
 
 engine, gpu = _Engine(always=False), _Engine(always=True)
@@ -95,21 +98,16 @@ def seconds(results: str, size: int) -> tuple[float, float]:
     n_fft, hop = 1024, 256
     x = np.random.default_rng(0).standard_normal((1, size), np.float32)
     window = np.hanning(n_fft).astype(np.float32)
-    options: dict[str, Any] = {"hop_length": hop, "left": 0, "right": 0, "pad_mode": "constant", "scale": 1.0}
-    frames = 1 + (size - n_fft) // hop
-    weights: tuple[Any, ...] = (window,)
+    framing, weights = Framing(n_fft, hop), [window]
+    op: Operator = Stft(framing)
     if results == "small":
-        bank = mel_bank(np.linspace(0.0, 8000.0, n_fft // 2 + 1), 0.0, 8000.0, 80, None, "htk").astype(np.float32)
-        name, weights, out = "filterbank", (window, bank), np.empty((1, frames, 80), np.float32)
-        options |= {"power": 2.0, "ending": None}
-    else:
-        name, out = "stft", np.empty((1, frames, n_fft // 2 + 1), np.complex64)
-        options |= {"onesided": True}
-    runs = [getattr(module, name) for module in (cpu, mlx_bridge.host)]
+        op = Filterbank(framing, power=2.0)
+        weights += [mel_bank(np.linspace(0.0, 8000.0, n_fft // 2 + 1), 0.0, 8000.0, 80, None, "htk").astype(np.float32)]
+    out = np.empty(op.shape(x.shape, *(w.shape for w in weights)), np.complex64 if op.is_complex else np.float32)
     times: list[list[float]] = [[], []]
     for _ in range(1 + _ROUNDS):
-        for run, spent in zip(runs, times, strict=True):
+        for module, spent in zip((cpu, mlx_bridge), times, strict=True):
             begin = time.perf_counter()
-            run(x, *weights, out=out, **options)
+            module.run(op, x, *weights, out=out)
             spent.append(time.perf_counter() - begin)
     return min(times[0][1:]), min(times[1][1:])

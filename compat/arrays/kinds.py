@@ -92,6 +92,11 @@ def each_array(x: Any, convert: Callable[[Any], Any]) -> Any:
     return convert(x) if is_tensor(x) or isinstance(x, np.ndarray) else x
 
 
+def each_part(x: Any, convert: Callable[[Any], Any]) -> Any:
+    """``convert`` of ``x``, or of each part of a tuple or list."""
+    return type(x)(each_part(part, convert) for part in x) if isinstance(x, (tuple, list)) else convert(x)
+
+
 def in_double(x: Any) -> Any:
     """An array in double precision; what is not of floating-point numbers as it is."""
     if is_tensor(x):

@@ -13,20 +13,18 @@ import mlx.core as mx
 from mlx_spectro.ops.mlx_on_cpu import has_no_value
 
 from ..contract import records
-from .foreign import each
-from .kinds import is_mlx, is_plain, to_mlx, to_numpy, to_torch
+from ..contract.function import Door, Function
+from .kinds import each_part, is_mlx, is_plain, to_mlx, to_numpy, to_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from ..dispatch import Function
 
 Arrays = tuple[mx.array, ...]
 # takes and returns arrays of the library that computes
 Compute = Callable[..., Sequence[Any]]
 
 
-def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call(door: Door, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call ``function`` with MLX arrays among its arguments, whose arrays are another library's; MLX's come back.
 
     Raises:
@@ -50,15 +48,16 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     def compute(*own: Any) -> Sequence[Any]:
         rest = iter(own)
         arguments = [next(rest) if is_mlx(x) else x for x in given]
-        result = function(*arguments[: len(args)], **dict(zip(kwargs, arguments[len(args) :], strict=True)))
+        options = dict(zip(kwargs, arguments[len(args) :], strict=True))
+        result = door(function, tuple(arguments[: len(args)]), options)
         results[:] = [result]
         parts: list[Any] = []
-        each(result, parts.append)
+        each_part(result, parts.append)
         return parts
 
     of_library = _without_derivative if function.library == "librosa" else _derived
-    found = iter(of_library(function.name, compute, values))
-    return each(results[0], lambda _: next(found))
+    outputs = iter(of_library(function.name, compute, values))
+    return each_part(results[0], lambda _: next(outputs))
 
 
 def _without_derivative(name: str, compute: Compute, values: list[mx.array]) -> Arrays:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from typing import Any
 
 from mlx_spectro import distribution
@@ -13,23 +12,13 @@ from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
 from ..contract import settings
+from ..contract.decline import Decline
 from ..contract.reasons import BUSY, ByDesign
 from ..install import installer
 
 logger = logging.getLogger("mlx_spectro.compat")
 _PACKAGE = __name__.rsplit(".", 2)[0]
 
-
-class _Local(threading.local):
-    taken = ""
-
-
-_local = _Local()
-
-_NO_KERNEL = (
-    "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
-    "no other prime factors than 2, 3, 5 and 7 are served"
-)
 
 _NO_KERNEL = (
     "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
@@ -38,38 +27,39 @@ _NO_KERNEL = (
 
 
 def engine(dtype: str, n_fft: int | None = None) -> Any:
-    """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; a string says why nothing does."""
+    """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; where nothing does, it declines."""
     chosen = backend.for_host_arrays()
     if cpu.busy():
-        return BUSY
+        raise Decline(BUSY)
     if dtype == "float32" and settings.device.get() != "cpu" and backend.gpu_takes_host_arrays():
         from . import crossover
 
         return crossover.engine if chosen == "host" and settings.device.get() == "auto" else crossover.gpu
     if chosen == "host":
-        slow = n_fft is not None and settings.route.get() == "auto" and not cpu.compiled(n_fft)
-        return ByDesign(_NO_KERNEL.format(n_fft)) if slow else cpu
+        if n_fft is not None and settings.route.get() == "auto" and not cpu.compiled(n_fft):
+            raise Decline(ByDesign(_NO_KERNEL.format(n_fft)))
+        return cpu
     if not backend.has_mlx():
-        return f"neither numba nor an MLX back end is installed: {distribution.install('cpu')}"
+        raise Decline(f"neither numba nor an MLX back end is installed: {distribution.install('cpu')}")
     if not backend.mlx_survived():
-        return (
+        raise Decline(
             f"the process was forked after MLX was used, and MLX does not survive that: {distribution.install('host')}"
         )
     if dtype != "float32":
-        return f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}"
+        raise Decline(f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}")
     if chosen == "plain" and settings.route.get() == "auto":
-        return f"without numba, we are slower than the library: {distribution.install('host')}"
+        raise Decline(f"without numba, we are slower than the library: {distribution.install('host')}")
     return by_mlx()
 
 
 def by_mlx() -> Any:
-    """MLX on its default device for float32 CPU arrays; a string says why it is not to be used."""
+    """MLX on its default device for float32 CPU arrays; where it is not to be used, the call is declined."""
     if not backend.gpu_takes_host_arrays():
         from . import mlx_bridge
 
-        return mlx_bridge.host
+        return mlx_bridge
     if settings.device.get() == "cpu":
-        return f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}"
+        raise Decline(f"without numba, device('cpu') leaves CPU arrays to the library: {distribution.install('host')}")
     from . import crossover
 
     return crossover.gpu
@@ -84,8 +74,8 @@ def _load_for_children() -> None:
     Once, and only where programs transform audio: install() has the adapters of torch itself loaded for any program.
     """
     global _loaded
-    wanted = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
-    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in wanted):
+    libraries = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
+    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in libraries):
         return
     if backend.for_host_arrays() == "host":
         try:
@@ -95,15 +85,3 @@ def _load_for_children() -> None:
 
 
 os.register_at_fork(before=_load_for_children)
-
-
-def take(device: str) -> None:
-    """Note that this thread's call goes to a device, where there was a choice."""
-    _local.taken = device
-
-
-def taken(then: str = "") -> str:
-    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
-    found = _local.taken
-    _local.taken = then
-    return found

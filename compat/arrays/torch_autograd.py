@@ -4,111 +4,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mlx_spectro import interrupts
 from mlx_spectro.design import envelope
+from mlx_spectro.design.epilogues import Decibels, Epilogue, Log
 from mlx_spectro.design.framing import overlap_length
 from mlx_spectro.design.logarithms import reference_level
+from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Project, Spectrogram, Stft
 
 from ..contract import records
 from ..dispatch import serving
-from .torch_ops import Ending, Spectral, run
+from .torch_ops import Spectral, run
 from .torch_tensors import counterpart, gradient_wanted, to_host, traced, unfit
 
 
-class _Operator(Protocol):
-    """A linear function of a tensor, with fixed weights."""
+class Bound(NamedTuple):
+    """A linear operator with its weights, and what computes it."""
 
-    @property
-    def weights(self) -> Tensor: ...
-    def __call__(self, x: Tensor) -> Tensor: ...
-    def transposed(self, shape: torch.Size, weights: Tensor) -> _Operator:
+    engine: Any
+    op: Linear
+    weights: Tensor
+    kept: bool = False
+    """Torch's own operations keep the argument for the backward pass: it must not have changed by then."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return run(self.engine, self.op, x, self.weights)
+
+    def transposed(self, shape: torch.Size, weights: Tensor) -> Bound:
         """Its transpose, for arguments of ``shape``."""
-
-    def keeps(self, x: Tensor) -> bool:
-        """Whether torch's own operations keep ``x`` for the backward pass: it must not have changed by then."""
+        return Bound(self.engine, self.op.transpose(shape), weights)
 
     def place(self, x: Tensor) -> int:
         """The axis in whose place the gradient of ``x`` by torch's own operations has the last one in memory."""
-
-    def by_torch(self, x: Tensor) -> Tensor:
-        """Its value in torch's own operations, for what only torch can see into."""
-
-
-class _Transform(NamedTuple):
-    """A method of :class:`Spectral`, and the size of what it returns where its argument does not tell."""
-
-    spectral: Spectral
-    name: str
-    size: int
-
-    @property
-    def weights(self) -> Tensor:
-        return self.spectral.window
-
-    def __call__(self, x: Tensor) -> Tensor:
-        transform = getattr(self.spectral, self.name)
-        result: Tensor = transform(x) if self.name == "stft" else transform(x, self.size)
-        return result
-
-    def transposed(self, shape: torch.Size, weights: Tensor) -> _Transform:
-        name = self.name.removesuffix("_adjoint") if self.name.endswith("_adjoint") else f"{self.name}_adjoint"
-        size = shape[-1] if self.name in ("stft", "istft_adjoint") else shape[-2]
-        return _Transform(self.spectral._replace(window=weights), name, size)
-
-    def keeps(self, x: Tensor) -> bool:
-        return self.name == "stft" and self.spectral.kept
-
-    def place(self, x: Tensor) -> int:
-        return -2 if self.name == "istft" else -1
-
-    def by_torch(self, x: Tensor) -> Tensor:
-        return _by_torch(self.spectral, self.name, x, self.size)
-
-
-class _Projection(NamedTuple):
-    """Values ``[..., N, F]`` times ``weights [F, filters]``."""
-
-    engine: Any
-    weights: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        shape = (*x.shape[:-1], self.weights.shape[1])
-        return run(self.engine, "project", x, self.weights, shape=shape, dtype=x.dtype)
-
-    def transposed(self, shape: torch.Size, weights: Tensor) -> _Projection:
-        return self._replace(weights=weights.t())
-
-    def keeps(self, x: Tensor) -> bool:
-        return False
-
-    def place(self, x: Tensor) -> int:
+        if isinstance(self.op, Istft):
+            return -2
+        if not isinstance(self.op, Project):
+            return -1
         # of a matrix of columns, or of what torch takes for one, torch makes another
         columns = x.stride(-2) == 1 and x.stride(-1) * x.shape[-1] == x.numel()
         lead = range(x.dim() - 2)
         return 0 if columns and all(x.stride(i) == x.stride(i + 1) * x.shape[i + 1] for i in lead) else -1
 
     def by_torch(self, x: Tensor) -> Tensor:
-        return x @ self.weights
+        """Its value in torch's own operations, for what only torch can see into."""
+        return _by_torch(self.op, x, self.weights)
 
 
 class _Linear(torch.autograd.Function):
     """An operator as torch differentiates it: its gradient is its transpose, which is an operator too."""
 
     @staticmethod
-    def forward(x: Tensor, operator: _Operator) -> Tensor:
+    def forward(x: Tensor, operator: Bound) -> Tensor:
         return _computed(operator, x)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, _Operator], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Bound], output: Tensor) -> None:
         x, operator = inputs
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
-        ctx.save_for_backward(operator.weights, x if operator.keeps(x) else None)
+        ctx.save_for_backward(operator.weights, x if operator.kept else None)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -119,7 +77,7 @@ class _Linear(torch.autograd.Function):
         return gradient, None
 
 
-def _applied(operator: _Operator, x: Tensor) -> Tensor:
+def _applied(operator: Bound, x: Tensor) -> Tensor:
     if traced() or unfit(x) or _is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
@@ -128,7 +86,7 @@ def _applied(operator: _Operator, x: Tensor) -> Tensor:
     return result
 
 
-def _computed(operator: _Operator, x: Tensor) -> Tensor:
+def _computed(operator: Bound, x: Tensor) -> Tensor:
     return _or_by_torch(lambda: operator(x), lambda: operator.by_torch(x))
 
 
@@ -150,83 +108,99 @@ def _is_batched(g: Tensor) -> bool:
     return torch._C._functorch.is_legacy_batchedtensor(g)
 
 
-def _by_torch(spectral: Spectral, name: str, x: Tensor, size: int) -> Tensor:
-    """A method of :class:`Spectral` in torch's own operations."""
-    n_fft, hop = len(spectral.window), spectral.hop_length
-    window = spectral.window * spectral.scale
-    lead = x.shape[: -2 if x.is_complex() else -1]
-    if name == "stft":
-        mode = spectral.pad_mode
-        padded = torch.nn.functional.pad(x.reshape(1, -1, x.shape[-1]), (spectral.left, spectral.right), mode)
-        frames = padded.reshape(*lead, -1).unfold(-1, n_fft, hop) * window
-        spectrum: Tensor = torch.fft.rfft(frames) if spectral.onesided else torch.fft.fft(frames)
-        return spectrum
-    if name == "istft":
-        frames = torch.fft.irfft(x[..., : n_fft // 2 + 1], n=n_fft) * window
-        total = overlap_length(frames.shape[-2], n_fft, hop)
-        index = torch.arange(total).unfold(0, n_fft, hop)
-        summed = frames.new_zeros(*lead, total).index_put((..., index), frames, accumulate=True)
-        samples = to_host(spectral.window.cpu())
-        inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], spectral.left, size)
-        y: Tensor = summed[..., spectral.left : spectral.left + size] * torch.from_numpy(inverse).to(summed.dtype)
-        return y
+def _by_torch(op: Operator, x: Tensor, weights: Tensor) -> Tensor:
+    """A linear operator in torch's own operations."""
+    definition = _DEFINITIONS.get(type(op))
+    if definition is not None:
+        return definition(op, x, weights)
     # the transpose of a linear function is its gradient anywhere
-    forward = name.removesuffix("_adjoint")
-    shape = (*lead, size) if forward == "stft" else (*lead, size, spectral.bins)
+    assert isinstance(op, Linear)
+    forward = op.transpose(x.shape)
     with torch.enable_grad():
-        at = torch.zeros(shape, dtype=counterpart(x), requires_grad=True)
-        there = _by_torch(spectral, forward, at, x.shape[-1])
-        (gradient,) = torch.autograd.grad(there, at, x, create_graph=x.requires_grad)
+        at = torch.zeros(op.shape(x.shape, weights.shape), dtype=counterpart(x), requires_grad=True)
+        (gradient,) = torch.autograd.grad(_by_torch(forward, at, weights), at, x, create_graph=x.requires_grad)
     return gradient
+
+
+def _stft_by_torch(op: Stft, x: Tensor, window: Tensor) -> Tensor:
+    framing = op.framing
+    padded = torch.nn.functional.pad(x.reshape(1, -1, x.shape[-1]), (framing.left, framing.right), framing.pad_mode)
+    frames = padded.reshape(*x.shape[:-1], -1).unfold(-1, framing.n_fft, framing.hop_length) * (window * op.scale)
+    spectrum: Tensor = torch.fft.rfft(frames) if op.onesided else torch.fft.fft(frames)
+    return spectrum
+
+
+def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
+    n_fft, hop, left = op.framing.n_fft, op.framing.hop_length, op.framing.left
+    frames = torch.fft.irfft(z[..., : n_fft // 2 + 1], n=n_fft) * (window * op.scale)
+    total = overlap_length(frames.shape[-2], n_fft, hop)
+    index = torch.arange(total).unfold(0, n_fft, hop)
+    summed = frames.new_zeros(*z.shape[:-2], total).index_put((..., index), frames, accumulate=True)
+    samples = to_host(window.cpu())
+    inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], left, op.length, op.floor)
+    y: Tensor = summed[..., left : left + op.length] * torch.from_numpy(inverse).to(summed.dtype)
+    return y
+
+
+def _project_by_torch(op: Project, x: Tensor, bank: Tensor) -> Tensor:
+    return x @ (bank.t() if op.transposed else bank)
+
+
+_DEFINITIONS: dict[type[Operator], Callable[..., Tensor]] = {
+    Stft: _stft_by_torch,
+    Istft: _istft_by_torch,
+    Project: _project_by_torch,
+}
 
 
 def stft(x: Tensor, spectral: Spectral) -> Tensor:
     """Spectrum ``[..., N, F]`` of audio ``[..., T]``, differentiable with respect to the audio."""
-    return _applied(_Transform(spectral, "stft", 0), _in_place(x, spectral))
+    return _applied(Bound(spectral.engine, spectral.stft, spectral.window, spectral.kept), _in_place(x, spectral))
 
 
 def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     """``x``, whose gradient will lie in memory as ``x`` does if torch would take frames of ``x`` itself."""
-    if spectral.left or spectral.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
+    if spectral.framing.left or spectral.framing.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
         return x
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
 
 
 def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:
     """Audio ``[..., length]`` of a spectrum ``[..., N, F]``, differentiable with respect to the spectrum."""
-    return _applied(_Transform(spectral, "istft", length), z)
+    return _applied(Bound(spectral.engine, spectral.istft(length), spectral.window), z)
 
 
 def project(x: Tensor, weights: Tensor, engine: Any) -> Tensor:
     """``x [..., N, F]`` times ``weights [F, filters]``, differentiable with respect to ``x``."""
-    return _applied(_Projection(engine, weights), x)
+    return _applied(Bound(engine, Project(), weights), x)
 
 
 class _Magnitudes(torch.autograd.Function):
     """Magnitudes to a power of 1 or 2, filtered and ended, in one pass; the gradient transforms the audio once more."""
 
     @staticmethod
-    def forward(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, ending: Ending) -> Tensor:
-        return _without_gradient(x, spectral, power, bank, ending)
+    def forward(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None) -> Tensor:
+        return _without_gradient(x, spectral, power, bank, epilogue)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, ctx.spectral, ctx.power, bank, ctx.ending = inputs
+        x, ctx.spectral, ctx.power, bank, ctx.epilogue = inputs
         ctx.save_for_backward(x, ctx.spectral.window, bank)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, window, bank = ctx.saved_tensors
         spectral, power = ctx.spectral._replace(window=window), ctx.power
-        if ctx.ending is not None:
-            g = _before(ctx.ending, spectrogram(x, spectral, power, bank), g)
+        if ctx.epilogue is not None:
+            g = _before(ctx.epilogue, spectrogram(x, spectral, power, bank), g)
         if bank is not None:
-            g = _applied(_Projection(spectral.engine, bank.t()), g)
+            g = _applied(Bound(spectral.engine, Project(transposed=True), bank), g)
         # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
         z = stft(x, spectral)
         z = z.sgn() if power == 1 else z
-        forward = _Transform(spectral._replace(scale=power * spectral.scale), "stft", 0)
-        return _applied(forward.transposed(x.shape, window), _times(z, g)), None, None, None, None
+        forward = spectral._replace(scale=power * spectral.scale).stft
+        gradient = _applied(Bound(spectral.engine, forward.transpose(x.shape), window), _times(z, g))
+        return gradient, None, None, None, None
 
 
 def _times(z: Tensor, factor: Tensor) -> Tensor:
@@ -236,43 +210,52 @@ def _times(z: Tensor, factor: Tensor) -> Tensor:
     return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
 
 
-def _before(ending: Ending, values: Tensor, g: Tensor) -> Tensor:
-    """The gradient of ``values``, of that of what :func:`_ended` makes of them."""
-    if ending is None:
-        return g
-    if len(ending) == 3 and ending[2]:
-        return g / (values + ending[1])
-    factor, amin = (1.0, ending[1]) if len(ending) == 3 else (ending[1] / math.log(10), ending[2])
+def _before(epilogue: Epilogue, values: Tensor, g: Tensor) -> Tensor:
+    """The gradient of ``values``, of that of what :func:`_follow` makes of them."""
+    if isinstance(epilogue, Log) and epilogue.added:
+        return g / (values + epilogue.amin)
+    assert isinstance(epilogue, (Log, Decibels))
+    factor = epilogue.multiplier / math.log(10) if isinstance(epilogue, Decibels) else 1.0
     # no division by 0, whose own gradient would be NaN though it is not taken
-    return torch.where(values >= amin, g * factor / values.clamp(min=amin), 0.0)
+    return torch.where(values >= epilogue.amin, g * factor / values.clamp(min=epilogue.amin), 0.0)
 
 
-def _ended(values: Tensor, ending: Ending) -> Tensor:
-    if ending is None:
+def _follow(epilogue: Epilogue | None, values: Tensor) -> Tensor:
+    if epilogue is None:
         return values
-    if len(ending) == 3:
-        _, amin, added = ending
-        return (values + amin if added else values.clamp(min=amin)).log()
-    _, multiplier, amin, ref_value = ending
-    reference, values = reference_level(ref_value, amin, torch.finfo(values.dtype)), values.clamp(min=amin)
+    if isinstance(epilogue, Log):
+        return (values + epilogue.amin if epilogue.added else values.clamp(min=epilogue.amin)).log()
+    assert isinstance(epilogue, Decibels)
+    amin, multiplier = epilogue.amin, epilogue.multiplier
+    reference, values = reference_level(epilogue.reference, amin, torch.finfo(values.dtype)), values.clamp(min=amin)
     level = multiplier * values.log10() - multiplier * reference.logarithm
     # what is at the reference's level is 0, and keeps its gradient
     return level - level.detach().where((values >= reference.low) & (values <= reference.high), 0.0)
 
 
-def _without_gradient(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, ending: Ending) -> Tensor:
+def _without_gradient(
+    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None
+) -> Tensor:
     def ours() -> Tensor:
-        return spectral.spectrogram(x, power) if bank is None else spectral.filterbank(x, bank, power, ending)
+        framing, scale = spectral.framing, spectral.scale
+        if bank is None:
+            return run(spectral.engine, Spectrogram(framing, power, scale, spectral.onesided), x, spectral.window)
+        return run(spectral.engine, Filterbank(framing, power, scale, epilogue), x, spectral.window, bank)
 
     def theirs() -> Tensor:
-        values = _by_torch(spectral, "stft", x, 0).abs().pow(power)
-        return values if bank is None else _ended(values @ bank, ending)
+        values = _by_torch(spectral.stft, x, spectral.window).abs().pow(power)
+        return values if bank is None else _follow(epilogue, values @ bank)
 
     return _or_by_torch(ours, theirs)
 
 
 def spectrogram(
-    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None = None, ending: Ending = None, own: bool = False
+    x: Tensor,
+    spectral: Spectral,
+    power: float,
+    bank: Tensor | None = None,
+    epilogue: Epilogue | None = None,
+    own: bool = False,
 ) -> Tensor:
     """Magnitudes ``[..., N, F]`` to ``power`` of the STFT of audio ``[..., T]``, differentiable.
 
@@ -280,16 +263,16 @@ def spectrogram(
         x, spectral: The audio and its transform.
         power: Of the magnitudes.
         bank: Filters ``[F, filters]``, if the result is to be ``[..., N, filters]``.
-        ending: What follows the filters.
+        epilogue: What follows the filters.
         own: No program holds this memory of ``x``, to change it before the backward pass.
     """
     if not gradient_wanted(x):
-        return _without_gradient(x, spectral, power, bank, ending)
+        return _without_gradient(x, spectral, power, bank, epilogue)
     if power in (1, 2):
         # torch keeps the spectrum; we keep the audio, which a program may change before the backward pass
         x = _in_place(x, spectral)
         audio = x if own or spectral.kept else x.clone()
-        result: Tensor = _Magnitudes.apply(audio, spectral, power, bank, ending)  # type: ignore[no-untyped-call]
+        result: Tensor = _Magnitudes.apply(audio, spectral, power, bank, epilogue)  # type: ignore[no-untyped-call]
         return result
     values = stft(x, spectral).abs().pow(power)
-    return values if bank is None else _ended(project(values, bank, spectral.engine), ending)
+    return values if bank is None else _follow(epilogue, project(values, bank, spectral.engine))

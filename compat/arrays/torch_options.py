@@ -1,4 +1,7 @@
-"""What torch reads in the options of a call: NumPy's numbers, and tensors without axes, are numbers too."""
+"""What torch reads in the options of a call: NumPy's numbers, and tensors without axes, are numbers too.
+
+An option in which it reads nothing, or not the same everywhere, declines the call.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..contract.decline import Decline
+from ..contract.reasons import unread
+
 # torch's own integers
 _SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
@@ -16,40 +22,40 @@ _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _TRUTHFUL = (bool, int, float, str, tuple, list, np.bool_, np.integer, np.floating, type(None))
 
 
-def integer(value: Any) -> int | None:
-    """The int that torch reads in ``value``; None where it reads none (in a bool, a float or a string, say)."""
-    if type(value) is not int:
-        value = _integer(value)
-        if value is None:
-            return None
-    return value if _SMALLEST <= value <= _LARGEST else None
+def integer(name: str, value: Any) -> int:
+    """The int that torch reads in ``value``: none in a bool, a float or a string, say."""
+    number = value if type(value) is int else _integer(name, value)
+    if not _SMALLEST <= number <= _LARGEST:
+        raise Decline(f"{name} is beyond torch's integers")
+    return number
 
 
-def _integer(value: Any) -> int | None:
-    if isinstance(value, (int, np.integer)):
-        return None if type(value) is bool else int(value)
-    return int(value) if _is_scalar(value) and value.dtype in _INTEGERS else None
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, (int, np.integer)) and type(value) is not bool:
+        return int(value)
+    if _is_scalar(value) and value.dtype in _INTEGERS:
+        return int(value)
+    raise Decline(unread(name, value))
 
 
-def number(value: Any) -> float | None:
-    """The int or float that torch's operations read in ``value``; None where they read none.
-
-    None for a bool too, which torch takes for a number here and not there.
-    """
+def number(name: str, value: Any) -> float:
+    """The int or float that torch's operations read in ``value``: none in a bool, which some of them take."""
     if type(value) is float:
         return value
     if isinstance(value, (float, np.floating)) and type(value) is not np.longdouble:
         return float(value)
     if _is_scalar(value) and value.dtype in _FLOATS and not value.requires_grad:
         return float(value)
-    return integer(value)
+    return integer(name, value)
 
 
-def truth(value: Any) -> bool | None:
-    """The truth of ``value``; None where it may have none."""
+def truth(name: str, value: Any) -> bool:
+    """The truth of ``value``, which may have none."""
     if type(value) is bool:
         return value
-    return bool(value) if isinstance(value, _TRUTHFUL) or _is_scalar(value) else None
+    if isinstance(value, _TRUTHFUL) or _is_scalar(value):
+        return bool(value)
+    raise Decline(unread(name, value))
 
 
 def _is_scalar(value: Any) -> bool:

@@ -15,6 +15,7 @@ from mlx_spectro import distribution
 from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
+from ..contract.decline import Decline
 from .placement import by_mlx, engine
 
 PLAIN = (Tensor, torch.nn.Parameter)
@@ -80,21 +81,23 @@ def gradient_wanted(x: Tensor) -> bool:
 
 
 def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
-    """The engine for ``x``, in frames of ``n_fft`` samples if any; a string says why there is none."""
+    """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
-    if x.is_mps:
-        return None if dtype == "float32" else f"on MPS, MLX computes in float32, not in {dtype}"
-    return engine(dtype, n_fft)
+    if not x.is_mps:
+        return engine(dtype, n_fft)
+    if dtype != "float32":
+        raise Decline(f"on MPS, MLX computes in float32, not in {dtype}")
+    return None
 
 
 def mlx_for(x: Tensor) -> Any:
-    """MLX's operations for ``x``; a string says why there are none."""
+    """MLX's operations for ``x``; where there are none, the call is declined."""
     if _DTYPES[x.dtype][0] != "float32":
-        return f"MLX computes this function, and not in {_DTYPES[x.dtype][0]}: float32 is served"
+        raise Decline(f"MLX computes this function, and not in {_DTYPES[x.dtype][0]}: float32 is served")
     if x.is_mps:
         return None
     if not (backend.has_mlx() and backend.mlx_survived()):
-        return (
+        raise Decline(
             f"MLX computes this function, and is not installed or was used before a fork: {distribution.install('cpu')}"
         )
     return by_mlx()

@@ -26,6 +26,15 @@ _SHIM = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _OURS = (_SHIM, os.path.dirname(mlx_spectro.__file__) + os.sep)
 _LAYERS = tuple(os.sep + os.path.join("torch", *path) for path in (("nn", "modules", ""), ("_tensor.py",)))
 _paused: ContextVar[bool] = ContextVar("mlx_spectro_records_paused", default=False)
+
+
+class _Local(threading.local):
+    """Where a thread's call went."""
+
+    device = ""
+
+
+_local = _Local()
 # a signal handler or a finalizer may call us while its thread holds it
 _lock = threading.RLock()
 
@@ -76,7 +85,7 @@ class _Store:
     """The records of a process, or of a part of its run."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, str, str, int], Record] = {}
+        self.table: dict[tuple[str, str, str, int], Record] = {}
         self.dropped = 0
 
 
@@ -98,6 +107,17 @@ def _is_between(path: str) -> bool:
     return path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
 
 
+def note_device(device: str) -> None:
+    """Note that this thread's call goes to a device, where there was a choice."""
+    _local.device = device
+
+
+def noted_device(then: str = "") -> str:
+    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
+    device, _local.device = _local.device, then
+    return device
+
+
 def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:
     """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site.
 
@@ -108,19 +128,19 @@ def record(function: str, reason: str = "", level: int = logging.INFO) -> Record
         return None
     key = (function, reason, *call_site())
     with _lock:
-        kept = _store.kept.get(key)
-        known = kept is not None
-        if kept is None:
-            if len(_store.kept) >= _MOST:
+        entry = _store.table.get(key)
+        known = entry is not None
+        if entry is None:
+            if len(_store.table) >= _MOST:
                 _store.dropped += 1
                 return None
-            kept = _store.kept.setdefault(key, Record(*key))
-        kept.calls += 1
+            entry = _store.table.setdefault(key, Record(*key))
+        entry.calls += 1
         if _mirror is not None:
-            _mirror.write(kept)
+            _mirror.write(entry)
     if reason and not known:
         logger.log(level, "%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
-    return kept
+    return entry
 
 
 def fault(function: str, problem: str | Exception) -> Record | None:
@@ -138,33 +158,33 @@ def fault(function: str, problem: str | Exception) -> Record | None:
     return record(function, f"a fault of mlx_spectro's own: {problem}", logging.WARNING)
 
 
-def add(kept: Record, seconds: float, reference: float = 0.0, once: float = 0.0) -> None:
+def add(record: Record, seconds: float, reference: float = 0.0, once: float = 0.0) -> None:
     """Add a call's time, the reference's for the same call, and the part of ours that is spent once, to its record."""
     with _lock:
-        kept.longest = max(kept.longest, seconds)
-        kept.seconds += seconds
-        kept.reference += reference
-        kept.once += once
+        record.longest = max(record.longest, seconds)
+        record.seconds += seconds
+        record.reference += reference
+        record.once += once
         if _mirror is not None:
-            _mirror.write(kept)
+            _mirror.write(record)
 
 
-def judge(kept: Record, error: float, limit: float, breach: bool) -> None:
+def judge(record: Record, error: float, limit: float, breach: bool) -> None:
     """Add what verification found of a call to its record."""
     with _lock:
-        if error * kept.limit >= kept.error * limit:
-            kept.error, kept.limit = error, limit
-        kept.breaches += breach
+        if error * record.limit >= record.error * limit:
+            record.error, record.limit = error, limit
+        record.breaches += breach
         if _mirror is not None:
-            _mirror.write(kept)
+            _mirror.write(record)
 
 
-def explain(kept: Record, problem: str, reproduction: str) -> None:
+def explain(record: Record, problem: str, reproduction: str) -> None:
     """Add what a record's first breach was, and the file that runs it again."""
     with _lock:
-        kept.problem, kept.reproduction = problem, reproduction
+        record.problem, record.reproduction = problem, reproduction
         if _mirror is not None:
-            _mirror.write(kept)
+            _mirror.write(record)
 
 
 def is_paused() -> bool:
@@ -194,16 +214,16 @@ def apart() -> Iterator[None]:
         with _lock:
             inside, _store = _store, before
             before.dropped += inside.dropped
-            merge(before.kept, list(inside.kept.values()))
+            merge(before.table, list(inside.table.values()))
 
 
-def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> None:
-    """Add records of the same or other calls to ``kept``."""
+def merge(table: dict[tuple[str, str, str, int], Record], more: list[Record]) -> None:
+    """Add records of the same or other calls to ``table``."""
     for record in more:
         key = (record.function, record.reason, record.file, record.line)
-        known = kept.get(key)
+        known = table.get(key)
         if known is None:
-            kept[key] = replace(record)
+            table[key] = replace(record)
             continue
         known.calls += record.calls
         known.seconds += record.seconds
@@ -221,7 +241,7 @@ def merge(kept: dict[tuple[str, str, str, int], Record], more: list[Record]) -> 
 def report() -> list[Record]:
     """What became of the calls since the last :func:`reset`, fallbacks first, the most frequent first."""
     with _lock:
-        records = [replace(record) for record in list(_store.kept.values())]
+        records = [replace(record) for record in list(_store.table.values())]
         if _store.dropped:
             records.append(Record("(more call sites than are kept)", "not recorded", "", 0, _store.dropped))
     return sorted(records, key=lambda record: (not record.reason, -record.calls))
@@ -230,7 +250,7 @@ def report() -> list[Record]:
 def reset() -> None:
     """Forget every record."""
     with _lock:
-        _store.kept.clear()
+        _store.table.clear()
         _store.dropped = 0
 
 

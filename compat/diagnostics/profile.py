@@ -9,18 +9,21 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
 from ..arrays import kinds
 from ..contract import records, settings
+from ..contract.function import Function
 
-if TYPE_CHECKING:
-    from ..dispatch import Function
+# what serves a call and books it
+Serve = Callable[[Function, tuple[Any, ...], dict[str, Any]], tuple[Any, records.Record | None]]
 
 # whether calls are timed; read at every call
 on = False
@@ -71,7 +74,7 @@ def load_kernels() -> float:
     """Load compiled host kernels, or the first call that needs them would look dear; seconds that it took."""
     begin = time.perf_counter()
     if backend.for_host_arrays() == "host":
-        cpu.stft(np.ones((1, 64), np.float32), np.ones(64, np.float32), hop_length=16)
+        cpu.run(Stft(Framing(64, 16)), np.ones((1, 64), np.float32), np.ones(64, np.float32))
     return time.perf_counter() - begin
 
 
@@ -80,27 +83,27 @@ def leave_out(seconds: float) -> None:
     _local.inside += seconds
 
 
-def timed(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def timed(serve: Serve, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Serve a call and add its time to its record."""
     if records.is_paused():
-        return function.serve(args, kwargs)[0]
+        return serve(function, args, kwargs)[0]
     outside, _local.inside = _local.inside, 0.0
     begin = time.perf_counter()
-    kept = None
+    record = None
     try:
-        result, kept = function.serve(args, kwargs)
+        result, record = serve(function, args, kwargs)
     finally:
         whole = time.perf_counter() - begin
         # a call that is not recorded is part of the one around it
-        own, counted = whole - _local.inside, _local.inside if kept is None else whole
+        own, counted = whole - _local.inside, _local.inside if record is None else whole
         _local.inside = outside + counted
-    if kept is not None:
-        if not kept.device:
-            kept.device = _device(args, kwargs, ours=not kept.reason)
+    if record is not None:
+        if not record.device:
+            record.device = _device(args, kwargs, ours=not record.reason)
         # under verify the reference has been timed already
-        compared = not kept.reason and settings.numerics.get() != "verify"
-        reference, once = _compared(function, args, kwargs, own) if compared else (0.0, 0.0)
-        records.add(kept, own, reference, once)
+        compared = not record.reason and settings.numerics.get() != "verify"
+        reference, once = _compared(serve, function, args, kwargs, own) if compared else (0.0, 0.0)
+        records.add(record, own, reference, once)
         _local.inside = outside + time.perf_counter() - begin
     return result
 
@@ -115,7 +118,9 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any], ours: bool) -> str:
     return "cpu, host kernels" if backend.for_host_arrays() == "host" else "MLX's device"
 
 
-def _compared(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], own: float) -> tuple[float, float]:
+def _compared(
+    serve: Serve, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], own: float
+) -> tuple[float, float]:
     """What the reference would take for a call of ours, and how much of our ``own`` seconds is spent only once."""
     key, size = _kind(function, args, kwargs)
     cost, once = _costs.get(key), 0.0
@@ -123,11 +128,14 @@ def _compared(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any],
         if len(_costs) >= _MOST_KINDS:
             return 0.0, 0.0
 
+        def ours(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            serve(function, args, kwargs)
+
         def theirs(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             with settings.numerics.here("strict"):
                 function.theirs(*args, **kwargs)
 
-        measured = Cost(*(_warm(run, function.library, args, kwargs) for run in (function.serve, theirs)))
+        measured = Cost(*(_warm(run, function.library, args, kwargs) for run in (ours, theirs)))
         cost = _costs[key] = Cost(measured.ours / size, measured.theirs / size)
         once = max(0.0, own - measured.ours)
     return cost.theirs * size, once

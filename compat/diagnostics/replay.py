@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import dispatch
 from ..contract import records, settings
-from ..dispatch import Function, functions
+from ..contract.adapter import adapters
+from ..contract.function import Function
 from . import report
 from .reproduction import LIBRARIES
 
@@ -28,10 +30,10 @@ def replay(path: Path) -> int:
         warnings.catch_warnings(),
     ):  # fmt: skip
         warnings.simplefilter("ignore", RuntimeWarning)
-        function(*args, **kwargs)
-        found = report.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
-    found.show(sys.stdout)
-    return 1 if found.breaches else 0
+        dispatch.call(function, args, kwargs)
+        run = report.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
+    run.show(sys.stdout)
+    return 1 if run.breaches else 0
 
 
 def unreadable(path: Path) -> str:
@@ -43,25 +45,25 @@ def unreadable(path: Path) -> str:
 
 def load(path: Path) -> tuple[Function, tuple[Any, ...], dict[str, Any]]:
     """The function and the arguments of a saved call."""
-    with np.load(path, allow_pickle=False) as found:
-        call = json.loads(str(found["call"]))
+    with np.load(path, allow_pickle=False) as arrays:
+        call = json.loads(str(arrays["call"]))
         library = call["function"].partition(".")[0]
         importlib.import_module(f"..{library}", __package__)
-        return functions[call["function"]], _decoded(call["args"], found), _decoded(call["kwargs"], found)
+        return adapters[call["function"]].function, _decoded(call["args"], arrays), _decoded(call["kwargs"], arrays)
 
 
-def _decoded(x: Any, found: Any) -> Any:
+def _decoded(x: Any, arrays: Any) -> Any:
     if not isinstance(x, dict):
         return x
     if "module" in x:
-        return _module(x["module"], _decoded(x["state"], found))
+        return _module(x["module"], _decoded(x["state"], arrays))
     (kind, value), *_ = x.items()
     if kind == "numpy":
-        return found[value][()] if not found[value].ndim else found[value]
+        return arrays[value][()] if not arrays[value].ndim else arrays[value]
     if kind == "torch":
         import torch
 
-        return torch.from_numpy(found[value])
+        return torch.from_numpy(arrays[value])
     if kind == "complex":
         return complex(*value)
     if kind == "name":
@@ -70,8 +72,8 @@ def _decoded(x: Any, found: Any) -> Any:
             raise ValueError(f"a saved call may not name {module}.{name}")
         return getattr(importlib.import_module(module), name)
     if kind == "dict":
-        return {key: _decoded(part, found) for key, part in value.items()}
-    return {"tuple": tuple, "list": list}[kind](_decoded(part, found) for part in value)
+        return {key: _decoded(part, arrays) for key, part in value.items()}
+    return {"tuple": tuple, "list": list}[kind](_decoded(part, arrays) for part in value)
 
 
 def _module(name: str, state: dict[str, Any]) -> Any:

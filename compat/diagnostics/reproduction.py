@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,7 @@ from mlx_spectro import interrupts
 
 from ..arrays import kinds
 from ..contract import records
-
-if TYPE_CHECKING:
-    from ..dispatch import Function
+from ..contract.function import Function
 
 # where breaches are saved; None saves none
 folder: Path | None = None
@@ -35,19 +33,19 @@ def save(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> s
     """Save a call in :data:`folder`; the file's name, or why there is none."""
     if folder is None:
         return ""
-    found: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[str, npt.NDArray[Any]] = {}
     try:
-        call = {"function": function.name, "args": _encoded(args, found), "kwargs": _encoded(kwargs, found)}
+        call = {"function": function.name, "args": _encoded(args, arrays), "kwargs": _encoded(kwargs, arrays)}
     except UnsavableError as error:
         return f"not saved: {error}"
-    size = sum(array.nbytes for array in found.values())
+    size = sum(array.nbytes for array in arrays.values())
     if size > _MOST_BYTES:
         return f"not saved: {size >> 20} MiB of arguments"
     file, line = records.call_site()
     path = folder / f"{function.name}-{Path(file).stem}-{line}.npz"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, call=np.array(json.dumps(call)), **found)  # type: ignore[arg-type]
+        np.savez_compressed(path, call=np.array(json.dumps(call)), **arrays)  # type: ignore[arg-type]
         return os.path.relpath(path)
     except OSError as error:
         if interrupts.by_handler(error):
@@ -55,24 +53,24 @@ def save(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> s
         return f"not saved: {error}"
 
 
-def _encoded(x: Any, found: dict[str, npt.NDArray[Any]]) -> Any:
-    """``x`` for JSON; its arrays go into ``found``."""
+def _encoded(x: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
+    """``x`` for JSON; its arrays go into ``arrays``."""
     if x is None or type(x) in (bool, int, float, str):
         return x
     if kinds.is_tensor(x) or isinstance(x, (np.ndarray, np.generic)):
-        name = f"array{len(found)}"
-        found[name] = kinds.to_numpy(x)
+        name = f"array{len(arrays)}"
+        arrays[name] = kinds.to_numpy(x)
         return {"torch" if kinds.is_tensor(x) else "numpy": name}
     if isinstance(x, complex):
         return {"complex": [x.real, x.imag]}
     if isinstance(x, (tuple, list)):
-        return {type(x).__name__: [_encoded(part, found) for part in x]}
+        return {type(x).__name__: [_encoded(part, arrays) for part in x]}
     if isinstance(x, dict):
-        return {"dict": {key: _encoded(value, found) for key, value in x.items()}}
+        return {"dict": {key: _encoded(value, arrays) for key, value in x.items()}}
     kind = next((kind for kind in type(x).__mro__ if kind.__module__.startswith("torchaudio.transforms")), None)
     if kind is not None:
         state = {name: value for name, value in vars(x).items() if name in _MODULE_STATE or name[0] != "_"}
-        return {"module": kind.__name__, "state": _encoded(state, found)}
+        return {"module": kind.__name__, "state": _encoded(state, arrays)}
     if str(type(x)) == "<class 'torch.dtype'>":
         return {"name": str(x).split(".")}
     name = getattr(x, "__qualname__", getattr(x, "__name__", "."))

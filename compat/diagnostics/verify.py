@@ -6,7 +6,7 @@ import copy
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,8 @@ from mlx_spectro import interrupts
 
 from ..arrays import kinds
 from ..contract import records, settings, tolerances
+from ..contract.function import Function
 from . import compare, profile, reproduction
-
-if TYPE_CHECKING:
-    from ..dispatch import Function
 
 # two good transforms may differ by so many units in the last place of the largest value without a further look
 _UNITS = 32
@@ -38,22 +36,37 @@ def checked(
         device: Where we computed, if there was a choice.
     """
     begin = time.perf_counter()
-    kept = records.record(function.name)
-    reference, seconds = function.reference(args, kwargs)
+    record = records.record(function.name)
+    reference, seconds = _reference(function, args, kwargs)
     parts = compare.differences(result, reference)
     bounds = _bounds(function, args, kwargs, reference, parts)
     part, bound = max(zip(parts, bounds, strict=True), key=_nearness)
     breach = bool(part.structure) or not part.worst <= bound
-    if kept is not None:
-        kept.device = device or kept.device
+    if record is not None:
+        record.device = device or record.device
         scale = part.largest or 1.0
-        records.judge(kept, part.worst / scale, bound / scale, breach)
+        records.judge(record, part.worst / scale, bound / scale, breach)
         # a profile adds our own time itself
-        records.add(kept, 0.0 if profile.on else ours_seconds, seconds)
+        records.add(record, 0.0 if profile.on else ours_seconds, seconds)
     if breach:
-        _complain(function, args, kwargs, part, bound, kept)
+        _complain(function, args, kwargs, part, bound, record)
     profile.leave_out(time.perf_counter() - begin)
-    return result, kept
+    return result, record
+
+
+def _reference(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float]:
+    """The reference's result for a call that the program is not to notice, and the seconds that it took."""
+    kwargs = kinds.with_own_out(kwargs)
+    with (
+        settings.numerics.here("strict"),
+        kinds.undisturbed(function.library),
+        records.paused(),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        begin = time.perf_counter()
+        result = function.theirs(*args, **kwargs)
+        return result, time.perf_counter() - begin
 
 
 def _nearness(pair: tuple[compare.Difference, float]) -> float:
@@ -84,9 +97,9 @@ def _bounds(
 
 def _precision(values: Any) -> float:
     """The coarsest precision of the arrays that a call takes and returns."""
-    found = [0.0]
-    kinds.each_array(values, lambda x: found.append(kinds.precision(x)))
-    return max(found)
+    precisions = [0.0]
+    kinds.each_array(values, lambda x: precisions.append(kinds.precision(x)))
+    return max(precisions)
 
 
 def _own_errors(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], reference: Any) -> list[float]:
@@ -98,7 +111,7 @@ def _own_errors(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any
     call = kinds.each_array((args, kwargs), _nudged if double else kinds.in_double)
     call = tuple(map(_module_in_double, call[0])), call[1]
     try:
-        truth, _ = function.reference(*call)
+        truth, _ = _reference(function, *call)
     except Exception as error:  # the reference may take no such call
         if interrupts.by_handler(error):
             raise
@@ -124,16 +137,16 @@ def _complain(
     kwargs: dict[str, Any],
     part: compare.Difference,
     bound: float,
-    kept: records.Record | None,
+    record: records.Record | None,
 ) -> None:
     problem = part.structure or f"differs by {part.worst:.3g}, limit {bound:.3g}"
     shown = ", ".join([*map(kinds.describe, args), *(f"{k}={kinds.describe(v)}" for k, v in kwargs.items())])
     message = f"{function.name}({shown}): {problem} (largest value {part.largest:.3g})"
-    if kept is not None and kept.breaches == 1:
-        records.explain(kept, message, reproduction.save(function, args, kwargs))
+    if record is not None and record.breaches == 1:
+        records.explain(record, message, reproduction.save(function, args, kwargs))
     if settings.on_breach.get() == "raise":
         raise VerificationError(message)
     # once a call site: the record counts the others
-    if kept is None or kept.breaches == 1:
+    if record is None or record.breaches == 1:
         file, line = records.call_site()
         warnings.warn_explicit(message, RuntimeWarning, file, line)

@@ -7,11 +7,13 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import pkgutil
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from ..contract import adapter
 from . import installer
 
 _ROOT = __name__.rsplit(".", 2)[0]
@@ -60,27 +62,37 @@ class ReferenceProxy(ModuleType):
         return sorted({*dir(own["_reference"]), *own["_ours"]})
 
 
-def stand_in(name: str, reference: str, ours: Sequence[Any] = ()) -> None:
+def stand_in(name: str, reference: str) -> None:
     """Put a :class:`ReferenceProxy` in the place of the module ``name`` that is being imported, and tell ``install()``.
+
+    In it our functions and classes that are registered for ``reference`` replace that module's. A package's own modules
+    are imported: first the private ones, which register what they define, at last those that stand in for a library's.
 
     Args:
         name: The module's ``__name__``.
         reference: Name of the library's module behind it.
-        ours: Functions and classes that replace the reference's of the same name.
     """
     module = sys.modules[name]
     real = importlib.import_module(reference)
+    folders = getattr(module, "__path__", ())
+    for room in pkgutil.walk_packages(folders, f"{name}."):
+        if room.name.startswith(f"{name}._"):
+            importlib.import_module(room.name)
     library = reference.partition(".")[0]
-    for replacement in ours:
-        original = getattr(real, replacement.__name__)
+    ours = {}
+    for _, original, replacement, _ in adapter.shown_in(reference):
+        ours[replacement.__name__] = replacement
         if isinstance(original, type):
             # the class itself stays, and so do its subclasses, its pickles and the names that others bound
             installer.replaces_method(library, original, "forward", replacement.forward)
         else:
             installer.replaces(library, original, replacement)
-    proxy = ReferenceProxy(name, real, {replacement.__name__: replacement for replacement in ours})
+    proxy = ReferenceProxy(name, real, ours)
     vars(proxy).update({key: value for key, value in vars(module).items() if key in _OWN})
     sys.modules[name] = proxy
+    # now, for it is the stand-in that gets them as attributes
+    for submodule in pkgutil.iter_modules(folders, f"{name}."):
+        importlib.import_module(submodule.name)
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -9,11 +9,13 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Operator, Spectrogram
 from mlx_spectro.kernels import cpu
 
-from ._arguments import LARGEST, Array, audio_energy, engine_reason, magnitudes_reason
+from ..contract.decline import Decline
+from ._arguments import LARGEST, Array, audio_energy, check_engine, check_magnitudes
 from ._layout import Lying, in_order, lying
-from ._options import flag, whole
+from ._options import check_flag, check_whole
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _NAMES = frozenset((str, int, float))
@@ -21,13 +23,13 @@ _LARGEST_PARAMETER = 1e3
 _get_window, _pad_center = librosa.filters.get_window, librosa.util.pad_center
 
 
-def window_of(window: Any, win_length: int, n_fft: int) -> Array | str:
-    """librosa's own window in the middle of ``n_fft`` samples, or why we cannot use it."""
+def window_of(window: Any, win_length: int, n_fft: int) -> Array:
+    """librosa's own window in the middle of ``n_fft`` samples."""
     parts = window if type(window) is tuple else (window,)
     if all(type(part) in _NAMES for part in parts):
         return _named_window(window, win_length, n_fft)
     if not (callable(window) or type(window) in (list, np.ndarray)):
-        return "the window is neither a name, nor a number, nor an array"
+        raise Decline("the window is neither a name, nor a number, nor an array")
     return _window(window, win_length, n_fft)
 
 
@@ -47,20 +49,22 @@ def _faintest(samples: Any) -> float:
     return float(sizes.min(initial=np.inf, where=sizes > 0) / (sizes.max(initial=0) or 1))
 
 
-def _window(window: Any, win_length: int, n_fft: int) -> Array | str:
-    found = _pad_center(_get_window(window, win_length, fftbins=True), size=n_fft)
-    if type(found) is not np.ndarray or found.ndim != 1 or found.dtype.char not in "fd":
-        return "the window is an array that is neither float32 nor float64"
-    return found if np.isfinite(found).all() else "the window is not finite"
+def _window(window: Any, win_length: int, n_fft: int) -> Array:
+    samples: Array = _pad_center(_get_window(window, win_length, fftbins=True), size=n_fft)
+    if type(samples) is not np.ndarray or samples.ndim != 1 or samples.dtype.char not in "fd":
+        raise Decline("the window is an array that is neither float32 nor float64")
+    if not np.isfinite(samples).all():
+        raise Decline("the window is not finite")
+    return samples
 
 
 @functools.lru_cache(maxsize=64)
-def _named_window(window: Any, win_length: int, n_fft: int) -> Array | str:
+def _named_window(window: Any, win_length: int, n_fft: int) -> Array:
     for part in window if type(window) is tuple else (window,):
         try:
             # SciPy takes a number's name for the number, and warns of what it makes of a large one
             if not abs(float(part)) < _LARGEST_PARAMETER:
-                return "a parameter of the window is out of range"
+                raise Decline("a parameter of the window is out of range")
         except ValueError:
             continue
     return _window(window, win_length, n_fft)
@@ -75,14 +79,13 @@ class Analysis(NamedTuple):
     energy: float
     """Sum of the audio's squares."""
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """What the host kernels take, float32 audio in double precision."""
-        return {**self.framing.padding, "precise": self.y.dtype == np.float32}
+    def run(self, op: Operator, *weights: Array, out: Array | None = None) -> Array:
+        """Compute what takes the audio, its window and other weights: float32 audio in double precision."""
+        return cpu.run(op, self.y, self.window, *weights, out=out, precise=self.y.dtype == np.float32)
 
     def power_spectrogram(self) -> Array:
         """Squared magnitudes ``[..., F, N]``, a frame's bins side by side."""
-        return cpu.spectrogram(self.y, self.window, power=2.0, **self.options).swapaxes(-1, -2)
+        return self.run(Spectrogram(self.framing, power=2.0)).swapaxes(-1, -2)
 
     def overflows(self, power: float = 2.0) -> bool:
         """Whether magnitudes to ``power`` may be beyond what their dtype holds."""
@@ -106,65 +109,56 @@ def lying_of(source: Analysis | Array) -> tuple[Lying, np.dtype[Any]]:
     return (source.lying, source.y.dtype) if isinstance(source, Analysis) else (lying(source), source.dtype)
 
 
-def framing_of(
-    length: int, size: int, hop_length: int, center: Any, pad_mode: Any, in_parts: bool = False
-) -> Framing | str:
-    """librosa's frames of a signal of ``length`` samples, or why we cannot make them.
+def framing_of(length: int, size: int, hop_length: int, center: Any, pad_mode: Any, in_parts: bool = False) -> Framing:
+    """librosa's frames of a signal of ``length`` samples.
 
     Args:
         in_parts: librosa pads the signal's two ends apart, as it does for its STFT.
     """
     size, hop_length = int(size), int(hop_length)
     if size > length:
-        return "the signal is shorter than a frame"
+        raise Decline("the signal is shorter than a frame")
     if not center:
         return Framing(size, hop_length)
     if not isinstance(pad_mode, str) or pad_mode not in _PAD_MODES:
-        return "pad_mode is not 'constant', 'reflect' or 'edge'"
+        raise Decline("pad_mode is not 'constant', 'reflect' or 'edge'")
     half = size // 2
     if pad_mode == "reflect":
         # few samples may be left at the end, which librosa then mirrors more than once
         tail = length - ((length + half - size) // hop_length + 1) * hop_length + half
         if (min(length, tail) if in_parts else length) <= half:
-            return "the signal is so short that pad_mode='reflect' mirrors it more than once"
+            raise Decline("the signal is so short that pad_mode='reflect' mirrors it more than once")
     return Framing(size, hop_length, half, half, _PAD_MODES[pad_mode])
 
 
-def analysis(
-    y: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
-) -> Analysis | str:
-    """The STFT that librosa's arguments ask for, or why we cannot serve it."""
+def analysis(y: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any) -> Analysis:
+    """The STFT that librosa's arguments ask for."""
+    check_engine()
     # of one sample, librosa has nothing to mirror
-    reason = engine_reason() or whole("n_fft", n_fft, 2) or flag("center", center)
-    if reason:
-        return reason
-    reason = "" if win_length is None else whole("win_length", win_length)
-    if reason:
-        return reason
+    check_whole("n_fft", n_fft, 2)
+    check_flag("center", center)
+    if win_length is not None:
+        check_whole("win_length", win_length)
     n_fft = int(n_fft)
     win_length = n_fft if win_length is None else int(win_length)
     hop_length = win_length // 4 if hop_length is None else hop_length
-    total = whole("hop_length", hop_length) or audio_energy(y)
-    if isinstance(total, str):
-        return total
+    check_whole("hop_length", hop_length)
+    total = audio_energy(y)
     framing = framing_of(y.shape[-1], n_fft, hop_length, center, pad_mode, in_parts=True)
-    if isinstance(framing, str):
-        return framing
-    samples = window_of(window, win_length, n_fft)
-    return samples if isinstance(samples, str) else Analysis(y, samples, framing, total)
+    return Analysis(y, window_of(window, win_length, n_fft), framing, total)
 
 
 def source_of(
     y: Any, S: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any
-) -> tuple[Analysis | Array, int] | str:
-    """The spectrogram of ``y``, or ``S`` if given, and its transform length as librosa takes it; or why we cannot."""
+) -> tuple[Analysis | Array, int]:
+    """The spectrogram of ``y``, or ``S`` if given, and its transform length as librosa takes it."""
     if S is None:
-        found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
-        if isinstance(found, str):
-            return found
-        return "the audio is so loud that its powers may overflow" if found.overflows() else (found, int(n_fft))
-    reason = magnitudes_reason(S) or ("" if n_fft is None else whole("n_fft", n_fft))
-    if reason:
-        return reason
+        source = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
+        if source.overflows():
+            raise Decline("the audio is so loud that its powers may overflow")
+        return source, int(n_fft)
+    check_magnitudes(S)
+    if n_fft is not None:
+        check_whole("n_fft", n_fft)
     fits = n_fft is not None and n_fft // 2 + 1 == S.shape[-2]
     return S, int(n_fft) if fits else 2 * (S.shape[-2] - 1)

@@ -1,12 +1,8 @@
-"""Functions that take the place of librosa's, and what they ask of their arguments."""
+"""What librosa's functions ask of their arrays, and who computes with them."""
 
 from __future__ import annotations
 
-import functools
-import importlib
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +14,8 @@ from mlx_spectro.ops import backend
 
 from ..arrays.kinds import is_plain
 from ..contract import settings
-from ..contract.lines import at_callers_line
+from ..contract.decline import Decline
 from ..contract.reasons import BUSY, ByDesign
-from ..contract.tolerances import Limit
-from ..dispatch import Function, Plan, functions
 from ._options import is_dtype
 
 Array = npt.NDArray[Any]
@@ -30,72 +24,31 @@ Array = npt.NDArray[Any]
 LARGEST = {"f": 3e37, "d": 1e307}
 
 
-def _longest(arguments: dict[str, Any]) -> int:
-    """Length of the transforms or sums of a call."""
-    sizes = (arguments.get(key) for key in ("n_fft", "frame_length"))
-    # beside decibels given, librosa does not look at what n_fft is
-    return max((int(size) for size in sizes if isinstance(size, (int, np.integer)) and size > 2), default=2)
-
-
-def serves(
-    name: str, limit: Limit, order: Callable[[dict[str, Any]], int] = _longest
-) -> Callable[[Callable[..., Plan]], Any]:
-    """Make of a plan, which has the reference's own signature, the function that takes the reference's place.
-
-    Args:
-        name: A function of librosa.
-        limit: Bound of ``|ours - theirs|``, see :class:`Function`.
-        order: What the limit depends on, made of a call's arguments.
-    """
-    path, _, last = name.rpartition(".")
-    theirs = getattr(importlib.import_module(path), last)
-
-    def decorate(plan: Callable[..., Plan]) -> Any:
-        def order_of(*args: Any, **kwargs: Any) -> int:
-            bound = inspect.signature(plan).bind(*args, **kwargs)
-            bound.apply_defaults()
-            return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
-
-        door = functions[name] = Function(name, at_callers_line(theirs), plan, limit, order_of)
-
-        @functools.wraps(theirs)
-        def serve(*args: Any, **kwargs: Any) -> Any:
-            return door(*args, **kwargs)
-
-        ours: Any = serve
-        ours.__module__, ours.plan = plan.__module__, plan
-        return ours
-
-    return decorate
-
-
-def engine_reason() -> str:
-    """Why librosa has to compute; empty where host kernels can."""
+def check_engine() -> None:
+    """Decline where no host kernel can compute."""
     if cpu.busy():
-        return BUSY
+        raise Decline(BUSY)
     # MLX computes in float32 only; librosa transforms float32 audio in float64 and rounds once
-    return (
-        ""
-        if backend.for_host_arrays() == "host" and cpu.available()
-        else f"librosa computes in float64, which needs numba here: {distribution.install('host')}"
-    )
+    if not (backend.for_host_arrays() == "host" and cpu.available()):
+        raise Decline(f"librosa computes in float64, which needs numba here: {distribution.install('host')}")
 
 
-def faster_reason(size: int, least: int) -> str:
-    """Why NumPy had better do elementwise work on so many values."""
-    small = settings.route.get() == "auto" and size < least
-    return ByDesign("librosa is as fast on so few values; route('ours') has us serve them") if small else ""
+def check_size(size: int, least: int) -> None:
+    """Decline elementwise work on so few values that NumPy had better do it."""
+    if settings.route.get() == "auto" and size < least:
+        raise Decline(ByDesign("librosa is as fast on so few values; route('ours') has us serve them"))
 
 
-def array_reason(x: Any) -> str:
-    """Why we cannot compute with ``x``; empty where we can."""
+def check_array(x: Any) -> None:
+    """Decline what we cannot compute with."""
     if not is_plain(x):
-        return f"the array is a {type(x).__name__}: plain NumPy arrays are served"
+        raise Decline(f"the array is a {type(x).__name__}: plain NumPy arrays are served")
     if not x.ndim:
-        return "the array has no axes"
+        raise Decline("the array has no axes")
     if x.dtype.char not in "fdFD" or not x.dtype.isnative:
-        return f"the array is {x.dtype}: single and double precision are served"
-    return "" if x.size else "the array is empty"
+        raise Decline(f"the array is {x.dtype}: single and double precision are served")
+    if not x.size:
+        raise Decline("the array is empty")
 
 
 def energy(x: Array) -> float:
@@ -105,50 +58,54 @@ def energy(x: Array) -> float:
     return float(np.vdot(flat, flat).real)
 
 
-def audio_energy(y: Any) -> float | str:
-    """Sum of the squares of audio ``y``, or why we cannot serve it: librosa rejects it, or warns of it."""
-    reason = array_reason(y)
-    if reason or y.dtype.kind != "f":
-        return reason or "the audio is complex"
-    found = energy(y)
-    return found if math.isfinite(found) else "the audio is not finite, or its squares overflow"
+def audio_energy(y: Any) -> float:
+    """Sum of the squares of audio ``y``; what librosa rejects or warns of is declined."""
+    check_array(y)
+    if y.dtype.kind != "f":
+        raise Decline("the audio is complex")
+    total = energy(y)
+    if not math.isfinite(total):
+        raise Decline("the audio is not finite, or its squares overflow")
+    return total
 
 
-def magnitudes_reason(s: Any, squared: Any = None) -> str:
-    """Why we cannot compute with given magnitudes ``s [..., F, N]``; empty where we can.
+def check_magnitudes(s: Any, squared: Any = None) -> None:
+    """Decline given magnitudes ``s [..., F, N]`` that we cannot compute with.
 
     Args:
         squared: The dtype in which librosa squares them, if not their own.
     """
-    reason = engine_reason() or array_reason(s)
-    if reason or s.dtype.kind != "f" or s.ndim < 2:
-        return reason or "S is no real spectrogram"
+    check_engine()
+    check_array(s)
+    if s.dtype.kind != "f" or s.ndim < 2:
+        raise Decline("S is no real spectrogram")
     if s.shape[-2] < 2:
-        return "S has a single bin"
+        raise Decline("S has a single bin")
     smallest, largest = float(s.min()), float(s.max())
     # of what is larger, sums of squares may overflow
-    fits = smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[np.dtype(squared or s.dtype).char]
-    return "" if fits else "S holds values that are negative, not finite or too large to square"
+    if not (smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[np.dtype(squared or s.dtype).char]):
+        raise Decline("S holds values that are negative, not finite or too large to square")
 
 
-def result_reason(shape: tuple[int, ...], natural: Any, dtype: Any, out: Any, *inputs: Any) -> str:
-    """Why we cannot give a result of another ``dtype`` than its natural one, or in the memory ``out``.
+def check_result(shape: tuple[int, ...], natural: Any, dtype: Any, out: Any, *inputs: Any) -> None:
+    """Decline a result of another ``dtype`` than its natural one, and memory ``out`` that we cannot write it to.
 
     Args:
         inputs: What librosa reads while it writes: where it lies in ``out``, what comes of it depends on their order.
     """
     if dtype is not None and not is_dtype(dtype, natural):
-        return "dtype is not the result's own"
+        raise Decline("dtype is not the result's own")
     if out is None:
-        return ""
+        return
     if not is_plain(out):
-        return f"out is a {type(out).__name__}: plain NumPy arrays are written to"
+        raise Decline(f"out is a {type(out).__name__}: plain NumPy arrays are written to")
     if out.shape != shape or out.dtype != natural:
-        return "out has another shape or dtype than the result"
+        raise Decline("out has another shape or dtype than the result")
     if not out.flags.writeable:
-        return "out is read-only"
+        raise Decline("out is read-only")
     shared = any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in inputs)
-    return "out lies where an input does, or has values in one place" if shared or _overlaps_itself(out) else ""
+    if shared or _overlaps_itself(out):
+        raise Decline("out lies where an input does, or has values in one place")
 
 
 def _overlaps_itself(x: Array) -> bool:

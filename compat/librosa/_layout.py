@@ -57,8 +57,8 @@ def _stand_in(how: Lying, dtype: np.dtype[Any]) -> Array:
     counts = [1 if rank == 1 else LONG for rank in how.axes]
     steps = [2 * LONG ** (abs(rank) - 1) if rank else 0 for rank in how.axes]
     ones = np.ones(1 + sum((count - 1) * step for count, step in zip(counts, steps, strict=True)), dtype)
-    found = np.lib.stride_tricks.as_strided(ones, counts, [step * dtype.itemsize for step in steps])
-    return found[tuple(slice(None, None, -1 if rank < 0 else 1) for rank in how.axes)]
+    lying_so = np.lib.stride_tricks.as_strided(ones, counts, [step * dtype.itemsize for step in steps])
+    return lying_so[tuple(slice(None, None, -1 if rank < 0 else 1) for rank in how.axes)]
 
 
 class _Order(NamedTuple):

@@ -7,43 +7,39 @@ from typing import Any
 import librosa
 
 from ..contract import tolerances
-from ..dispatch import Plan
-from ._arguments import Array, serves
+from ..contract.decline import Decline
+from ..contract.function import Work
+from ._adapter import adapter
+from ._arguments import Array
 from ._feature.mel import mel_plan
-from ._filters import rate_reason
-from ._options import whole
+from ._filters import check_rate
+from ._options import check_whole
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
 
 
-def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Plan:
+def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Work:
     """librosa's differences of our decibels."""
     if S is not None:
-        return "S is given: the onset strength of audio, y, is served"
+        raise Decline("S is given: the onset strength of audio, y, is served")
     if feature is not None:
-        return "feature is given: that of librosa's mel spectrogram is served"
-    taken, of_mel = options
-    reason = (
-        rate_reason(sr)
-        or whole("hop_length", hop_length)
-        or whole("lag", taken["lag"])
-        or whole("max_size", taken["max_size"])
-    )
-    if reason:
-        return reason
+        raise Decline("feature is given: that of librosa's mel spectrogram is served")
+    of_onset, of_mel = options
+    check_rate(sr)
+    check_whole("hop_length", hop_length)
+    check_whole("lag", of_onset["lag"])
+    check_whole("max_size", of_onset["max_size"])
     of_mel.setdefault("fmax", 0.5 * sr)
-    found = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
-    if isinstance(found, str):
-        return found
+    mel = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
 
     def work() -> Array:
-        result: Array = theirs(S=found.decibels(), sr=sr, n_fft=n_fft, hop_length=hop_length, **taken)
+        result: Array = theirs(S=mel.decibels(), sr=sr, n_fft=n_fft, hop_length=hop_length, **of_onset)
         return result
 
     return work
 
 
-@serves("librosa.onset.onset_strength", tolerances.of_single(tolerances.cepstrum))
+@adapter("librosa.onset.onset_strength", tolerances.of_single(tolerances.cepstrum))
 def onset_strength(
     *,
     y: Array | None = None,
@@ -57,17 +53,18 @@ def onset_strength(
     feature: Any = None,
     aggregate: Any = None,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     """librosa.onset.onset_strength. Same arguments, same defaults.
 
     The decibels of the audio's mel spectrogram are ours, their differences librosa's.
     """
-    taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center, "aggregate": aggregate}
+    of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
+    of_onset |= {"aggregate": aggregate}
     n_fft, hop_length = kwargs.pop("n_fft", 2048), kwargs.pop("hop_length", 512)
-    return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
+    return _plan(_strength, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))
 
 
-@serves("librosa.onset.onset_strength_multi", tolerances.of_single(tolerances.cepstrum))
+@adapter("librosa.onset.onset_strength_multi", tolerances.of_single(tolerances.cepstrum))
 def onset_strength_multi(
     *,
     y: Array | None = None,
@@ -84,11 +81,11 @@ def onset_strength_multi(
     aggregate: Any = None,
     channels: Any = None,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     """librosa.onset.onset_strength_multi. Same arguments, same defaults.
 
     The decibels of the audio's mel spectrogram are ours, their differences librosa's.
     """
-    taken = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
-    taken |= {"aggregate": aggregate, "channels": channels}
-    return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (taken, kwargs))
+    of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
+    of_onset |= {"aggregate": aggregate, "channels": channels}
+    return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))

@@ -1,4 +1,4 @@
-"""Which values of an option we take; what we leave to librosa, a reason names."""
+"""Which values of an option we take; what we leave to librosa declines the call, and names the option."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contract.decline import Decline
 from ..contract.reasons import unread
 
 _WHOLE = frozenset((int, np.int64, np.int32))
@@ -19,37 +20,42 @@ _MOST = 2**31 - 1
 _LARGE = 1e15
 
 
-def whole(name: str, value: Any, least: int = 1, most: int = _MOST) -> str:
-    """Why ``value`` is not a whole number from ``least`` to ``most`` that we take; empty where it is."""
+def check_whole(name: str, value: Any, least: int = 1, most: int = _MOST) -> None:
+    """Take whole numbers from ``least`` to ``most``."""
     if type(value) not in _WHOLE:
-        return unread(name, value)
-    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
+        raise Decline(unread(name, value))
+    if not least <= value <= most:
+        raise Decline(f"{name} is not between {least:g} and {most:g}")
 
 
-def number(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
-    """Why ``value`` is not a number from ``least`` to ``most`` that we take; empty where it is."""
+def check_number(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> None:
+    """Take numbers from ``least`` to ``most``."""
     if type(value) not in _NUMBERS:
-        return unread(name, value)
-    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
+        raise Decline(unread(name, value))
+    if not least <= value <= most:
+        raise Decline(f"{name} is not between {least:g} and {most:g}")
 
 
-def plain(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> str:
-    """:func:`number` of an option that librosa combines with its arrays, whose dtype a scalar of NumPy's changes."""
+def check_plain(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> None:
+    """Take numbers of Python's own: a scalar of NumPy's changes the dtype of arrays that librosa combines it with."""
     if type(value) not in _PLAIN:
-        return unread(name, value)
-    return "" if least <= value <= most else f"{name} is not between {least:g} and {most:g}"
+        raise Decline(unread(name, value))
+    if not least <= value <= most:
+        raise Decline(f"{name} is not between {least:g} and {most:g}")
 
 
-def flag(name: str, value: Any) -> str:
-    """Why we do not take ``value`` by its truth; empty where we do."""
-    return "" if type(value) in _FLAGS else unread(name, value)
+def check_flag(name: str, value: Any) -> None:
+    """Take what counts by its truth."""
+    if type(value) not in _FLAGS:
+        raise Decline(unread(name, value))
 
 
-def choice(name: str, value: Any, *choices: str | None) -> str:
-    """Why ``value`` is none of ``choices``; empty where it is one."""
+def check_choice(name: str, value: Any, *choices: str | None) -> None:
+    """Take ``choices``."""
     if value is not None and type(value) is not str:
-        return unread(name, value)
-    return "" if value in choices else f"{name} is not one of {choices}"
+        raise Decline(unread(name, value))
+    if value not in choices:
+        raise Decline(f"{name} is not one of {choices}")
 
 
 def is_dtype(value: Any, *dtypes: Any) -> bool:

@@ -142,8 +142,9 @@ def _sharing() -> Iterator[Finding]:
 _BEGIN = "import time, numpy as np; begin = time.perf_counter()\n"
 _END = "\nprint(f'work; the first call took {time.perf_counter() - begin:.1f} s')"
 _HOST = (
+    "from mlx_spectro.design.framing import Framing; from mlx_spectro.design.operators import Stft\n"
     "from mlx_spectro.kernels import cpu\n"
-    "cpu.stft(np.ones((1, 999), np.float32), np.ones(64, np.float32), hop_length=16)"
+    "cpu.run(Stft(Framing(64, 16)), np.ones((1, 999), np.float32), np.ones(64, np.float32))"
 )
 _GPU = (
     "import mlx.core as mx; from mlx_spectro import SpectralTransform; from mlx_spectro.ops import backend\n"
@@ -163,7 +164,7 @@ def _kernels() -> Iterator[Finding]:
         yield Finding("host kernels", said, "pip install --upgrade numba" if status else "", wrong=bool(status))
     if not _mlx_works():
         return
-    if _probe("from mlx_spectro.kernels import gpu; print(gpu.available())") == (0, "False"):
+    if _probe("from mlx_spectro.kernels.gpu import launch_mlx; print(launch_mlx.available())") == (0, "False"):
         yield Finding("GPU kernels", "MLX's default device is no GPU")
         return
     status, said = _probe(_BEGIN + _GPU + _END)

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..arrays import torch_autograd
-from ..arrays.torch_adapter import serves
+from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling
 from ..contract import tolerances
+from ..contract.decline import Decline
+from ..contract.function import Work
 from ..contract.lines import at_callers_line
 from ..contract.reasons import REJECTED, unread
-from ..dispatch import Plan
 
 
 def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +52,7 @@ def _small_istft() -> None:
     _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
 
 
-@serves("torch.stft", tolerances.spectrum, call=_stft)
+@adapter("torch.stft", tolerances.spectrum, theirs=_stft)
 def stft(
     input: Tensor,
     n_fft: int,
@@ -64,23 +65,22 @@ def stft(
     onesided: bool | None = None,
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
-) -> Plan:
+) -> Work:
     """torch.stft. Same arguments, same defaults.
 
     Real audio is ours; complex audio and ``align_to_window`` are torch's.
     """
-    found = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
-    if isinstance(found, str):
-        return found
+    transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
-        return unread("normalized", normalized)
+        raise Decline(unread("normalized", normalized))
     if align_to_window is not None:
-        return "align_to_window is given"
+        raise Decline("align_to_window is given")
     if input.dim() > 2 or return_complex is None:
-        return REJECTED
+        raise Decline(REJECTED)
     if type(return_complex) is not bool:
-        return unread("return_complex", return_complex)
-    transform = found._replace(scale=found.window.numel() ** -0.5) if normalized else found
+        raise Decline(unread("return_complex", return_complex))
+    if normalized:
+        transform = transform._replace(scale=transform.window.numel() ** -0.5)
 
     def work() -> Tensor:
         if window is None or not return_complex:
@@ -92,7 +92,7 @@ def stft(
     return work
 
 
-@serves("torch.istft", tolerances.spectrum, call=_istft)
+@adapter("torch.istft", tolerances.spectrum, theirs=_istft)
 def istft(
     input: Tensor,
     n_fft: int,
@@ -104,23 +104,21 @@ def istft(
     onesided: bool | None = None,
     length: int | None = None,
     return_complex: bool = False,
-) -> Plan:
+) -> Work:
     """torch.istft. Same arguments, same defaults.
 
     Real signals are ours; ``return_complex=True`` is torch's.
     """
     for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
         if type(option) is not bool:
-            return unread(name, option)
+            raise Decline(unread(name, option))
     if return_complex:
-        return "return_complex=True asks for a complex signal: real signals are served"
-    found = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
-    if isinstance(found, str):
-        return found
+        raise Decline("return_complex=True asks for a complex signal: real signals are served")
+    transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
-        return REJECTED
-    inverse, samples = found
-    transform = inverse._replace(scale=inverse.window.numel() ** 0.5) if normalized else inverse
+        raise Decline(REJECTED)
+    if normalized:
+        transform = transform._replace(scale=transform.window.numel() ** 0.5)
 
     def work() -> Tensor:
         if window is None:

@@ -10,6 +10,8 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
+from ..contract.decline import Decline
+
 
 class _Kind(type):
     """The type of our classes: what is an instance of the torchaudio class is one of ours too."""
@@ -56,19 +58,19 @@ class Twin(metaclass=_Kind):
         return twin
 
 
-def unfused(module: Module, twin: type[Twin]) -> str:
-    """Why a submodule has to be called as it is: it is no torchaudio module as torchaudio made it. Empty otherwise."""
+def check_part(module: Module, twin: type[Twin]) -> None:
+    """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
     kind = type(module)
     known: Any = twin
     if kind not in (twin, twin.theirs) or kind.forward not in (known.forward, known.forward.__wrapped__):
-        return f"the submodule {kind.__name__} is not a class of torchaudio's own"
+        raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
     if "forward" in vars(module):
-        return f"the submodule {kind.__name__} has another forward than torchaudio's"
-    hooked = (
+        raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
+    if (
         module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
         or torch_module._has_any_global_hook()
-    )
-    return f"the submodule {kind.__name__} carries hooks, which have to be called" if hooked else ""
+    ):
+        raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")

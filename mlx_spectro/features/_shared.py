@@ -6,20 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
-import numpy as np
-import numpy.typing as npt
 
+from ..design.epilogues import Epilogue
 from ..design.framing import Framing
-from ..ops import backend, operators
+from ..design.operators import Cepstrum, ClippedFilterbank, Filterbank, Spectrogram
+from ..ops import backend
+from ..ops.apply import apply
+from ..ops.numerics import constant as constant
 from . import _inputs, _replay
 from .stft import SpectralTransform, get_transform_mlx
-
-
-def constant(values: npt.NDArray[np.floating]) -> mx.array:
-    """A float32 MLX array, evaluated, so that any thread can use it."""
-    array = mx.array(np.asarray(values, np.float32))
-    mx.eval(array)
-    return array
 
 
 def shared_transform(
@@ -66,24 +61,43 @@ def _scale(transform: SpectralTransform) -> float:
 
 def spectrogram(transform: SpectralTransform, x: mx.array, power: float = 1.0) -> mx.array:
     """Spectrogram ``[..., N, F]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
-    return operators.spectrogram(*audio_of(transform, x), power=power, scale=_scale(transform))
+    audio, window, framing = audio_of(transform, x)
+    return apply(Spectrogram(framing, power, _scale(transform)), audio, window)
 
 
 def filterbank(
-    transform: SpectralTransform, x: mx.array, bank: mx.array, power: float = 1.0, **options: Any
+    transform: SpectralTransform,
+    x: mx.array,
+    bank: mx.array,
+    power: float = 1.0,
+    *,
+    epilogue: Epilogue | None = None,
+    top_db: float | None = None,
+    packed: bool = False,
 ) -> mx.array:
     """Filtered spectrogram ``[..., N, filters]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one.
 
-    The options are :func:`.operators.filterbank`'s.
+    The options are those of :class:`.operators.Filterbank` and :class:`.operators.ClippedFilterbank`.
     """
-    return operators.filterbank(*audio_of(transform, x), bank, power=power, scale=_scale(transform), **options)
+    audio, window, framing = audio_of(transform, x)
+    op = Filterbank(framing, power, _scale(transform), epilogue)
+    return apply(op if top_db is None else ClippedFilterbank(op, top_db, packed), audio, window, bank)
 
 
 def cepstrum(
-    transform: SpectralTransform, x: mx.array, bank: mx.array, basis: mx.array, power: float, **options: Any
+    transform: SpectralTransform,
+    x: mx.array,
+    bank: mx.array,
+    basis: mx.array,
+    power: float,
+    *,
+    epilogue: Epilogue,
+    top_db: float | None,
 ) -> mx.array:
-    """:func:`.operators.cepstrum` ``[..., N, M]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
-    return operators.cepstrum(*audio_of(transform, x), bank, basis, power=power, scale=_scale(transform), **options)
+    """:class:`.operators.Cepstrum` ``[..., N, M]`` of audio ``[..., T]``; ``[T]`` counts as a batch of one."""
+    audio, window, framing = audio_of(transform, x)
+    op = Cepstrum(Filterbank(framing, power, _scale(transform), epilogue), top_db)
+    return apply(op, audio, window, bank, basis)
 
 
 def like_input(x: mx.array, y: mx.array) -> mx.array:

@@ -10,9 +10,11 @@ import mlx.core as mx
 
 from .. import _check
 from ..design import banks
-from ..kernels.cpu import Wanted
-from ..ops import operators
-from ..ops.decibels import to_decibel
+from ..design.descriptors import DescriptorSpec
+from ..design.epilogues import Decibels
+from ..design.operators import Operator, Project, ProjectClipped, ProjectPower
+from ..ops.apply import apply
+from ..ops.epilogues import follow
 from ..types import MelNorm, MelScale
 from . import descriptors, mfcc
 from ._replay import recorded
@@ -104,29 +106,30 @@ class SpectralFeatureTransform(Compilable):
         bands: Sequence[banks.Band] = ()
         if "spectral_contrast" in self.include:
             bands = banks.contrast_bands(sample_rate, n_fft, n_bands, contrast_fmin, contrast_quantile)
-        names = [name.removeprefix("spectral_") for name in self.include if name.startswith("spectral_")]
-        hz = descriptors.bin_frequencies(sample_rate, n_fft)
-        self._wanted = Wanted(names, hz, order=bandwidth_p, share=roll_percent, bands=bands)
+        names = (name.removeprefix("spectral_") for name in self.include if name.startswith("spectral_"))
+        self._hz = descriptors.bin_frequencies(sample_rate, n_fft)
+        self._spec = DescriptorSpec(tuple(names), order=bandwidth_p, share=roll_percent, bands=tuple(bands))
         if "mfcc" in self.include:
             f_max = sample_rate / 2 if f_max is None else f_max
             self.mel_fb = melscale_fbanks(
                 n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm=mel_norm, mel_scale=mel_scale
             )
             self.dct_mat = mfcc.liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
+        clipped: Operator = Project() if top_db is None else ProjectClipped(top_db)
         self._filtered: dict[str, Callable[[mx.array], mx.array]] = {
-            "chroma_stft": lambda s: normalized(operators.project_squares(s, self.chroma_fb), chroma_norm),
-            "mfcc": lambda s: operators.project_clipped(self._mel_db(s), self.dct_mat, top_db),
+            "chroma_stft": lambda s: normalized(apply(ProjectPower(), s, self.chroma_fb), chroma_norm),
+            "mfcc": lambda s: apply(clipped, self._mel_db(s), self.dct_mat),
         }
         self._keep(locals())
 
     def _mel_db(self, s: mx.array) -> mx.array:
-        return to_decibel(operators.project_squares(s, self.mel_fb), 10.0, DB_AMIN)
+        return follow(Decibels(10.0, DB_AMIN), apply(ProjectPower(), s, self.mel_fb))
 
     @recorded()
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """Features by name, in the order of ``include``: each ``[..., rows, N]`` of audio ``[..., T]``."""
         s = spectrogram(self.spectral, x)
-        found = descriptors.of_magnitudes(s, self._wanted) if self._wanted.names else {}
+        found = descriptors.of_magnitudes(s, self._hz, self._spec) if self._spec.names else {}
         features = {f"spectral_{name}": rows for name, rows in found.items()}
         for name in self._filtered.keys() & set(self.include):
             features[name] = mx.swapaxes(self._filtered[name](s), -1, -2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -11,16 +10,19 @@ import numpy.typing as npt
 
 from .. import _check
 from ..design.banks import contrast_bands
-from ..kernels.cpu import Wanted
-from ..ops import operators
-from ..ops.decibels import clip_below_peak, example_axes, to_decibel
-from ..ops.numerics import mean, root, total
+from ..design.descriptors import DescriptorSpec
+from ..design.epilogues import Decibels
+from ..design.operators import Describe, DescribeMagnitudes
+from ..ops.apply import apply
+from ..ops.decibels import clip_below_peak, example_axes
+from ..ops.epilogues import follow
 from ._replay import recorded
-from ._shared import audio_of, constant, like_input, shared_transform
+from ._shared import audio_of, like_input, shared_transform
 
-_TINY = float(np.finfo(np.float32).tiny)
 # as librosa.power_to_db has it
 _CONTRAST_AMIN, _CONTRAST_RANGE = 1e-10, 80.0
+# of what depends on no frequencies
+_NO_HZ = np.zeros(0, np.float32)
 
 
 @_check.remembered(32)
@@ -31,92 +33,33 @@ def bin_frequencies(sample_rate: float, n_fft: int) -> npt.NDArray[np.float32]:
     return (np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)).astype(np.float32)
 
 
-def _shares(s: mx.array) -> mx.array:
-    """``s [..., N, F]`` divided by its sum over the bins; a silent frame is left as it is."""
-    energy = total(s)
-    return s / mx.where(energy < _TINY, 1.0, energy)
-
-
-def centroid(s: mx.array, hz: mx.array) -> mx.array:
-    """Mean frequency ``[..., N, 1]`` of magnitudes ``s [..., N, F]``."""
-    return total(_shares(s) * hz)
-
-
-def bandwidth(s: mx.array, hz: mx.array, p: float) -> mx.array:
-    """``p``-th-order spread ``[..., N, 1]`` of magnitudes about their centroid."""
-    shares = _shares(s)
-    distance = mx.abs(hz - total(shares * hz))
-    moment = total(shares * (mx.square(distance) if p == 2 else mx.power(distance, p)))
-    return root(moment, p)
-
-
-def rolloff(s: mx.array, hz: mx.array, roll_percent: float) -> mx.array:
-    """Lowest bin frequency ``[..., N, 1]`` up to which ``roll_percent`` of the magnitudes' sum lies."""
-    if not s.size:  # MLX finds no largest of nothing
-        return total(s)
-    running = mx.cumsum(mx.stop_gradient(s), axis=-1)
-    reached = mx.logical_not(running < roll_percent * running[..., -1:])
-    return hz[mx.argmax(reached, axis=-1, keepdims=True)]
-
-
-def extremes(s: mx.array, bands: Sequence[tuple[int, int, int]]) -> mx.array:
-    """Means ``[..., N, 2 * bands]`` of each band's smallest magnitudes, and then of each band's largest."""
-    valleys, peaks = [], []
-    for first, last, count in bands:
-        ordered = mx.sort(s[..., first:last], axis=-1)
-        valleys.append(mean(ordered[..., :count]))
-        peaks.append(mean(ordered[..., -count:]))
-    return mx.concatenate([*valleys, *peaks], axis=-1)
-
-
 def contrast(rows: mx.array) -> mx.array:
-    """Peaks above valleys in dB ``[..., bands, N]`` of :func:`extremes`, turned."""
+    """Peaks above valleys in dB ``[..., bands, N]`` of the extremes of bands, ``[..., 2 * bands, N]``."""
     low, high = (
-        clip_below_peak(to_decibel(values, 10.0, _CONTRAST_AMIN), _CONTRAST_RANGE, example_axes(values))
+        clip_below_peak(follow(Decibels(10.0, _CONTRAST_AMIN), values), _CONTRAST_RANGE, example_axes(values))
         for values in mx.split(rows, 2, axis=-2)
     )
     return high - low
 
 
-def flatness(s: mx.array, amin: float, power: float) -> mx.array:
-    """Geometric over arithmetic mean ``[..., N, 1]`` of magnitudes to ``power``, none below ``amin``."""
-    raised = mx.maximum(mx.square(s) if power == 2 else mx.power(s, power), amin)
-    # logarithms relative to the mean are small, and so is what their sum loses
-    return mx.exp(mean(mx.log(raised / mean(raised))))
-
-
-_DEFINITIONS: dict[str, Callable[[mx.array, Wanted], mx.array]] = {
-    "centroid": lambda s, wanted: centroid(s, constant(wanted.hz)),
-    "bandwidth": lambda s, wanted: bandwidth(s, constant(wanted.hz), wanted.order),
-    "rolloff": lambda s, wanted: rolloff(s, constant(wanted.hz), wanted.share),
-    "flatness": lambda s, wanted: flatness(s, wanted.amin, wanted.power),
-    "contrast": lambda s, wanted: extremes(s, wanted.bands),
-}
-
-
-def rows_of(s: mx.array, wanted: Wanted) -> mx.array:
-    """The wanted descriptors ``[..., rows, N]`` of magnitudes ``s [..., N, F]``, one after another."""
-    return mx.swapaxes(mx.concatenate([_DEFINITIONS[name](s, wanted) for name in wanted.names], axis=-1), -1, -2)
-
-
-def named(rows: mx.array, wanted: Wanted) -> dict[str, mx.array]:
-    """What :func:`rows_of` put together: each descriptor ``[..., rows, N]`` by name."""
-    counts = [2 * len(wanted.bands) if name == "contrast" else 1 for name in wanted.names]
+def named(rows: mx.array, spec: DescriptorSpec) -> dict[str, mx.array]:
+    """Descriptors ``[..., rows, N]`` by name, of all of them, one after another."""
+    counts = [2 * len(spec.bands) if name == "contrast" else 1 for name in spec.names]
     parts = mx.split(rows, np.cumsum(counts)[:-1].tolist(), axis=-2)
-    found = dict(zip(wanted.names, parts, strict=True))
-    return {name: contrast(part) if name == "contrast" else part for name, part in found.items()}
+    by_name = zip(spec.names, parts, strict=True)
+    return {name: contrast(part) if name == "contrast" else part for name, part in by_name}
 
 
-def of_magnitudes(s: mx.array, wanted: Wanted) -> dict[str, mx.array]:
-    """The wanted descriptors of magnitudes ``s [..., N, F]``."""
-    return named(operators.describe_given(s, wanted, lambda s: rows_of(s, wanted)), wanted)
+def of_magnitudes(s: mx.array, hz: npt.NDArray[np.float32], spec: DescriptorSpec) -> dict[str, mx.array]:
+    """Descriptors of magnitudes ``s [..., N, F]``."""
+    return named(apply(DescribeMagnitudes(spec), s, hz), spec)
 
 
-def _descriptor(x: mx.array, wanted: Wanted, *parameters: Any) -> mx.array:
-    """The one wanted descriptor of audio ``[..., T]``."""
-    audio = audio_of(shared_transform(*parameters), x)
-    rows = operators.describe(*audio, wanted, lambda s: rows_of(s, wanted))
-    return like_input(x, named(rows, wanted)[wanted.names[0]])
+def _descriptor(x: mx.array, hz: npt.NDArray[np.float32], spec: DescriptorSpec, *parameters: Any) -> mx.array:
+    """The one descriptor of ``spec``, of audio ``[..., T]``."""
+    audio, window, framing = audio_of(shared_transform(*parameters), x)
+    rows = apply(Describe(framing, spec), audio, window, hz)
+    return like_input(x, named(rows, spec)[spec.names[0]])
 
 
 @recorded()
@@ -152,8 +95,8 @@ def spectral_centroid(
         >>> mlx_spectro.spectral_centroid(audio, sample_rate=16000, n_fft=512, hop_length=128).shape
         (2, 1, 126)
     """
-    wanted = Wanted(("centroid",), bin_frequencies(sample_rate, n_fft))
-    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    hz, spec = bin_frequencies(sample_rate, n_fft), DescriptorSpec(("centroid",))
+    return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 @recorded()
@@ -181,8 +124,8 @@ def spectral_bandwidth(
         ValueError: a ``p`` that is not positive.
     """
     p = _check.number("p", p, above=0)
-    wanted = Wanted(("bandwidth",), bin_frequencies(sample_rate, n_fft), order=p)
-    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    hz, spec = bin_frequencies(sample_rate, n_fft), DescriptorSpec(("bandwidth",), order=p)
+    return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 @recorded()
@@ -210,8 +153,8 @@ def spectral_rolloff(
         ValueError: a ``roll_percent`` that does not lie between 0 and 1.
     """
     roll_percent = _check.number("roll_percent", roll_percent, above=0, below=1)
-    wanted = Wanted(("rolloff",), bin_frequencies(sample_rate, n_fft), share=roll_percent)
-    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    hz, spec = bin_frequencies(sample_rate, n_fft), DescriptorSpec(("rolloff",), share=roll_percent)
+    return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 @recorded()
@@ -248,8 +191,8 @@ def spectral_contrast(
         ValueError: a value out of its range, or a band without bins.
     """
     bands = contrast_bands(sample_rate, n_fft, n_bands, fmin, quantile)
-    wanted = Wanted(("contrast",), bands=bands)
-    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    hz, spec = _NO_HZ, DescriptorSpec(("contrast",), bands=tuple(bands))
+    return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
 
 
 @recorded()
@@ -284,5 +227,5 @@ def spectral_flatness(
         ValueError: an ``amin`` that is not positive.
     """
     amin, power = _check.number("amin", amin, above=0), _check.number("power", power, above=0)
-    wanted = Wanted(("flatness",), power=power, amin=amin)
-    return _descriptor(x, wanted, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
+    hz, spec = _NO_HZ, DescriptorSpec(("flatness",), power=power, amin=amin)
+    return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)

@@ -6,16 +6,12 @@ import mlx.core as mx
 
 from .. import _check
 from ..design.framing import Framing, pad_mode_of
-from ..ops import operators
-from ..ops.frames import frame
-from ..ops.numerics import norm
+from ..design.operators import FrameStatistic
+from ..ops.apply import apply
 from ..types import CenterPadMode
 from . import _inputs
 from ._replay import recorded
 from ._shared import like_input
-
-# as librosa.zero_crossings has it: what lies this close to 0 is 0, and 0 is positive
-_ZERO = 1e-10
 
 
 def _framed(x: mx.array, frame_length: int, hop_length: int, center: bool, pad_mode: str) -> tuple[mx.array, Framing]:
@@ -58,7 +54,7 @@ def rms(
         (2, 1, 126)
     """
     audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
-    norms = operators.frame_number(audio, framing, "norm", lambda x: norm(frame(x, framing))[..., 0])
+    norms = apply(FrameStatistic(framing, "norm"), audio)
     return like_input(x, (norms * frame_length**-0.5)[..., None, :])
 
 
@@ -74,10 +70,5 @@ def zero_crossing_rate(
         float32 ``[..., 1, N]``.
     """
     audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
-
-    def crossings(x: mx.array) -> mx.array:
-        negative = frame(x, framing) < -_ZERO
-        return (negative[..., 1:] != negative[..., :-1]).sum(axis=-1).astype(mx.float32)
-
-    count = operators.frame_number(audio, framing, "crossings", crossings)
+    count = apply(FrameStatistic(framing, "crossings"), audio)
     return like_input(x, (count / frame_length)[..., None, :])

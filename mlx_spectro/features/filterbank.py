@@ -14,7 +14,7 @@ from ..types import CenterPadMode, CenterTailPad, FilteredOutputScale, LogMelMod
 from . import _inputs
 from ._replay import recorded
 from ._shared import Compilable, constant, filterbank, like_input, shared_transform
-from .mel import endings
+from .mel import epilogue_of
 
 
 class FilteredSpectrogramTransform(Compilable):
@@ -93,9 +93,9 @@ class FilteredSpectrogramTransform(Compilable):
     @recorded()
     def filtered_spectrogram(self, x: mx.array) -> mx.array:
         """Filtered spectrogram ``[..., n_filters, N]`` of audio ``[..., T]``; ``[n_filters, N]`` of ``[T]``."""
-        ending = endings(self.power, self.log_amin, self.log_mode).get(self.output_scale)
+        epilogue = epilogue_of(self.output_scale, self.power, self.log_amin, self.log_mode)
         top_db = self.top_db if self.output_scale == "db" else None
-        y = filterbank(self.spectral, x, self.filterbank, self.power, ending=ending, top_db=top_db)
+        y = filterbank(self.spectral, x, self.filterbank, self.power, epilogue=epilogue, top_db=top_db)
         if self.output_scale == "log10_plus_one":
             y = mx.log1p(y) * float(1 / np.log(10))
         return like_input(x, mx.swapaxes(y, -1, -2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .. import _check
 from ..design import banks
-from ..ops import operators
+from ..design.epilogues import Decibels, Epilogue, Log
 from ..types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
 from ._replay import recorded
 from ._shared import Compilable, constant, filterbank, shared_transform, spectrogram
@@ -65,9 +66,12 @@ def _shared_bank(
     return constant(banks.mel_bank(bin_hz, f_min, f_max, n_mels, norm, mel_scale))
 
 
-def endings(power: float, log_amin: float, log_mode: LogMelMode) -> dict[str, operators.Ending]:
-    """What is taken of filtered magnitudes to ``power``, by the name of the scale; of a linear one, nothing."""
-    return {"log": ("log", log_amin, log_mode == "add"), "db": ("db", 20.0 / power, DB_AMIN, 1.0)}
+@functools.lru_cache(maxsize=64)
+def epilogue_of(scale: str, power: float, log_amin: float, log_mode: LogMelMode) -> Epilogue | None:
+    """What is taken of filtered magnitudes to ``power`` for a scale; for a linear one, nothing."""
+    if scale == "log":
+        return Log(log_amin, log_mode == "add")
+    return Decibels(20.0 / power, DB_AMIN) if scale == "db" else None
 
 
 class MelSpectrogramTransform(Compilable):
@@ -178,9 +182,9 @@ class MelSpectrogramTransform(Compilable):
             ValueError: an unknown scale, or both ``output_scale`` and a ``to_db`` that contradicts it.
         """
         scale = self._scale(output_scale, to_db)
-        ending = endings(self.power, self.log_amin, self.log_mode).get(scale)
-        clip = {"top_db": self.top_db, "packed": self.mode == "torchaudio_compat"} if scale == "db" else {}
-        mel = filterbank(self.spectral, x, self.mel_fb, self.power, ending=ending, **clip)
+        epilogue = epilogue_of(scale, self.power, self.log_amin, self.log_mode)
+        top_db, packed = self.top_db if scale == "db" else None, self.mode == "torchaudio_compat"
+        mel = filterbank(self.spectral, x, self.mel_fb, self.power, epilogue=epilogue, top_db=top_db, packed=packed)
         return mx.swapaxes(mel, -1, -2)
 
     def __call__(

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _check
 from ..design import banks
+from ..design.epilogues import Decibels
 from ..types import CenterPadMode, CenterTailPad, MelNorm, MelScale
 from ._replay import recorded
 from ._shared import Compilable, cepstrum, constant, like_input
@@ -110,8 +111,8 @@ class MFCCTransform(Compilable):
     @recorded()
     def mfcc(self, x: mx.array) -> mx.array:
         """Coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; ``[n_mfcc, N]`` of ``[T]``."""
-        mel, ending = self.mel, ("db", 10.0, DB_AMIN, 1.0)
-        coefficients = cepstrum(mel.spectral, x, mel.mel_fb, self.dct_mat, 2.0, ending=ending, top_db=mel.top_db)
+        mel, epilogue = self.mel, Decibels(10.0, DB_AMIN)
+        coefficients = cepstrum(mel.spectral, x, mel.mel_fb, self.dct_mat, 2.0, epilogue=epilogue, top_db=mel.top_db)
         return like_input(x, mx.swapaxes(coefficients, -1, -2))
 
     def __call__(self, x: mx.array) -> mx.array:

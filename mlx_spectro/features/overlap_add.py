@@ -7,7 +7,8 @@ import mlx.core as mx
 from .. import _check
 from ..design.envelope import FLOOR
 from ..design.framing import overlap_length
-from ..ops import operators
+from ..design.operators import OverlapAdd
+from ..ops.apply import apply
 from ..ops.frames import pad
 from . import _inputs
 
@@ -56,9 +57,9 @@ def waveform_overlap_add(
     if not (chunks and samples):
         return mx.zeros((*frames.shape[1:-1], total))
     weights = mx.ones(samples) if window is None else window.astype(mx.float32)
-    y = operators.overlap_add(mx.moveaxis(frames.astype(mx.float32), 0, -2) * weights, step)
+    y = apply(OverlapAdd(step), mx.moveaxis(frames.astype(mx.float32), 0, -2) * weights)
     if normalized:
-        sums = operators.overlap_add(mx.broadcast_to(weights, (chunks, samples)), step)
+        sums = apply(OverlapAdd(step), mx.broadcast_to(weights, (chunks, samples)))
         covered_well = sums >= FLOOR
         y = mx.where(covered_well, y / mx.where(covered_well, sums, 1.0), 0.0)
     return pad(y[..., :total], 0, max(0, total - covered), "constant")

@@ -13,8 +13,9 @@ import numpy as np
 from .. import _check, _warn, diagnostics
 from ..design import envelope
 from ..design.framing import Framing, centred, overlap_length, resolve_fft_params
-from ..ops import backend, mlx_on_cpu, operators
-from ..ops import stft as plain
+from ..design.operators import Istft, Stft, Synthesis
+from ..ops import backend, mlx_on_cpu, mlx_on_gpu
+from ..ops.apply import apply, define
 from ..types import (
     CenterPadMode,
     CenterTailPad,
@@ -171,7 +172,7 @@ class SpectralTransform(CompiledForms):
         audio = _inputs.as_audio(x)
         audio, framing = _inputs.extended(audio, self.framing(audio.shape[-1]))
         scale = self.n_fft**-0.5 if self.normalized else 1.0
-        z = operators.stft(audio, self._window, framing, scale=scale, onesided=self.onesided)
+        z = apply(Stft(framing, scale, self.onesided), audio, self._window)
         return z if output_layout == "bnf" else mx.swapaxes(z, -1, -2)
 
     @recorded(unless=_leaves_mlx)
@@ -243,12 +244,15 @@ class SpectralTransform(CompiledForms):
         framing = Framing(self.n_fft, self.hop_length, left)
         scale = self.n_fft**0.5 if self.normalized else 1.0
         if beyond and strategy == "numpy_fallback":
-            return plain.synthesis(self._inverse_fft_by_numpy(z), self._window, framing, length, scale=scale)
+            inverse = self._inverse_fft_by_numpy(z)
+            return define(Synthesis(Istft(framing, length, scale)), inverse, self._window)
         if policy == "metal":
-            operators.require_gpu(self.n_fft)
+            reason = mlx_on_gpu.why_not(self.n_fft)
+            if reason:
+                raise RuntimeError(f"backend_policy='metal' needs the fused GPU kernels: {reason}")
         unfused = not allow_fused or policy == "mlx_fft"
         with backend.implementation("plain") if unfused else contextlib.nullcontext():
-            return operators.istft(z, self._window, framing, length, scale=scale, onesided=self.onesided)
+            return apply(Istft(framing, length, scale, self.onesided), z, self._window)
 
     def differentiable_stft(self, x: mx.array) -> mx.array:
         """:meth:`stft` with frames before bins, ``[..., N, F]``. Every method here carries gradients."""

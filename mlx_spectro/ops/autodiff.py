@@ -9,7 +9,7 @@ from typing import Any
 
 import mlx.core as mx
 
-Operator = Callable[[mx.array], mx.array]
+Function = Callable[[mx.array], mx.array]
 
 _wanted: ContextVar[bool] = ContextVar("mlx_spectro_rules", default=True)
 
@@ -24,7 +24,7 @@ def none() -> Iterator[None]:
         _wanted.reset(token)
 
 
-def with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Operator:
+def with_rules(forward: Function, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Function:
     """``forward`` with these rules; a batch axis is one more leading axis."""
     if not _wanted.get():
         return forward
@@ -39,7 +39,7 @@ def with_rules(forward: Operator, vjp: Callable[[mx.array, mx.array], mx.array],
     return operator  # type: ignore[no-any-return]
 
 
-def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], mx.array]) -> Operator:
+def linear(forward: Function, transpose: Callable[[mx.array, tuple[int, ...]], mx.array]) -> Function:
     """``forward`` with the rules of a linear operator for ``mx.vjp``, ``mx.jvp`` and ``mx.vmap``.
 
     Args:
@@ -54,7 +54,7 @@ def linear(forward: Operator, transpose: Callable[[mx.array, tuple[int, ...]], m
     return with_rules(forward, vjp, lambda _primal, tangent: linear(forward, transpose)(tangent))
 
 
-def fused(forward: Operator, parts: Operator) -> Operator:
+def fused(forward: Function, parts: Function) -> Function:
     """``forward`` with the derivatives of ``parts``, which computes the same step by step."""
     return with_rules(
         forward,

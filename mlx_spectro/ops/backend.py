@@ -71,11 +71,11 @@ def _core() -> Any:
 
 
 def _present(device: mx.Device) -> tuple[Implementation, ...]:
-    from ..kernels import gpu
+    from ..kernels.gpu import launch_mlx
 
     if device.type == _core().DeviceType.cpu:
         return ("plain", "host") if cpu.available() else ("plain",)
-    return ("plain", "gpu") if gpu.available() else ("plain",)
+    return ("plain", "gpu") if launch_mlx.available() else ("plain",)
 
 
 def preferred() -> Implementation:

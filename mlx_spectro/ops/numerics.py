@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
 
 from .autodiff import with_rules
 
 _FEW = 16
+
+
+def constant(values: npt.NDArray[Any]) -> mx.array:
+    """A float32 MLX array, evaluated, so that any thread can use it."""
+    array = mx.array(np.asarray(values, np.float32))
+    mx.eval(array)
+    return array
 
 
 def total(x: mx.array) -> mx.array:

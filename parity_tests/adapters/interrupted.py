@@ -19,6 +19,8 @@ def python(code: str) -> str:
 SETUP = """
 import gc, os, random, signal, sys, threading, time
 import numpy as np
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.cpu.runtime import threads
 
@@ -30,7 +32,7 @@ def windows(n):
 
 X = noise(6000)
 def stft(n_fft):
-    return cpu.stft(X, windows(n_fft), hop_length=n_fft // 4, left=n_fft // 2, right=n_fft // 2)
+    return cpu.run(Stft(Framing(n_fft, n_fft // 4, n_fft // 2, n_fft // 2)), X, windows(n_fft))
 
 def truth(n_fft):
     padded = np.pad(X[0].astype(float), n_fft // 2)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch
+from mlx_spectro.compat.contract.adapter import adapters
 
 from ..table import measure
 from ..table.case import OURS, find
@@ -126,7 +126,7 @@ def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     def limit(dtype: np.dtype[Any], largest: float) -> float:
         if reasons:
             return 0.0
-        function = dispatch.functions[name]
+        function = adapters[name].function
         if name in OF_DECIBELS:
             largest = max(largest, DECIBELS)
         elif name == "librosa.istft":

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mlx_spectro import compat
-from mlx_spectro.compat.dispatch import functions
+from mlx_spectro.compat.contract.adapter import adapters
 
 # length of the longest transforms that are compared
 _ORDER = 128
@@ -101,7 +101,7 @@ def unlike(
 
     def limit(largest: float) -> float:
         double = mine.result.dtype in (torch.float64, torch.complex128)
-        return functions[name].limit(np.dtype(np.float64 if double else np.float32), _ORDER, largest)
+        return adapters[name].function.limit(np.dtype(np.float64 if double else np.float32), _ORDER, largest)
 
     found = difference(mine.result, theirs.result, bound or limit)
     return f"{found}; {reasons()}" if found else ""

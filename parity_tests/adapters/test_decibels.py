@@ -12,11 +12,12 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import compat
+from mlx_spectro.design.epilogues import Decibels, Epilogue
+from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
-from mlx_spectro.kernels.gpu import filters
+from mlx_spectro.kernels.gpu import filterbank
 from mlx_spectro.kernels.gpu.dialect import ROWS, Kernel, Launch, over_rows
 from mlx_spectro.ops import backend
-from mlx_spectro.ops.mlx_on_gpu import _ended
 
 from ..kernels.kernel_host import host
 
@@ -121,7 +122,7 @@ def test_what_torch_differentiates_has_the_reference_at_0_db_and_its_gradient() 
 
     values = np.maximum(powers(np.float32, 0, 5, 40), np.float32(1e-9))
     x = torch.from_numpy(values).requires_grad_()
-    db = torch_autograd._ended(x, ("db", 10.0, 1e-10, float(values[2, 3])))
+    db = torch_autograd._follow(Decibels(10.0, 1e-10, float(values[2, 3])), x)
     levels_are_about(values[2, 3], values, db.detach().numpy())
     db.sum().backward()
     slopes_are_right(x.grad.numpy(), values)
@@ -164,31 +165,34 @@ def test_logarithms_are_right_to_their_last_digit(dtype: Any) -> None:
     if np.finfo(np.longdouble).eps > np.finfo(dtype).eps / 64:
         pytest.skip("nothing more precise here to compare with")
     values = of_all_sizes(dtype)
-    assert units_off(cpu.decibels(values, 1.0, float(np.finfo(dtype).tiny)), values) <= UNITS
+    assert units_off(cpu.run(Elementwise(Decibels(1.0, float(np.finfo(dtype).tiny))), values), values) <= UNITS
     if dtype == np.float32:
         # rounded once, of a logarithm that is right to two digits more
-        precise = cpu.decibels(values, 1.0, float(np.finfo(dtype).tiny), precise=True)
+        precise = cpu.run(Elementwise(Decibels(1.0, float(np.finfo(dtype).tiny))), values, precise=True)
         assert units_off(precise, values) <= 0.51
 
 
 @on_host
 def test_decibels_of_any_memory_keep_its_order_and_its_ends() -> None:
     s = powers(np.float32, 1, 6, 50, 7)
-    expected = 10 * np.log10(s.astype(np.float64))
+    whole = 10 * np.log10(s.astype(np.float64))
     for view in (s, s.T, s[:, ::2], s[::-1], s.transpose(1, 0, 2), s[:1, :3, :5], np.broadcast_to(s[:1], s.shape)):
-        found = cpu.decibels(view, 10.0, 1e-30)
+        found = cpu.run(Elementwise(Decibels(10.0, 1e-30)), view)
         truth = 10 * np.log10(view.astype(np.float64))
-        assert np.abs(found - truth).max() <= 2 * np.finfo(np.float32).eps * np.abs(expected).max()
+        assert np.abs(found - truth).max() <= 2 * np.finfo(np.float32).eps * np.abs(whole).max()
         out = np.zeros(view.shape, np.float32)
-        assert cpu.decibels(view, 10.0, 1e-30, out=out) is out
+        assert cpu.run(Elementwise(Decibels(10.0, 1e-30)), view, out=out) is out
         assert np.array_equal(out, found)
-    assert cpu.decibels(s.T, 10.0, 1e-30).strides == s.T.strides
+    assert cpu.run(Elementwise(Decibels(10.0, 1e-30)), s.T).strides == s.T.strides
     ends = np.array([np.nan, np.inf, 0.0, -1.0, 1e-42], np.float32)
-    assert np.array_equal(cpu.decibels(ends, 10.0, 1e-10), [np.nan, np.inf, -100, -100, -100], equal_nan=True)
-    assert np.isnan(cpu.decibels(ends, 10.0, 1e-10, np.nan)).all()
-    assert np.array_equal(
-        cpu.decibels(ends, 10.0, 1e-10, np.inf), [np.nan, np.nan, -np.inf, -np.inf, -np.inf], equal_nan=True
-    )
+    levels = {
+        1.0: [np.nan, np.inf, -100, -100, -100],
+        np.nan: [np.nan] * 5,
+        np.inf: [np.nan, np.nan, -np.inf, -np.inf, -np.inf],
+    }
+    for reference, expected in levels.items():
+        found = cpu.run(Elementwise(Decibels(10.0, 1e-10, reference)), ends)
+        assert np.array_equal(found, expected, equal_nan=True)
 
 
 @on_host
@@ -202,22 +206,22 @@ def test_what_librosa_s_squares_cannot_hold_is_librosa_s() -> None:
     assert np.isfinite(compat.librosa.power_to_db(loud)).all()
 
 
-def by_kernel(values: np.ndarray, ending: tuple[Any, ...] | None) -> np.ndarray:
+def by_kernel(values: np.ndarray, epilogue: Epilogue) -> np.ndarray:
     """What the text for GPUs makes of filtered values."""
     kernel = Kernel(
-        name="ended",
+        name="epilogue",
         inputs={"x": "float"},
         tables={},
         outputs={"out": "float"},
-        scalars={**ROWS, **filters.ENDING},
+        scalars={**ROWS, **filterbank.EPILOGUE},
         threads=64,
         registers=64,
-        header=filters._ENDED,
+        header=filterbank.EPILOGUE_TEXT,
         body="const int i = int(threadgroup_position_in_grid.x) * 64 + int(thread_position_in_threadgroup.x);\n"
-        "if (row < rows) out[i] = k_ended(x[i], ending, amin, factor, zero, first_zero, last_zero);",
+        "if (row < rows) out[i] = k_epilogue(x[i], epilogue, amin, factor, zero, first_zero, last_zero);",
     )
     groups, scalars = over_rows(values.size // 64, 1)
-    numbers = dict(zip(filters.ENDING, _ended(ending), strict=True))
+    numbers = filterbank.numbers_of(epilogue)
     outcome = host.compiled(kernel).run(Launch(kernel, {**scalars, **numbers}, groups, (values.shape,)), {"x": values})
     assert not outcome.wrong
     return outcome.outputs["out"]
@@ -226,13 +230,13 @@ def by_kernel(values: np.ndarray, ending: tuple[Any, ...] | None) -> np.ndarray:
 @pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 def test_the_gpu_s_decibels_are_as_exact_as_the_host_s() -> None:
     values = of_all_sizes(np.float32, 32 * 64)
-    assert units_off(by_kernel(values, ("db", 1.0, 1e-38, 1.0)), values) <= UNITS
+    assert units_off(by_kernel(values, Decibels(1.0, 1e-38, 1.0)), values) <= UNITS
     decades = np.resize(np.array([float(f"1e{k}") for k in range(-37, 39)], np.float32), 128)
     whole = np.resize(np.arange(-370, 390, 10), 128)
-    assert np.array_equal(by_kernel(decades, ("db", 10.0, 1e-38, 1.0)), whole)
+    assert np.array_equal(by_kernel(decades, Decibels(10.0, 1e-38, 1.0)), whole)
     for seed in range(20):
         values = powers(np.float32, seed, 128)
-        levels_are_about(values[5], values, by_kernel(values, ("db", 10.0, 1e-10, float(values[5]))))
+        levels_are_about(values[5], values, by_kernel(values, Decibels(10.0, 1e-10, float(values[5]))))
     ends = np.resize(np.array([np.nan, np.inf, 0.0, -1.0], np.float32), 64)
-    found = by_kernel(ends, ("db", 10.0, 1e-10, 1.0))
+    found = by_kernel(ends, Decibels(10.0, 1e-10, 1.0))
     assert np.array_equal(found, np.resize([np.nan, np.inf, -100, -100], 64), equal_nan=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +13,17 @@ import numpy as np
 import pytest
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch, librosa
+from mlx_spectro.compat import librosa
+from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.compat.contract.reasons import REJECTED
+
+from .. import doors
 
 Y = np.random.default_rng(0).standard_normal(8000).astype(np.float32)
 
 
-def door(plan: Callable[..., Any], theirs: Callable[..., Any] = np.negative) -> dispatch.Function:
-    return dispatch.Function("librosa.fake", theirs, plan, lambda *_: 1e-6, lambda *_, **__: 2)
+def door(plan: Callable[..., Any], theirs: Callable[..., Any] = np.negative) -> Callable[..., Any]:
+    return doors.door("librosa.fake", theirs, plan, lambda *_: 1e-6)
 
 
 def broken(_: Any) -> Any:
@@ -78,12 +83,52 @@ class TestFaults:
             door(plan)(Y)
 
 
+class TestDeclined:
+    def test_while_the_reference_serves_nothing_of_planning_is_held(self) -> None:
+        planned: list[weakref.ref[Any]] = []
+
+        def plan(x: Any) -> Any:
+            copy = x.copy()
+            planned.append(weakref.ref(copy))
+            raise Decline("not today")
+
+        def theirs(x: Any) -> Any:
+            assert [reference() for reference in planned] == [None]
+            return -x
+
+        gc.disable()
+        try:
+            np.testing.assert_array_equal(door(plan, theirs)(Y), -Y)
+        finally:
+            gc.enable()
+        assert [record.reason for record in compat.report()] == ["not today"]
+
+    def test_the_reference_s_own_error_knows_nothing_of_it(self) -> None:
+        def theirs(_: Any) -> Any:
+            raise ZeroDivisionError("of the reference")
+
+        with pytest.raises(ZeroDivisionError, match="of the reference") as caught:
+            door(doors.declining("not today"), theirs)(Y)
+        assert caught.value.__context__ is None
+        assert [record.reason for record in compat.report()] == ["not today"]
+
+    def test_it_is_no_fault(self, caplog: pytest.LogCaptureFixture) -> None:
+        with compat.on_fault("raise"):
+            np.testing.assert_array_equal(door(doors.declining("not today"))(Y), -Y)
+        assert not [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
+
+    def test_a_call_inside_ours_that_is_declined_is_part_of_ours(self) -> None:
+        inner = door(doors.declining("not today"))
+        np.testing.assert_array_equal(door(lambda x: lambda: inner(x))(Y), -Y)
+        assert [record.reason for record in compat.report()] == [""]
+
+
 class TestRejected:
     def test_arguments_that_the_reference_takes_after_all_are_a_fault(self) -> None:
         with pytest.raises(compat.FaultError, match="not true that the reference rejects"):
-            door(lambda _: REJECTED)(Y)
+            door(doors.declining(REJECTED))(Y)
         with compat.on_fault("record"):
-            np.testing.assert_array_equal(door(lambda _: REJECTED)(Y), -Y)
+            np.testing.assert_array_equal(door(doors.declining(REJECTED))(Y), -Y)
         assert compat.report()[0].reason == f"a fault of mlx_spectro's own: {REJECTED}"
 
     def test_arguments_that_the_reference_rejects_are_recorded_as_such(self) -> None:

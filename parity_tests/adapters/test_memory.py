@@ -12,6 +12,18 @@ import pytest
 
 from mlx_spectro import compat
 from mlx_spectro.compat.arrays import kinds
+from mlx_spectro.design.epilogues import Decibels
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import (
+    Elementwise,
+    Filterbank,
+    Istft,
+    IstftAdjoint,
+    Operator,
+    Spectrogram,
+    Stft,
+    StftAdjoint,
+)
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
@@ -173,25 +185,31 @@ def test_memory_that_the_input_lies_in_gives_what_librosa_makes_of_it() -> None:
     assert {record.reason for record in compat.report()} == {"out lies where an input does, or has values in one place"}
 
 
-@pytest.mark.parametrize("function", ["stft", "istft_adjoint", "spectrogram", "filterbank", "istft", "stft_adjoint"])
+FRAMING = Framing(64, 32)
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Stft(FRAMING),
+        StftAdjoint(FRAMING, 640),
+        Istft(FRAMING, 640),
+        IstftAdjoint(FRAMING, 19),
+        Spectrogram(FRAMING),
+        Filterbank(FRAMING),
+    ],
+    ids=lambda op: op.name,
+)
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_no_kernel_writes_to_read_only_memory(function: str, order: Any) -> None:
-    window, bank = np.ones(64, np.float32), np.ones((33, 5), np.float32)
-    x, z = np.ones((2, 640), np.float32), np.ones((2, 19, 33), np.complex64)
-    audio, spectra = np.empty_like(x), np.empty_like(z)
-    given: dict[str, tuple[Any, ...]] = {
-        "stft": (x, window, spectra, {}),
-        "istft_adjoint": (x, window, spectra, {"frames": 19, "left": 0}),
-        "spectrogram": (x, window, spectra.real.copy(), {}),
-        "filterbank": (x, window, bank, np.empty((2, 19, 5), np.float32), {}),
-        "istft": (z, window, audio, {"length": 640, "left": 0}),
-        "stft_adjoint": (z, window, audio, {"length": 640}),
-    }
-    *inputs, out, options = given[function]
-    out = locked(np.array(out, order=order))
+def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
+    of_spectrum = isinstance(op, (StftAdjoint, Istft))
+    x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
+    weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][: 2 if isinstance(op, Filterbank) else 1]
+    shape = op.shape(x.shape, *(weight.shape for weight in weights))
+    out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()
     with pytest.raises(ValueError, match="read-only"):
-        getattr(cpu, function)(*inputs, out=out, hop_length=32, **options)
+        cpu.run(op, x, *weights, out=out)
     assert np.array_equal(out, before, equal_nan=True)
 
 
@@ -199,7 +217,7 @@ def test_no_kernel_writes_to_read_only_memory(function: str, order: Any) -> None
 def test_decibels_are_not_written_to_read_only_memory(make: Callable[[Array], Array]) -> None:
     out = make(np.ones((3, 5), np.float32))
     with pytest.raises(ValueError, match="read-only"):
-        cpu.decibels(np.full((3, 5), 10, np.float32), 10.0, 1e-10, out=out)
+        cpu.run(Elementwise(Decibels(10.0, 1e-10)), np.full((3, 5), 10, np.float32), out=out)
     assert (out == 1).all()
 
 

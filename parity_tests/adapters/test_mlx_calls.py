@@ -206,8 +206,8 @@ def test_librosa_s_functions_have_values_and_no_derivatives(name: str, transform
 
 
 def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
-    from mlx_spectro.compat import dispatch
+    from mlx_spectro.compat.contract.adapter import adapters
 
     made_of_nothing = {f"torchaudio.functional.{name}" for name in ("create_dct", "linear_fbanks", "melscale_fbanks")}
-    served = {name for name, function in dispatch.functions.items() if function.library.startswith("torch")}
+    served = {name for name, adapter in adapters.items() if adapter.function.library.startswith("torch")}
     assert served - made_of_nothing == set(CALLS)

@@ -12,8 +12,10 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import compat
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import FrameStatistic, Spectrogram
 from mlx_spectro.kernels import cpu
-from mlx_spectro.kernels.gpu import forward, frame_statistics
+from mlx_spectro.kernels.gpu import frame_statistics, samples_to_bins
 from mlx_spectro.ops import backend, numerics
 
 from ..kernels.kernel_host import host
@@ -46,7 +48,7 @@ def test_host_kernels_magnitudes_are_right_whatever_their_squares(n_fft: int, dt
     window = hann(n_fft, dtype)
     # a frame of each size beside the others, so that lanes of a vector differ
     x = np.concatenate([noise(size, 3, n_fft, dtype=dtype) for size in sizes], axis=-1)
-    found = cpu.spectrogram(x, window, hop_length=n_fft)
+    found = cpu.run(Spectrogram(Framing(n_fft, n_fft)), x, window)
     for row in range(3):
         for i in range(len(sizes)):
             frame = x[row, i * n_fft : (i + 1) * n_fft]
@@ -58,9 +60,9 @@ def test_host_kernels_magnitudes_are_right_whatever_their_squares(n_fft: int, dt
 def test_the_gpu_s_magnitudes_and_norms_are_right_whatever_their_squares(size: float) -> None:
     x, window = noise(size, 2, 4 * N_FFT), hann(N_FFT)
     frames = 1 + 3 * N_FFT // HOP
-    launch = forward.launch(2, x.shape[1], frames, n_fft=N_FFT, hop_length=HOP, left=0, kind="magnitude")
+    launch = samples_to_bins.launch(2, x.shape[1], frames, Framing(N_FFT, HOP), kind="magnitude")
     close(run(launch, {"order": "random"}, x=x, window=window), truth_of(x, window), bound(np.float32, N_FFT))
-    launch = frame_statistics.launch(2, x.shape[1], frames, "norm", size=N_FFT, hop_length=HOP, left=0)
+    launch = frame_statistics.launch(FrameStatistic(Framing(N_FFT, HOP), "norm"), 2, x.shape[1])
     close(run(launch, {"order": "random"}, x=x), norms_of(x), bound(np.float32, N_FFT))
 
 

@@ -15,6 +15,7 @@ from mlx_spectro.kernels import cpu, tuning_cache
 from mlx_spectro.kernels.cpu.runtime import loading
 from mlx_spectro.ops import backend
 
+from .. import doors
 from .interrupted import SETUP, python
 
 if not cpu.available():
@@ -131,19 +132,16 @@ def test_a_call_of_ours_inside_a_reference_value_is_like_librosa_s() -> None:
 
 def test_the_device_of_a_call_survives_a_call_inside_it() -> None:
     pytest.importorskip("torch")
-    from mlx_spectro.compat import dispatch
-    from mlx_spectro.compat.arrays import placement
+    from mlx_spectro.compat.contract import records
 
     def plan(_: Any) -> Any:
-        placement.take("inner")
+        records.note_device("inner")
         return lambda: 0
 
-    door = dispatch.Function("torch.fake", lambda _: 0, plan, lambda *_: 1.0, lambda *_: 2)
-    handed_over = dispatch.Function("torch.other", lambda _: 0, lambda _: "not ours", lambda *_: 1.0, lambda *_: 2)
-    placement.take("outer")
-    door(1)
-    handed_over(1)
-    assert placement.taken() == "outer"
+    records.note_device("outer")
+    doors.door("torch.fake", lambda _: 0, plan)(1)
+    doors.door("torch.other", lambda _: 0, doors.declining("not ours"))(1)
+    assert records.noted_device() == "outer"
     assert {record.function: record.device for record in compat.report()} == {"torch.fake": "inner", "torch.other": ""}
 
 

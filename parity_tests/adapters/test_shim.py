@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch
 from mlx_spectro.compat.install import proxy
+
+from .. import doors
 
 torch = pytest.importorskip("torch")
 
@@ -171,7 +172,7 @@ class TestNumerics:
         assert [(record.reason, record.calls) for record in compat.report()] == [("", 1)]
 
     def test_verify_raises_or_warns_of_a_breach_with_the_figures(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        wrong = dispatch.Function("torch.stft", lambda x: x, lambda x: lambda: x * 1.001, lambda *_: 1e-6, lambda x: 8)
+        wrong = doors.door("torch.stft", lambda x: x, lambda x: lambda: x * 1.001, lambda *_: 1e-6)
         expected = r"torch.stft\(torch float32\[1000\]\): differs by .*, limit .* \(largest value"
         with compat.numerics("verify"):
             with pytest.raises(compat.VerificationError, match=expected):
@@ -191,9 +192,7 @@ class TestNumerics:
             ((X, X), (X,), "is tuple of 2, not tuple of 1"),
             (other, nan, "NaN or infinity in other frames"),
         ):
-            function = dispatch.Function(
-                "f", lambda _, t=theirs: t, lambda _, m=mine: lambda: m, lambda *_: 1, lambda _: 8
-            )
+            function = doors.door("f", lambda _, t=theirs: t, lambda _, m=mine: lambda: m)
             with compat.numerics("verify"), pytest.raises(compat.VerificationError, match=message):
                 function(X)
 

@@ -14,14 +14,14 @@ torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as our_torchaudio
-from mlx_spectro.compat.dispatch import functions
+from mlx_spectro.compat.contract.adapter import adapters
 
 from . import likeness
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ours")]
 
 LIBRARIES = ({"torch": our_torch, "torchaudio": our_torchaudio}, {"torch": torch, "torchaudio": torchaudio})
-NAMES = [name for name in functions if not name.startswith("librosa")]
+NAMES = [name for name in adapters if not name.startswith("librosa")]
 CLASSES = [name for name in NAMES if ".transforms." in name]
 FUNCTIONS = [name for name in NAMES if name not in CLASSES]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch, librosa
+from mlx_spectro.compat import librosa
+from mlx_spectro.compat.contract.adapter import adapters
 
 rng = np.random.default_rng(3)
 Y = rng.standard_normal(16000).astype(np.float32)
@@ -48,7 +49,7 @@ def test_the_innocent_are_not_accused(what: str) -> None:
 
 def planted(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], Any]) -> None:
     """Have us serve a result that is ``change`` of what we would."""
-    function = dispatch.functions[name]
+    function = adapters[name].function
     plan = function.plan
 
     def wrong(*args: Any, **kwargs: Any) -> Any:

@@ -15,48 +15,33 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import SpectralTransform
+from mlx_spectro.design.operators import Istft, IstftAdjoint, Stft, StftAdjoint
 from mlx_spectro.features import _replay
-from mlx_spectro.ops import backend, operators
-from mlx_spectro.ops import stft as plain
+from mlx_spectro.ops import backend, mlx_on_gpu
+from mlx_spectro.ops.apply import define
 
 
 class Kernels:
-    """Plain ops in the place of GPU kernels, counted."""
+    """Definitions in the place of GPU kernels, for a few operators; the forward ones are counted."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def serves(self, _n_fft: int) -> bool:
-        return True
+    def serves(self, op: Any, *_arrays: Any) -> bool:
+        return isinstance(op, Stft | Istft | StftAdjoint | IstftAdjoint)
 
-    def stft(self, x: Any, window: Any, framing: Any, scale: float) -> Any:
-        self.calls += 1
-        return plain.stft(x, window, framing, scale=scale)
-
-    def istft(self, z: Any, window: Any, framing: Any, scale: float, length: int) -> Any:
-        self.calls += 1
-        return plain.istft(z, window, framing, length, scale=scale)
-
-    def stft_adjoint(self, g: Any, window: Any, framing: Any, scale: float, length: int) -> Any:
-        silence = mx.zeros((*g.shape[:-2], length))
-        return mx.vjp(lambda x: plain.stft(x, window, framing, scale=scale), [silence], [g])[1][0]
-
-    def istft_adjoint(self, g: Any, window: Any, framing: Any, scale: float, frames: int) -> Any:
-        silence = mx.zeros((*g.shape[:-1], frames, framing.n_fft // 2 + 1), mx.complex64)
-        length = g.shape[-1]
-        return mx.vjp(lambda z: plain.istft(z, window, framing, length, scale=scale), [silence], [g])[1][0]
-
-    def __getattr__(self, _name: str) -> Any:
-        return lambda *_args, **_options: None  # no kernel serves
+    def run(self, op: Any, *arrays: Any) -> Any:
+        self.calls += isinstance(op, Stft | Istft)
+        return define(op, *arrays)
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch) -> Kernels:
-    found = Kernels()
+    fake = Kernels()
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
-    monkeypatch.setitem(operators._KERNELS, "gpu", found)
-    monkeypatch.setattr(operators, "mlx_on_gpu", found)
-    return found
+    monkeypatch.setattr(mlx_on_gpu, "run", fake.run)
+    monkeypatch.setattr(mlx_on_gpu, "serves", fake.serves)
+    return fake
 
 
 def noise(*shape: int) -> Any:

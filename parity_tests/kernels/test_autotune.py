@@ -13,15 +13,18 @@ import pytest
 mx = pytest.importorskip("mlx.core")
 
 from mlx_spectro import SpectralTransform, diagnostics
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Stft
 from mlx_spectro.features import _replay
 from mlx_spectro.kernels import tuning_cache
-from mlx_spectro.kernels.gpu import forward, operations, tune
-from mlx_spectro.kernels.gpu.launch_mlx import is_traced
-from mlx_spectro.kernels.gpu.plan import Geometry
+from mlx_spectro.kernels.gpu import tune
+from mlx_spectro.kernels.gpu.dialect import Launch
+from mlx_spectro.kernels.gpu.launch_mlx import MlxLauncher, is_traced
+from mlx_spectro.kernels.gpu.plan import Geometry, TuningKey
 from mlx_spectro.ops import backend
 
 SIZES = ("stft", 1024, 256, 1000)
-ABOUT = 10
+LAUNCHER = MlxLauncher()
 FAST = Geometry(steps=4)
 
 
@@ -43,22 +46,27 @@ class Clock:
         self.times, self.looks = times, 0
         self.tried: set[Geometry] = set()
 
-    def __call__(self, runs: dict[Geometry, Any]) -> dict[Geometry, float]:
+    def __call__(self, runs: dict[Geometry, Any], _wait: Any) -> dict[Geometry, float]:
         self.looks += 1
         self.tried |= set(runs)
         return {geometry: self.times.get(geometry, 1.0) for geometry in runs}
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, times: dict[Geometry, float]) -> Clock:
-    found = Clock(times)
-    monkeypatch.setattr(tune, "seconds", found)
-    return found
+    fake = Clock(times)
+    monkeypatch.setattr(tune, "seconds", fake)
+    return fake
+
+
+def kind_of(kernel: str, n_fft: int, hop_length: int, frames: int) -> TuningKey:
+    return TuningKey.of(kernel, Framing(n_fft, hop_length), frames)
 
 
 def ask(*sizes: Any) -> Geometry | None:
-    asked: Any = sizes or SIZES
-    kernel, n_fft, hop_length, frames = asked
-    return tune.geometry(kernel, n_fft, hop_length, frames, (mx.zeros(8),), lambda _geometry: lambda: mx.zeros(8))
+    kind = kind_of(*(sizes or SIZES))
+    choice = tune.geometry(kind, LAUNCHER, [mx.zeros(8)], lambda _geometry: lambda: mx.zeros(8))
+    assert choice.settled
+    return choice.geometry
 
 
 def test_a_geometry_is_taken_where_it_saves_five_percent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,13 +77,13 @@ def test_a_geometry_is_taken_where_it_saves_five_percent(monkeypatch: pytest.Mon
 
 
 def test_a_geometry_is_found_once_a_kernel_size_hop_and_about_so_many_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     for sizes in (SIZES, SIZES, ("stft", 1024, 256, 1020)):
         ask(*sizes)
-    assert found.looks == 1
+    assert times.looks == 1
     for sizes in (("istft", 1024, 256, 1000), ("stft", 512, 256, 1000), ("stft", 1024, 128, 1000), (*SIZES[:3], 9000)):
         ask(*sizes)
-    assert found.looks == 5
+    assert times.looks == 5
 
 
 def test_the_next_process_finds_it(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
@@ -116,7 +124,7 @@ def test_a_damaged_file_is_ignored_and_said_once(
 @pytest.mark.parametrize("entry", ["fast", [1], [1, 2, 3, "4"], [-1, 0, 0, 0], {"a": 1}])
 def test_an_entry_of_another_form_is_found_anew(monkeypatch: pytest.MonkeyPatch, entry: Any) -> None:
     clock(monkeypatch, {FAST: 0.5})
-    tuning_cache.put(tune.key(*SIZES[:3], ABOUT), entry)
+    tuning_cache.put(tune.key(LAUNCHER.device(), kind_of(*SIZES)), entry)
     assert ask() == FAST
 
 
@@ -140,20 +148,20 @@ def test_without_persistence_no_file_is_read_or_written(
     file.write_text("{")
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_PERSIST", "0")
     tune.forget()
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     assert [ask(), ask()] == [FAST, FAST]
     assert not caplog.records
-    assert found.looks == 1
+    assert times.looks == 1
     assert file.read_text() == "{"
 
 
 @pytest.mark.parametrize(("name", "value"), [("SPEC_MLX_AUTOTUNE", "0"), ("SPEC_MLX_TGX", "stft:64")])
 def test_nothing_is_looked_for_where_it_is_off_or_told(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     monkeypatch.setenv(name, value)
     tune.forget()
     assert ask() is None
-    assert found.looks == 0
+    assert times.looks == 0
 
 
 def traced(transformation: Callable[[Any, Any], Any], x: Any) -> list[bool]:
@@ -200,26 +208,27 @@ def test_a_transformation_is_seen_in_another_thread() -> None:
 def test_nothing_is_timed_inside_a_transformation(
     monkeypatch: pytest.MonkeyPatch, arrays: Callable[[Any], tuple[Any, ...]]
 ) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
 
     def function(x: Any) -> Any:
-        assert tune.geometry(*SIZES, arrays(x), lambda _geometry: lambda: x) is None
+        choice = tune.geometry(kind_of(*SIZES), LAUNCHER, arrays(x), lambda _geometry: lambda: x)
+        assert choice == tune.Choice(None, settled=False)
         return mx.square(x)
 
     for transformation in TRANSFORMATIONS.values():
         mx.eval(transformation(function, mx.ones(4)))
-    assert found.looks == 0
+    assert times.looks == 0
 
 
 def test_only_prewarming_tries_what_has_to_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {Geometry(threads=256): 0.5, FAST: 0.9})
+    times = clock(monkeypatch, {Geometry(threads=256): 0.5, FAST: 0.9})
     assert ask() == FAST
-    assert {geometry.threads for geometry in found.tried} == {128}
+    assert {geometry.threads for geometry in times.tried} == {128}
     with tune.compiling():
         assert ask() == Geometry(threads=256)
         assert ask() == Geometry(threads=256)
-    assert {geometry.threads for geometry in found.tried} == {64, 128, 256}
-    assert found.looks == 2
+    assert {geometry.threads for geometry in times.tried} == {64, 128, 256}
+    assert times.looks == 2
     assert ask() == Geometry(threads=256)
 
 
@@ -237,44 +246,70 @@ def test_statistics_tell_what_was_found(monkeypatch: pytest.MonkeyPatch, file: P
     assert diagnostics.get_cache_debug_stats(reset=True)["counts"] == {"autotune_hit": 1}
 
 
-class Nothing:
-    """A launch that leaves the GPU alone."""
+class Nothing(MlxLauncher):
+    """Leaves the GPU alone, and says what it was given."""
 
-    def __init__(self, launch: Any) -> None:
-        self.shapes = launch.shapes
+    def __init__(self) -> None:
+        super().__init__()
+        self.launches: list[Launch] = []
 
-    def __call__(self, *_arrays: Any) -> list[Any]:
-        return [mx.zeros(shape) for shape in self.shapes]
+    def prepare(self, launch: Launch) -> Any:
+        def call(_arrays: list[Any]) -> list[Any]:
+            self.launches.append(launch)
+            return [mx.zeros(shape) for shape in launch.shapes]
+
+        return call
 
 
 def test_hop_batch_and_length_compile_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "Call", Nothing)
-    operations._stft.cache_clear()
-    window = mx.zeros(256)
-    operations.stft(mx.zeros((1, 4000)), window, hop_length=64)
-    kernels = forward.kernel.cache_info().misses
-    for rows, length, hop in ((1, 4000, 32), (8, 4000, 64), (1, 90_000, 64)):
-        operations.stft(mx.zeros((rows, length)), window, hop_length=hop)
-    assert forward.kernel.cache_info().misses == kernels
-    operations._stft.cache_clear()
+    clock(monkeypatch, {})
+    launcher, window = Nothing(), mx.zeros(256)
+    for rows, length, hop in ((1, 4000, 64), (1, 4000, 32), (8, 4000, 64), (1, 90_000, 64)):
+        launcher.run(Stft(Framing(256, hop)), mx.zeros((rows, length)), window)
+    assert len({launch.kernel for launch in launcher.launches}) == 1
+
+
+def test_a_call_is_launched_with_the_geometry_that_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = clock(monkeypatch, {FAST: 0.5})
+    launcher, op, x, window = Nothing(), Stft(Framing(256, 64)), mx.zeros((2, 4000)), mx.zeros(256)
+    mx.eval(mx.grad(lambda x: mx.abs(launcher.run(op, x, window)).sum() + x.sum())(x))
+    assert times.looks == 0
+    for _ in range(3):
+        launcher.run(op, x, window)
+    steps = [launch.scalars["steps"] for launch in launcher.launches]
+    assert (steps, times.looks) == ([1, 4, 4, 4], 1)
+
+
+def test_what_prewarming_finds_serves_other_shapes_of_the_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, {})
+    launcher, op, window = Nothing(), Stft(Framing(256, 64)), mx.zeros(256)
+    lengths = (4000, 4064)
+    for length in lengths:
+        launcher.run(op, mx.zeros((1, length)), window)
+    clock(monkeypatch, {Geometry(threads=256): 0.5})
+    with tune.compiling():
+        launcher.run(op, mx.zeros((1, lengths[0])), window)
+    for length in lengths:
+        launcher.run(op, mx.zeros((1, length)), window)
+    assert [launch.kernel.threads > 128 for launch in launcher.launches] == [False, False, True, True, True]
 
 
 def test_a_call_in_a_gradient_does_not_keep_later_ones_from_being_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = clock(monkeypatch, {FAST: 0.5})
+    times = clock(monkeypatch, {FAST: 0.5})
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     said: list[Geometry | None] = []
 
     @_replay.recorded()
     def function(x: Any) -> Any:
-        said.append(tune.geometry(*SIZES, (x,), lambda _geometry: lambda: x))
+        said.append(tune.geometry(kind_of(*SIZES), LAUNCHER, [x], lambda _geometry: lambda: x).geometry)
         return mx.square(x)
 
     x = mx.ones(4)
     mx.eval(mx.grad(lambda x: function(x).sum())(x))
-    assert (said, found.looks) == ([None], 0)
+    assert (said, times.looks) == ([None], 0)
     for _ in range(3):
         mx.eval(function(x))
-    assert (said[1:], found.looks) == ([FAST] * (len(said) - 1), 1)
+    assert (said[1:], times.looks) == ([FAST] * (len(said) - 1), 1)
 
 
 def test_prewarming_drops_what_was_recorded_before() -> None:
@@ -286,7 +321,7 @@ def test_prewarming_drops_what_was_recorded_before() -> None:
 
 def test_timing_takes_the_least_of_some_rounds() -> None:
     x = mx.ones((64, 64))
-    times = tune.seconds({Geometry(): lambda: x + 1, FAST: lambda: (x @ x) @ x})
+    times = tune.seconds({Geometry(): lambda: x + 1, FAST: lambda: (x @ x) @ x}, mx.eval)
     assert set(times) == {Geometry(), FAST}
     assert all(value > 0 for value in times.values())
 
@@ -302,9 +337,9 @@ def test_timing_takes_a_few_tens_of_milliseconds(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("time.perf_counter", lambda: spent)
     runs = {Geometry(): run, **dict.fromkeys(tune._CANDIDATES["istft"], run)}
-    times = tune.seconds(runs)
+    times = tune.seconds(runs, mx.eval)
     # calls too long to be compared are two: one that may compile, one that is timed
     assert spent <= tune._LIMIT + 2 * once
     assert set(times) == (set(runs) if once < 5e-3 else {Geometry()})
     with tune.compiling():
-        assert len(tune.seconds(runs)) == (len(runs) if once < 0.1 else 1)
+        assert len(tune.seconds(runs, mx.eval)) == (len(runs) if once < 0.1 else 1)

@@ -214,12 +214,12 @@ def test_the_doctor_survives_a_folder_that_vanishes(tmp_path: Path, monkeypatch:
 
 
 def test_a_breach_that_cannot_be_saved_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlx_spectro.compat import dispatch
+    from mlx_spectro.compat.contract.function import Function
 
     (tmp_path / "taken").write_text("")
     monkeypatch.setattr(reproduction, "folder", tmp_path / "taken" / "breaches")
-    door = dispatch.Function("librosa.fake", lambda x: x, lambda _: "not ours", lambda *_: 1.0, lambda *_: 2)
-    assert reproduction.save(door, (1,), {}).startswith("not saved: ")
+    function = Function("librosa.fake", lambda x: x, lambda x: lambda: x, lambda *_: 1.0, lambda *_: 2)
+    assert reproduction.save(function, (1,), {}).startswith("not saved: ")
 
 
 def test_records_without_room_for_them_are_lost_and_the_call_goes_on(

@@ -11,6 +11,9 @@ import numpy.typing as npt
 import pytest
 
 from mlx_spectro.design import envelope
+from mlx_spectro.design.epilogues import Decibels, Log
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Filterbank, Istft, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
@@ -31,14 +34,14 @@ def frames_of(x: Array, n_fft: int, hop: int, left: int, right: int, pad_mode: s
 
 
 def defined_stft(x: Array, window: Array, o: dict[str, Any]) -> Array:
-    """The definition of :func:`mlx_spectro.kernels.cpu.stft`."""
+    """The definition of :class:`Stft`."""
     frames = frames_of(x, window.size, o["hop_length"], o["left"], o["right"], o["pad_mode"])
     transform = np.fft.rfft if o["onesided"] else np.fft.fft
     return transform(frames * (window.astype(np.float64) * o["scale"]))
 
 
 def defined_istft(z: Array, window: Array, hop: int, left: int, length: int, scale: float) -> Array:
-    """The definition of ``cpu.istft``: overlapped windowed frames over the squared windows' sum."""
+    """The definition of :class:`Istft`: overlapped windowed frames over the squared windows' sum."""
     n_fft, count = window.size, z.shape[-2]
     frames = np.fft.irfft(z[..., : n_fft // 2 + 1].astype(np.complex128), n=n_fft) * window * scale
     total = np.zeros((*z.shape[:-2], (count - 1) * hop + n_fft))
@@ -51,6 +54,16 @@ def defined_istft(z: Array, window: Array, hop: int, left: int, length: int, sca
     kept = whole[..., left : left + length]
     result[..., : kept.shape[-1]] = kept
     return result
+
+
+def stft_of(window: Array, o: dict[str, Any]) -> Stft:
+    """The STFT of options as :func:`defined_stft` takes them."""
+    framing = Framing(window.size, o["hop_length"], o.get("left", 0), o.get("right", 0), o.get("pad_mode", "constant"))
+    return Stft(framing, o.get("scale", 1.0), o.get("onesided", True))
+
+
+def stft(x: Array, window: Array, *, out: Array | None = None, **options: Any) -> Array:
+    return cpu.run(stft_of(window, options), x, window, out=out)
 
 
 def noise(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Array:
@@ -103,15 +116,17 @@ def test_stft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None
         "onesided": o["onesided"],
     }
     x, window = noise((*o["shape"], length), dtype), hann(n_fft, dtype)
-    z = cpu.stft(x, window, **options)
+    op = stft_of(window, options)
+    z = cpu.run(op, x, window)
+    assert z.shape == op.shape(x.shape)
     assert z.dtype == np.result_type(dtype, np.complex64)
     close(z, defined_stft(x, window, options), bound(dtype, n_fft))
     if dtype == np.float32:
         # precisely: rounded once, a value by half a unit in its own last place
-        close(cpu.stft(x, window, precise=True, **options), defined_stft(x, window, options), 1.2e-7)
+        close(cpu.run(op, x, window, precise=True), defined_stft(x, window, options), 1.2e-7)
     # <A x, g> = <x, A* g>, exactly but for rounding
     g = noise(z.shape, z.dtype, seed=3)
-    back = cpu.stft_adjoint(g, window, length=length, **options)
+    back = cpu.run(op.transpose(x.shape), g, window)
     there = np.vdot(z.astype(np.complex128), g).real
     here = np.dot(x.astype(np.float64).ravel(), back.astype(np.float64).ravel())
     assert abs(there - here) <= bound(dtype, n_fft) * np.linalg.norm(z) * np.linalg.norm(g)
@@ -128,12 +143,12 @@ def test_istft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> Non
     if o["pad_mode"] == "constant":
         z = np.ascontiguousarray(z.swapaxes(-1, -2)).swapaxes(-1, -2)
     window = hann(n_fft, dtype)
-    options = {"hop_length": hop, "left": left, "scale": 0.7, "onesided": o["onesided"]}
-    y = cpu.istft(z, window, length=length, **options)
+    op = Istft(Framing(n_fft, hop, left), length, 0.7, o["onesided"])
+    y = cpu.run(op, z, window)
     assert y.dtype == dtype
     close(y, defined_istft(z, window, hop, left, length, 0.7), bound(dtype, n_fft, 2))
     g = noise(y.shape, dtype, seed=4)
-    back = cpu.istft_adjoint(g, window, frames=count, **options)
+    back = cpu.run(op.transpose(z.shape), g, window)
     there = np.dot(y.astype(np.float64).ravel(), g.astype(np.float64).ravel())
     assert abs(there - np.vdot(z.astype(np.complex128), back).real) <= bound(dtype, n_fft, 2) * (
         np.linalg.norm(y) * np.linalg.norm(g)
@@ -147,7 +162,7 @@ def test_istft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> Non
             n_fft=(60, 101, 400, 1024),
             power=(1.0, 2.0, 1.5),
             filters=(1, 13, 80),
-            ending=(None, ("log", 1e-3, False), ("log", 1e-3, True), ("db", 10.0, 1e-3, 2.0)),
+            epilogue=(None, Log(1e-3), Log(1e-3, added=True), Decibels(10.0, 1e-3, 2.0)),
             filters_first=(True, False),
             dtype=(np.float32, np.float64),
             precise=(False, True),
@@ -157,7 +172,7 @@ def test_istft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> Non
     ids=str,
 )
 def test_filterbank_is_its_definition(o: dict[str, Any]) -> None:
-    n_fft, dtype, ending = o["n_fft"], o["dtype"], o["ending"]
+    n_fft, dtype, epilogue = o["n_fft"], o["dtype"], o["epilogue"]
     x, window = noise((*o["shape"], 5 * n_fft), dtype), hann(n_fft)
     bank = np.maximum(0, noise((n_fft // 2 + 1, o["filters"]), np.float64, seed=5))
     options = {"hop_length": n_fft // 3, "left": n_fft // 2, "right": n_fft // 2, "pad_mode": "reflect"}
@@ -165,17 +180,19 @@ def test_filterbank_is_its_definition(o: dict[str, Any]) -> None:
     out = np.empty(shape, dtype)
     if o["filters_first"]:
         out = np.empty((*shape[:-2], shape[-1], shape[-2]), dtype).swapaxes(-1, -2)
-    found = cpu.filterbank(x, window, bank, power=o["power"], ending=ending, precise=o["precise"], out=out, **options)
+    framing, precise = stft_of(window, options).framing, o["precise"]
+    op = Filterbank(framing, o["power"], epilogue=epilogue)
+    found = cpu.run(op, x, window, bank, precise=precise, out=out)
     assert found is out
     s = np.abs(defined_stft(x, window, {**options, "onesided": True, "scale": 1.0})) ** o["power"]
-    close(cpu.spectrogram(x, window, power=o["power"], precise=o["precise"], **options), s, bound(dtype, n_fft, 2))
+    close(cpu.run(Spectrogram(framing, o["power"]), x, window, precise=precise), s, bound(dtype, n_fft, 2))
     truth = s @ bank
     # a relative error of the largest value is that of all that lie within a factor of 100 of it
     limit = 100 * bound(dtype, n_fft, 2)
-    if ending is None:
+    if epilogue is None:
         close(found, truth, bound(dtype, n_fft, 2))
-    elif ending[0] == "log":
-        close(found, np.log(truth + 1e-3 if ending[2] else np.maximum(truth, 1e-3)), limit)
+    elif isinstance(epilogue, Log):
+        close(found, np.log(truth + 1e-3 if epilogue.added else np.maximum(truth, 1e-3)), limit)
     else:
         close(found, 10 * (np.log10(np.maximum(truth, 1e-3)) - np.log10(2.0)), limit)
 
@@ -183,12 +200,12 @@ def test_filterbank_is_its_definition(o: dict[str, Any]) -> None:
 def test_results_go_where_they_are_told_and_nothing_else_is_touched() -> None:
     x, window = noise((2, 3000)), hann(256)
     options: dict[str, Any] = {"hop_length": 64, "left": 128, "right": 128}
-    expected = cpu.stft(x, window, **options)
+    expected = stft(x, window, **options)
     for memory in (np.zeros((2, 47, 129), np.complex64), np.zeros((2, 129, 47), np.complex64).swapaxes(-1, -2)):
-        assert cpu.stft(x, window, out=memory, **options) is memory
+        assert stft(x, window, out=memory, **options) is memory
         assert np.array_equal(memory, expected)
     around = np.full((2, 49, 129), 7, np.complex64)
-    cpu.stft(x, window, out=around[:, 1:-1], **options)
+    stft(x, window, out=around[:, 1:-1], **options)
     assert np.array_equal(around[:, 1:-1], expected)
     assert (around[:, [0, -1]] == 7).all()
 
@@ -196,9 +213,9 @@ def test_results_go_where_they_are_told_and_nothing_else_is_touched() -> None:
 def test_audio_of_any_strides_is_read_where_it_lies() -> None:
     window, x = hann(256), noise((4, 6000))
     for view in (x[:, ::2], x[::2, ::-1], x[:, 1::3], x.T.copy().T, np.broadcast_to(x[:1], (3, 6000))):
-        assert np.array_equal(cpu.stft(view, window, hop_length=64), cpu.stft(view.copy(), window, hop_length=64))
+        assert np.array_equal(stft(view, window, hop_length=64), stft(view.copy(), window, hop_length=64))
     misaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
-    assert np.array_equal(cpu.stft(misaligned, window, hop_length=64), cpu.stft(x, window, hop_length=64))
+    assert np.array_equal(stft(misaligned, window, hop_length=64), stft(x, window, hop_length=64))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -207,12 +224,12 @@ def test_what_is_not_finite_spoils_the_frames_that_hold_it(bad: float, n_fft: in
     x = noise((1, 4000))
     x[0, 2000] = bad
     options: dict[str, Any] = {"hop_length": 100, "left": 0, "right": 0, "pad_mode": "constant"}
-    z = cpu.stft(x, hann(n_fft), **options)[0]
+    z = stft(x, hann(n_fft), **options)[0]
     held = ~np.isfinite(frames_of(x, n_fft, 100, 0, 0, "constant")[0]).all(axis=-1)
     assert held.any()
     assert np.array_equal(~np.isfinite(z).all(axis=-1), held)
     assert np.array_equal(~np.isfinite(z).any(axis=-1), held)
-    y = cpu.istft(z[None], hann(n_fft), hop_length=100, left=0, length=4000)[0]
+    y = cpu.run(Istft(Framing(n_fft, 100), 4000), z[None], hann(n_fft))[0]
     spoiled = np.zeros(4000, bool)
     for frame in np.flatnonzero(held):
         spoiled[100 * frame : 100 * frame + n_fft] = True
@@ -221,9 +238,9 @@ def test_what_is_not_finite_spoils_the_frames_that_hold_it(bad: float, n_fft: in
 
 def test_silence_and_denormals_are_silent_and_cost_no_accuracy() -> None:
     window = hann(512)
-    assert not cpu.stft(np.zeros((1, 3000), np.float32), window, hop_length=128).any()
+    assert not stft(np.zeros((1, 3000), np.float32), window, hop_length=128).any()
     x = noise((1, 6000)) * np.float32(1e-38)
-    z = cpu.stft(x, window, hop_length=128)
+    z = stft(x, window, hop_length=128)
     truth = defined_stft(
         x, window, {"hop_length": 128, "left": 0, "right": 0, "pad_mode": "constant", "scale": 1.0, "onesided": True}
     )
@@ -233,9 +250,9 @@ def test_silence_and_denormals_are_silent_and_cost_no_accuracy() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_frame_depends_on_its_neighbours(dtype: Any) -> None:
     x, window = noise((3, 5000), dtype), hann(400, dtype)
-    whole = cpu.stft(x, window, hop_length=160)
+    whole = stft(x, window, hop_length=160)
     for row, frame in itertools.product(range(3), (0, 1, 7, 28)):
-        single = cpu.stft(x[row, 160 * frame : 160 * frame + 400], window, hop_length=160)
+        single = stft(x[row, 160 * frame : 160 * frame + 400], window, hop_length=160)
         assert np.array_equal(single[0], whole[row, frame])
 
 

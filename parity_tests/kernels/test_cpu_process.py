@@ -15,9 +15,11 @@ import pytest
 
 import mlx_spectro
 from mlx_spectro.compat.contract.reasons import BUSY
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import Istft, Stft
 from mlx_spectro.kernels import cpu
 
-from .test_cpu import bound, defined_istft, defined_stft, hann, noise
+from .test_cpu import bound, defined_istft, defined_stft, hann, noise, stft_of
 
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
@@ -39,7 +41,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def transform(seed: int) -> Any:
-    return cpu.stft(noise((4, 200_000), seed=seed), hann(1024), hop_length=256, left=512, right=512)
+    return cpu.run(Stft(Framing(1024, 256, 512, 512)), noise((4, 200_000), seed=seed), hann(1024))
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
@@ -72,18 +74,20 @@ def test_what_says_how_many_threads_there_are() -> None:
 def test_a_forked_child_computes_and_so_does_its_parent() -> None:
     code = (
         "import os, sys, numpy as np\n"
+        "from mlx_spectro.design.framing import Framing\n"
+        "from mlx_spectro.design.operators import Stft\n"
         "from mlx_spectro.kernels import cpu\n"
         "cpu.set_num_threads(4)\n"
-        "x, w = np.ones((8, 200_000), np.float32), np.ones(1024, np.float32)\n"
-        "before = cpu.stft(x, w, hop_length=256)\n"
+        "x, w, op = np.ones((8, 200_000), np.float32), np.ones(1024, np.float32), Stft(Framing(1024, 256))\n"
+        "before = cpu.run(op, x, w)\n"
         "children = []\n"
         "for _ in range(3):\n"
         "    child = os.fork()\n"
         "    if not child:\n"
-        "        os._exit(0 if np.array_equal(cpu.stft(x, w, hop_length=256), before) else 1)\n"
+        "        os._exit(0 if np.array_equal(cpu.run(op, x, w), before) else 1)\n"
         "    children.append(child)\n"
         "assert all(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in children)\n"
-        "assert np.array_equal(cpu.stft(x, w, hop_length=256), before)\n"
+        "assert np.array_equal(cpu.run(op, x, w), before)\n"
         "print('done')\n"
     )
     done = python(code)
@@ -93,11 +97,13 @@ def test_a_forked_child_computes_and_so_does_its_parent() -> None:
 def test_a_process_ends_while_a_thread_computes() -> None:
     code = (
         "import threading, numpy as np\n"
+        "from mlx_spectro.design.framing import Framing\n"
+        "from mlx_spectro.design.operators import Stft\n"
         "from mlx_spectro.kernels import cpu\n"
         "x, w = np.ones((8, 400_000), np.float32), np.ones(1024, np.float32)\n"
         "def forever():\n"
-        "    while True: cpu.stft(x, w, hop_length=64)\n"
-        "cpu.stft(x, w, hop_length=256)\n"
+        "    while True: cpu.run(Stft(Framing(1024, 64)), x, w)\n"
+        "cpu.run(Stft(Framing(1024, 256)), x, w)\n"
         "threading.Thread(target=forever, daemon=True).start()\n"
         "print('done')\n"
     )
@@ -127,7 +133,7 @@ def test_denormal_audio_counts_as_silence_which_is_why_it_costs_no_time() -> Non
     assert 0 < np.abs(quiet).max() < np.finfo(np.float32).tiny
     # a sum of a thousand samples is a normal number, unless each is taken as zero
     assert np.abs(np.fft.rfft(quiet[0, :1024].astype(np.float64))).max() > np.finfo(np.float32).tiny
-    assert not cpu.stft(quiet, hann(1024), hop_length=256).any()
+    assert not cpu.run(Stft(Framing(1024, 256)), quiet, hann(1024)).any()
 
 
 def test_addresses_beyond_two_to_the_31_samples(tmp_path: Path) -> None:
@@ -139,7 +145,7 @@ def test_addresses_beyond_two_to_the_31_samples(tmp_path: Path) -> None:
     for frame in (0, frames // 2, frames - 1):
         x[frame * hop : frame * hop + n_fft] = noise((n_fft,), seed=frame)
     window = hann(n_fft)
-    z = cpu.stft(x, window, hop_length=hop)
+    z = cpu.run(Stft(Framing(n_fft, hop)), x, window)
     assert z.shape == (frames, n_fft // 2 + 1)
     for frame in (0, frames // 2, frames - 1):
         truth = np.fft.rfft(noise((n_fft,), seed=frame).astype(np.float64) * window)
@@ -159,8 +165,10 @@ def first_call(folder: Path, **environment: str) -> FirstCall:
     code = (
         "import logging, sys, numpy as np\n"
         "logging.basicConfig(level=logging.INFO, stream=sys.stderr)\n"
+        "from mlx_spectro.design.framing import Framing\n"
+        "from mlx_spectro.design.operators import Stft\n"
         "from mlx_spectro.kernels import cpu\n"
-        "cpu.stft(np.ones((2, 20_000), np.float32), np.ones(400, np.float32), hop_length=160)\n"
+        "cpu.run(Stft(Framing(400, 160)), np.ones((2, 20_000), np.float32), np.ones(400, np.float32))\n"
         "from mlx_spectro.kernels.cpu.analysis import complex_frames\n"
         "print(*(sum(found.values()) for found in complex_frames.stats[1:]))\n"
     )
@@ -302,10 +310,10 @@ def test_two_thousand_random_calls_from_eight_threads() -> None:
             # never near 0, so that no sample is divided by next to nothing
             window = hann(n_fft, dtype) + dtype(0.5)
             options: dict[str, Any] = {"hop_length": hop, "left": left, "right": n_fft // 2, "pad_mode": mode}
-            z = cpu.stft(x, window, **options)
+            z = cpu.run(stft_of(window, options), x, window)
             truth = defined_stft(x, window, {**options, "scale": 1.0, "onesided": True})
             assert np.abs(z - truth).max() <= bound(dtype, n_fft) * np.abs(truth).max()
-            y = cpu.istft(z, window, hop_length=hop, left=left, length=length)
+            y = cpu.run(Istft(Framing(n_fft, hop, left), length), z, window)
             back = defined_istft(z, window, hop, left, length, 1.0)
             assert np.abs(y - back).max() <= bound(dtype, n_fft, 2) * np.abs(back).max()
 

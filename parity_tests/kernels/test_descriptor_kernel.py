@@ -10,9 +10,11 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_spectro.features.descriptors import bin_frequencies, rows_of
-from mlx_spectro.kernels.cpu import Wanted
-from mlx_spectro.kernels.gpu import descriptors
+from mlx_spectro.design.descriptors import DescriptorSpec
+from mlx_spectro.design.operators import DescribeMagnitudes
+from mlx_spectro.features.descriptors import bin_frequencies
+from mlx_spectro.kernels.gpu import descriptors, why_not
+from mlx_spectro.ops.apply import define
 
 from ..table.case import pairwise
 from .kernel_host import host
@@ -30,8 +32,12 @@ def bands_of(bins: int) -> list[tuple[int, int, int]]:
     return [(0, 1, 1), (1, third + 1, 1), (third, bins, max(2, bins // 50)), (0, bins, min(bins, 64))]
 
 
-def wanted_of(bins: int, names: tuple[str, ...] = ALL, **options: Any) -> Wanted:
-    return Wanted(names, bin_frequencies(22050, 2 * (bins - 1)), bands=bands_of(bins), **options)
+def spec_of(bins: int, names: tuple[str, ...] = ALL, **options: Any) -> DescriptorSpec:
+    return DescriptorSpec(names, bands=tuple(bands_of(bins)), **options)
+
+
+def hz_of(s: np.ndarray) -> np.ndarray:
+    return bin_frequencies(22050, 2 * (s.shape[-1] - 1))
 
 
 def rolloff_bins(s: np.ndarray, share: float) -> np.ndarray:
@@ -40,18 +46,18 @@ def rolloff_bins(s: np.ndarray, share: float) -> np.ndarray:
     return bins
 
 
-def truth(s: np.ndarray, wanted: Wanted) -> np.ndarray:
-    """What :func:`rows_of` is, in float64."""
-    s, hz = s.astype(np.float64), wanted.hz.astype(np.float64)
+def truth(s: np.ndarray, spec: DescriptorSpec) -> np.ndarray:
+    """The definition in float64."""
+    s, hz = s.astype(np.float64), hz_of(s).astype(np.float64)
     total = s.sum(axis=-1, keepdims=True)
     shares = s / np.where(total < np.finfo(np.float32).tiny, 1, total)
     centroid = (shares * hz).sum(axis=-1, keepdims=True)
-    raised = np.maximum(s**wanted.power, np.float32(wanted.amin))
-    ordered = [(np.sort(s[..., first:end], axis=-1), count) for first, end, count in wanted.bands]
+    raised = np.maximum(s**spec.power, np.float32(spec.amin))
+    ordered = [(np.sort(s[..., first:end], axis=-1), count) for first, end, count in spec.bands]
     rows = {
         "centroid": centroid,
-        "bandwidth": (shares * np.abs(hz - centroid) ** wanted.order).sum(-1, keepdims=True) ** (1 / wanted.order),
-        "rolloff": hz[rolloff_bins(s, wanted.share)][..., None],
+        "bandwidth": (shares * np.abs(hz - centroid) ** spec.order).sum(-1, keepdims=True) ** (1 / spec.order),
+        "rolloff": hz[rolloff_bins(s, spec.share)][..., None],
         "flatness": np.exp(np.log(raised).mean(axis=-1, keepdims=True)) / raised.mean(axis=-1, keepdims=True),
         "contrast": np.stack(
             [a[..., :count].mean(axis=-1) for a, count in ordered]
@@ -59,27 +65,17 @@ def truth(s: np.ndarray, wanted: Wanted) -> np.ndarray:
             axis=-1,
         ),
     }
-    return np.concatenate([rows[name] for name in wanted.names], axis=-1).swapaxes(-1, -2)
+    return np.concatenate([rows[name] for name in spec.names], axis=-1).swapaxes(-1, -2)
 
 
-def by_plain_ops(s: np.ndarray, wanted: Wanted) -> np.ndarray:
-    return np.array(rows_of(mx.array(s), wanted))
+def by_plain_ops(s: np.ndarray, spec: DescriptorSpec) -> np.ndarray:
+    return np.array(define(DescribeMagnitudes(spec), mx.array(s), hz_of(s)))
 
 
-def by_kernel(s: np.ndarray, wanted: Wanted, order: str) -> np.ndarray:
-    rows, frames, count = s.shape
-    launch = descriptors.launch(
-        rows,
-        frames,
-        count,
-        wanted.names,
-        bands=len(wanted.bands),
-        order=wanted.order,
-        share=wanted.share,
-        power=wanted.power,
-        amin=wanted.amin,
-    )
-    table = descriptors.table(wanted.hz, wanted.bands)
+def by_kernel(s: np.ndarray, spec: DescriptorSpec, order: str) -> np.ndarray:
+    rows, frames, bins = s.shape
+    launch = descriptors.launch(rows, frames, bins, spec)
+    table = descriptors.pack(hz_of(s), spec.bands).values
     return run(launch, {"order": order}, x=s, table=np.pad(table, (0, 8)))
 
 
@@ -92,10 +88,10 @@ def magnitudes(kind: str, *shape: int) -> np.ndarray:
     return np.full(shape, 0.1, np.float32) if kind == "flat" else s
 
 
-def rows_by_name(rows: np.ndarray, wanted: Wanted) -> Iterable[tuple[str, np.ndarray]]:
+def rows_by_name(rows: np.ndarray, spec: DescriptorSpec) -> Iterable[tuple[str, np.ndarray]]:
     names = [
-        [name] if name != "contrast" else [part for part in ("valley", "peak") for _ in wanted.bands]
-        for name in wanted.names
+        [name] if name != "contrast" else [part for part in ("valley", "peak") for _ in spec.bands]
+        for name in spec.names
     ]
     return zip(itertools.chain(*names), rows.swapaxes(0, 1), strict=True)
 
@@ -120,10 +116,10 @@ def test_descriptor_kernel_is_accurate_and_clean(size: int) -> None:
     errors = {name: Errors() for name in ("centroid", "bandwidth", "flatness", "valley", "peak")}
     for case in (case for case in CASES if case["size"] == size):
         s = magnitudes(case["kind"], case["rows"], case["frames"], size)
-        wanted = wanted_of(size, case["names"], order=case["order_of"], power=case["power"], share=case["share"])
-        ours, theirs, expected = by_kernel(s, wanted, case["order"]), by_plain_ops(s, wanted), truth(s, wanted)
+        spec = spec_of(size, case["names"], order=case["order_of"], power=case["power"], share=case["share"])
+        ours, theirs, expected = by_kernel(s, spec, case["order"]), by_plain_ops(s, spec), truth(s, spec)
         assert ours.shape == expected.shape
-        for (name, a), (_, b), (_, c) in zip(*(rows_by_name(x, wanted) for x in (ours, theirs, expected)), strict=True):
+        for (name, a), (_, b), (_, c) in zip(*(rows_by_name(x, spec) for x in (ours, theirs, expected)), strict=True):
             if name == "rolloff":
                 assert np.array_equal(a, c), case
             else:
@@ -137,17 +133,17 @@ def test_descriptor_kernel_is_accurate_and_clean(size: int) -> None:
 def test_equal_magnitudes_each_count_as_an_extreme(size: int, order: str) -> None:
     s = np.random.default_rng(size).integers(0, 3, (2, 9, size)).astype(np.float32)
     s[0, 0] = 2
-    wanted = wanted_of(size, ("contrast",))
-    assert np.allclose(by_kernel(s, wanted, order), truth(s, wanted), rtol=2.4e-7, atol=0)
+    spec = spec_of(size, ("contrast",))
+    assert np.allclose(by_kernel(s, spec, order), truth(s, spec), rtol=2.4e-7, atol=0)
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_silent_frames_are_left_as_they_are(order: str) -> None:
     s = magnitudes("noise", 2, 9, 257)
     s[0, 3], s[1, 8] = 0, 1e-42
-    wanted = wanted_of(257)
-    ours = by_kernel(s, wanted, order)
-    assert np.allclose(ours, truth(s, wanted), rtol=1e-5, atol=1e-37)
+    spec = spec_of(257)
+    ours = by_kernel(s, spec, order)
+    assert np.allclose(ours, truth(s, spec), rtol=1e-5, atol=1e-37)
     assert np.array_equal(ours[0, [0, 1, 2, 4, 5], 3], np.zeros(5))
 
 
@@ -165,8 +161,8 @@ def test_what_is_not_finite_stays_in_its_frame_and_comes_out_as_of_plain_ops(spo
     s = magnitudes("noise", 2, 9, 257)
     where, value = SPOILED[spoiled]
     s[0, 4, where] = value
-    wanted = wanted_of(257)
-    ours, theirs = by_kernel(s, wanted, order), by_plain_ops(s, wanted)
+    spec = spec_of(257)
+    ours, theirs = by_kernel(s, spec, order), by_plain_ops(s, spec)
     clean = np.ones((2, 9), bool)
     clean[0, 4] = False
     assert np.array_equal(np.isnan(ours), np.isnan(theirs))
@@ -175,5 +171,6 @@ def test_what_is_not_finite_stays_in_its_frame_and_comes_out_as_of_plain_ops(spo
 
 
 def test_frames_of_more_bins_are_left_to_plain_ops() -> None:
-    assert descriptors.serves(4097)
-    assert not descriptors.serves(4098)
+    op = DescribeMagnitudes(spec_of(9))
+    assert why_not(op, ((3, 4097), (4097,))) is None
+    assert "4098 bins" in (why_not(op, ((3, 4098), (4098,))) or "")

@@ -15,15 +15,19 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise"),
 ]
 
+IMPORTS = """import numpy as np
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import FrameStatistic
+from mlx_spectro.kernels import cpu"""
 CALLS = {
-    "energy": "cpu.frame_norm(np.ones((1, 99), np.float32), frame_length=16, hop_length=8)",
+    "energy": "cpu.run(FrameStatistic(Framing(16, 8), 'norm'), np.ones((1, 99), np.float32))",
     "phase": "cpu.magphase(np.ones((2, 9), np.complex64))",
 }
 
 
 def said(cache: Path, *calls: str) -> str:
     """What a process with no logging of its own writes to stderr."""
-    code = "\n".join(["import numpy as np", "from mlx_spectro.kernels import cpu", *(CALLS[call] for call in calls)])
+    code = "\n".join([IMPORTS, *(CALLS[call] for call in calls)])
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,55 +12,53 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx_spectro
 from mlx_spectro import SpectralTransform
+from mlx_spectro.design.operators import Project
 from mlx_spectro.features import _replay, _shared
-from mlx_spectro.kernels import gpu as kernels
-from mlx_spectro.kernels.gpu import features, operations, plan, tune
+from mlx_spectro.kernels.gpu import launch_mlx, plan, programs, tune
+from mlx_spectro.kernels.gpu.dialect import Launch
 from mlx_spectro.ops import backend, mlx_on_gpu
 
 from .kernel_host import host
 
 pytestmark = [
     pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
-    pytest.mark.skipif(kernels.available(), reason="the CPU cannot see into this GPU's memory"),
+    pytest.mark.skipif(launch_mlx.available(), reason="the CPU cannot see into this GPU's memory"),
 ]
 
 
-class OnCpu:
-    """What :class:`mlx_spectro.kernels.gpu.launch_mlx.Call` is, on this machine."""
+class OnCpu(launch_mlx.MlxLauncher):
+    """Runs the launches of MLX arrays on this machine."""
 
     calls = 0
 
-    def __init__(self, launch: Any) -> None:
-        self.launch = launch
+    def prepare(self, launch: Launch) -> Any:
+        def call(arrays: list[Any]) -> list[Any]:
+            OnCpu.calls += 1
+            inputs = {}
+            for name, array in zip(launch.kernel.inputs, arrays, strict=True):
+                values = np.ascontiguousarray(np.array(array))
+                inputs[name] = values if values.size >= 8 else np.pad(values.ravel(), (0, 8))
+            outcome = host.compiled(launch.kernel).run(launch, inputs)
+            assert outcome.wrong == {}
+            return [mx.array(output) for output in outcome.outputs.values()]
 
-    def __call__(self, *arrays: Any) -> list[Any]:
-        OnCpu.calls += 1
-        given = {}
-        for name, array in zip(self.launch.kernel.inputs, arrays, strict=True):
-            values = np.ascontiguousarray(np.array(array))
-            given[name] = values if values.size >= 8 else np.pad(values.ravel(), (0, 8))
-        outcome = host.compiled(self.launch.kernel).run(self.launch, given)
-        assert outcome.wrong == {}
-        return [mx.array(output) for output in outcome.outputs.values()]
+        return call
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = OnCpu()
+    monkeypatch.setattr(mlx_on_gpu, "run", launcher.run)
+    monkeypatch.setattr(mlx_on_gpu, "serves", launcher.serves)
 
 
 @pytest.fixture(autouse=True)
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    modules = (operations, features)
-    caches = [value for module in modules for value in vars(module).values() if hasattr(value, "cache_clear")]
-    for module in modules:
-        monkeypatch.setattr(module, "Call", OnCpu)
-    monkeypatch.setattr(kernels, "why_not", plan.why_not)
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
     monkeypatch.setattr(backend, "implementations", lambda: ("plain", "gpu"))
     monkeypatch.setattr(tune, "enabled", lambda: False)
     # on this machine a kernel has to see values
     monkeypatch.setattr(_replay, "_recording", lambda function, _like: function)
-    for cache in (*caches, mlx_on_gpu._bank):
-        cache.cache_clear()
     OnCpu.calls = 0
-    yield
-    for cache in (*caches, mlx_on_gpu._bank):
-        cache.cache_clear()
 
 
 def noise(*shape: int) -> Any:
@@ -185,18 +183,20 @@ def test_the_environment_sets_the_threads_of_a_threadgroup(monkeypatch: pytest.M
     expected = transform().stft(noise(2, 300))
     for value, threads in (("64", 64), ("stft:256", 256), ("istft:32, stft:64", 64), ("istft:64", 128)):
         monkeypatch.setenv("SPEC_MLX_TGX", value)
-        assert plan.told("stft").threads == threads
-        operations._stft.cache_clear()
+        assert plan.from_environment("stft").threads == threads
+        programs.program.cache_clear()
+        stand_in(monkeypatch)
         close(transform().stft(noise(2, 300)), expected)
     for wrong in ("many", "stft:", "0", "4096"):
         monkeypatch.setenv("SPEC_MLX_TGX", wrong)
         with pytest.raises(ValueError, match="SPEC_MLX_TGX"):
-            plan.told("stft")
+            plan.from_environment("stft")
+    programs.program.cache_clear()
 
 
 def test_a_bank_too_large_for_a_table_is_left_to_plain_ops() -> None:
     matrix = mx.zeros((2048, 4097))
-    assert mlx_on_gpu.project(mx.zeros((1, 2, 2048)), matrix) is None
+    assert mlx_on_gpu.run(Project(), mx.zeros((1, 2, 2048)), matrix) is None
     assert OnCpu.calls == 0
 
 

@@ -15,16 +15,18 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_spectro.design.framing import Framing
 from mlx_spectro.kernels.gpu import (
+    bins_to_samples,
     descriptors,
-    filters,
-    forward,
+    filterbank,
     frame_statistics,
-    inverse,
     istft_text,
     launch_mlx,
-    overlap,
+    overlap_add,
+    peaks,
     projection,
+    samples_to_bins,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.gpu.plan import DEFAULT, Geometry
@@ -41,7 +43,7 @@ pytestmark = pytest.mark.slow
 N_FFT, HOP = 2048, 512  # a team of 64 threads: two simdgroups, so that its barriers are the threadgroup's
 LENGTH = N_FFT + 4 * HOP
 FRAMES = 7  # two teams a threadgroup: the last one has a frame too few
-STFT = forward.launch(1, LENGTH, FRAMES, n_fft=N_FFT, hop_length=HOP, left=N_FFT // 2, geometry=Geometry(128, 2))
+STFT = samples_to_bins.launch(1, LENGTH, FRAMES, Framing(N_FFT, HOP, N_FFT // 2), geometry=Geometry(128, 2))
 
 
 def harmed(part: str, pattern: str, replacement: str) -> Kernel:
@@ -143,7 +145,7 @@ def test_stft_kernel_reads_beyond_two_to_the_31_samples(tmp_path: Path) -> None:
     x, written = holes(tmp_path / "audio", 1, length), (0, FAR_FRAMES // 2, FAR_FRAMES - 1)
     for f in written:
         x[0, f * FAR_HOP : f * FAR_HOP + n_fft] = noise(n_fft + f)[:n_fft]
-    far = forward.launch(1, length, FAR_FRAMES, n_fft=n_fft, hop_length=FAR_HOP, left=0)
+    far = samples_to_bins.launch(1, length, FAR_FRAMES, Framing(n_fft, FAR_HOP))
     ours = run(far, {"order": "forward"}, x=x, window=window)[0]
     for f in written:
         frame = x[:, f * FAR_HOP : f * FAR_HOP + n_fft]
@@ -160,7 +162,7 @@ def test_istft_kernel_works_beyond_two_to_the_31_samples_and_bins(tmp_path: Path
     # all the frames that lie over the last hop before sample 2^31 and what follows
     last = z[:, -3:]
     last[:] = complex_noise(1, 3, bins)
-    far = inverse.launch(1, count, inverse.Range(FAR - 5, n_fft), n_fft=n_fft, hop_length=hop)
+    far = bins_to_samples.launch(1, count, Framing(n_fft, hop), bins_to_samples.Range(FAR - 5, n_fft))
     ours = run(far, {"order": "forward"}, z=z, window=window)
     errors.add(ours, *(reference.istft(last, window, hop, 2 * hop - 5, n_fft, d) for d in DTYPES))
     errors.check()
@@ -172,17 +174,7 @@ def test_overlap_add_kernel_reads_beyond_two_to_the_31_samples(tmp_path: Path) -
     frames = holes(tmp_path / "frames", 1, FAR_FRAMES, FAR_HOP + shared)
     first, last = frames[0, -1, :shared], frames[0, -2, -shared:]
     first[:], last[:] = noise(shared), noise(shared + 1)[1:]
-    far = overlap.launch(
-        1,
-        FAR_FRAMES,
-        FAR_HOP + shared,
-        hop_length=FAR_HOP,
-        left=FAR,
-        length=shared,
-        weigh=False,
-        divide=False,
-        scale=1.0,
-    )
+    far = overlap_add.launch(1, FAR_FRAMES, Framing(FAR_HOP + shared, FAR_HOP, FAR), shared)
     ours = run(far, {"order": "forward"}, x=frames, window=noise(8))[0]
     errors.add(ours, *(first.astype(d) + last.astype(d) for d in DTYPES))
     errors.check()
@@ -198,16 +190,16 @@ class Usage(NamedTuple):
 
 def cuda_kernels() -> list[Kernel]:
     """Every kind of kernel, for sizes of several shapes."""
-    kernels = [overlap.kernel(), projection.kernel(), projection.kernel(1), projection.clipping()]
+    kernels = [overlap_add.kernel(), projection.kernel(), projection.kernel(1), peaks.clipping(), peaks.kernel()]
     kernels += [frame_statistics.kernel(), *map(descriptors.kernel, (33, 1025, 4097))]
     for n_fft in (63, 400, 441, 512, 1024, 2048):
         kernels += [
-            forward.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
-            forward.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
+            samples_to_bins.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
+            samples_to_bins.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
             istft_text.kernel(n_fft, True, False, DEFAULT.threads)[1],
             istft_text.kernel(n_fft, False, False, DEFAULT.threads)[1],
             istft_text.kernel(n_fft, False, True, DEFAULT.threads)[1],
-            filters.kernel(n_fft, "power", True, DEFAULT.threads)[1],
+            filterbank.kernel(n_fft, "power", True, DEFAULT.threads)[1],
         ]
     return kernels
 

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mlx_spectro.kernels.gpu import bank_table, filters, forward, frame_statistics, inverse, overlap, projection
+from mlx_spectro.design.epilogues import Decibels, Log
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import FrameStatistic
+from mlx_spectro.kernels.gpu import (
+    bank_table,
+    bins_to_samples,
+    filterbank,
+    frame_statistics,
+    overlap_add,
+    peaks,
+    projection,
+    samples_to_bins,
+)
 from mlx_spectro.kernels.gpu.dialect import Launch
 from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
 
@@ -117,14 +129,11 @@ def test_stft_kernel_is_accurate_and_clean(size: int) -> None:
         length = max(size + hop * case["frames"] + 2 - left - right, max(left, right) + 1)
         x = noise(case["rows"], length)
         theirs, truth = (reference.stft(x, window, hop, left, right, case["mode"], d) * d(0.3) for d in DTYPES)
-        launch = forward.launch(
+        launch = samples_to_bins.launch(
             case["rows"],
             length,
             truth.shape[1],
-            n_fft=size,
-            hop_length=hop,
-            left=left,
-            pad_mode=case["mode"],
+            Framing(size, hop, left, right, case["mode"]),
             kind=kind,
             layout=layout,
             scale=0.3,
@@ -166,12 +175,11 @@ def test_istft_kernel_is_accurate_and_clean(size: int) -> None:
         hop = hop_of(size, case["hop"])
         left, length = part_of(case, hop)
         z = complex_noise(case["rows"], case["frames"], size // 2 + 1)
-        launch = inverse.launch(
+        launch = bins_to_samples.launch(
             case["rows"],
             case["frames"],
-            inverse.Range(left, length),
-            n_fft=size,
-            hop_length=hop,
+            Framing(size, hop),
+            bins_to_samples.Range(left, length),
             scale=1.7,
             geometry=Geometry(case["threads"], case["steps"]),
         )
@@ -205,15 +213,11 @@ def test_stft_adjoint_kernel_gives_the_padding_back(size: int) -> None:
         length = max(size + hop * case["frames"] + 1 - left - right, max(left, right) + 1)
         frames = 1 + (left + length + right - size) // hop
         g = complex_noise(case["rows"], frames, size // 2 + 1)
-        launches = inverse.transpose_launches(
+        launches = bins_to_samples.transpose_launches(
             case["rows"],
             frames,
-            n_fft=size,
-            hop_length=hop,
-            left=left,
-            right=right,
-            pad_mode=mode,
-            length=length,
+            Framing(size, hop, left, right, mode),
+            length,
             gained=case["gained"],
             geometry=Geometry(case["threads"]),
         )
@@ -235,13 +239,11 @@ def test_istft_adjoint_kernel_is_the_transpose(size: int) -> None:
         hop, frames = hop_of(size, case["hop"]), case["frames"]
         left, length = part_of(case, hop)
         g = noise(case["rows"], length)
-        launch = forward.launch(
+        launch = samples_to_bins.launch(
             case["rows"],
             length,
             frames,
-            n_fft=size,
-            hop_length=hop,
-            left=left,
+            Framing(size, hop, left),
             scale=2 / size,
             edge=0.5,
             divided=True,
@@ -252,21 +254,19 @@ def test_istft_adjoint_kernel_is_the_transpose(size: int) -> None:
     errors.check()
 
 
-@pytest.mark.parametrize(("weigh", "divide"), [(False, False), (True, False), (True, True)])
-def test_overlap_add_kernel_takes_any_size(weigh: bool, divide: bool) -> None:
+@pytest.mark.parametrize("synthesis", [False, True])
+def test_overlap_add_kernel_takes_any_size(synthesis: bool) -> None:
     errors = Errors()
     for size, hop, order in zip((300, 300, 300, 31, 2018), (7, 100, 300, 64, 500), ORDERS * 2, strict=False):
         frames, window = noise(2, 5, size), window_of(size)
         left, length = size // 3, size + 4 * hop
-        launch = overlap.launch(
-            2, 5, size, hop_length=hop, left=left, length=length, weigh=weigh, divide=divide, scale=1.0
-        )
+        launch = overlap_add.launch(2, 5, Framing(size, hop, left), length, synthesis=synthesis)
         ours = run(launch, {"order": order}, x=frames, window=window)
         results = []
         for d in DTYPES:
-            weights: Any = window.astype(d) if weigh else 1
+            weights: Any = window.astype(d) if synthesis else 1
             summed = reference.overlap_add(frames.astype(d) * weights, hop)
-            total: Array = reference.envelope(window, hop, 5, d) if divide else np.ones(summed.shape[-1], d)
+            total: Array = reference.envelope(window, hop, 5, d) if synthesis else np.ones(summed.shape[-1], d)
             quotient = np.divide(summed, total, where=total > 0, out=np.zeros_like(summed))
             results.append(np.pad(quotient, ((0, 0), (0, left)))[:, left : left + length])
         errors.add(ours, *results)
@@ -279,10 +279,10 @@ def test_every_small_frame_has_a_plan_that_works() -> None:
         hop, window, case = max(1, size // 2), window_of(size), {"order": "random", "size": size}
         x, z = noise(2, 3 * size), complex_noise(2, 5, size // 2 + 1)
         frames = 1 + 2 * size // hop
-        launch = forward.launch(2, 3 * size, frames, n_fft=size, hop_length=hop, left=0)
+        launch = samples_to_bins.launch(2, 3 * size, frames, Framing(size, hop))
         ours = run(launch, case, x=x, window=window)
         errors.add(ours, *(reference.stft(x, window, hop, 0, 0, "constant", d) for d in DTYPES))
-        launch = inverse.launch(2, 5, inverse.Range(0, size + 4 * hop), n_fft=size, hop_length=hop)
+        launch = bins_to_samples.launch(2, 5, Framing(size, hop), bins_to_samples.Range(0, size + 4 * hop))
         ours = run(launch, case, z=z, window=window)
         errors.add(ours, *(reference.istft(z, window, hop, 0, size + 4 * hop, d) for d in DTYPES))
     errors.check()
@@ -294,7 +294,7 @@ FILTERED = list(
         hop=("odd", "quarter", "whole"),
         mode=MODES,
         kind=("magnitude", "power"),
-        ending=range(4),
+        epilogue=range(4),
         peaked=(False, True),
         count=(1, 13, 80),
         frames=(1, 7),
@@ -306,16 +306,14 @@ FILTERED = list(
 )
 
 
-def ended(ending: int, a: Array, amin: float, zero: float) -> Array:
-    """Filtered values ``a``, as NumPy ends them."""
-    least: Any = a.dtype.type(amin)
-    endings: dict[int, Callable[[], Array]] = {
-        filters.LINEAR: lambda: a,
-        filters.LOG: lambda: np.log(np.maximum(a, least)),
-        filters.LOG_ADDED: lambda: np.log(a + least),
-        filters.DECIBEL: lambda: 4.5 * np.log10(np.maximum(a, least)) - zero,
-    }
-    return endings[ending]()
+def followed(epilogue: Log | Decibels | None, a: Array) -> Array:
+    """What an epilogue makes of ``a``, by NumPy."""
+    if epilogue is None:
+        return a
+    amin: Any = a.dtype.type(epilogue.amin)
+    if isinstance(epilogue, Log):
+        return np.asarray(np.log(a + amin if epilogue.added else np.maximum(a, amin)))
+    return np.asarray(epilogue.multiplier * (np.log10(np.maximum(a, amin)) - math.log10(epilogue.reference)))
 
 
 @pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
@@ -332,27 +330,25 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             for d in DTYPES
         )
         amin, level = 1e-2 * float(truth.max()), 0.7 * float(truth.max())
-        numbers = {"amin": amin, "factor": 4.5, "zero": 4.5 * math.log10(level)}
-        table = bank_table.table(bank)
-        launch = filters.launch(
+        epilogues = (None, Log(amin), Log(amin, added=True), Decibels(4.5, amin, level))
+        epilogue: Log | Decibels | None = epilogues[case["epilogue"]]
+        table = bank_table.pack(bank)
+        launch = filterbank.launch(
             case["rows"],
             length,
             truth.shape[1],
-            filters=table.filters,
+            Framing(size, hop, half, half, case["mode"]),
+            filters=bank.shape[1],
             pieces=table.pieces,
             kind=case["kind"],
-            ending={"ending": case["ending"], **numbers, "first_zero": level, "last_zero": level},
-            n_fft=size,
-            hop_length=hop,
-            left=half,
-            pad_mode=case["mode"],
+            epilogue=filterbank.numbers_of(epilogue),
             peaked=case["peaked"],
             geometry=Geometry(case["threads"], case["steps"]),
         )
-        ours, *peaks = run_all(launch, case, x=x, window=window, bank=table.values)
-        for parts in peaks:
+        ours, *parts_of = run_all(launch, case, x=x, window=window, bank=table.values)
+        for parts in parts_of:
             assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
-        errors.add(ours, *(ended(case["ending"], a, amin, numbers["zero"]) for a in (theirs, truth)))
+        errors.add(ours, *(followed(epilogue, a) for a in (theirs, truth)))
     errors.check()
 
 
@@ -362,15 +358,15 @@ def test_a_filter_s_weights_stay_among_the_bins() -> None:
     for matrix in (bank, np.ones((3, 5)), np.eye(50)):
         bins, count = matrix.shape
         for room in (0, 4, 1000):
-            made = bank_table.table(matrix, room)
-            assert made.filters == count <= made.pieces <= max(count, room)
-            heads = made.values[: 4 * made.pieces].reshape(-1, 4).astype(int)
-            begins = made.values[4 * made.pieces :][: count + 1].astype(int)
+            table = bank_table.pack(matrix, room)
+            assert count <= table.pieces <= max(count, room)
+            heads = table.values[: 4 * table.pieces].reshape(-1, 4).astype(int)
+            begins = table.values[4 * table.pieces :][: count + 1].astype(int)
             for column, (begin, end) in zip(matrix.T, itertools.pairwise(begins), strict=True):
                 dense = np.zeros(bins)
                 for first, turn, weights, at in heads[begin:end]:
                     assert first + weights <= bins
-                    dense[first : first + weights] += np.roll(made.values[at : at + 32 * weights : 32], turn)
+                    dense[first : first + weights] += np.roll(table.values[at : at + 32 * weights : 32], turn)
                 assert np.array_equal(dense, column)
 
 
@@ -381,12 +377,11 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
     for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
         x, bank = noise(rows, frames, count), noise(count, results)
         bank[: count // 3, ::2] = 0
-        peaks = peaks_of(x.reshape(rows, -1), parts)
-        squared = rows == 2
-        values, *sizes = bank_table.table(bank, projection.MOST_PIECES)
-        options: dict[str, Any] = {**dict(zip(("filters", "pieces"), sizes, strict=True)), "top": top, "parts": parts}
-        launch = projection.launch(rows, frames, count, **options, squared=squared)
-        ours = run(launch, {"order": order}, x=x, bank=values, peaks=peaks)
+        squared, table = rows == 2, bank_table.pack(bank, projection.MOST_PIECES)
+        launch = projection.launch(
+            rows, frames, count, filters=results, pieces=table.pieces, top=top, parts=parts, squared=squared
+        )
+        ours = run(launch, {"order": order}, x=x, bank=table.values, peaks=peaks_of(x.reshape(rows, -1), parts))
         kept = x if top is None else np.maximum(x, x.max(axis=(1, 2), keepdims=True) - np.float32(top))
         errors.add(ours, *(kept.astype(d) ** (1 + squared) @ bank.astype(d) for d in DTYPES))
     errors.check()
@@ -394,9 +389,9 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
 
 def peaks_of(values: Any, parts: int) -> Any:
     """Numbers ``[R, parts]`` of which the largest are those of ``values``, padded as MLX's launcher pads."""
-    peaks = np.full((values.shape[0], max(parts, 1)), -1e9, np.float32)
-    peaks[np.arange(values.shape[0]), np.arange(values.shape[0]) * 7 % max(parts, 1)] = values.max(axis=1)
-    return np.pad(peaks.ravel(), (0, 8)) if peaks.size < 8 else peaks
+    numbers = np.full((values.shape[0], max(parts, 1)), -1e9, np.float32)
+    numbers[np.arange(values.shape[0]), np.arange(values.shape[0]) * 7 % max(parts, 1)] = values.max(axis=1)
+    return np.pad(numbers.ravel(), (0, 8)) if numbers.size < 8 else numbers
 
 
 @pytest.mark.parametrize(("size", "parts", "together"), [(1, 1, 1), (5000, 1, 3), (2049, 300, 2), (4096, 40, 1)])
@@ -405,16 +400,41 @@ def test_clipping_kernel_clips_below_the_peak_of_rows_together(size: int, parts:
         x = noise(6, size)
         x[3, size // 2] = np.nan
         whole = x.reshape(6 // together, -1)
-        launch = projection.clip_launch(6, size, top=0.5, parts=parts, together=together)
+        launch = peaks.clip_launch(6, size, top=0.5, parts=parts, together=together)
         ours = run(launch, {"order": order}, x=x, peaks=peaks_of(whole, parts))
         expected = np.maximum(whole, whole.max(axis=1, keepdims=True) - np.float32(0.5)).reshape(6, size)
         # where a peak is NaN, so is everything below it
         assert np.array_equal(ours, expected, equal_nan=True)
 
 
-NUMBERS = list(
+@pytest.mark.parametrize(("size", "launches"), [(9, 0), (4096, 0), (4097, 1), (30_000, 1)])
+def test_peaks_are_those_of_their_rows_and_few(size: int, launches: int) -> None:
+    for order in ORDERS:
+        x = noise(3, size)
+        x[1, size // 3], x[2] = np.nan, -np.inf
+        looking, parts, where = peaks.steps(0, 5, 3, size)
+        assert len(looking) == launches
+        assert parts <= peaks.MOST_PARTS
+        assert where == (4 + launches if launches else 0)
+        ours = x
+        for launch, _ in looking:
+            ours = run(launch, {"order": order}, x=ours)
+        assert ours.shape == (3, parts)
+        lowest = np.finfo(np.float32).min  # nothing is less, for the kernels
+        assert np.array_equal(np.maximum(ours.max(axis=1), lowest), np.maximum(x.max(axis=1), lowest), equal_nan=True)
+
+
+def test_peaks_of_peaks_are_looked_for_until_they_are_few() -> None:
+    looking, parts, where = peaks.steps(2, 6, 1, 1 << 26)
+    assert [step.inputs for step in looking] == [(2,), (6,), (7,)][: len(looking)]
+    assert (where, looking[-1].launch.shapes) == (5 + len(looking), ((1, parts),))
+    for before, after in itertools.pairwise(step.launch for step in looking):
+        assert before.shapes == ((1, after.scalars["size"]),)
+
+
+STATISTICS = list(
     pairwise(
-        number=("norm", "crossings"),
+        statistic=("norm", "crossings"),
         size=(7, 33, 2048, 5000),
         hop=("least", "quarter", "beyond"),
         padding=("none", "centred", "uneven"),
@@ -426,8 +446,8 @@ NUMBERS = list(
 )
 
 
-@pytest.mark.parametrize("case", NUMBERS, ids=str)
-def test_waveform_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", STATISTICS, ids=str)
+def test_frame_statistics_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
     size, (left, right) = case["size"], padding_of(case["size"], case["padding"])
     hop = max(1, hop_of(size, case["hop"]))
     length = max(size + hop * case["frames"] - left - right, max(left, right) + 1)
@@ -437,11 +457,10 @@ def test_waveform_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
     x[:, 1::7] *= np.float32(1e-11)
     where = reference.positions(length, left, right, case["mode"])
     framed = np.where(where < 0, 0, x[:, where])[:, reference.starts(frames, size, hop)]
-    launch = frame_statistics.launch(
-        case["rows"], length, frames, case["number"], size=size, hop_length=hop, left=left, pad_mode=case["mode"]
-    )
+    op = FrameStatistic(Framing(size, hop, left, right, case["mode"]), case["statistic"])
+    launch = frame_statistics.launch(op, case["rows"], length)
     ours = run(launch, case, x=x)
-    if case["number"] == "crossings":
+    if case["statistic"] == "crossings":
         negative = framed < -1e-10
         assert np.array_equal(ours, (negative[..., 1:] != negative[..., :-1]).sum(axis=-1))
         return

@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ import numpy as np
 import pytest
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch
+from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.compat.diagnostics import profile, reproduction
 from mlx_spectro.compat.diagnostics.report import Run
+
+from .. import doors
 
 torch = pytest.importorskip("torch")
 
@@ -174,9 +177,9 @@ os.kill(os.getpid(), 9)'''])
 
     def test_a_breach_in_a_child_is_reported_by_the_program(self, tmp_path: Path) -> None:
         child = (
-            f"import torch\nfrom mlx_spectro.compat import dispatch\n{STFT}\n"
-            "door = dispatch.functions['torch.stft']\ntheirs = door.theirs\n"
-            "door.theirs = lambda *args, **options: 1.001 * theirs(*args, **options)\n"
+            f"import torch\nfrom mlx_spectro.compat.contract.adapter import adapters\n{STFT}\n"
+            "function = adapters['torch.stft'].function\ntheirs = function.theirs\n"
+            "function.theirs = lambda *args, **options: 1.001 * theirs(*args, **options)\n"
             f"{STFT}\n{STFT}\n"
         )
         write(tmp_path, child=child, program="import subprocess, sys; subprocess.run([sys.executable, 'child.py'])")
@@ -223,7 +226,7 @@ class TestProfile:
         monkeypatch.setattr(profile, "_costs", {})
         return clock
 
-    def door(self, clock: Clock, ours: Iterable[float], theirs: Iterable[float]) -> dispatch.Function:
+    def door(self, clock: Clock, ours: Iterable[float], theirs: Iterable[float]) -> Callable[..., Any]:
         """A function whose calls take these seconds, and the last of them from then on."""
         seconds = {name: iter(values) for name, values in (("ours", ours), ("theirs", theirs))}
         last: dict[str, float] = {}
@@ -233,9 +236,11 @@ class TestProfile:
             clock.sleep(last[who])
 
         def plan(x: Any) -> Any:
-            return (lambda: work("ours")) if x.numel() > 10 else "few values"
+            if x.numel() < 10:
+                raise Decline("few values")
+            return lambda: work("ours")
 
-        return dispatch.Function("torch.slow", lambda x: work("theirs"), plan, lambda *_: 1.0, lambda *_: 2)
+        return doors.door("torch.slow", lambda x: work("theirs"), plan)
 
     def test_times_and_savings_are_those_of_the_calls(self, clock: Clock) -> None:
         door = self.door(clock, [0.01], [0.05])
@@ -267,7 +272,7 @@ class TestProfile:
 
     def test_a_total_and_the_share_of_calls_that_we_served_are_said(self, clock: Clock) -> None:
         door = self.door(clock, [0.01], [0.05])
-        other = dispatch.Function("torch.other", lambda x: None, lambda x: "why not", lambda *_: 1.0, lambda *_: 2)
+        other = doors.door("torch.other", lambda x: None, doors.declining("why not"))
         with compat.profile():
             for _ in range(3):
                 door(self.X)
@@ -283,7 +288,7 @@ class TestProfile:
 
     def test_a_call_inside_a_call_is_counted_once(self, clock: Clock) -> None:
         inner = self.door(clock, [0.03], [0.0])
-        outer = dispatch.Function("torch.outer", inner, lambda x: "why not", lambda *_: 1.0, lambda *_: 2)
+        outer = doors.door("torch.outer", inner, doors.declining("why not"))
         with compat.profile():
             outer(self.X)
         seconds = {record.function: record.seconds for record in compat.report()}
@@ -292,7 +297,7 @@ class TestProfile:
 
     def test_a_call_of_the_reference_s_own_is_part_of_the_call_around_it(self, clock: Clock) -> None:
         inner = self.door(clock, [0.0], [0.03])
-        outer = dispatch.Function("torch.outer", inner, lambda x: "why not", lambda *_: 1.0, lambda *_: 2)
+        outer = doors.door("torch.outer", inner, doors.declining("why not"))
         with compat.profile(), compat.numerics("strict"):
             outer(self.X)
         (record,) = compat.report()
@@ -315,9 +320,7 @@ class TestProfile:
 
     def test_a_call_costs_few_python_calls(self) -> None:
         result = torch.zeros(3)
-        door = dispatch.Function(
-            "torch.quick", lambda *_: result, lambda *_: lambda: result, lambda *_: 1.0, lambda *_: 2
-        )
+        door = doors.door("torch.quick", lambda *_: result, lambda *_: lambda: result)
         args = (self.X, 64, 16, None, self.X, True, "reflect", False, None, True)
 
         def calls() -> int:
@@ -341,15 +344,15 @@ class TestVerify:
     def test_breaches_come_first_with_a_reproduction_that_replays(self, tmp_path: Path) -> None:
         wrong = (
             "import torch\n"
-            "from mlx_spectro.compat import dispatch, torch as shim\n"
-            "door = dispatch.functions['torch.stft']\n"
+            "from mlx_spectro.compat import torch as shim; from mlx_spectro.compat.contract.adapter import adapters\n"
+            "function = adapters['torch.stft'].function\n"
             "x, window = torch.ones(500), torch.ones(64)\n"
             "torch.istft(torch.stft(x, 64, window=window, return_complex=True), 64, window=window)\n"
-            "right = door.plan\n"
+            "right = function.plan\n"
             "def wrong(*args, **kwargs):\n"
             "    work = right(*args, **kwargs)\n"
             "    return lambda: work() * 1.01\n"
-            "door.plan = wrong\n"
+            "function.plan = wrong\n"
             "for _ in range(3): torch.stft(x, 64, window=window, return_complex=True)\n"
             "print('went on')\n"
         )
@@ -385,7 +388,7 @@ class TestVerify:
 
             return work
 
-        door = dispatch.Function("librosa.fake", theirs, plan, lambda *_: 1e-6, lambda *_, **__: 2)
+        door = doors.door("librosa.fake", theirs, plan, lambda *_: 1e-6)
         with compat.numerics("verify"), pytest.raises(compat.VerificationError, match="differs by 1, limit"):
             door(np.ones(4), out=out)
         assert np.array_equal(out, np.ones(4))
@@ -410,13 +413,13 @@ class TestVerify:
                 pass
 
             own = Own(8000, n_fft=256, n_mels=12)
-            door = dispatch.functions["torchaudio.transforms.MelSpectrogram"]
+            door = adapters["torchaudio.transforms.MelSpectrogram"].function
             path = reproduction.save(door, (own, torch.ones(1000)), {})
             function, (again, x), _ = replay.load(Path(path))
             assert torch.equal(own(x), again(x))
             assert function is door
             return
-        door = dispatch.functions["torch.stft"]
+        door = adapters["torch.stft"].function
         options = {"ref": np.max, "dtype": np.float32, "pair": (1, [2.5, None]), "w": np.arange(3), "k": np.float64(3)}
         path = reproduction.save(door, (torch.arange(4), torch.float64), options)
         _, (x, dtype), found = replay.load(Path(path))

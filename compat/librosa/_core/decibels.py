@@ -9,14 +9,18 @@ from typing import Any
 import librosa
 import numpy as np
 
+from mlx_spectro.design.epilogues import Decibels
+from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
 
 from ...contract import settings, tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.reasons import ByDesign
-from ...dispatch import Plan
-from .._arguments import Array, array_reason, energy, engine_reason, faster_reason, serves
+from .._adapter import adapter
+from .._arguments import Array, check_array, check_engine, check_size, energy
 from .._layout import lying, memory
-from .._options import number, plain
+from .._options import check_number, check_plain
 
 _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 
@@ -27,22 +31,21 @@ _EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
 _LEAST = 100_000
 # what librosa's own features make of power, and that as what follows a filterbank
 OF_POWER = (10.0, 1e-10)
-DECIBEL = ("db", *OF_POWER, 1.0)
+DECIBEL = Decibels(*OF_POWER)
 
 
-def _axes_reason(axes: Any, ndim: int) -> str:
-    """Why maxima over ``axes`` are librosa's to take; empty where we take them."""
+def _check_axes(axes: Any, ndim: int) -> None:
+    """Decline maxima over ``axes`` that are librosa's to take."""
     if not _BY_SPECTRUM:
-        return "" if axes is _EVERY else "axes is an argument of another version of librosa"
+        if axes is not _EVERY:
+            raise Decline("axes is an argument of another version of librosa")
+        return
     given = axes if type(axes) is tuple else (axes,)
     if axes is None or (type(axes) is str and axes == "auto"):
-        return ""
+        return
     known = all(type(axis) is int and -ndim <= axis < ndim for axis in given)
-    return (
-        ""
-        if known and len({axis % ndim for axis in given}) == len(given) > 0
-        else "axes are not different axes of the array"
-    )
+    if not (known and len({axis % ndim for axis in given}) == len(given) > 0):
+        raise Decline("axes are not different axes of the array")
 
 
 def _axes(axes: Any, ndim: int) -> Any:
@@ -68,21 +71,20 @@ def _reference(ref: Any, magnitude: Array, axes: Any) -> Any:
     if not callable(ref):
         return np.abs(ref)
     options = {"axis": _axes(axes, magnitude.ndim), "keepdims": True} if _BY_SPECTRUM else {}
-    found = ref(magnitude, **options)
-    values = np.asarray(found)
+    reference = ref(magnitude, **options)
+    values = np.asarray(reference)
     if values.dtype.kind not in "iuf" or values.ndim > magnitude.ndim or not np.isfinite(values).all():
         return None
     if np.may_share_memory(values, magnitude):  # librosa squares amplitudes where they lie
         return None
     fits = all(n in (1, m) for n, m in zip(values.shape[::-1], magnitude.shape[::-1], strict=False))
-    return found if fits else None
+    return reference if fits else None
 
 
-def _reference_reason(ref: Any) -> str:
-    """Why ``ref`` is no reference that we take; empty where it is one."""
-    if callable(ref) or (type(ref) is np.float32 and np.isfinite(ref)):
-        return ""
-    return number("ref", ref)
+def _check_reference(ref: Any) -> None:
+    """Take functions and numbers."""
+    if not (callable(ref) or (type(ref) is np.float32 and np.isfinite(ref))):
+        check_number("ref", ref)
 
 
 def _decibels(values: Array, multiplier: float, amin: float, reference: Any = 1.0) -> Array:
@@ -90,7 +92,7 @@ def _decibels(values: Array, multiplier: float, amin: float, reference: Any = 1.
     out = memory(np.abs, lying(values), values.dtype, values.shape, values.dtype)
     one = np.ndim(reference) == 0
     zero, precise = float(reference) if one else 1.0, values.dtype == np.float32
-    cpu.decibels(values, multiplier, amin, zero, precise=precise, out=out)
+    cpu.run(Elementwise(Decibels(multiplier, amin, zero)), values, precise=precise, out=out)
     if not one:
         kind = np.float32 if np.result_type(reference) == np.float32 else np.float64
         out -= _decibels(np.asarray(reference, kind), multiplier, amin)
@@ -102,23 +104,21 @@ def _absolute(s: Array) -> Array:
     return s if s.min() >= 0 else np.abs(s)
 
 
-def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Plan:
+def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any, axes: Any) -> Work:
     """Decibels of power, or of amplitudes, which librosa squares."""
-    reason = (
-        engine_reason()
-        # of a smaller power librosa makes a denormal number
-        or plain("amin", amin, 1e-15 if amplitude else 1e-30)
-        or ("" if top_db is None else plain("top_db", top_db, 0))
-        or _reference_reason(ref)
-        or array_reason(s)
-    )
-    if reason or s.dtype.kind == "c":
-        return reason or "S is complex: np.abs(S) is served"
-    reason = _axes_reason(axes, s.ndim) or faster_reason(s.size, _LEAST)
-    if reason:
-        return reason
+    check_engine()
+    # of a smaller power librosa makes a denormal number
+    check_plain("amin", amin, 1e-15 if amplitude else 1e-30)
+    if top_db is not None:
+        check_plain("top_db", top_db, 0)
+    _check_reference(ref)
+    check_array(s)
+    if s.dtype.kind == "c":
+        raise Decline("S is complex: np.abs(S) is served")
+    _check_axes(axes, s.ndim)
+    check_size(s.size, _LEAST)
     if amplitude and not math.isfinite(energy(s)):
-        return "S holds values that are not finite, or whose squares overflow"
+        raise Decline("S holds values that are not finite, or whose squares overflow")
 
     def work() -> Array:
         given = np.asarray(s)
@@ -126,17 +126,17 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
         reference = _reference(ref, values, axes)
         if reference is None:
             options = {"axes": axes} if _BY_SPECTRUM else {}
-            found: Array = theirs(s, ref=ref, amin=amin, top_db=top_db, **options)
-            return found
+            result: Array = theirs(s, ref=ref, amin=amin, top_db=top_db, **options)
+            return result
         return clipped(_decibels(values, 20.0 if amplitude else 10.0, amin, reference), top_db, axes)
 
     return work
 
 
-@serves("librosa.power_to_db", tolerances.elementwise)
+@adapter("librosa.power_to_db", tolerances.elementwise, also="librosa.core")
 def power_to_db(
     S: Array, *, ref: Any = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, axes: Any = _EVERY
-) -> Plan:
+) -> Work:
     """librosa.power_to_db. Same arguments, same defaults.
 
     Ours under ``route("auto")`` where values are many: librosa is as fast on few.
@@ -144,10 +144,10 @@ def power_to_db(
     return _plan(_power_to_db, S, False, ref, amin, top_db, axes)
 
 
-@serves("librosa.amplitude_to_db", tolerances.elementwise)
+@adapter("librosa.amplitude_to_db", tolerances.elementwise, also="librosa.core")
 def amplitude_to_db(
     S: Array, *, ref: Any = 1.0, amin: float = 1e-5, top_db: float | None = 80.0, axes: Any = _EVERY
-) -> Plan:
+) -> Work:
     """librosa.amplitude_to_db. Same arguments, same defaults.
 
     Ours under ``route("auto")`` where values are many: librosa is as fast on few.
@@ -155,16 +155,18 @@ def amplitude_to_db(
     return _plan(_amplitude_to_db, S, True, ref, amin, top_db, axes)
 
 
-def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Plan:
+def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Work:
     """``ref * 10 ** (exponent * s)``, which librosa computes as a root, for ``ref`` from ``least`` on."""
-    reason = engine_reason() or array_reason(s) or plain("ref", ref, least)
-    if reason or s.dtype.kind == "c":
-        return reason or "the decibels are complex"
+    check_engine()
+    check_array(s)
+    check_plain("ref", ref, least)
+    if s.dtype.kind == "c":
+        raise Decline("the decibels are complex")
     if settings.route.get() == "auto":
-        return ByDesign("librosa is as fast; route('ours') has us serve it")
+        raise Decline(ByDesign("librosa is as fast; route('ours') has us serve it"))
     largest = float(s.max()) * exponent + math.log10(max(abs(ref), 1.0))
     if not largest * root < math.log10(np.finfo(s.dtype).max):
-        return "the decibels are so large that their powers overflow"
+        raise Decline("the decibels are so large that their powers overflow")
 
     def work() -> Array:
         powers = np.multiply(s, exponent * math.log(10), dtype=np.float64)
@@ -176,8 +178,8 @@ def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Pl
     return work
 
 
-@serves("librosa.db_to_power", tolerances.elementwise)
-def db_to_power(S_db: Array, *, ref: float = 1.0) -> Plan:
+@adapter("librosa.db_to_power", tolerances.elementwise, also="librosa.core")
+def db_to_power(S_db: Array, *, ref: float = 1.0) -> Work:
     """librosa.db_to_power. Same arguments, same defaults.
 
     Ours under ``route("ours")`` alone: librosa is as fast.
@@ -185,8 +187,8 @@ def db_to_power(S_db: Array, *, ref: float = 1.0) -> Plan:
     return _power(S_db, ref, 0.1, -1e15)
 
 
-@serves("librosa.db_to_amplitude", tolerances.elementwise)
-def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Plan:
+@adapter("librosa.db_to_amplitude", tolerances.elementwise, also="librosa.core")
+def db_to_amplitude(S_db: Array, *, ref: float = 1.0) -> Work:
     """librosa.db_to_amplitude. Same arguments, same defaults.
 
     Ours under ``route("ours")`` alone: librosa is as fast.

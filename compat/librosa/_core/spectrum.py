@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 
 from mlx_spectro.design import envelope
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
+from mlx_spectro.design.operators import Istft, Stft
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
-from ...dispatch import Plan
+from ...contract.decline import Decline
+from ...contract.function import Work
+from .._adapter import adapter
 from .._analysis import analysis, faintest_of, window_of
-from .._arguments import LARGEST, Array, array_reason, energy, engine_reason, faster_reason, result_reason, serves
+from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy
 from .._layout import lying, memory
-from .._options import flag, plain, whole
+from .._options import check_flag, check_plain, check_whole
 
 
-@serves("librosa.stft", tolerances.spectrum)
+@adapter("librosa.stft", tolerances.spectrum, also="librosa.core")
 def stft(
     y: Array,
     *,
@@ -32,23 +35,19 @@ def stft(
     dtype: Any = None,
     pad_mode: Any = "constant",
     out: Array | None = None,
-) -> Plan:
+) -> Work:
     """librosa.stft. Same arguments, same defaults.
 
     In double precision inside, as librosa's; ``out`` is written where it lies.
     """
-    found = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
-    if isinstance(found, str):
-        return found
+    audio = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
     natural = np.result_type(y, np.complex64)
-    shape = (*y.shape[:-1], n_fft // 2 + 1, found.frames)
-    reason = result_reason(shape, natural, dtype, out, y, window)
-    if reason:
-        return reason
+    shape = (*y.shape[:-1], n_fft // 2 + 1, audio.frames)
+    check_result(shape, natural, dtype, out, y, window)
 
     def work() -> Array:
         z = np.empty(shape, natural, order="F") if out is None else out
-        cpu.stft(y, found.window, out=z.swapaxes(-1, -2), **found.options)
+        audio.run(Stft(audio.framing), out=z.swapaxes(-1, -2))
         return z
 
     return work
@@ -62,7 +61,7 @@ def _frames_needed(frames: int, length: int, n_fft: int, hop_length: int, center
     return min(frames, math.ceil((length + 2 * left) / hop_length)), length
 
 
-@serves("librosa.istft", tolerances.spectrum)
+@adapter("librosa.istft", tolerances.spectrum, also="librosa.core")
 def istft(
     stft_matrix: Array,
     *,
@@ -74,60 +73,53 @@ def istft(
     dtype: Any = None,
     length: int | None = None,
     out: Array | None = None,
-) -> Plan:
+) -> Work:
     """librosa.istft. Same arguments, same defaults.
 
     In double precision inside. Where only rounding errors of windows overlap, librosa divides by them.
     """
     z = stft_matrix
-    reason = engine_reason() or array_reason(z)
-    if reason or z.dtype.kind != "c" or z.ndim < 2:
-        return reason or "the spectrum is not complex, or has fewer than two axes"
+    check_engine()
+    check_array(z)
+    if z.dtype.kind != "c" or z.ndim < 2:
+        raise Decline("the spectrum is not complex, or has fewer than two axes")
     n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
     win_length = n_fft if win_length is None else win_length
-    reason = (
-        whole("n_fft", n_fft, 2)
-        or whole("win_length", win_length)
-        or ("" if length is None else whole("length", length, 0))
-        or flag("center", center)
-    )
-    if reason:
-        return reason
+    check_whole("n_fft", n_fft, 2)
+    check_whole("win_length", win_length)
+    if length is not None:
+        check_whole("length", length, 0)
+    check_flag("center", center)
     n_fft, win_length, length = int(n_fft), int(win_length), int(length or 0)
     hop_length = win_length // 4 if hop_length is None else hop_length
-    reason = whole("hop_length", hop_length)
-    if reason:
-        return reason
+    check_whole("hop_length", hop_length)
     hop_length = int(hop_length)
     if z.shape[-2] != n_fft // 2 + 1:
-        return "n_fft is not what the spectrum's bins are of"
+        raise Decline("n_fft is not what the spectrum's bins are of")
     frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
     left = n_fft // 2 if center else 0
     if samples < 1 or (center and frames < math.ceil(left / hop_length)):
-        return "the spectrum has too few frames to cover the first sample"
+        raise Decline("the spectrum has too few frames to cover the first sample")
     weights = window_of(window, win_length, n_fft)
-    if isinstance(weights, str):
-        return weights
     if weights.dtype == np.float32 and z.dtype == np.complex128:
-        return "the window is a float32 array, whose squares librosa rounds: a float64 one is served"
+        raise Decline("the window is a float32 array, whose squares librosa rounds: a float64 one is served")
     if not math.isfinite(energy(z)):
-        return "the spectrum holds values that are not finite, or whose squares overflow"
+        raise Decline("the spectrum holds values that are not finite, or whose squares overflow")
     natural = np.dtype(z.real.dtype)
     shape = (*z.shape[:-2], samples)
-    reason = result_reason(shape, natural, dtype, out, z, window)
-    if reason:
-        return reason
+    check_result(shape, natural, dtype, out, z, window)
     # librosa divides by whatever is a normal number, and leaves alone what is not
     tiny, eps = float(np.finfo(natural).tiny), float(np.finfo(natural).eps)
     if faintest_of(window, win_length, n_fft, weights) < eps:
         least = envelope.smallest(weights, hop_length, frames, left, samples, above=tiny)
         if least < (eps * float(np.abs(weights).max())) ** 2:
-            return "samples where only rounding errors overlap"
+            raise Decline("samples where only rounding errors overlap")
 
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
-        kept = z[..., :frames].swapaxes(-1, -2)
-        cpu.istft(kept, weights, hop_length=hop_length, left=left, length=samples, floor=tiny, out=y)
+        spectrum = z[..., :frames].swapaxes(-1, -2)
+        op = Istft(Framing(n_fft, hop_length, left), samples, floor=tiny)
+        cpu.run(op, spectrum, weights, out=y)
         return y
 
     return work
@@ -140,22 +132,20 @@ def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> 
     return out
 
 
-@serves("librosa.magphase", tolerances.energy)
-def magphase(D: Array, *, power: float = 1) -> Plan:
+@adapter("librosa.magphase", tolerances.energy, also="librosa.core")
+def magphase(D: Array, *, power: float = 1) -> Work:
     """librosa.magphase. Same arguments, same defaults.
 
     Ours for complex64, and under ``route("auto")`` where values are many.
     """
-    reason = engine_reason() or array_reason(D) or faster_reason(D.size, 100_000)
-    if reason:
-        return reason
+    check_engine()
+    check_array(D)
+    check_size(D.size, 100_000)
     if D.dtype != np.complex64:
-        return f"D is {D.dtype}: complex64 is served"
-    reason = plain("power", power, 1e-3, 4)
-    if reason:
-        return reason
+        raise Decline(f"D is {D.dtype}: complex64 is served")
+    check_plain("power", power, 1e-3, 4)
     if not energy(D) < LARGEST["f"] ** min(1.0, 2.0 / power):
-        return "the spectrum holds values that are not finite, or whose squares or powers overflow"
+        raise Decline("the spectrum holds values that are not finite, or whose squares or powers overflow")
 
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)

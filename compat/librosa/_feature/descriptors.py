@@ -10,16 +10,20 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design import banks
+from mlx_spectro.design.descriptors import DescriptorSpec
+from mlx_spectro.design.operators import Describe, DescribeMagnitudes, Elementwise
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
-from ...dispatch import Plan
+from ...contract.decline import Decline
+from ...contract.function import Work
+from .._adapter import adapter
 from .._analysis import Analysis, lying_of, source_of
-from .._arguments import Array, serves
-from .._core.decibels import OF_POWER, clipped
-from .._filters import rate_reason
+from .._arguments import Array
+from .._core.decibels import DECIBEL, clipped
+from .._filters import check_rate
 from .._layout import memory
-from .._options import flag, number, plain, whole
+from .._options import check_flag, check_number, check_plain, check_whole
 
 _centroid, _bandwidth = librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth
 _rolloff, _flatness = librosa.feature.spectral_rolloff, librosa.feature.spectral_flatness
@@ -34,13 +38,13 @@ class Described(NamedTuple):
     hz: Array
     """Frequencies of the bins, increasing."""
 
-    def describe(self, name: str, **parameters: Any) -> dict[str, Array]:
-        """The descriptor, computed in double precision, ``[..., N]``."""
-        wanted = cpu.Wanted((name,), **{"hz": self.hz, **parameters})
+    def describe(self, name: str, hz: Array | None = None, **parameters: Any) -> Array:
+        """The descriptor, computed in double precision, ``[..., rows, N]``."""
+        spec, hz = DescriptorSpec((name,), **parameters), self.hz if hz is None else hz
         if isinstance(self.source, Analysis):
-            return cpu.describe(self.source.y, self.source.window, wanted, **self.source.options)
+            return self.source.run(Describe(self.source.framing, spec), hz)
         values = self.source.swapaxes(-1, -2)
-        return cpu.describe_given(values, wanted, precise=values.dtype == np.float32)
+        return cpu.run(DescribeMagnitudes(spec), values, hz, precise=values.dtype == np.float32)
 
     def ordered(self, values: Array, of_spectrogram: Callable[[Array], Array], dtype: Any = np.float64) -> Array:
         """``[..., N]`` as ``[..., 1, N]``, in the memory order that librosa's ``of_spectrogram`` gives it."""
@@ -60,42 +64,41 @@ def described(
     center: Any,
     pad_mode: Any,
     freq: Any = None,
-) -> Described | str:
-    """What librosa's arguments ask for, or why we cannot serve it."""
-    found = rate_reason(sr) or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    if isinstance(found, str):
-        return found
-    source, length = found
+) -> Described:
+    """What librosa's arguments ask for."""
+    check_rate(sr)
+    source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     bins = length // 2 + 1
     if freq is None:
         return Described(source, np.arange(bins) * (float(sr) / length))
     if type(freq) is not np.ndarray or freq.shape != (bins,) or freq.dtype != np.float64:
-        return "freq is not an array of one real frequency for each bin"
-    rising = bool(np.all(np.diff(freq) > 0)) and freq[0] >= 0 and freq[-1] <= 1e15
-    return Described(source, freq) if rising else "freq does not rise from bin to bin"
+        raise Decline("freq is not an array of one real frequency for each bin")
+    if not (np.all(np.diff(freq) > 0) and freq[0] >= 0 and freq[-1] <= 1e15):
+        raise Decline("freq does not rise from bin to bin")
+    return Described(source, freq)
 
 
 def _centroid_of(spectrogram: Array) -> Array:
-    found: Array = _centroid(S=spectrogram)
-    return found
+    result: Array = _centroid(S=spectrogram)
+    return result
 
 
 def _bandwidth_of(spectrogram: Array) -> Array:
-    found: Array = _bandwidth(S=spectrogram)
-    return found
+    result: Array = _bandwidth(S=spectrogram)
+    return result
 
 
 def _rolloff_of(spectrogram: Array) -> Array:
-    found: Array = _rolloff(S=spectrogram)
-    return found
+    result: Array = _rolloff(S=spectrogram)
+    return result
 
 
 def _flatness_of(spectrogram: Array) -> Array:
-    found: Array = _flatness(S=spectrogram)
-    return found
+    result: Array = _flatness(S=spectrogram)
+    return result
 
 
-@serves("librosa.feature.spectral_centroid", tolerances.of_single(tolerances.energy))
+@adapter("librosa.feature.spectral_centroid", tolerances.of_single(tolerances.energy))
 def spectral_centroid(
     *,
     y: Array | None = None,
@@ -108,18 +111,16 @@ def spectral_centroid(
     window: Any = "hann",
     center: bool = True,
     pad_mode: Any = "constant",
-) -> Plan:
+) -> Work:
     """librosa.feature.spectral_centroid. Same arguments, same defaults.
 
     Of audio or of magnitudes; ``freq`` has to rise from bin to bin.
     """
-    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
-    if isinstance(found, str):
-        return found
-    return lambda: found.ordered(found.describe("centroid")["centroid"], _centroid_of)
+    spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    return lambda: spectrum.ordered(spectrum.describe("centroid")[..., 0, :], _centroid_of)
 
 
-@serves("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
+@adapter("librosa.feature.spectral_bandwidth", tolerances.of_single(tolerances.energy))
 def spectral_bandwidth(
     *,
     y: Array | None = None,
@@ -135,22 +136,19 @@ def spectral_bandwidth(
     centroid: Array | None = None,
     norm: bool = True,
     p: float = 2,
-) -> Plan:
+) -> Work:
     """librosa.feature.spectral_bandwidth. Same arguments, same defaults.
 
     Ours for ``p`` of 1 or 2 with ``norm``, and no ``centroid`` given: both are computed at once.
     """
     if centroid is not None:
-        return "centroid is given: without it, both are computed at once"
-    reason = flag("norm", norm) or number("p", p)
-    if reason:
-        return reason
+        raise Decline("centroid is given: without it, both are computed at once")
+    check_flag("norm", norm)
+    check_number("p", p)
     if not norm or p not in (1, 2):
-        return "norm is not True, or p is neither 1 nor 2"
-    found = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
-    if isinstance(found, str):
-        return found
-    return lambda: found.ordered(found.describe("bandwidth", order=int(p))["bandwidth"], _bandwidth_of)
+        raise Decline("norm is not True, or p is neither 1 nor 2")
+    spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
+    return lambda: spectrum.ordered(spectrum.describe("bandwidth", order=int(p))[..., 0, :], _bandwidth_of)
 
 
 def _two_bins(arguments: dict[str, Any]) -> int:
@@ -160,7 +158,7 @@ def _two_bins(arguments: dict[str, Any]) -> int:
     return math.ceil(2 * float(arguments["sr"]) / int(length))
 
 
-@serves("librosa.feature.spectral_rolloff", tolerances.decision, _two_bins)
+@adapter("librosa.feature.spectral_rolloff", tolerances.decision, order=_two_bins)
 def spectral_rolloff(
     *,
     y: Array | None = None,
@@ -174,27 +172,24 @@ def spectral_rolloff(
     pad_mode: Any = "constant",
     freq: Array | None = None,
     roll_percent: float = 0.85,
-) -> Plan:
+) -> Work:
     """librosa.feature.spectral_rolloff. Same arguments, same defaults.
 
     A decision: librosa's bin, but for those that rounding decides.
     """
-    found = plain("roll_percent", roll_percent, *_WITHIN) or described(
-        y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq
-    )
-    if isinstance(found, str):
-        return found
+    check_plain("roll_percent", roll_percent, *_WITHIN)
+    spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
 
     def work() -> Array:
         # the number of the bin, which a float32 holds exactly
-        numbers = np.arange(found.hz.size, dtype=np.float64)
-        bins = found.describe("rolloff", hz=numbers, share=float(roll_percent))["rolloff"]
-        return found.ordered(found.hz[bins.astype(np.intp)], _rolloff_of)
+        numbers = np.arange(spectrum.hz.size, dtype=np.float64)
+        bins = spectrum.describe("rolloff", hz=numbers, share=float(roll_percent))[..., 0, :]
+        return spectrum.ordered(spectrum.hz[bins.astype(np.intp)], _rolloff_of)
 
     return work
 
 
-@serves("librosa.feature.spectral_contrast", tolerances.of_single(tolerances.elementwise))
+@adapter("librosa.feature.spectral_contrast", tolerances.of_single(tolerances.elementwise))
 def spectral_contrast(
     *,
     y: Array | None = None,
@@ -211,39 +206,34 @@ def spectral_contrast(
     n_bands: int = 6,
     quantile: float = 0.02,
     linear: bool = False,
-) -> Plan:
+) -> Work:
     """librosa.feature.spectral_contrast. Same arguments, same defaults.
 
     Ours over equally spaced bins, in bands of two bins or more.
     """
     if freq is not None:
-        return "freq is given: equally spaced bins are served"
-    found = (
-        whole("n_bands", n_bands, most=60)
-        or number("fmin", fmin, 1e-6)
-        or number("quantile", quantile, *_WITHIN)
-        or flag("linear", linear)
-        or described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    )
-    if isinstance(found, str):
-        return found
+        raise Decline("freq is given: equally spaced bins are served")
+    check_whole("n_bands", n_bands, most=60)
+    check_number("fmin", fmin, 1e-6)
+    check_number("quantile", quantile, *_WITHIN)
+    check_flag("linear", linear)
+    spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode)
     edges = fmin * 2.0 ** np.arange(n_bands)
-    bin_hz = found.hz[1]
+    bin_hz = spectrum.hz[1]
     if edges[-1] >= 0.5 * sr:
-        return "the highest bands lie beyond half the sample rate"
+        raise Decline("the highest bands lie beyond half the sample rate")
     if np.diff(edges, prepend=0.0).min() < 2 * bin_hz:
-        return "the lowest bands have hardly a bin: a larger n_fft or fmin is served"
+        raise Decline("the lowest bands have hardly a bin: a larger n_fft or fmin is served")
     length = round(sr / bin_hz)
-    bands = banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile))
-    if not cpu.Wanted((), bands=bands).in_kernels:
-        return "quantile asks for more values of a band than kernels keep in order"
+    bands = tuple(banks.contrast_bands(float(sr), length, int(n_bands), float(fmin), float(quantile)))
+    if not DescriptorSpec((), bands=bands).in_kernels:
+        raise Decline("quantile asks for more values of a band than kernels keep in order")
 
     def work() -> Array:
-        both = found.describe("contrast", bands=bands)
-        valley, peak = (both[name].astype(np.float64) for name in ("valley", "peak"))
+        valley, peak = np.split(spectrum.describe("contrast", bands=bands).astype(np.float64), 2, axis=-2)
         if linear:
             return np.ascontiguousarray(peak - valley)
-        over, under = (clipped(cpu.decibels(values, *OF_POWER), 80.0) for values in (peak, valley))
+        over, under = (clipped(cpu.run(Elementwise(DECIBEL), values), 80.0) for values in (peak, valley))
         return np.ascontiguousarray(over - under)
 
     return work
@@ -254,7 +244,7 @@ def _of_logarithms(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     return tolerances.energy(dtype, n_fft, largest) + 2 * 69 * float(np.finfo(dtype).eps) * largest
 
 
-@serves("librosa.feature.spectral_flatness", _of_logarithms)
+@adapter("librosa.feature.spectral_flatness", _of_logarithms)
 def spectral_flatness(
     *,
     y: Array | None = None,
@@ -267,22 +257,19 @@ def spectral_flatness(
     pad_mode: Any = "constant",
     amin: float = 1e-10,
     power: float = 2.0,
-) -> Plan:
+) -> Work:
     """librosa.feature.spectral_flatness. Same arguments, same defaults.
 
     Ours for ``power`` of 1 or 2.
     """
-    reason = plain("amin", amin, 1e-30) or plain("power", power)
-    if reason:
-        return reason
+    check_plain("amin", amin, 1e-30)
+    check_plain("power", power)
     if power not in (1, 2):
-        return "power is neither 1 nor 2"
-    found = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    if isinstance(found, str):
-        return found
+        raise Decline("power is neither 1 nor 2")
+    spectrum = described(y, 1.0, S, n_fft, hop_length, win_length, window, center, pad_mode)
 
     def work() -> Array:
-        values = found.describe("flatness", power=int(power), amin=float(amin))["flatness"]
-        return found.ordered(values, _flatness_of, values.dtype)
+        values = spectrum.describe("flatness", power=int(power), amin=float(amin))[..., 0, :]
+        return spectrum.ordered(values, _flatness_of, values.dtype)
 
     return work

@@ -10,17 +10,21 @@ import librosa
 import numpy as np
 
 from mlx_spectro.design import banks
+from mlx_spectro.design.epilogues import Epilogue
+from mlx_spectro.design.operators import Filterbank, Project, ProjectPower
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
 from ...contract.lines import as_called_in
-from ...dispatch import Plan
+from .._adapter import adapter
 from .._analysis import Analysis, lying_of, source_of
-from .._arguments import Array, array_reason, engine_reason, serves
+from .._arguments import Array, check_array, check_engine
 from .._core.decibels import DECIBEL, clipped
-from .._filters import chroma_filters, chroma_reason, mel_filters, mel_reason, norm_reason, rate_reason, tuning_reason
+from .._filters import check_chroma, check_mel, check_norm, check_rate, check_tuning, chroma_filters, mel_filters
 from .._layout import memory
-from .._options import choice, number, plain, whole
+from .._options import check_choice, check_number, check_plain, check_whole
 
 _normalize = librosa.util.normalize
 _melspectrogram, _chroma_stft = librosa.feature.melspectrogram, librosa.feature.chroma_stft
@@ -53,19 +57,20 @@ class Filtered:
             self.shape = (*source.shape[:-2], source.shape[-1], filters)
             self.dtype = source.dtype
 
-    def fill(self, out: Array, ending: Any = None) -> Array:
+    def fill(self, out: Array, epilogue: Epilogue | None = None) -> Array:
         """Filtered values ``[..., N, filters]``, in double precision inside, to ``out``."""
         if isinstance(self.source, Analysis):
-            options = {"power": self.power, "ending": ending, **self.source.options}
-            return cpu.filterbank(self.source.y, self.source.window, self.bank(), out=out, **options)
+            op = Filterbank(self.source.framing, self.power, epilogue=epilogue)
+            return self.source.run(op, self.bank(), out=out)
         values = self.source.swapaxes(-1, -2)
-        return cpu.project(values, self.bank(), ending=ending, precise=self.dtype == np.float32, out=out)
+        precise = self.dtype == np.float32
+        return cpu.run(ProjectPower(1, epilogue), values, self.bank(), precise=precise, out=out)
 
-    def filtered(self, of_spectrogram: Callable[[Array], Array], ending: Any = None) -> Array:
+    def filtered(self, of_spectrogram: Callable[[Array], Array], epilogue: Epilogue | None = None) -> Array:
         """Filtered values ``[..., filters, N]``, in the memory order that librosa's ``of_spectrogram`` gives them."""
         *lead, frames, filters = self.shape
         out = memory(of_spectrogram, *self.lying, (*lead, filters, frames), self.dtype)
-        self.fill(out.swapaxes(-1, -2), ending)
+        self.fill(out.swapaxes(-1, -2), epilogue)
         return out
 
     def decibels(self) -> Array:
@@ -77,8 +82,8 @@ class Filtered:
 def _some_mel_of(filters: int) -> Callable[[Array], Array]:
     def of_spectrogram(spectrogram: Array) -> Array:
         # of so few mels, none is empty
-        found: Array = _melspectrogram(S=spectrogram, sr=1000, n_mels=filters)
-        return found
+        result: Array = _melspectrogram(S=spectrogram, sr=1000, n_mels=filters)
+        return result
 
     return of_spectrogram
 
@@ -100,21 +105,20 @@ def mel_plan(
     pad_mode: Any = "constant",
     power: Any = 2.0,
     **kwargs: Any,
-) -> Filtered | str:
-    """The mel spectrogram that librosa's arguments ask for, or why we cannot serve it."""
+) -> Filtered:
+    """The mel spectrogram that librosa's arguments ask for."""
+    check_mel(sr, **kwargs)
     # of a spectrogram given, librosa does not look at the power
-    reason = mel_reason(sr, **kwargs) or ("" if S is not None else plain("power", power, 1e-3, 4))
-    found = reason or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    if isinstance(found, str):
-        return found
-    source, length = found
+    if S is None:
+        check_plain("power", power, 1e-3, 4)
+    source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
     if isinstance(source, Analysis) and source.overflows(power):
-        return "the audio is so loud that its powers may overflow"
+        raise Decline("the audio is so loud that its powers may overflow")
     bank = functools.partial(mel_filters, sr, length, **kwargs)
     return Filtered(source, int(kwargs.get("n_mels", 128)), bank, float(power) if S is None else 2.0)
 
 
-@serves("librosa.feature.melspectrogram", tolerances.energy)
+@adapter("librosa.feature.melspectrogram", tolerances.energy)
 def melspectrogram(
     *,
     y: Array | None = None,
@@ -128,15 +132,13 @@ def melspectrogram(
     pad_mode: Any = "constant",
     power: float = 2.0,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     """librosa.feature.melspectrogram. Same arguments, same defaults.
 
     The filters are librosa's own, to the bit.
     """
-    found = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
-    if isinstance(found, str):
-        return found
-    return lambda: found.filtered(mel_of(found.shape[-1]))
+    mel = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
+    return lambda: mel.filtered(mel_of(mel.shape[-1]))
 
 
 @functools.lru_cache(maxsize=32)
@@ -149,7 +151,7 @@ def _dct(n_mfcc: int, n_mels: int, norm: str | None, lifter: float) -> Array:
     return np.ascontiguousarray(basis)
 
 
-@serves("librosa.feature.mfcc", tolerances.cepstrum)
+@adapter("librosa.feature.mfcc", tolerances.cepstrum)
 def mfcc(
     *,
     y: Array | None = None,
@@ -161,46 +163,44 @@ def mfcc(
     lifter: float = 0,
     mel_norm: Any = "slaney",
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     """librosa.feature.mfcc. Same arguments, same defaults.
 
     Ours for ``dct_type=2``; of given decibels ``S``, the cosines alone.
     """
-    reason = (
-        whole("n_mfcc", n_mfcc)
-        or number("lifter", lifter, 0, 1e6)
-        or ("" if type(dct_type) is int and dct_type == 2 else "dct_type is not 2")
-        or choice("norm", norm, "ortho", None)
-    )
-    if reason:
-        return reason
-    found = _decibels_of(y, sr, S, mel_norm, kwargs)
-    if isinstance(found, str):
-        return found
-    mels = found.shape[-1] if isinstance(found, Filtered) else found.shape[-2]
+    check_whole("n_mfcc", n_mfcc)
+    check_number("lifter", lifter, 0, 1e6)
+    if not (type(dct_type) is int and dct_type == 2):
+        raise Decline("dct_type is not 2")
+    check_choice("norm", norm, "ortho", None)
+    source = _decibels_of(y, sr, S, mel_norm, kwargs)
+    mels = source.shape[-1] if isinstance(source, Filtered) else source.shape[-2]
     if lifter > 0 and n_mfcc > mels:
-        return "n_mfcc is more than n_mels, and lifter is given"
+        raise Decline("n_mfcc is more than n_mels, and lifter is given")
     basis = _dct(min(int(n_mfcc), mels), mels, norm, float(lifter))
 
     def work() -> Array:
-        values = (found.decibels() if isinstance(found, Filtered) else found).swapaxes(-1, -2)
+        values = (source.decibels() if isinstance(source, Filtered) else source).swapaxes(-1, -2)
         # what librosa returns is the beginning of as many coefficients as there are mels
         *lead, frames, mels = values.shape
-        kept = np.empty((*lead, mels, frames), values.dtype)[..., : basis.shape[1], :]
-        cpu.project(values, basis, precise=values.dtype == np.float32, out=kept.swapaxes(-1, -2))
-        return kept
+        cepstra = np.empty((*lead, mels, frames), values.dtype)[..., : basis.shape[1], :]
+        cpu.run(Project(), values, basis, precise=values.dtype == np.float32, out=cepstra.swapaxes(-1, -2))
+        return cepstra
 
     return work
 
 
-def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]) -> Filtered | Array | str:
+def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]) -> Filtered | Array:
     """The decibels that cepstra are made of: given, or of the mel spectrogram of ``y``."""
     if S is None:
-        return mel_plan(y, sr, norm=mel_norm, **options) if "norm" not in options else "norm is given twice"
+        if "norm" in options:
+            raise Decline("norm is given twice")
+        return mel_plan(y, sr, norm=mel_norm, **options)
     # what is for a mel spectrogram, librosa does not look at
-    reason = engine_reason() or array_reason(S)
-    if reason or S.dtype.kind != "f" or S.ndim < 2:
-        return reason or "S is no real array of two axes or more"
+    check_engine()
+    check_array(S)
+    if S.dtype.kind != "f" or S.ndim < 2:
+        raise Decline("S is no real array of two axes or more")
     given: Array = S
     return given
 
@@ -218,11 +218,11 @@ def _tuning(s: Array, sr: float, bins_per_octave: int) -> float:
 
 
 def _chroma_of(spectrogram: Array) -> Array:
-    found: Array = _chroma_stft(S=spectrogram, tuning=0.0)
-    return found
+    result: Array = _chroma_stft(S=spectrogram, tuning=0.0)
+    return result
 
 
-@serves("librosa.feature.chroma_stft", tolerances.energy)
+@adapter("librosa.feature.chroma_stft", tolerances.energy)
 def chroma_stft(
     *,
     y: Array | None = None,
@@ -238,22 +238,18 @@ def chroma_stft(
     tuning: float | None = None,
     n_chroma: int = 12,
     **kwargs: Any,
-) -> Plan:
+) -> Work:
     """librosa.feature.chroma_stft. Same arguments, same defaults.
 
     The filters, and the deviation from A440 of the peaks that we find, are librosa's own.
     """
-    found = (
-        rate_reason(sr)
-        or whole("n_chroma", n_chroma)
-        or norm_reason(norm, None)
-        or ("" if tuning is None else tuning_reason(tuning))
-        or chroma_reason(**kwargs)
-        or source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    )
-    if isinstance(found, str):
-        return found
-    source, length = found
+    check_rate(sr)
+    check_whole("n_chroma", n_chroma)
+    check_norm(norm, None)
+    if tuning is not None:
+        check_tuning(tuning)
+    check_chroma(**kwargs)
+    source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
 
     def work() -> Array:
         spectrum, deviation = source, tuning

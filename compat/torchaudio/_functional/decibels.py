@@ -9,38 +9,38 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlx_spectro.design.epilogues import Decibels, Power
+from mlx_spectro.design.operators import Elementwise
+
 from ...arrays import torch_ops, torch_tensors
-from ...arrays.torch_adapter import serves
-from ...arrays.torch_arguments import tensor_reason
+from ...arrays.torch_adapter import adapter
+from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import number
 from ...contract import settings, tolerances
-from ...contract.reasons import ByDesign, unread
-from ...dispatch import Plan
+from ...contract.decline import Decline
+from ...contract.function import Work
+from ...contract.reasons import ByDesign
 
-# as what follows a filterbank: the multiplier, the smallest value, and the reference
-Decibels = tuple[str, float, float, float]
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
 
 
-def ending(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels | str:
-    """torchaudio's decibels of values of ``dtype`` as what follows a filterbank, or why we cannot serve them."""
-    factor, least, level = number(multiplier), number(amin), number(db_multiplier)
-    if factor is None or least is None or level is None:
-        return "multiplier, amin or db_multiplier is not a number that is served"
+def epilogue(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels:
+    """torchaudio's decibels of values of ``dtype``."""
+    factor, least = number("multiplier", multiplier), number("amin", amin)
+    level = number("db_multiplier", db_multiplier)
     numbers = torch.finfo(dtype)
     if not (math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)):
-        return "multiplier, amin or db_multiplier is too large or too small"
+        raise Decline("multiplier, amin or db_multiplier is too large or too small")
     ref_value = 10.0**level
     if ref_value < least:
-        return "the reference (10 ** db_multiplier) is below amin, where torchaudio does not clamp it"
-    return "db", factor, least, ref_value
+        raise Decline("the reference (10 ** db_multiplier) is below amin, where torchaudio does not clamp it")
+    return Decibels(factor, least, ref_value)
 
 
-def range_of(top_db: Any) -> float | str | None:
-    """How far below their maximum decibels are clipped, if they are; or why we cannot do so."""
-    found = number(top_db)
-    return unread("top_db", top_db) if found is None and top_db is not None else found
+def range_of(top_db: Any) -> float | None:
+    """How far below their maximum decibels are clipped, if they are."""
+    return None if top_db is None else number("top_db", top_db)
 
 
 def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
@@ -56,62 +56,49 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
     return x_db
 
 
-def _reason(x: Any) -> str:
-    """Why torch's own operations have to serve single values of ``x``; empty where we can."""
-    reason = tensor_reason(x)
-    if reason or torch_tensors.gradient_wanted(x):
-        return reason or "the input requires a gradient, which torch's own operations compute"
+def _check_values(x: Any) -> None:
+    """Decline what torch's own operations have to make of single values of ``x``."""
+    check_tensor(x)
+    if torch_tensors.gradient_wanted(x):
+        raise Decline("the input requires a gradient, which torch's own operations compute")
     if not x.is_floating_point():
-        return "the values are complex"
-    return "" if x.dim() > 1 and x.numel() else "the input has no values, or fewer than two axes"
+        raise Decline("the values are complex")
+    if x.dim() < 2 or not x.numel():
+        raise Decline("the input has no values, or fewer than two axes")
 
 
-@serves("torchaudio.functional.amplitude_to_DB", tolerances.elementwise)
+@adapter("torchaudio.functional.amplitude_to_DB", tolerances.elementwise)
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
-) -> Plan:
+) -> Work:
     """torchaudio.functional.amplitude_to_DB. Same arguments, same defaults.
 
     Ours where no gradient is asked for: torch's own operations compute that.
     """
-    reason = _reason(x)
-    if reason:
-        return reason
-    wanted, below = ending(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
-    if isinstance(wanted, str):
-        return wanted
-    if isinstance(below, str):
-        return below
-    serving = torch_tensors.engine_for(x)
-    if isinstance(serving, str):
-        return serving
+    _check_values(x)
+    decibels, below = epilogue(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
+    engine = torch_tensors.engine_for(x)
     flipped = not x.is_contiguous()
     values = x.transpose(-1, -2) if flipped else x
     if not values.is_contiguous():
-        return "the values do not lie side by side in memory: x.contiguous() is served"
+        raise Decline("the values do not lie side by side in memory: x.contiguous() is served")
 
     def work() -> Tensor:
-        options = dict(zip(("multiplier", "amin", "reference"), wanted[1:], strict=True))
-        x_db = torch_ops.run(serving, "decibels", values, shape=values.shape, dtype=x.dtype, **options)
+        x_db = torch_ops.run(engine, Elementwise(decibels), values)
         return clipped(x_db.transpose(-1, -2) if flipped else x_db, below)
 
     return work
 
 
-@serves("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
-def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Plan:
+@adapter("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
+def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
     """torchaudio.functional.DB_to_amplitude. Same arguments, same defaults.
 
     Ours under ``route("ours")`` alone: torch's own operations are faster.
     """
-    reason = _reason(x)
-    if reason or settings.route.get() == "auto":
-        return reason or ByDesign("torch's own operations are faster; route('ours') has us serve it")
-    factor, exponent = number(ref), number(power)
-    if factor is None or exponent is None:
-        return "ref or power is not a number"
-    serving = torch_tensors.mlx_for(x)
-    if isinstance(serving, str):
-        return serving
-    options = {"ref": factor, "power": exponent}
-    return lambda: torch_ops.run(serving, "from_decibel", x, shape=x.shape, dtype=x.dtype, **options)
+    _check_values(x)
+    if settings.route.get() == "auto":
+        raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))
+    op = Elementwise(Power(number("ref", ref), number("power", power)))
+    engine = torch_tensors.mlx_for(x)
+    return lambda: torch_ops.run(engine, op, x)

@@ -1,6 +1,6 @@
-"""Transforms of NumPy arrays by host kernels: fast, multi-threaded, in float32 or float64. Needs numba.
+"""Operators on NumPy arrays by host kernels: fast, multi-threaded, in float32 or float64. Needs numba.
 
-numba is imported when the first of these functions is used.
+numba is imported when the first operator is computed.
 """
 
 from __future__ import annotations
@@ -8,54 +8,33 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mlx_spectro import caches
+import numpy.typing as npt
 
-from ...design.descriptors import Wanted
+from ... import caches
+from ...design.operators import Operator
 from .runtime.loading import busy, idle, under_way
 from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from .frame_statistics import frame_crossings, frame_norm
-    from .levels import decibels
     from .peaks import spectral_peaks
+    from .phases import magphase
     from .plan import compiled
-    from .polar import magphase
-    from .spectra import describe, describe_given, filterbank, project, spectrogram
-    from .transforms import istft, istft_adjoint, stft, stft_adjoint
 
-_HOME = {
-    "levels": ("decibels",),
-    "transforms": ("istft", "istft_adjoint", "stft", "stft_adjoint"),
-    "peaks": ("spectral_peaks",),
-    "polar": ("magphase",),
-    "plan": ("compiled",),
-    "spectra": ("describe", "describe_given", "filterbank", "project", "spectrogram"),
-    "frame_statistics": ("frame_crossings", "frame_norm"),
-}
+_HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_STEMS = ("descriptors", "epilogues", "filterbank", "frame_statistics", "istft", "projection", "stft")
 __all__ = [
-    "Wanted",
     "available",
     "busy",
     "compiled",
-    "decibels",
-    "describe",
-    "describe_given",
-    "filterbank",
-    "frame_crossings",
-    "frame_norm",
     "get_num_threads",
-    "istft",
-    "istft_adjoint",
     "load",
     "magphase",
-    "project",
+    "run",
     "set_num_threads",
     "spectral_peaks",
-    "spectrogram",
-    "stft",
-    "stft_adjoint",
 ]
 
 
@@ -65,6 +44,40 @@ def available() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
+def run(
+    op: Operator,
+    x: npt.NDArray[Any],
+    *weights: npt.NDArray[Any],
+    out: npt.NDArray[Any] | None = None,
+    precise: bool = False,
+) -> npt.NDArray[Any]:
+    """Compute an operator.
+
+    Args:
+        op: What to compute.
+        x: Its argument of any strides, in float32 or float64, or complex in the same precisions.
+        weights: A window, a bank, frequencies: what the operator says.
+        out: Where to put the result; of a spectrogram, or of what is made of one, in any memory order.
+        precise: Compute what is in float32 in float64, and round the result once.
+
+    Raises:
+        ValueError: a signal too short for its padding or for one frame.
+        KeyError: an operator without host kernels.
+    """
+    function = _runs.get(type(op)) or _find(op)
+    result: npt.NDArray[Any] = function(op, x, *weights, out=out, precise=precise)
+    return result
+
+
+_runs: dict[type[Operator], Callable[..., Any]] = {}
+
+
+def _find(op: Operator) -> Callable[..., Any]:
+    function: Callable[..., Any] = _module(op.stem).RUN[type(op)]
+    _runs[type(op)] = function
+    return function
+
+
 def load() -> bool:
     """Load the compiled code that is kept, and compile nothing; whether any is ready for use.
 
@@ -72,7 +85,7 @@ def load() -> bool:
     """
     if not (idle() and caches.host_kernels()):
         return False
-    for name in _HOME:
+    for name in (*_STEMS, *_HOME):
         _module(name)
     loaded: bool = _module("runtime.compile").load_kept()
     return loaded
@@ -84,8 +97,8 @@ def _module(name: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOME.items():
-        if name in names:
+    for module, function in _HOME.items():
+        if name == function:
             globals()[name] = getattr(_module(module), name)
             return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,28 @@
-"""Spectra of host arrays, and the transpose of the inverse."""
+"""From signals to spectra: the STFT, and the transpose of its inverse."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...design.framing import Framing
 from .bins_to_frames import divide
-from .frames import copy, copy_frame, find_frames, spread_pairs
+from .frames import PAD_MODES, copy, copy_frame, find_frames, spread_pairs
 from .frames_to_bins import transform, write_spectrum
+from .inverse_envelope import UNDIVIDED, Inverse
+from .plan import NAMES, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
+from .runtime.layout import aligned_rows
+from .runtime.memory import address_of, address_to_write, workspace
+from .runtime.threads import share
+
+Array = npt.NDArray[Any]
+COMPLEX = {"float32": np.complex64, "float64": np.complex128}
+# bytes that are written together where channels are interleaved
+_LINE = 64
 
 
 @inner
@@ -87,3 +103,59 @@ def interleaved_frames(
                     at = rows + row_bytes * (lanes * c + lane)
                     spread_pairs(real, stored, to + width * c, width * channels, at, width, bins)
     restore_state(real, real, state)
+
+
+def analyse(
+    x: Array,
+    window: Array,
+    framing: Framing,
+    factor: float,
+    edge: float,
+    out: Array,
+    precise: bool = False,
+    inverse: Inverse = UNDIVIDED,
+) -> bool:
+    """One-sided spectra of ``x [..., T]`` to ``out [..., N, F]``, contiguous; False where NumPy has to do it."""
+    stored = NAMES[x.dtype]
+    layout = setting(framing.n_fft, "float64" if precise else stored, stored)
+    if layout is None:
+        return False
+    rows = aligned_rows(x)
+    length, frames = rows.shape[1], out.shape[-2]
+    signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
+    # of a packed transform, the even and the odd half are each taken half
+    weights = window.astype(layout.real.dtype) * (0.5 * factor if layout.packed else factor)
+    edge = layout.real.dtype.type(2 * edge if layout.packed else edge)
+    frame_bytes = layout.bins * out.itemsize
+    target, samples = address_to_write(out), address_of(weights)
+
+    hop = framing.hop_length
+    channels = interleaved(out, layout.bins)
+    block = min(channels, _LINE // out.itemsize) or 1
+
+    def work(first: int, last: int) -> None:
+        *sizes, row = layout.forward_scratch
+        copies, z, temporary, bins, _memory = workspace.pieces((*sizes, row * block))
+        scratch = (copies, layout.frame_bytes, z, temporary, bins, layout.row_bytes)
+        if channels:
+            interleaved_frames(
+                layout.real, layout.stored, edge, signal, frames, hop, channels, block, first, last, samples,
+                layout.layout, layout.forward, scratch, target,
+            )  # fmt: skip
+        else:
+            complex_frames(
+                layout.real, layout.stored, edge, signal, frames, hop, inverse.at, first, last, samples,
+                layout.layout, layout.forward, scratch, target, frame_bytes,
+            )  # fmt: skip
+
+    count, size = frames if channels else rows.shape[0] * frames, framing.n_fft * max(1, channels)
+    share(work, count, layout.lanes, size, (rows, weights, out, inverse))
+    return True
+
+
+def interleaved(out: Array, bins: int) -> int:
+    """Channels of ``out [channels, N, F]``, if in memory they lie side by side for each bin of each frame; else 0."""
+    if out.ndim != 3 or out.shape[0] == 1 or out.strides[0] != out.itemsize:
+        return 0
+    channels = out.shape[0]
+    return channels if out.strides[1:] == (channels * bins * out.itemsize, channels * out.itemsize) else 0

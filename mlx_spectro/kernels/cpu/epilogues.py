@@ -1,143 +1,93 @@
-"""What can follow the magnitudes of a spectrum, in scratch memory, one vector a bin: filters, logarithms, storing."""
+"""Decibels of values in host arrays."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from ...design.epilogues import Decibels
+from ...design.logarithms import reference_level
+from ...design.operators import Elementwise
 from .frames import copy
-from .levels import level
 from .runtime import elementary
-from .runtime.compile import inner
-from .runtime.vector import Kit, Vec, integer, operation
+from .runtime.compile import kernel
+from .runtime.denormals import flush_denormals, restore_state
+from .runtime.memory import address_of, address_to_write, advised, workspace
+from .runtime.threads import share
+from .runtime.vector import VECTOR_BYTES, Kit, Vec, operation
 
-# sums that take turns, so that each stays short
-_TURNS = 4
-
-
-@operation("block", "weights", "count", "target")
-def weigh(kit: Kit, block: Any, weights: Any, count: Any, target: Any) -> None:
-    """Sum of ``count`` bins from ``block``, each times its weight."""
-
-    def term(i: Any) -> Vec:
-        weight = kit.broadcast(kit.at(weights, kit.times(i, kit.size)))
-        return kit.load(kit.at(block, kit.times(i, kit.step))) * weight
-
-    kit.store(kit.total(count, term, _TURNS), target)
+Array = npt.NDArray[Any]
 
 
-@operation("block", "count", "target")
-def spoil(kit: Kit, block: Any, count: Any, target: Any) -> None:
-    """0, or NaN in the lanes where a value of the block is not finite."""
-    zero = kit.constant(0.0)
-    kit.store(kit.total(count, lambda i: kit.load(kit.at(block, kit.times(i, kit.step))) * zero, _TURNS), target)
+@functools.lru_cache(maxsize=64)
+def amounts(epilogue: Decibels, number: Any) -> tuple[Any, ...]:
+    """What :func:`level` takes beside a value, for logarithms of type ``number``."""
+    zero = reference_level(epilogue.reference, epilogue.amin, np.finfo(number))
+    numbers = (epilogue.amin, epilogue.multiplier, epilogue.multiplier * zero.logarithm, zero.low, zero.high)
+    return tuple(map(number, numbers))
 
 
-@operation("target", "spoiled", "count")
-def add_spoiled(kit: Kit, target: Any, spoiled: Any, count: Any) -> None:
-    """Add what :func:`spoil` found to every value."""
-    found = kit.load(spoiled)
-    with kit.loop(count) as i:
-        address = kit.at(target, kit.times(i, kit.step))
-        kit.store(kit.load(address) + found, address)
+def level(value: Vec, amin: Vec, factor: Vec, zero: Vec, low: Vec, high: Vec) -> Vec:
+    """``factor * log10(max(value, amin)) - zero``, which from ``low`` to ``high`` is 0."""
+    value = value.at_least(amin)
+    found = elementary.log10(value) * factor
+    return value.where("ult", low, found, value.where("ugt", high, found, zero)) - zero
 
 
-@operation("block", "count")
-def square(kit: Kit, block: Any, count: Any) -> None:
-    """Every value times itself."""
-    with kit.loop(count) as i:
-        address = kit.at(block, kit.times(i, kit.step))
-        value = kit.load(address)
-        kit.store(value * value, address)
-
-
-@operation("block", "count")
-def take_root(kit: Kit, block: Any, count: Any) -> None:
-    """Every value's square root."""
-    with kit.loop(count) as i:
-        address = kit.at(block, kit.times(i, kit.step))
-        kit.store(elementary.sqrt(kit.load(address)), address)
-
-
-@operation("block", "count", "added", "amin:real")
-def take_log(kit: Kit, block: Any, count: Any, added: Any, amin: Any) -> None:
-    """Natural logarithm of each value plus ``amin`` if ``added``, else of the larger of the two."""
-    floor = kit.spread(amin)
-    with kit.loop(count) as i:
-        address = kit.at(block, kit.times(i, kit.step))
-        value = kit.load(address)
-        with kit.when(added, 1):
-            kit.store(elementary.log(value + floor), address)
-        with kit.when(added, 0):
-            kit.store(elementary.log(value.at_least(floor)), address)
-
-
-@operation("block", "count", "amin:real", "factor:real", "zero:real", "low:real", "high:real")
-def take_decibel(kit: Kit, block: Any, count: Any, amin: Any, factor: Any, zero: Any, low: Any, high: Any) -> None:
-    """Each value's :func:`level`."""
+@operation("source", "target", "count", "amin:real", "factor:real", "zero:real", "low:real", "high:real")
+def take_levels(
+    kit: Kit, source: Any, target: Any, count: Any, amin: Any, factor: Any, zero: Any, low: Any, high: Any
+) -> None:
+    """The levels of ``count`` vectors of values."""
     amounts = [kit.spread(amount) for amount in (amin, factor, zero, low, high)]
     with kit.loop(count) as i:
-        address = kit.at(block, kit.times(i, kit.step))
-        kit.store(level(kit.load(address), *amounts), address)
+        at = kit.times(i, kit.lanes * kit.stored_size)
+        kit.store_stored(level(kit.load_stored(kit.at(source, at)), *amounts), kit.at(target, at))
 
 
-@operation("block", "target", "row_bytes")
-def write_rows(kit: Kit, block: Any, target: Any, row_bytes: Any) -> None:
-    """The next chunk of values to each lane's row."""
-    kit.scatter([kit.load(block, kit.step * i) for i in range(kit.chunk)], target, row_bytes)
+@kernel
+def values_to_levels(real, stored, size, source, target, first, last, amounts, lanes, spare):
+    """Levels of the values from ``first`` up to ``last``; ``spare`` is scratch memory for a vector."""
+    amin, factor, zero, low, high = amounts
+    state = flush_denormals(real, real)
+    source, target, count = source + size * first, target + size * first, last - first
+    take_levels(real, stored, source, target, count // lanes, amin, factor, zero, low, high)
+    left = count % lanes
+    if left:
+        done = size * (count - left)
+        copy(real, stored, spare, source + done, size * left)
+        take_levels(real, stored, spare, spare, 1, amin, factor, zero, low, high)
+        copy(real, stored, target + done, spare, size * left)
+    restore_state(real, real, state)
 
 
-@operation("block", "target")
-def write_side_by_side(kit: Kit, block: Any, target: Any) -> None:
-    """A value of each lane, side by side."""
-    kit.store_stored(kit.load(block), target)
+def elementwise(op: Elementwise, values: Array, *, out: Array | None, precise: bool) -> Array:
+    """Decibels in the values' memory order, of values of any strides.
 
-
-@operation("source", "target", "row_bytes")
-def read_rows(kit: Kit, source: Any, target: Any, row_bytes: Any) -> None:
-    """The next chunk of values of each lane's row."""
-    for i, value in enumerate(kit.gather(source, row_bytes)):
-        kit.store(value, target, kit.step * i)
-
-
-@operation("source", "target")
-def read_side_by_side(kit: Kit, source: Any, target: Any) -> None:
-    """A value of each lane, where they lie side by side."""
-    kit.store(kit.load_stored(source), target)
-
-
-@inner
-def emit(real, stored, block, count, valid, out, value_bytes, frame_bytes, rows, row_bytes, shape):
-    """``count`` values of ``valid`` lanes from ``block`` to ``out``.
-
-    One of ``value_bytes`` and ``frame_bytes`` is the size of a number: a frame's values, or a value's frames, lie side
-    by side. ``rows`` is scratch memory, ``shape`` is ``(lanes, stored size, chunk, vector bytes)``.
+    The reference's own level is 0, and no value that is larger has a smaller level.
     """
-    lanes, size, chunk, step = shape
-    if value_bytes == size:
-        for i in range(0, count, chunk):
-            write_rows(real, stored, block + step * i, rows + size * i, row_bytes)
-        for lane in range(valid):
-            copy(real, stored, out + frame_bytes * lane, rows + row_bytes * lane, size * count)
-    elif valid == lanes:
-        for i in range(count):
-            write_side_by_side(real, stored, block + step * i, out + value_bytes * i)
-    else:
-        for i in range(count):
-            write_side_by_side(real, stored, block + step * i, rows)
-            copy(real, stored, out + value_bytes * i, rows, size * valid)
+    if not isinstance(op.epilogue, Decibels):
+        raise NotImplementedError(f"host kernels have no {type(op.epilogue).__name__} of given values")
+    dense = values if values.flags.forc and values.flags.aligned else values.copy(order="K")
+    direct = out is not None and out.flags.behaved and out.strides == dense.strides
+    target = advised(out if direct and out is not None else np.empty_like(dense, subok=False))
+    number: Any = np.float64 if precise else values.dtype.type
+    numbers = amounts(op.epilogue, number)
+    real, stored = number(1), values.dtype.type(1)
+    source, to, lanes = address_of(dense), address_to_write(target), VECTOR_BYTES // real.itemsize
+
+    def work(first: int, last: int) -> None:
+        spare, _memory = workspace.pieces((VECTOR_BYTES,))
+        values_to_levels(real, stored, stored.itemsize, source, to, first, last, numbers, lanes, spare)
+
+    share(work, dense.size, lanes, 1, (dense, target))
+    if out is None or out is target:
+        return target
+    out[...] = target
+    return out
 
 
-@inner
-def apply_filters(real, block, count, filters, bank, target, spoiled, step):
-    """Filters over the ``count`` values at ``block``, one vector a filter.
-
-    ``bank`` is ``(address of each filter's first bin, number of bins and offset of the weights in bytes, address of the
-    weights)``. A lane with a value that is not finite gets NaN in every filter, as a dense product would give it.
-    """
-    table, weights = bank
-    for m in range(filters):
-        first, bins = integer(real, real, table, 3 * m), integer(real, real, table, 3 * m + 1)
-        at = weights + integer(real, real, table, 3 * m + 2)
-        weigh(real, real, block + step * first, at, bins, target + step * m)
-    spoil(real, real, block, count, spoiled)
-    add_spoiled(real, real, target, spoiled, filters)
+RUN = {Elementwise: elementwise}

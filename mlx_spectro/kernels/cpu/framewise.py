@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .epilogues import emit, read_rows
+from .epilogue_bodies import emit, read_rows
 from .frames import find_frames
 from .runtime import elementary
 from .runtime.compile import kernel

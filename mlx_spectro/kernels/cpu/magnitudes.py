@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from .descriptors import describe
-from .epilogues import apply_filters, emit, read_rows, read_side_by_side, square, take_decibel, take_log, take_root
+from .descriptor_bodies import describe
+from .epilogue_bodies import (
+    apply_filters,
+    emit,
+    read_rows,
+    read_side_by_side,
+    square,
+    take_decibel,
+    take_log,
+    take_root,
+)
 from .frames import copy, find_frames
 from .frames_to_bins import measure_spectrum, transform
 from .runtime.compile import inner, kernel

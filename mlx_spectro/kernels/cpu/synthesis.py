@@ -1,11 +1,21 @@
-"""Signals from spectra in host arrays, and the transpose of the STFT."""
+"""From spectra to signals: the inverse STFT, and the transpose of the STFT."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy.typing as npt
+
 from .bins_to_frames import clear, divide, overlap_add, transform_back
 from .frames import copy, spread_pairs
+from .inverse_envelope import Inverse
+from .plan import NAMES, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
+from .runtime.memory import address_of, address_to_write, workspace
+from .runtime.threads import share
+
+Array = npt.NDArray[Any]
 
 
 @inner
@@ -70,3 +80,52 @@ def signal_part(
             )
             divided = ready
     restore_state(real, real, state)
+
+
+def synthesise(
+    z: Array,
+    window: Array,
+    hop_length: int,
+    factor: float,
+    edge: float,
+    low: int,
+    high: int,
+    inverse: Inverse,
+    out: Array,
+    precise: bool = False,
+) -> bool:
+    """Samples from ``low`` up to ``high`` of overlapped frames, to ``out [..., high - low]``, whose last axis is dense.
+
+    False where NumPy has to do it.
+    """
+    stored = NAMES[z.dtype]
+    layout = setting(window.size, "float64" if precise else stored, stored)
+    if layout is None:
+        return False
+    frames = z.shape[-2]
+    spectra = z if z.ndim == 3 else z.reshape(-1, *z.shape[-2:])
+    if not spectra.flags.aligned:
+        spectra = spectra.copy()
+    rows = out if out.ndim == 2 else out.reshape(-1, high - low)
+    source = (address_of(spectra), spectra.strides[0], spectra.strides[2], spectra.strides[1])
+    weights = window.astype(layout.real.dtype) * factor
+    samples, edge = address_of(weights), layout.real.dtype.type(edge)
+    target, row_bytes, length = address_to_write(rows), rows.strides[0], high - low
+
+    def work(first: int, last: int) -> None:
+        bins, transform, windowed, _memory = workspace.pieces(layout.backward_scratch)
+        scratch = (bins, layout.row_bytes, transform, windowed, layout.frame_bytes)
+        while first < last:
+            row, start = divmod(first, length)
+            count = min(length - start, last - first)
+            signal_part(
+                layout.real, layout.stored, edge, source, frames, hop_length, inverse.at, row, low + start,
+                low + start + count, samples, layout.layout, layout.backward, scratch,
+                target + row_bytes * row + out.itemsize * start,
+            )  # fmt: skip
+            first += count
+
+    # a sample costs as much as the frames over it
+    count, size = rows.shape[0] * length, -(-window.size // hop_length)
+    share(work, count, layout.lanes * hop_length, size, (spectra, weights, rows, inverse))
+    return True

@@ -1,4 +1,4 @@
-"""A filterbank's weights as kernels read them.
+"""A filterbank's weights as kernels take them, and the text that reads them.
 
 Filters are cut into pieces of about equal width, so that wide ones keep no thread waiting. Of neighbouring pieces the
 weights lie side by side, number by number, so that neighbouring threads read them at once.
@@ -7,10 +7,15 @@ weights lie side by side, number by number, so that neighbouring threads read th
 from __future__ import annotations
 
 import itertools
+import math
+from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from ...design.operators import Shape
+from .programs import NoKernel, PackedWeight
 
 # neighbours whose weights lie side by side
 GROUP = 32
@@ -23,21 +28,28 @@ _SUMMING = 16
 _BANKS = 32
 
 
-class Table(NamedTuple):
-    """A filterbank as kernels take it: the values of the input ``bank``, and how many filters and pieces there are."""
+# terms that are added one after the other: a sum of thousands so keeps its digits
+_CHAIN = 32
+# frames whose values one weight meets at a time
+AT_ONCE = 4
+# places in a table are float32 numbers
+_MOST_WEIGHTS = 1 << 23
 
-    values: npt.NDArray[np.float32]
-    filters: int
-    pieces: int
+
+def check(bank: Shape) -> None:
+    """Raise :class:`NoKernel` where a kernel could not find its way in the table of a bank of that shape."""
+    if math.prod(bank) > _MOST_WEIGHTS:
+        raise NoKernel(f"a filterbank of {math.prod(bank)} weights is larger than {_MOST_WEIGHTS}")
 
 
-def table(bank: npt.NDArray[np.floating], room: int | None = None) -> Table:
-    """The dense ``bank [F, filters]`` for a kernel that has ``room`` for the sums of pieces.
+def pack(bank: npt.NDArray[np.floating], room: int | None = None, transposed: bool = False) -> PackedWeight:
+    """The dense ``bank [F, filters]``, or its transpose, for a kernel that has ``room`` for the sums of pieces.
 
     Default: the room that a frame of ``F`` bins leaves. Four numbers a piece: its first bin, the one of its bins to
     begin with, their number, and where the weights stand. A group of neighbours has the same number of weights, some of
     them 0, and none beyond the last bin. Behind these, the first piece of each filter and the number of all.
     """
+    bank = bank.T if transposed else bank
     bins, filters = bank.shape
     pieces = _pieces(bank, bins - 2 if room is None else room)
     heads, weights = np.zeros((len(pieces), 4)), [np.zeros(0)]
@@ -55,7 +67,60 @@ def table(bank: npt.NDArray[np.floating], room: int | None = None) -> Table:
         at += block.size
     begins = np.searchsorted([piece.filter for piece in pieces], np.arange(filters + 1))
     values = np.concatenate([heads.ravel(), begins, *weights]).astype(np.float32)
-    return Table(values, filters, len(pieces))
+    return PackedWeight(values, len(pieces))
+
+
+# Piece p over the values of some frames. Of each piece, `bank` holds the first value, the one of them to begin with,
+# how many there are, and where the weights are; then of each filter its first piece.
+_WEIGH = Template("""
+#define AT_ONCE $frames
+#define LANES(pieces) (((pieces) + $group - 1) / $group * $group)
+K_FN void k_weigh(K_LOCAL float* total, $values, const K_DEVICE float* bank, int p) {
+  const K_DEVICE float* head = bank + 4 * p;
+  const K_DEVICE float* weights = bank + int(head[3]);
+  const int first = int(head[0]), count = int(head[2]);
+  $begin
+  K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] = 0.0f;
+  int n = 0, k = int(head[1]);
+  while (n + 3 < count) {
+    const int end = count - n < $chain ? count : n + $chain;
+    float sum[AT_ONCE];
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] = 0.0f;
+    for (; n + 3 < end; n += 4) {
+      K_UNROLL for (int u = 0; u < 4; u++) {
+        const float weight = weights[$group * (n + u)];
+        $gather
+        K_UNROLL for (int j = 0; j < AT_ONCE; j++) sum[j] += weight * value[j];
+      }
+      k = k + 4 < count ? k + 4 : 0;
+    }
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += sum[j];
+  }
+  for (const int u = 0; n < count; n++, k++) {
+    const float weight = weights[$group * n];
+    $gather
+    K_UNROLL for (int j = 0; j < AT_ONCE; j++) total[j] += weight * value[j];
+  }
+}
+K_FN float k_summed(const K_SHARED float* parts, const K_DEVICE float* bank, int pieces, int m) {
+  const int begin = int(bank[4 * pieces + m]), end = int(bank[4 * pieces + m + 1]);
+  float sum = 0.0f;
+  for (int p = begin; p < end; p++) sum += parts[p];
+  return sum;
+}
+""")
+
+
+def weigh(frames: int, values: str, begin: str, gather: str) -> str:
+    """``k_weigh(total, ..., bank, p)``: piece ``p`` over the values of ``frames`` frames; and ``k_summed``.
+
+    Args:
+        frames: At once, at most :data:`AT_ONCE`.
+        values: Parameters that say where the values are.
+        begin: Statements that look for those from ``first`` on.
+        gather: Statements that put value ``k + u`` of each frame into ``value[AT_ONCE]``.
+    """
+    return _WEIGH.substitute(frames=frames, group=GROUP, chain=_CHAIN, values=values, begin=begin, gather=gather)
 
 
 class _Piece(NamedTuple):

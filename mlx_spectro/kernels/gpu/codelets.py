@@ -9,17 +9,6 @@ from collections.abc import Iterable
 PRIMES = (2, 3, 5, 7)
 
 
-def factors(n: int) -> list[int]:
-    """Prime factors of ``n`` in ascending order."""
-    found, p = [], 2
-    while n > 1:
-        while n % p == 0:
-            found.append(p)
-            n //= p
-        p += 1
-    return found
-
-
 def number(x: float) -> str:
     """``x`` as a float32 literal."""
     text = f"{0.0 if abs(x) < 1e-15 else x:.9g}"

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ...design.descriptors import DescriptorSpec
+from ...design.operators import Describe, DescribeMagnitudes, Stft
+from . import samples_to_bins, stft
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .plan import SHARED_BYTES, SIMD
+from .plan import SHARED_BYTES, SIMD, Geometry
+from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, gpu, rows_of
 
 # teams of a threadgroup: a simdgroup shares a frame, so that its barriers are cheap
 _MOST_TEAMS = 8
@@ -204,11 +208,6 @@ if (row < rows && frame < frames) {
 """
 
 
-def serves(bins: int) -> bool:
-    """Whether the kernel takes frames of so many magnitudes."""
-    return bins <= _MOST_BINS
-
-
 @functools.lru_cache(maxsize=64)
 def kernel(bins: int) -> Kernel:
     """The kernel for frames of ``bins`` magnitudes; it serves all descriptors and any number of bands."""
@@ -233,47 +232,60 @@ def kernel(bins: int) -> Kernel:
     )
 
 
-def table(hz: npt.NDArray[np.floating], bands: Sequence[tuple[int, int, int]]) -> npt.NDArray[np.float32]:
+def pack(hz: npt.NDArray[np.floating], bands: Sequence[tuple[int, int, int]]) -> PackedWeight:
     """What the kernel takes beside magnitudes: first bin, end and extremes of each band, then the bins' frequencies."""
-    return np.concatenate([np.array(bands).ravel(), hz]).astype(np.float32)
+    return PackedWeight(np.concatenate([np.array(bands).ravel(), hz]).astype(np.float32))
 
 
-def launch(
-    rows: int,
-    frames: int,
-    bins: int,
-    names: Sequence[str],
-    *,
-    bands: int = 0,
-    order: float = 2,
-    share: float = 0.85,
-    power: float = 2,
-    amin: float = 1e-10,
-) -> Launch:
-    """Descriptors ``[rows, numbers, frames]`` of magnitudes ``[rows, frames, bins]``.
+def _check(spec: DescriptorSpec, bins: int) -> None:
+    if not spec.in_kernels:
+        raise NoKernel("kernels have no descriptors of such an order or power, or of so many extremes")
+    if bins > _MOST_BINS:
+        raise NoKernel(f"{bins} bins a frame are more than {_MOST_BINS}")
 
-    Args:
-        names: Among ``"centroid"``, ``"bandwidth"``, ``"rolloff"``, ``"flatness"``, and ``"contrast"``, which is the
-            mean of each band's smallest magnitudes and then of each band's largest.
-        bands: How many bands the table has.
-        order: Of the bandwidth: 1 or 2.
-        share: Of the rolloff.
-        power: Of the magnitudes whose flatness is wanted: 1 or 2.
-        amin: Smallest value that the flatness counts.
-    """
+
+def launch(rows: int, frames: int, bins: int, spec: DescriptorSpec) -> Launch:
+    """Descriptors ``[rows, numbers, frames]`` of magnitudes ``[rows, frames, bins]``."""
     built, places, numbers = kernel(bins), dict.fromkeys(_ROWS, -1), 0
-    for name in names:
+    for name in spec.names:
         places[name] = numbers
-        numbers += 2 * bands if name == "contrast" else 1
+        numbers += 2 * len(spec.bands) if name == "contrast" else 1
     groups, scalars = over_rows(-(-frames * SIMD // built.threads), rows)
     scalars |= {
         "frames": frames,
         "numbers": numbers,
-        "bands": bands,
+        "bands": len(spec.bands),
         **{f"{name}_row": at for name, at in places.items()},
-        "order": order,
-        "power": power,
-        "share": share,
-        "amin": amin,
+        "order": spec.order,
+        "power": spec.power,
+        "share": spec.share,
+        "amin": spec.amin,
     }
     return Launch(built, scalars, groups, ((rows, numbers, frames),))
+
+
+@gpu(Describe)
+def _describe(op: Describe, shapes: Shapes) -> Recipe:
+    magnitudes = Stft(op.framing).shape(shapes[0])
+    _check(op.spec, magnitudes[-1])
+    samples_to_bins.check(op.framing)
+    spectra = stft.spectra(op.framing, 1.0, "magnitude", shapes)
+    rows, (frames, bins) = rows_of(magnitudes, 2), magnitudes[-2:]
+
+    def steps(pieces: tuple[int, ...], geometry: Geometry | None) -> list[Step]:
+        _x, _window, _hz, table, values = range(5)
+        return [*spectra.steps(pieces, geometry), Step(launch(rows, frames, bins, op.spec), (values, table))]
+
+    return Recipe(steps, (Table(2, pack, (op.spec.bands,)),), spectra.tuning)
+
+
+@gpu(DescribeMagnitudes)
+def _describe_magnitudes(op: DescribeMagnitudes, shapes: Shapes) -> Recipe:
+    rows, (frames, bins) = rows_of(shapes[0], 2), shapes[0][-2:]
+    _check(op.spec, bins)
+
+    def steps(_: tuple[int, ...], __: Geometry | None) -> list[Step]:
+        values, _hz, table = range(3)
+        return [Step(launch(rows, frames, bins, op.spec), (values, table))]
+
+    return Recipe(steps, (Table(1, pack, (op.spec.bands,)),))

@@ -19,10 +19,6 @@ from .plan import SIMD
 
 Target = Literal["metal", "cuda"]
 
-# MLX puts an input below this many elements into another address space: max_constant_array_size in
-# https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/metal_kernel.cpp
-SMALLEST_INPUT = 8
-
 MOST_ROWS = 65535  # threadgroups along y on CUDA
 _REGISTER_FILE = 65536  # of a multiprocessor
 
@@ -114,7 +110,7 @@ class Kernel:
 
     def pack(self, values: Mapping[str, float]) -> npt.NDArray[np.int64]:
         """The array ``par`` for these scalars; a float32 travels as its bits."""
-        packed = np.zeros(max(len(self.scalars), SMALLEST_INPUT), np.int64)
+        packed = np.zeros(len(self.scalars), np.int64)
         for at, (name, kind) in enumerate(self.scalars.items()):
             value = values[name]
             packed[at] = np.float32(value).view(np.int32) if kind == "float" else int(value)
@@ -142,14 +138,30 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
     return header, _squeeze(scalars + _ROW + kernel.body)
 
 
+_TYPES = {"float": "float", "complex": "float2"}
+
+
+def _arrays(kernel: Kernel, space: str = "") -> list[str]:
+    """A kernel's arrays as parameters, in order: inputs, tables, ``par``, outputs."""
+    arrays = [f"const {space}{_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
+    arrays += [f"const {space}float2* {name}" for name in kernel.tables] + [f"const {space}k_long* par"]
+    return arrays + [f"{space}{_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
+
+
 def cuda_program(kernel: Kernel) -> str:
-    """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, arrays in order, ``par`` last."""
-    types = {"float": "float", "complex": "float2"}
-    parameters = [f"const {types[kind]}* {name}" for name, kind in kernel.inputs.items()]
-    parameters += [f"const float2* {name}" for name in kernel.tables] + ["const k_long* par"]
-    parameters += [f"{types[kind]}* {name}" for name, kind in kernel.outputs.items()]
+    """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, its arrays in order."""
     header, source = text(kernel, "cuda")
-    return f'{header}extern "C" __global__ void {kernel.name}({", ".join(parameters)}) {{\n{source}}}\n'
+    return f'{header}extern "C" __global__ void {kernel.name}({", ".join(_arrays(kernel))}) {{\n{source}}}\n'
+
+
+def metal_program(kernel: Kernel) -> str:
+    """Complete Metal text of a kernel, for a launcher that is not MLX: its arrays in order, from buffer 0."""
+    header, source = text(kernel, "metal")
+    parameters = [f"{array} [[buffer({at})]]" for at, array in enumerate(_arrays(kernel, "device "))]
+    places = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
+    parameters += [f"uint3 {place} [[{place}]]" for place in places]
+    start = "#include <metal_stdlib>\nusing namespace metal;\n"
+    return f"{start}{header}[[kernel]] void {kernel.name}({', '.join(parameters)}) {{\n{source}}}\n"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal
 
+from ...design.operators import FrameStatistic
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .forward import PAD_MODES, SAMPLE, SCALING
 from .plan import SIMD
-
-Number = Literal["norm", "crossings"]
+from .programs import Recipe, Shapes, Step, gpu, rows_of
+from .samples_to_bins import PAD_MODES, SAMPLE, SCALING, check_padding
 
 # frames of a threadgroup; a simdgroup each
 _TEAMS = 4
@@ -29,13 +28,13 @@ _SCALARS = {
 # Each thread sums every 32nd sample of a frame, in chunks, so that long frames lose no digits. Where squares may be too
 # small or too large, they are summed once more, scaled.
 _BODY = """
-K_SHARED_ARRAY(float, found, TEAMS * SIMD);
+K_SHARED_ARRAY(float, sums, TEAMS * SIMD);
 const int id = int(thread_position_in_threadgroup.x), team = id / SIMD, lane = id % SIMD;
 const int f = int(threadgroup_position_in_grid.x) * TEAMS + team;
 if (row < rows && f < frames) {
   const K_DEVICE float* audio = x + row * length;
   const k_long start = k_long(f) * hop - left;
-  K_SHARED float* mine = found + team * SIMD;
+  K_SHARED float* mine = sums + team * SIMD;
   float up = 1.0f, down = 1.0f, whole = 0.0f;
   for (int turn = 0; turn < 2; turn++) {
     float total = 0.0f;
@@ -70,7 +69,7 @@ def kernel() -> Kernel:
     """The kernel; it serves frames of any size."""
     constants = {"TEAMS": _TEAMS, "SIMD": SIMD, "CHUNK": 32}
     return Kernel(
-        name="waveform",
+        name="frame_statistics",
         inputs={"x": "float"},
         tables={},
         outputs={"out": "float"},
@@ -82,31 +81,25 @@ def kernel() -> Kernel:
     )
 
 
-def launch(
-    rows: int,
-    length: int,
-    frames: int,
-    number: Number,
-    *,
-    size: int,
-    hop_length: int,
-    left: int,
-    pad_mode: str = "constant",
-    zero: float = 1e-10,
-) -> Launch:
-    """A number ``[rows, frames]`` of each frame of ``size`` samples of signals ``[rows, length]``.
-
-    ``zero``: What lies this close to 0 is positive.
-    """
+def launch(op: FrameStatistic, rows: int, length: int) -> Launch:
+    """A number ``[rows, frames]`` of each frame of signals ``[rows, length]``."""
+    frames = op.framing.frames(length)
     groups, scalars = over_rows(-(-frames // _TEAMS), rows)
     scalars |= {
         "length": length,
-        "left": left,
+        "left": op.framing.left,
         "frames": frames,
-        "size": size,
-        "hop": hop_length,
-        "mode": PAD_MODES[pad_mode],
-        "crossings": int(number == "crossings"),
-        "zero": zero,
+        "size": op.framing.n_fft,
+        "hop": op.framing.hop_length,
+        "mode": PAD_MODES[op.framing.pad_mode],
+        "crossings": int(op.statistic == "crossings"),
+        "zero": op.zero,
     }
     return Launch(kernel(), scalars, groups, ((rows, frames),))
+
+
+@gpu(FrameStatistic)
+def _statistic(op: FrameStatistic, shapes: Shapes) -> Recipe:
+    check_padding(op.framing)
+    x = 0
+    return Recipe(lambda _pieces, _geometry: [Step(launch(op, rows_of(shapes[0], 1), shapes[0][-1]), (x,))])

@@ -7,8 +7,8 @@ from string import Template
 
 from . import fft_passes
 from .dialect import ROWS, Kernel
-from .forward import EVEN, ODD
 from .plan import SHARED_BYTES, Plan, plan
+from .samples_to_bins import EVEN, ODD
 from .window import FUNCTIONS, held_window
 
 # of 65536, three threadgroups of 128 threads get so many registers a thread
@@ -302,7 +302,7 @@ def build(plan: Plan, *, divided: bool, gained: bool, shared: bool) -> Kernel:
     extra = {"edges": not divided, "gain": gained}
     return Kernel(
         name=f"{name}_{plan.n_fft}",
-        inputs={"z": "complex", "window": "float"} | {name: "float" for name, wanted in extra.items() if wanted},
+        inputs={"z": "complex", "window": "float"} | {name: "float" for name, taken in extra.items() if taken},
         tables={"twiddles": twiddles},
         outputs={"out": "float"},
         scalars=_SCALARS,

@@ -1,16 +1,23 @@
-"""Kernels on MLX arrays."""
+"""Kernels on MLX arrays: all that knows MLX here."""
 
 from __future__ import annotations
 
 import functools
 import threading
+from importlib.metadata import version
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
 
 from ... import diagnostics
-from .dialect import SMALLEST_INPUT, Kernel, Launch, Target, text
+from .dialect import Kernel, Launch, Target, text
+from .launcher import Launcher
 
+# an input below this many elements lies in another address space: max_constant_array_size in
+# https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/metal_kernel.cpp
+SMALLEST_INPUT = 8
 _DTYPES = {"float": mx.float32, "complex": mx.complex64}
 
 
@@ -79,7 +86,7 @@ def _built(kernel: Kernel) -> Any:
     nothing = Launch(kernel, dict.fromkeys(kernel.scalars, 0), (1, 1, 1), ((SMALLEST_INPUT,),) * len(kernel.outputs))
     inputs = [mx.zeros(SMALLEST_INPUT, _DTYPES[kind]) for kind in kernel.inputs.values()]
     try:
-        mx.eval(Call(nothing, built)(*inputs))
+        mx.eval(Call(nothing, built)(inputs))
     except RuntimeError as error:
         raise RuntimeError(f"GPU kernel {kernel.name} does not compile for {target()}: {error}") from error
     diagnostics.used(kernel.name, -1)  # that was to compile it
@@ -96,7 +103,7 @@ class Call:
 
     def __init__(self, launch: Launch, built: Any = None) -> None:
         kernel = launch.kernel
-        scalars = mx.array(kernel.pack(launch.scalars))
+        scalars = _enough(mx.array(kernel.pack(launch.scalars)))
         mx.eval(scalars)
         self._name, self._built = kernel.name, built or _built(kernel)
         self._constant = [*_tables(kernel), scalars]
@@ -108,8 +115,38 @@ class Call:
             "output_dtypes": [_DTYPES[kind] for kind in kernel.outputs.values()],
         }
 
-    def __call__(self, *arrays: mx.array) -> list[mx.array]:
+    def __call__(self, arrays: list[mx.array]) -> list[mx.array]:
         diagnostics.used(self._name)
         inputs = [x if x.size >= SMALLEST_INPUT else _enough(x) for x in arrays]
         outputs: list[mx.array] = self._built(inputs=inputs + self._constant, **self._geometry)
         return outputs
+
+
+@functools.cache
+def _device(_name: str) -> str:
+    """What the default device's times depend on. Asking for versions takes longer than a launch."""
+    return f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}"
+
+
+class MlxLauncher(Launcher[mx.array]):
+    """Operators on MLX arrays, without rules for derivatives."""
+
+    def prepare(self, launch: Launch) -> Call:
+        return Call(launch)
+
+    def from_numpy(self, values: npt.NDArray[Any]) -> mx.array:
+        array = mx.array(values)
+        mx.eval(array)
+        return array
+
+    def to_numpy(self, array: mx.array) -> npt.NDArray[Any]:
+        return np.array(array)
+
+    def wait(self, arrays: list[mx.array]) -> None:
+        mx.eval(arrays)
+
+    def is_traced(self, array: Any) -> bool:
+        return isinstance(array, mx.array) and is_traced(array)
+
+    def device(self) -> str:
+        return _device(str(mx.default_device()))

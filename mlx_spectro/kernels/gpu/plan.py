@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _warn
-from .codelets import PRIMES, factors
+from ...design.factors import factors
+from ...design.framing import Framing
+from .codelets import PRIMES
 
 LARGEST_EVEN = 8192
 LARGEST_ODD = 4096
@@ -43,36 +45,56 @@ class Geometry(NamedTuple):
     at_once: int = 0
 
 
+class TuningKey(NamedTuple):
+    """What the fastest geometry of a launch is known by.
+
+    Attributes:
+        kernel: ``"stft"``, ``"istft"`` or ``"filterbank"``.
+        n_fft, hop_length: Samples.
+        about: There are about ``2^about`` frames, of all rows.
+    """
+
+    kernel: str
+    n_fft: int
+    hop_length: int
+    about: int
+
+    @classmethod
+    def of(cls, kernel: str, framing: Framing, frames: int) -> TuningKey:
+        """The key of a kernel's launch over so many frames."""
+        return cls(kernel, framing.n_fft, framing.hop_length, frames.bit_length())
+
+
 DEFAULT = Geometry()
 # what SPEC_MLX_TGX can name
-_TOLD = ("stft", "istft", "filterbank")
+_NAMED = ("stft", "istft", "filterbank")
 
 
-def told(kernel: str) -> Geometry:
+def from_environment(kernel: str) -> Geometry:
     """What ``SPEC_MLX_TGX`` asks for, ``"256"`` or ``"istft:256"``, several apart by commas; else the default.
 
     Raises:
         ValueError: a value of another form.
     """
-    return _told(os.environ.get("SPEC_MLX_TGX", "")).get(kernel, DEFAULT)
+    return _parsed(os.environ.get("SPEC_MLX_TGX", "")).get(kernel, DEFAULT)
 
 
-def is_told(kernel: str) -> bool:
+def is_given(kernel: str) -> bool:
     """Whether ``SPEC_MLX_TGX`` asks for a kernel's geometry."""
-    return told(kernel) is not DEFAULT
+    return from_environment(kernel) is not DEFAULT
 
 
 @functools.cache
-def _told(value: str) -> dict[str, Geometry]:
-    found: dict[str, Geometry] = {}
+def _parsed(value: str) -> dict[str, Geometry]:
+    geometries: dict[str, Geometry] = {}
     for part in filter(None, value.split(",")):
         name, _, threads = part.strip().rpartition(":")
         if not threads.isdigit() or not 0 < int(threads) <= MOST_THREADS:
             raise ValueError(f"SPEC_MLX_TGX must be threads or kernel:threads, at most {MOST_THREADS}, got {value!r}")
-        if name and name not in _TOLD:
-            _warn.at_caller(f"SPEC_MLX_TGX knows {', '.join(_TOLD)}, got {value!r}; {part.strip()!r} is ignored")
-        found |= dict.fromkeys([name] if name else _TOLD, Geometry(int(threads)))
-    return found
+        if name and name not in _NAMED:
+            _warn.at_caller(f"SPEC_MLX_TGX knows {', '.join(_NAMED)}, got {value!r}; {part.strip()!r} is ignored")
+        geometries |= dict.fromkeys([name] if name else _NAMED, Geometry(int(threads)))
+    return geometries
 
 
 class Plan(NamedTuple):
@@ -201,8 +223,8 @@ def why_not(n_fft: int) -> str | None:
 def plan(n_fft: int, *, inverse: bool = False, threads: int = DEFAULT.threads) -> Plan:
     """The plan for frames of ``n_fft`` samples with about ``threads`` threads a threadgroup."""
     points = n_fft // 2 if n_fft % 2 == 0 else n_fft
-    found = (Plan(n_fft, radices) for radices in _factorizations(points))
-    best = min((p for p in found if p.team <= MOST_THREADS), key=lambda p: _cost(p, inverse))
+    plans = (Plan(n_fft, radices) for radices in _factorizations(points))
+    best = min((p for p in plans if p.team <= MOST_THREADS), key=lambda p: _cost(p, inverse))
     most = min(SHARED_BYTES // (8 * best.points), MOST_THREADS // best.team)
     return best._replace(teams=max(1, min(threads // best.team, most)))
 

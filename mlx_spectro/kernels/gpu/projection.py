@@ -1,11 +1,14 @@
-"""Filters over given values (a spectrogram, the gradient of a filtered one, decibels for a DCT), and clipping."""
+"""Filters over given values: a spectrogram, the gradient of a filtered one, decibels for a DCT."""
 
 from __future__ import annotations
 
 import functools
 
-from . import filters
-from .dialect import ROWS, Kernel, Launch, over_rows
+from ...design.operators import Operator, Project, ProjectClipped, ProjectPower, Shape
+from . import bank_table, peaks
+from .dialect import Kernel, Launch, over_rows
+from .plan import Geometry
+from .programs import NoKernel, Recipe, Shapes, Step, Table, gpu, rows_of
 
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
@@ -14,14 +17,9 @@ _ROOM = 6400
 _MOST_FRAMES = 16
 # pieces of filters whose sums a threadgroup holds for each of its frames
 MOST_PIECES = 160
-# numbers that every threadgroup may look through for a row's peak
-MOST_PARTS = 4096
-# values that a thread clips
-_EACH = 8
 
-_FLOOR = {**ROWS, "parts": "k_long", "together": "int", "top": "float"}
 _PROJECTION = {
-    **_FLOOR,
+    **peaks.FLOOR,
     "frames": "int",
     "tile": "int",
     "pitch": "int",
@@ -30,20 +28,6 @@ _PROJECTION = {
     "pieces": "int",
     "squared": "int",
 }
-_CLIPPING = {**_FLOOR, "size": "k_long"}
-
-
-# Rows that clip together share a peak, the largest of so many parts; no parts, no floor.
-_LEAST = """
-float highest = k_lowest;
-if (parts > 0) {
-  const K_DEVICE float* of_row = peaks + row / together * parts;
-  for (k_long i = id; i < parts; i += THREADS) highest = k_higher(highest, of_row[i]);
-  K_HIGHEST(best, id, THREADS, highest)
-}
-const float least = highest - top;
-#define FLOORED(a) (parts > 0 && !(a >= least) ? (a != a ? a : least) : a)
-"""
 
 # The values of the frames that a thread filters at once lie side by side, so that it reads them at once.
 _SIDE_BY_SIDE = {
@@ -60,7 +44,7 @@ if (row < rows) {{
   const int first = int(threadgroup_position_in_grid.x) * tile;
   const int some = frames - first < tile ? frames - first : tile;
   const K_DEVICE float* values = x + (row * frames + first) * count;
-  {_LEAST}
+  {peaks.LEAST}
   K_SHARED float* to = (K_SHARED float*)held;
   const float per_count = 1.0f / float(count);
   for (int i8 = id; i8 < tile * count; i8 += 8 * THREADS) {{
@@ -97,29 +81,9 @@ if (row < rows) {{
 }}
 """
 
-_CLIP = f"""
-K_SHARED_ARRAY(float, best, THREADS);
-const int id = int(thread_position_in_threadgroup.x);
-if (row < rows) {{
-  {_LEAST}
-  const k_long begin = k_long(threadgroup_position_in_grid.x) * (THREADS * EACH) + id;
-  const K_DEVICE float* values = x + row * size;
-  K_DEVICE float* results = out + row * size;
-  K_UNROLL for (int i = 0; i < EACH; i++) {{
-    const k_long at = begin + i * THREADS;
-    if (at < size) results[at] = FLOORED(values[at]);
-  }}
-}}
-"""
-
-
-def serves(count: int) -> bool:
-    """Whether so many values a frame fit into threadgroup memory."""
-    return count + MOST_PIECES <= _ROOM
-
 
 @functools.cache
-def kernel(at_once: int = filters.AT_ONCE) -> Kernel:
+def kernel(at_once: int = bank_table.AT_ONCE) -> Kernel:
     """The kernel that projects so many frames at once; it serves any number of filters."""
     side, gather = _SIDE_BY_SIDE[at_once]
     values, begin = f"const K_SHARED {side}* held, int pitch", f"const K_SHARED {side}* from = held + first * pitch;"
@@ -132,25 +96,9 @@ def kernel(at_once: int = filters.AT_ONCE) -> Kernel:
         threads=_THREADS,
         registers=64,
         header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n"
-        + filters.HIGHEST
-        + filters.weigh(at_once, values, begin, gather),
+        + peaks.HIGHEST
+        + bank_table.weigh(at_once, values, begin, gather),
         body=_PROJECT,
-    )
-
-
-@functools.cache
-def clipping() -> Kernel:
-    """The kernel that clips."""
-    return Kernel(
-        name="clipping",
-        inputs={"x": "float", "peaks": "float"},
-        tables={},
-        outputs={"out": "float"},
-        scalars=_CLIPPING,
-        threads=_THREADS,
-        registers=32,
-        header=f"#define THREADS {_THREADS}\n#define EACH {_EACH}\n{filters.HIGHEST}",
-        body=_CLIP,
     )
 
 
@@ -194,8 +142,52 @@ def launch(
     return Launch(kernel(at_once), scalars, groups, ((rows, frames, filters),))
 
 
-def clip_launch(rows: int, size: int, *, top: float, parts: int, together: int = 1) -> Launch:
-    """``[rows, size]`` with nothing below a peak minus ``top``, that of ``together`` rows: the largest of ``parts``."""
-    groups, scalars = over_rows(-(-size // (_THREADS * _EACH)), rows)
-    scalars |= {"parts": parts, "together": together, "top": top, "size": size}
-    return Launch(clipping(), scalars, groups, ((rows, size),))
+def check(shape: Shape, bank: Shape) -> None:
+    """Raise :class:`NoKernel` where the values ``shape`` of a frame are too many, or the weights of a bank."""
+    if shape[-1] + MOST_PIECES > _ROOM:
+        raise NoKernel(f"{shape[-1]} values a frame are more than {_ROOM - MOST_PIECES}")
+    bank_table.check(bank)
+
+
+def table(weight: int, *, transposed: bool = False) -> Table:
+    """A bank as the kernel takes it."""
+    return Table(weight, bank_table.pack, (MOST_PIECES, transposed))
+
+
+def _recipe(op: Operator, shapes: Shapes, *, transposed: bool = False, squared: bool = False) -> Recipe:
+    check(*shapes)
+    rows, (frames, count) = rows_of(shapes[0], 2), shapes[0][-2:]
+    filters = op.shape(*shapes)[-1]
+
+    def steps(pieces: tuple[int, ...], _: Geometry | None) -> list[Step]:
+        x, _bank, bank = range(3)
+        filtering = launch(rows, frames, count, filters=filters, pieces=pieces[0], squared=squared)
+        return [Step(filtering, (x, bank, x))]  # no parts: nothing reads the peaks
+
+    return Recipe(steps, (table(1, transposed=transposed),))
+
+
+@gpu(Project)
+def _project(op: Project, shapes: Shapes) -> Recipe:
+    return _recipe(op, shapes, transposed=op.transposed)
+
+
+@gpu(ProjectPower)
+def _project_power(op: ProjectPower, shapes: Shapes) -> Recipe:
+    if op.epilogue is not None:
+        raise NoKernel(f"no kernel takes {type(op.epilogue).__name__} of projected values")
+    return _recipe(op, shapes, squared=op.power == 2)
+
+
+@gpu(ProjectClipped)
+def _project_clipped(op: ProjectClipped, shapes: Shapes) -> Recipe:
+    check(*shapes)
+    rows, (frames, count), filters = rows_of(shapes[0], 2), shapes[0][-2:], shapes[1][1]
+
+    def steps(pieces: tuple[int, ...], _: Geometry | None) -> list[Step]:
+        x, _bank, bank, first = range(4)
+        looking, parts, highest = peaks.steps(x, first, rows, frames * count)
+        filtering = launch(rows, frames, count, filters=filters, pieces=pieces[0], top=op.top_db, parts=parts)
+        return [*looking, Step(filtering, (x, bank, highest))]
+
+    return Recipe(steps, (table(1),))

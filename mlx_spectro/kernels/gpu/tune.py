@@ -5,18 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from importlib.metadata import version
-
-import mlx.core as mx
+from typing import Any, NamedTuple, Protocol
 
 from ... import _check, diagnostics
 from .. import tuning_cache
-from .launch_mlx import is_traced
-from .plan import Geometry, is_told
+from .plan import Geometry, TuningKey, is_given
 
-Run = Callable[[], mx.array]
+Run = Callable[[], Any]
 
 # Tried by a call that finds nothing known: these take no other text.
 _STEPS = tuple(Geometry(steps=steps) for steps in (1, 2, 4))
@@ -34,9 +31,34 @@ _CALLS, _ROUNDS = 5, 5
 _ENOUGH = 2e-3
 _LIMIT, _PREWARMING = 0.05, 2.0
 
-# what this process has decided, by kernel, sizes and about how many frames
-_decided: dict[tuple[str, int, int, int], Geometry] = {}
+
+class Bench(Protocol):
+    """What runs launches, and can say when they are done."""
+
+    def wait(self, arrays: list[Any]) -> None:
+        """Return when these are computed."""
+
+    def is_traced(self, array: Any) -> bool:
+        """Whether an array stands for a value inside a transformation, where nothing can be timed."""
+
+    def device(self) -> str:
+        """What a launch's time depends on besides the launch."""
+
+
+class Choice(NamedTuple):
+    """A geometry, None for the default one, and whether a later call of the kind would get the same."""
+
+    geometry: Geometry | None
+    settled: bool
+
+
+DEFAULT = Choice(None, settled=True)
+
+# what this process has decided, by device and kind of work
+_decided: dict[tuple[str, TuningKey], Choice] = {}
 _compiling: ContextVar[bool] = ContextVar("mlx_spectro_autotune_compiling", default=False)
+# asked at every call: whether geometries are tried that need another kernel text
+tries_all = _compiling.get
 
 
 @functools.cache
@@ -55,45 +77,36 @@ def compiling() -> Iterator[None]:
         _compiling.reset(token)
 
 
-def key(kernel: str, n_fft: int, hop_length: int, about: int) -> str:
-    """The key of a geometry: device, MLX's version, kernel, sizes, and about ``2^about`` frames."""
-    device = f"{diagnostics.spec_mlx_device_key()}|mlx {version('mlx')}"
-    return f"{device}|{kernel}|{n_fft}|{hop_length}|2^{about}"
+def key(device: str, kind: TuningKey) -> str:
+    """The key of a geometry in the file: device, and kind of work."""
+    return f"{device}|{kind.kernel}|{kind.n_fft}|{kind.hop_length}|2^{kind.about}"
 
 
-def geometry(
-    kernel: str,
-    n_fft: int,
-    hop_length: int,
-    frames: int,
-    arrays: tuple[mx.array, ...],
-    make: Callable[[Geometry | None], Run],
-) -> Geometry | None:
-    """The geometry of a call, None for the default one.
+def geometry(kind: TuningKey, bench: Bench, arrays: Sequence[Any], make: Callable[[Geometry | None], Run]) -> Choice:
+    """The geometry of a call.
 
     Args:
-        kernel: ``"stft"``, ``"istft"`` or ``"filterbank"``.
-        n_fft, hop_length: Samples.
-        frames: Of all rows.
+        kind: Of work.
+        bench: Runs it.
         arrays: The call's own; where one of them is inside a transformation nothing is timed.
         make: Makes the call with a geometry.
     """
-    kind, thoroughly = (kernel, n_fft, hop_length, frames.bit_length()), _compiling.get()
-    decided = _decided.get(kind)
+    device, thoroughly = bench.device(), tries_all()
+    decided = _decided.get((device, kind))
     if decided is not None and not thoroughly:
         return decided
-    if not enabled() or is_told(kernel):
-        return None
-    known = _valid(tuning_cache.get(key(*kind)))
+    if not enabled() or is_given(kind.kernel):
+        return DEFAULT
+    known = _valid(tuning_cache.get(key(device, kind)))
     if known is not None:
         diagnostics.count("autotune_hit")
     if known is None or (thoroughly and not known[1]):
-        if any(map(is_traced, arrays)):
-            return None if known is None else known[0]
-        known = _tuned(kernel, thoroughly, make), thoroughly
-        tuning_cache.put(key(*kind), [*known[0], int(thoroughly)])
-    _decided[kind] = known[0]
-    return known[0]
+        if any(map(bench.is_traced, arrays)):
+            return Choice(None if known is None else known[0], settled=False)
+        known = _tuned(kind.kernel, thoroughly, make, bench), thoroughly
+        tuning_cache.put(key(device, kind), [*known[0], int(thoroughly)])
+    decided = _decided[device, kind] = Choice(known[0], settled=True)
+    return decided
 
 
 def forget() -> None:
@@ -103,14 +116,14 @@ def forget() -> None:
     tuning_cache.forget()
 
 
-def _tuned(kernel: str, thoroughly: bool, make: Callable[[Geometry | None], Run]) -> Geometry:
+def _tuned(kernel: str, thoroughly: bool, make: Callable[[Geometry | None], Run], bench: Bench) -> Geometry:
     diagnostics.count("autotune_tuned")
     candidates = list(_CANDIDATES[kernel])
     if thoroughly:
         more = [Geometry(), *candidates[:3]]
         candidates += [geometry._replace(threads=threads) for geometry in more for threads in _THREADS]
     default = Geometry()
-    times = seconds({default: make(None), **{candidate: make(candidate) for candidate in candidates}})
+    times = seconds({default: make(None), **{candidate: make(candidate) for candidate in candidates}}, bench.wait)
     best = min(times, key=times.__getitem__)
     return best if times[best] < (1 - _GAIN) * times[default] else default
 
@@ -121,29 +134,29 @@ def _valid(entry: object) -> tuple[Geometry, bool] | None:
     return Geometry(*entry[:3]), bool(entry[3])
 
 
-def seconds(runs: dict[Geometry, Run]) -> dict[Geometry, float]:
+def seconds(runs: dict[Geometry, Run], wait: Callable[[list[Any]], None]) -> dict[Geometry, float]:
     """Seconds a call: the least of a few rounds, in which all take turns.
 
     Of the first alone where the calls are so long that trying all of them would take too much time.
     """
     first, run = next(iter(runs.items()))
-    mx.eval(run())
-    once = _time(run, 1)
+    wait([run()])
+    once = _time(run, 1, wait)
     calls = max(1, min(_CALLS, int(_ENOUGH / once)))
     # what runs the first time is not counted, and takes a call
-    left = (_PREWARMING if _compiling.get() else _LIMIT) - once * len(runs)
+    left = (_PREWARMING if tries_all() else _LIMIT) - once * len(runs)
     turns = min(_ROUNDS, int(left / (once * calls * len(runs))))
     if turns < 1:
         return {first: once}
     for run in runs.values():
-        mx.eval(run())
-    rounds = [{geometry: _time(run, calls) for geometry, run in runs.items()} for _ in range(turns)]
+        wait([run()])
+    rounds = [{geometry: _time(run, calls, wait) for geometry, run in runs.items()} for _ in range(turns)]
     return {geometry: min(times[geometry] for times in rounds) for geometry in runs}
 
 
-def _time(run: Run, calls: int) -> float:
+def _time(run: Run, calls: int, wait: Callable[[list[Any]], None]) -> float:
     start = time.perf_counter()
-    mx.eval([run() for _ in range(calls)])
+    wait([run() for _ in range(calls)])
     return (time.perf_counter() - start) / calls
 
 

@@ -24,7 +24,8 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro.kernels.gpu.dialect import SMALLEST_INPUT, Kernel, Launch, text
+from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, text
+from mlx_spectro.kernels.gpu.launch_mlx import SMALLEST_INPUT
 
 HERE = Path(__file__).parent
 CACHE = Path(tempfile.gettempdir()) / f"mlx_spectro_kernel_host_{os.getuid()}"
@@ -112,15 +113,22 @@ def metal_text(kernel: Kernel) -> str:
         return printed.read_text().split("```")[1]
 
 
+def signature(metal: str) -> tuple[str, str]:
+    """Name and parameters of the kernel function."""
+    ((name, parameters),) = re.findall(r"\[\[kernel\]\] void (\w+)\((.*?)\) \{", metal, re.S)
+    return name, parameters
+
+
 def program(metal: str) -> str:
     """``metal`` with an entry that takes its arguments and its position as arrays."""
-    ((name, parameters),) = re.findall(r"void (custom_kernel_\w+)\((.*?)\) \{", metal, re.S)
+    name, parameters = signature(metal)
     arrays = re.findall(r"(const (?:device|constant) \w+\*|device \w+\*) \w+ \[\[buffer", parameters)
     positions = re.findall(r"uint3 (\w+) \[\[", parameters)
     places = {"thread_position_in_threadgroup": "0", "threadgroup_position_in_grid": "3"}
     arguments = [f"ARGUMENT({kind}, {i})" for i, kind in enumerate(arrays)]
     arguments += ["uint3{{at[{0}], at[{0} + 1], at[{0} + 2]}}".format(places[position]) for position in positions]
-    return f"{metal.replace('[[kernel]]', 'KERNEL')}\nENTRY(host_entry) {{ {name}({', '.join(arguments)}); }}\n"
+    metal = metal.replace("#include <metal_stdlib>", "").replace("[[kernel]]", "KERNEL")
+    return f"{metal}\nENTRY(host_entry) {{ {name}({', '.join(arguments)}); }}\n"
 
 
 def _build(source: str, suffix: str, command: list[str]) -> Path:
@@ -165,7 +173,7 @@ class Compiled:
             source = source.replace("threadgroup T name[n]", _STATIC_ARRAY)
             built = _build((HERE / "metal_gcc.h").read_text() + source, ".cpp", [*_GCC, *_COMMON])
         self._library = ctypes.CDLL(str(built))
-        self._shared = list(self._threadgroup_arrays(built))
+        self._shared = list(self._threadgroup_arrays(built, signature(metal)[0]))
 
     @property
     def shared_bytes(self) -> int:
@@ -201,14 +209,14 @@ class Compiled:
         driver.host_forget()
         return Outcome(outputs, {name: count for name, count in counts.items() if count})
 
-    def _threadgroup_arrays(self, built: Path) -> Iterator[tuple[int, int]]:
+    def _threadgroup_arrays(self, built: Path, kernel: str) -> Iterator[tuple[int, int]]:
         """Address and size of each; the compiler makes them static variables of the kernel's function."""
         symbols = subprocess.run(["nm", "-S", "--defined-only", built], capture_output=True, text=True, check=True)
         rows = [line.split() for line in symbols.stdout.splitlines()]
         offsets = {row[-1]: int(row[0], 16) for row in rows}
         base = (ctypes.cast(self._library.host_entry, ctypes.c_void_p).value or 0) - offsets["host_entry"]
         for row in rows:
-            if len(row) == 4 and row[2] in "bB" and "custom_kernel" in row[3]:
+            if len(row) == 4 and row[2] in "bB" and kernel in row[3]:
                 yield base + int(row[0], 16), int(row[1], 16)
 
 

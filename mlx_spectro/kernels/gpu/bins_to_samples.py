@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ...design.framing import Framing
 from .dialect import Launch, over_rows
-from .forward import PAD_MODES
 from .istft_text import kernel
-from .plan import Geometry, told
+from .plan import Geometry, from_environment
+from .samples_to_bins import PAD_MODES
 
 
 class Range(NamedTuple):
@@ -27,36 +28,35 @@ _NOTHING = Range(0, 0)
 def launch(
     rows: int,
     frames: int,
-    wanted: Range,
+    framing: Framing,
+    samples: Range,
     also: Range = _NOTHING,
     *,
-    n_fft: int,
-    hop_length: int,
     scale: float = 1.0,
     edge: float = 1.0,
     divided: bool = True,
     gained: bool = False,
-    pad_mode: str = "constant",
-    right: int = 0,
+    folded: bool = False,
     geometry: Geometry | None = None,
 ) -> Launch:
-    """Overlap the inverse transforms of ``frames`` spectra a row into ``[rows, wanted.length + also.length]``.
+    """Overlap the inverse transforms of ``frames`` spectra a row into ``[rows, samples.length + also.length]``.
 
     Args:
         edge: Factor of the bins 0 and ``n_fft / 2`` besides ``scale``.
         divided: Divide by the windows' envelope.
         gained: Multiply the spectra by an input, ``gain``.
-        pad_mode: Where sums over ``wanted.first`` samples before and ``right`` samples after ``wanted`` are added.
+        folded: Add sums over the padding to the samples that it was copied from.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps, at_once = geometry or told("istft")
+    n_fft, hop_length, _, right, pad_mode = framing
+    threads, steps, at_once = geometry or from_environment("istft")
     chosen, built = kernel(n_fft, divided, gained, threads)
     cover = -(-n_fft // hop_length)
     if not steps:
-        steps = _steps(rows, wanted.hops(hop_length), cover, chosen.teams, at_once or _PROCESSORS * built.resident)
+        steps = _steps(rows, samples.hops(hop_length), cover, chosen.teams, at_once or _PROCESSORS * built.resident)
     steps = max(steps, cover - 1, -(-cover // chosen.teams))
     each = chosen.teams * steps - cover + 1
-    groups, others = (-(-part.hops(hop_length) // each) for part in (wanted, also))
+    groups, others = (-(-part.hops(hop_length) // each) for part in (samples, also))
     grid, scalars = over_rows(groups + others, rows)
     return Launch(
         built,
@@ -66,48 +66,43 @@ def launch(
             "hop": hop_length,
             "steps": steps,
             "groups": groups,
-            "first": wanted.first,
-            "count": wanted.length,
+            "first": samples.first,
+            "count": samples.length,
             "first2": also.first,
             "count2": also.length,
-            "mode": PAD_MODES[pad_mode],
-            "right": right,
+            "mode": PAD_MODES[pad_mode] if folded else 0,
+            "right": right if folded else 0,
             "scale": scale / n_fft,
             "edge": edge,
         },
         grid,
-        ((rows, wanted.length + also.length),),
+        ((rows, samples.length + also.length),),
     )
 
 
 def transpose_launches(
     rows: int,
     frames: int,
-    *,
-    n_fft: int,
-    hop_length: int,
-    left: int,
-    right: int,
-    pad_mode: str,
+    framing: Framing,
     length: int,
+    *,
     scale: float = 1.0,
     gained: bool = False,
     geometry: Geometry | None = None,
 ) -> list[Launch]:
-    """The adjoint of an STFT of signals ``[rows, length]``: each takes as ``edges`` what the one before made.
+    """The adjoint of an STFT of signals ``[rows, length]``: each takes as ``edges`` the output of the one before.
 
     Where the padding copies samples, a small launch sums what lies over it first.
     """
+    n_fft, _, left, right, pad_mode = framing
     signal, before, behind = Range(left, length), Range(0, left), Range(left + length, right)
-    sizes: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop_length, "gained": gained}
-
-    def make(wanted: Range, also: Range = _NOTHING, **options: Any) -> Launch:
-        options |= {**sizes, "scale": scale * n_fft / 2, "edge": 2.0, "divided": False}
-        return launch(rows, frames, wanted, also, **options)
-
+    options: dict[str, Any] = {"scale": scale * n_fft / 2, "edge": 2.0, "divided": False, "gained": gained}
     if pad_mode == "constant" or not (left or right):
-        return [make(signal, geometry=geometry)]
-    return [make(before, behind), make(signal, pad_mode=pad_mode, right=right, geometry=geometry)]
+        return [launch(rows, frames, framing, signal, **options, geometry=geometry)]
+    return [
+        launch(rows, frames, framing, before, behind, **options),
+        launch(rows, frames, framing, signal, **options, folded=True, geometry=geometry),
+    ]
 
 
 # of a large GPU, and the longest walk worth trying

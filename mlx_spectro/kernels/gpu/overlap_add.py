@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
+from ...design.framing import Framing
+from ...design.operators import OverlapAdd, Synthesis
+from . import istft
 from .dialect import ROWS, Kernel, Launch, over_rows
+from .plan import Geometry
+from .programs import Recipe, Shapes, Step, gpu, rows_of
 
 _THREADS = 256
 
@@ -15,8 +21,7 @@ _SCALARS = {
     "hop": "int",
     "left": "k_long",
     "length": "k_long",
-    "weigh": "int",
-    "divide": "int",
+    "synthesis": "int",
     "scale": "float",
 }
 
@@ -31,15 +36,15 @@ if (row < rows && begin + id < length) {
   const K_DEVICE float* signal = x + row * frames * size;
   float sum = 0.0f, square = 0.0f, lost = 0.0f;
   for (int o = rest % hop; o < size && f >= 0; o += hop, f--) if (f < frames) {
-    const float w = weigh ? window[o] : 1.0f;
+    const float w = synthesis ? window[o] : 1.0f;
     sum += signal[f * size + o] * w;
-    if (divide) {
+    if (synthesis) {
       const float y = window[o] * window[o] - lost, s = square + y;
       lost = (s - square) - y;
       square = s;
     }
   }
-  out[row * length + begin + id] = !divide ? sum * scale : square < 1e-11f ? 0.0f : sum * scale / square;
+  out[row * length + begin + id] = !synthesis ? sum * scale : square < 1e-11f ? 0.0f : sum * scale / square;
 }
 """
 
@@ -61,27 +66,41 @@ def kernel() -> Kernel:
 
 
 def launch(
-    rows: int,
-    frames: int,
-    size: int,
-    *,
-    hop_length: int,
-    left: int,
-    length: int,
-    weigh: bool,
-    divide: bool,
-    scale: float,
+    rows: int, frames: int, framing: Framing, length: int, *, synthesis: bool = False, scale: float = 1.0
 ) -> Launch:
-    """Sum frames ``[rows, frames, size]`` into ``[rows, length]``, ``left`` samples after the first frame's start."""
+    """Sum frames ``[rows, frames, n_fft]`` into ``[rows, length]``, ``left`` samples after the first frame's start.
+
+    ``synthesis``: windowed before, and over the windows' envelope.
+    """
     groups, scalars = over_rows(-(-length // _THREADS), rows)
     scalars |= {
         "frames": frames,
-        "size": size,
-        "hop": hop_length,
-        "left": left,
+        "size": framing.n_fft,
+        "hop": framing.hop_length,
+        "left": framing.left,
         "length": length,
-        "weigh": weigh,
-        "divide": divide,
+        "synthesis": synthesis,
         "scale": scale,
     }
     return Launch(kernel(), scalars, groups, ((rows, length),))
+
+
+@gpu(OverlapAdd)
+def _overlap_add(op: OverlapAdd, shapes: Shapes) -> Recipe:
+    rows, (frames, size), length = rows_of(shapes[0], 2), shapes[0][-2:], op.shape(*shapes)[-1]
+    framing, x = Framing(size, op.hop_length), 0
+    # nothing reads the window
+    return Recipe(lambda _pieces, _geometry: [Step(launch(rows, frames, framing, length), (x, x))])
+
+
+@gpu(Synthesis)
+def _synthesis(op: Synthesis, shapes: Shapes) -> Recipe:
+    istft.check_floor(op.istft.floor)
+    rows, frames = rows_of(shapes[0], 2), shapes[0][-2]
+
+    def steps(_: tuple[int, ...], __: Geometry | None) -> list[Step]:
+        x, window = 0, 1
+        options: dict[str, Any] = {"synthesis": True, "scale": op.istft.scale}
+        return [Step(launch(rows, frames, op.istft.framing, op.istft.length, **options), (x, window))]
+
+    return Recipe(steps)

@@ -8,9 +8,11 @@ from string import Template
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
+from ...design.framing import Framing
 from . import fft_passes
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .plan import SHARED_BYTES, Geometry, Plan, plan, told
+from .plan import SHARED_BYTES, Geometry, Plan, from_environment, plan, why_not
+from .programs import NoKernel
 from .window import FUNCTIONS, held_window
 
 Kind = Literal["complex", "magnitude", "power"]
@@ -175,7 +177,7 @@ for (int i = int(id); i < count; i += THREADS) bins[i] = STAGE(i / (N / 2 + 1), 
 """
 
 
-class Ending(NamedTuple):
+class Sink(NamedTuple):
     """What becomes of a frame's bins.
 
     Attributes:
@@ -185,8 +187,8 @@ class Ending(NamedTuple):
         open: Statements before a frame's first ``PUT``.
         close: Statements after its last.
         start, finish: Statements before all frames of a threadgroup and after them.
-        apart: The ending leaves threadgroup memory to other teams' threads.
-        inputs, scalars: What the kernel takes for its ending.
+        apart: It leaves threadgroup memory to other teams' threads.
+        inputs, scalars: What the kernel takes for it.
         outputs: What it gives beside ``out``.
     """
 
@@ -203,7 +205,7 @@ class Ending(NamedTuple):
     outputs: Mapping[str, str] = MappingProxyType({})
 
 
-def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
+def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Sink:
     """Bins stored with frames first (``"bnf"``) or bins first (``"bfn"``)."""
     scalar = "float2" if kind == "complex" else "float"
     header = ABS if kind == "magnitude" else ""
@@ -222,42 +224,40 @@ def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Ending:
     if close:
         opening += f"\nK_SHARED {scalar}* stage = (K_SHARED {scalar}*)slot;\nK_TEAM();"
     element = "complex" if kind == "complex" else "float"
-    return Ending(f"{kind}_{layout}", element, header, opening, close, apart=bool(close))
+    return Sink(f"{kind}_{layout}", element, header, opening, close, apart=bool(close))
 
 
-def build(plan: Plan, ending: Ending, *, divided: bool = False) -> Kernel:
+def build(plan: Plan, sink: Sink, *, divided: bool = False) -> Kernel:
     """The kernel of a plan. ``divided``: samples are first divided by the envelope of the windows over them."""
     twiddles, starts = plan.twiddles()
     shared = plan.bytes + 4 * plan.n_fft <= SHARED_BYTES
     declare, window = held_window(divided=True, shared=shared) if divided else ("", "")
     gain = "const float gain = " + ("0.5f" if plan.even else "1.0f") + ("" if divided else " * scale") + ";\n"
     return Kernel(
-        name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{ending.name}",
-        inputs={"x": "float", "window": "float", **ending.inputs},
+        name=f"stft{'_divided' if divided else ''}_{plan.n_fft}_{sink.name}",
+        inputs={"x": "float", "window": "float", **sink.inputs},
         tables={"twiddles": twiddles},
-        outputs={"out": ending.kind, **ending.outputs},
-        scalars={**_SCALARS, **ending.scalars},
+        outputs={"out": sink.kind, **sink.outputs},
+        scalars={**_SCALARS, **sink.scalars},
         threads=plan.threads,
-        # an ending that leaves its team's threads has more use for threadgroups
-        registers=16
-        + (7 if divided and not shared else 4) * plan.registers
-        + (0 if ending.apart else 6 * plan.crowding),
+        # what leaves its team's threads has more use for threadgroups
+        registers=16 + (7 if divided and not shared else 4) * plan.registers + (0 if sink.apart else 6 * plan.crowding),
         header=fft_passes.header(plan, inverse=False)
         + SAMPLE
         + _PLACES
         + (EVEN if plan.even else ODD)
         + (FUNCTIONS + _DIVIDED if divided else _PLAIN)
-        + ending.header,
+        + sink.header,
         body=_FRAMES.substitute(
             declare=declare,
-            window=gain + window + ending.start,
-            settle="K_BARRIER();" if ending.apart else "K_TEAM();",
+            window=gain + window + sink.start,
+            settle="K_BARRIER();" if sink.apart else "K_TEAM();",
             weigh=_WEIGH_HELD if divided else _WEIGH,
             passes=fft_passes.forward(plan),
-            open=ending.open,
+            open=sink.open,
             bins=_SPLIT.substitute(turns=starts[-1]) if plan.even else _WHOLE,
-            close=ending.close,
-            finish=ending.finish,
+            close=sink.close,
+            finish=sink.finish,
         ),
     )
 
@@ -269,15 +269,25 @@ def kernel(n_fft: int, kind: Kind, layout: Layout, divided: bool, threads: int) 
     return chosen, build(chosen, spectrum(kind, layout), divided=divided)
 
 
+def check(framing: Framing) -> None:
+    """Raise :class:`NoKernel` where none transforms such frames."""
+    if reason := why_not(framing.n_fft):
+        raise NoKernel(reason)
+    check_padding(framing)
+
+
+def check_padding(framing: Framing) -> None:
+    """Raise :class:`NoKernel` where none extends signals that way."""
+    if framing.pad_mode not in PAD_MODES:
+        raise NoKernel(f"no kernel pads by {framing.pad_mode!r}")
+
+
 def launch(
     rows: int,
     length: int,
     frames: int,
+    framing: Framing,
     *,
-    n_fft: int,
-    hop_length: int,
-    left: int,
-    pad_mode: str = "constant",
     kind: Kind = "complex",
     layout: Layout = "bnf",
     scale: float = 1.0,
@@ -285,23 +295,16 @@ def launch(
     divided: bool = False,
     geometry: Geometry | None = None,
 ) -> Launch:
-    """Transform signals ``[rows, length]``, extended by ``left`` samples before and as far as ``frames`` need behind.
+    """Transform signals ``[rows, length]``, extended at the start and as far as ``frames`` need behind.
 
     Args:
         edge: Factor of the bins 0 and ``n_fft / 2`` besides ``scale``.
         divided: Divide the samples by the windows' envelope before.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps, _ = geometry or told("stft")
-    chosen, built = kernel(n_fft, kind, layout, divided, threads)
-    framing: dict[str, Any] = {
-        "hop_length": hop_length,
-        "left": left,
-        "pad_mode": pad_mode,
-        "scale": scale,
-        "edge": edge,
-    }
-    groups, scalars = over_frames(chosen, rows, length, frames, steps=steps, **framing)
+    threads, steps, _ = geometry or from_environment("stft")
+    chosen, built = kernel(framing.n_fft, kind, layout, divided, threads)
+    groups, scalars = over_frames(chosen, rows, length, frames, framing, scale=scale, edge=edge, steps=steps)
     shape = (rows, frames, chosen.bins) if layout == "bnf" else (rows, chosen.bins, frames)
     return Launch(built, scalars, groups, (shape,))
 
@@ -311,10 +314,8 @@ def over_frames(
     rows: int,
     length: int,
     frames: int,
+    framing: Framing,
     *,
-    hop_length: int,
-    left: int,
-    pad_mode: str,
     scale: float,
     edge: float = 1.0,
     steps: int = 0,
@@ -326,10 +327,10 @@ def over_frames(
     return groups, {
         **scalars,
         "length": length,
-        "left": left,
+        "left": framing.left,
         "frames": frames,
-        "hop": hop_length,
-        "mode": PAD_MODES[pad_mode],
+        "hop": framing.hop_length,
+        "mode": PAD_MODES[framing.pad_mode],
         "steps": steps,
         "scale": scale,
         "edge": edge,

@@ -1,0 +1,122 @@
+"""The registration of what takes a library's place: a plan, by the name of the function that it is for."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .function import Door, Function, Work
+from .tolerances import Limit
+
+
+class Adapter(NamedTuple):
+    """What takes the place of a library's function or class."""
+
+    function: Function
+    original: Any
+    """The library's own."""
+    ours: Any
+    places: tuple[str, ...]
+    """The library's modules that show it."""
+
+
+# every adapter, by the public name of what it takes the place of
+adapters: dict[str, Adapter] = {}
+
+
+def shown_in(module: str) -> list[Adapter]:
+    """The adapters of what a library's module shows."""
+    return [adapter for adapter in adapters.values() if module in adapter.places]
+
+
+class Library:
+    """How functions take the place of a library's; a subclass says in what that library differs.
+
+    Args:
+        door: What their calls go through.
+    """
+
+    # whether a compiler reads the present call
+    compiling: Callable[[], bool] = bool
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """What calls the library's own function."""
+        return original
+
+    def known(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
+        """``plan``, of whatever arguments a call may have."""
+        return plan
+
+    def order(self, arguments: dict[str, Any]) -> int:
+        """What a call's limit depends on: the length of its transforms or sums."""
+        raise NotImplementedError
+
+    def in_place_of(
+        self, theirs: Callable[..., Any], serve: Callable[..., Any], signature: inspect.Signature
+    ) -> Callable[..., Any]:
+        """``serve``, as a program sees the library's own function."""
+        return functools.wraps(theirs)(serve)
+
+    def adapter(
+        self,
+        name: str,
+        limit: Limit,
+        *,
+        also: str = "",
+        theirs: Callable[..., Any] | None = None,
+        order: Callable[[dict[str, Any]], int] | None = None,
+    ) -> Callable[[Any], Any]:
+        """Make of a plan, which has the library's own signature, the function that takes the library's place.
+
+        A class is decorated whose ``forward`` is a plan, and keeps the rest of what it is.
+
+        Args:
+            name: What is served: a function of the library, or a class whose ``forward`` is.
+            limit: Bound of ``|ours - theirs|``, see :class:`Function`.
+            also: Another of the library's modules that shows it.
+            theirs: What calls the library's own function, if not :meth:`theirs`.
+            order: What the limit depends on, if not :meth:`order`.
+        """
+        path, _, last = name.rpartition(".")
+        original = getattr(importlib.import_module(path), last)
+        order = order or self.order
+
+        def register(planned: Any) -> Any:
+            plan, own = _called(planned), _called(original)
+            signature = inspect.signature(plan)
+
+            def order_of(*args: Any, **kwargs: Any) -> int:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+                return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
+
+            call = theirs or self.theirs(own)
+            function = Function(name, call, self.known(plan, signature), limit, order_of, self.compiling)
+            ours: Any = self.in_place_of(own, through(self._door, function), signature)
+            ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
+            if plan is not planned:
+                planned.forward, ours = ours, planned
+            adapters[name] = Adapter(function, original, ours, (path, also) if also else (path,))
+            return ours
+
+        return register
+
+
+def through(door: Door, function: Function) -> Callable[..., Any]:
+    """What a program calls: every call goes through ``door``."""
+
+    def serve(*args: Any, **kwargs: Any) -> Any:
+        return door(function, args, kwargs)
+
+    return serve
+
+
+def _called(served: Any) -> Any:
+    """A function itself, of a class its ``forward``."""
+    return getattr(served, "forward", served)

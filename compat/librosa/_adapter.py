@@ -1,0 +1,26 @@
+"""What librosa asks of functions that take the place of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dispatch
+from ..contract.adapter import Library
+from ..contract.lines import at_callers_line
+
+
+class _Librosa(Library):
+    def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        return at_callers_line(original)
+
+    def order(self, arguments: dict[str, Any]) -> int:
+        """Length of the transforms or sums of a call."""
+        sizes = (arguments.get(key) for key in ("n_fft", "frame_length"))
+        # beside decibels given, librosa does not look at what n_fft is
+        return max((int(size) for size in sizes if isinstance(size, (int, np.integer)) and size > 2), default=2)
+
+
+adapter = _Librosa(dispatch.call).adapter

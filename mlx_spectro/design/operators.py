@@ -1,0 +1,389 @@
+"""Operators as values: what is computed, in which shape, and what its transpose is. No array library is needed here.
+
+An operator is what travels from an adapter to a kernel, and the key of what is kept for it. It takes an array and its
+weights (a window, a filterbank), which are no part of it. :mod:`mlx_spectro.ops` defines it in MLX's own operations;
+``kernels.cpu`` and ``kernels.gpu`` compute it, in files of its :attr:`~Operator.stem`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from .descriptors import DescriptorSpec
+from .envelope import FLOOR
+from .epilogues import Epilogue
+from .framing import Framing, overlap_length
+
+Shape = tuple[int, ...]
+Statistic = Literal["norm", "crossings"]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Parameters of a function of an array and its weights."""
+
+    stem: ClassVar[str]
+    """The name of its files."""
+    is_complex: ClassVar[bool] = False
+    """Its result is complex, and of a linear one so is the argument of its transpose."""
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        """Shape of the result, of those of the arguments."""
+        raise NotImplementedError
+
+    def check(self, x: Shape) -> None:
+        """Raise ValueError where it cannot take an argument of that shape."""
+
+    name: ClassVar[str]
+    """Its name in statistics."""
+
+    def __init_subclass__(cls) -> None:
+        cls.name = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+@dataclass(frozen=True)
+class Linear(Operator):
+    """An operator that is its own derivative, and whose gradient is its transpose."""
+
+    def transpose(self, x: Shape) -> Linear:
+        """The transpose, for arguments of shape ``x``; its weights are the same.
+
+        The gradient of a complex number is that by its real part plus ``i`` times that by its imaginary part.
+        """
+        raise NotImplementedError
+
+
+class OfAudio:
+    """An operator that takes frames of audio ``[..., T]``."""
+
+    framing: Framing
+
+    def check(self, x: Shape) -> None:
+        self.framing.check(x[-1])
+
+
+def bins_of(n_fft: int, onesided: bool) -> int:
+    """Bins of a spectrum."""
+    return n_fft // 2 + 1 if onesided else n_fft
+
+
+@dataclass(frozen=True)
+class Stft(OfAudio, Linear):
+    """Spectrum ``[..., N, F]`` of audio ``[..., T]``, with a window ``[n_fft]``."""
+
+    stem = "stft"
+    is_complex = True
+
+    framing: Framing
+    scale: float = 1.0
+    onesided: bool = True
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        n_fft = self.framing.n_fft
+        return *x[:-1], self.framing.frames(x[-1]), n_fft // 2 + 1 if self.onesided else n_fft
+
+    def transpose(self, x: Shape) -> StftAdjoint:
+        return StftAdjoint(self.framing, x[-1], self.scale, self.onesided)
+
+
+@dataclass(frozen=True)
+class StftAdjoint(Linear):
+    """Audio's gradient ``[..., length]``, of that of its spectrum, ``[..., N, F]``."""
+
+    stem = "stft"
+
+    framing: Framing
+    length: int
+    scale: float = 1.0
+    onesided: bool = True
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.length
+
+    def transpose(self, x: Shape) -> Stft:
+        return Stft(self.framing, self.scale, self.onesided)
+
+
+@dataclass(frozen=True)
+class Istft(Linear):
+    """Audio ``[..., length]`` of a spectrum ``[..., N, F]``: windowed overlap-add over the squared windows' sum.
+
+    ``framing.left`` samples are cut off the start; the result is 0 where the sum is below ``floor``, and beyond the
+    last frame. Imaginary parts of bins 0 and ``n_fft / 2`` don't matter, nor do the bins above in a two-sided spectrum.
+    """
+
+    stem = "istft"
+
+    framing: Framing
+    length: int
+    scale: float = 1.0
+    onesided: bool = True
+    floor: float = FLOOR
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.length
+
+    def transpose(self, x: Shape) -> IstftAdjoint:
+        return IstftAdjoint(self.framing, x[-2], self.scale, self.onesided, self.floor)
+
+
+@dataclass(frozen=True)
+class IstftAdjoint(Linear):
+    """A spectrum's gradient ``[..., frames, F]``, of that of its audio, ``[..., length]``."""
+
+    stem = "istft"
+    is_complex = True
+
+    framing: Framing
+    frames: int
+    scale: float = 1.0
+    onesided: bool = True
+    floor: float = FLOOR
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.frames, bins_of(self.framing.n_fft, self.onesided)
+
+    def transpose(self, x: Shape) -> Istft:
+        return Istft(self.framing, x[-1], self.scale, self.onesided, self.floor)
+
+
+@dataclass(frozen=True)
+class Spectrogram(OfAudio, Operator):
+    """Magnitudes ``[..., N, F]`` of the spectrum of audio ``[..., T]``, to a power; with a window ``[n_fft]``."""
+
+    stem = "filterbank"
+
+    framing: Framing
+    power: float = 1.0
+    scale: float = 1.0
+    onesided: bool = True
+
+    @property
+    def stft(self) -> Stft:
+        """What the magnitudes are taken of."""
+        return Stft(self.framing, self.scale, self.onesided)
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return self.stft.shape(x)
+
+
+@dataclass(frozen=True)
+class Filterbank(OfAudio, Operator):
+    """A spectrogram times a bank ``[F, filters]``: ``[..., N, filters]``, with a window ``[n_fft]`` and the bank."""
+
+    stem = "filterbank"
+
+    framing: Framing
+    power: float = 1.0
+    scale: float = 1.0
+    epilogue: Epilogue | None = None
+
+    @property
+    def spectrogram(self) -> Spectrogram:
+        """What is filtered."""
+        return Spectrogram(self.framing, self.power, self.scale)
+
+    @property
+    def linear(self) -> Filterbank:
+        """Itself without its epilogue."""
+        return Filterbank(self.framing, self.power, self.scale)
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.framing.frames(x[-1]), weights[1][1]
+
+
+@dataclass(frozen=True)
+class ClippedFilterbank(Operator):
+    """A :class:`Filterbank` of which nothing is less than its peak minus ``top_db``.
+
+    The peak is an example's or, ``packed``, that of all along the audio's last batch axis.
+    """
+
+    stem = "filterbank"
+
+    filterbank: Filterbank
+    top_db: float
+    packed: bool = False
+
+    def check(self, x: Shape) -> None:
+        self.filterbank.check(x)
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return self.filterbank.shape(x, *weights)
+
+
+@dataclass(frozen=True)
+class Cepstrum(Operator):
+    """A :class:`Filterbank`, clipped if ``top_db`` is given, times a basis ``[filters, M]``: ``[..., N, M]``.
+
+    Its weights are the window, the bank and the basis.
+    """
+
+    stem = "filterbank"
+
+    filterbank: Filterbank
+    top_db: float | None = None
+
+    def check(self, x: Shape) -> None:
+        self.filterbank.check(x)
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.filterbank.framing.frames(x[-1]), weights[2][1]
+
+
+@dataclass(frozen=True)
+class PowerAdjoint(Operator):
+    """Audio's gradient ``[..., length]`` of that of its power spectrogram, ``[..., N, F]``.
+
+    Its weights are the spectrum ``[..., N, F]``, of whose parts it is linear too, and the window.
+    """
+
+    stem = "stft"
+
+    stft: Stft
+    length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.length
+
+
+@dataclass(frozen=True)
+class Project(Linear):
+    """Values ``[..., N, F]`` times a bank ``[F, filters]``, or times the transpose of a bank ``[filters, F]``."""
+
+    stem = "projection"
+
+    transposed: bool = False
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], weights[0][0 if self.transposed else 1]
+
+    def transpose(self, x: Shape) -> Project:
+        return Project(not self.transposed)
+
+
+@dataclass(frozen=True)
+class ProjectPower(Operator):
+    """Values ``[..., N, F]``, or their squares, times a bank ``[F, filters]``, and what follows."""
+
+    stem = "projection"
+
+    power: Literal[1, 2] = 2
+    epilogue: Epilogue | None = None
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], weights[0][1]
+
+
+@dataclass(frozen=True)
+class ProjectClipped(Operator):
+    """:class:`Project` of decibels of which nothing is less than an example's peak minus ``top_db``."""
+
+    stem = "projection"
+
+    top_db: float
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], weights[0][1]
+
+
+@dataclass(frozen=True)
+class Describe(OfAudio, Operator):
+    """Descriptors ``[..., rows, N]`` of the magnitudes of audio ``[..., T]``.
+
+    Its weights are the window ``[n_fft]`` and the bins' frequencies ``[F]``.
+    """
+
+    stem = "descriptors"
+
+    framing: Framing
+    spec: DescriptorSpec
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.spec.rows, self.framing.frames(x[-1])
+
+
+@dataclass(frozen=True)
+class DescribeMagnitudes(Operator):
+    """Descriptors ``[..., rows, N]`` of magnitudes ``[..., N, F]``, with the bins' frequencies ``[F]``."""
+
+    stem = "descriptors"
+
+    spec: DescriptorSpec
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.spec.rows, x[-2]
+
+
+@dataclass(frozen=True)
+class FrameStatistic(OfAudio, Operator):
+    """A number ``[..., N]`` of each frame of audio ``[..., T]``.
+
+    ``"norm"`` is the root of the sum of squares; ``"crossings"`` counts the samples that differ in sign from the one
+    before them in the frame, where what lies above ``-zero`` counts as positive.
+    """
+
+    stem = "frame_statistics"
+
+    framing: Framing
+    statistic: Statistic
+    zero: float = 1e-10
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.framing.frames(x[-1])
+
+
+@dataclass(frozen=True)
+class OverlapAdd(Linear):
+    """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
+
+    stem = "overlap_add"
+
+    hop_length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], overlap_length(x[-2], x[-1], self.hop_length)
+
+    def transpose(self, x: Shape) -> Frames:
+        return Frames(Framing(x[-1], self.hop_length))
+
+
+@dataclass(frozen=True)
+class Frames(OfAudio, Linear):
+    """Frames ``[..., N, n_fft]`` of audio ``[..., T]``."""
+
+    stem = "overlap_add"
+
+    framing: Framing
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.framing.frames(x[-1]), self.framing.n_fft
+
+    def transpose(self, x: Shape) -> OverlapAdd:
+        return OverlapAdd(self.framing.hop_length)
+
+
+@dataclass(frozen=True)
+class Synthesis(Operator):
+    """What an :class:`Istft` makes of the inverse transforms ``[..., N, n_fft]`` of its frames, with its window."""
+
+    stem = "overlap_add"
+
+    istft: Istft
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.istft.length
+
+
+@dataclass(frozen=True)
+class Elementwise(Operator):
+    """An epilogue alone: a function of each value."""
+
+    stem = "epilogues"
+
+    epilogue: Epilogue
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x

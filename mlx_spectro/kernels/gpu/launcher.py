@@ -1,0 +1,145 @@
+"""Operators by GPU kernels on the arrays of one library, whichever it is."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from operator import attrgetter
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...design.operators import Operator
+from . import tune
+from .dialect import Launch
+from .plan import Geometry
+from .programs import Program, Recipe, Shapes, Table, program, recipe
+
+Array = TypeVar("Array")
+Call = Callable[[list[Array]], Sequence[Array]]
+# a launch made ready, and which values it takes
+Ready = list[tuple[Call[Any], tuple[int, ...]]]
+
+_shape = attrgetter("shape")
+# weights whose tables are kept
+_MOST_TABLES = 256
+
+
+class _Operation(NamedTuple):
+    """An operator for arguments of certain shapes, and its launches made ready, by the pieces of its tables."""
+
+    op: Operator
+    shapes: Shapes
+    recipe: Recipe
+    ready: dict[tuple[int, ...], Ready]
+
+
+class _TableEntry(NamedTuple):
+    table: Any
+    pieces: int
+    weight: Any
+    """Alive, so that no other has its identity."""
+
+
+class Launcher(ABC, Generic[Array]):
+    """Runs programs on one device. What that takes in an array library is abstract here."""
+
+    def __init__(self) -> None:
+        self._operation = functools.lru_cache(maxsize=512)(self._operation_of)
+        self._ready = functools.lru_cache(maxsize=512)(self._ready_of)
+        self._tables: dict[Hashable, _TableEntry] = {}
+
+    @abstractmethod
+    def prepare(self, launch: Launch) -> Call[Array]:
+        """A function that runs a launch: of the kernel's input arrays, in order, it makes the outputs."""
+
+    @abstractmethod
+    def from_numpy(self, values: npt.NDArray[Any]) -> Array:
+        """An array on the GPU."""
+
+    @abstractmethod
+    def to_numpy(self, array: Array) -> npt.NDArray[Any]:
+        """An array's values."""
+
+    @abstractmethod
+    def wait(self, arrays: list[Array]) -> None:
+        """Return when these are computed."""
+
+    @abstractmethod
+    def is_traced(self, array: Array) -> bool:
+        """Whether an array stands for a value inside a transformation, where nothing can be timed."""
+
+    @abstractmethod
+    def device(self) -> str:
+        """What a launch's time depends on besides the launch: the device, and the library's version."""
+
+    # Looking at a weight's values would wait for the GPU at every call. It is known by this instead.
+    identity: Callable[[Any], Hashable] = staticmethod(id)
+
+    def serves(self, op: Operator, *arrays: Any) -> bool:
+        """Whether kernels compute the operator of an array and its weights; else :func:`.programs.why_not` says why."""
+        return self._operation(op, tuple(map(_shape, arrays))) is not None
+
+    def run(self, op: Operator, *arrays: Any) -> Array | None:
+        """The operator of an array and its weights, some of which may be NumPy's; None where no kernel serves."""
+        operation = self._operation(op, tuple(map(_shape, arrays)))
+        if operation is None:
+            return None
+        values = list(arrays)
+        pieces: tuple[int, ...] = ()
+        for table in operation.recipe.tables:
+            weight = arrays[table.weight]
+            entry = self._tables.get((table, self.identity(weight))) or self._pack(table, weight)
+            values.append(entry.table)
+            pieces += (entry.pieces,)
+        ready = operation.ready.get(pieces)
+        if ready is None or tune.tries_all():
+            ready = self._choose(operation, values, pieces)
+        outputs: Sequence[Array] = ()
+        for call, inputs in ready:
+            outputs = call(list(map(values.__getitem__, inputs)))
+            values += outputs
+        return outputs[0]
+
+    def _operation_of(self, op: Operator, shapes: Shapes) -> _Operation | None:
+        answer = recipe(op, shapes)
+        return _Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
+
+    def _pack(self, table: Table, weight: Any) -> _TableEntry:
+        is_numpy = isinstance(weight, np.ndarray)
+        key = table, weight.tobytes() if is_numpy else self.identity(weight)
+        entry = self._tables.get(key)
+        if entry is None:
+            packed = table.pack(weight if is_numpy else self.to_numpy(weight), *table.options)
+            entry = self._tables[key] = _TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
+            # a copy: other threads add to it meanwhile
+            for oldest in list(self._tables)[:-_MOST_TABLES]:
+                self._tables.pop(oldest, None)
+        return entry
+
+    def _ready_of(self, program: Program) -> Ready:
+        return [(self.prepare(launch), inputs) for launch, inputs in program.steps]
+
+    def _choose(self, operation: _Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
+        """The operation's launches, of the fastest geometry where one is known or may be looked for."""
+        op, shapes, tuning, prewarming = operation.op, operation.shapes, operation.recipe.tuning, tune.tries_all()
+
+        def of(geometry: Geometry | None) -> Ready:
+            answer = program(op, shapes, pieces, geometry)
+            assert answer is not None  # there is a recipe
+            return self._ready(answer)
+
+        def first(geometry: Geometry | None) -> tune.Run:
+            call, inputs = of(geometry)[0]
+            given = [values[i] for i in inputs]
+            return lambda: call(given)[0]
+
+        choice = tune.DEFAULT if tuning is None else tune.geometry(tuning, self, values[: len(shapes)], first)
+        ready = of(choice.geometry)
+        if prewarming:
+            self._operation.cache_clear()  # calls of other shapes, too, are to take what it finds
+        elif choice.settled:
+            operation.ready[pieces] = ready
+        return ready

@@ -1,0 +1,351 @@
+"""Programs: what a GPU does for every operator, as data, run without MLX by a launcher of NumPy arrays."""
+
+from __future__ import annotations
+
+import itertools
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+mx = pytest.importorskip("mlx.core")
+
+from mlx_spectro.design import operators
+from mlx_spectro.design.descriptors import DescriptorSpec
+from mlx_spectro.design.epilogues import Decibels, Root
+from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.operators import (
+    Cepstrum,
+    ClippedFilterbank,
+    Describe,
+    DescribeMagnitudes,
+    Elementwise,
+    Filterbank,
+    Frames,
+    FrameStatistic,
+    Istft,
+    IstftAdjoint,
+    Linear,
+    Operator,
+    OverlapAdd,
+    PowerAdjoint,
+    Project,
+    ProjectClipped,
+    ProjectPower,
+    Spectrogram,
+    Stft,
+    StftAdjoint,
+    Synthesis,
+)
+from mlx_spectro.kernels import gpu
+from mlx_spectro.kernels.gpu import peaks, tune
+from mlx_spectro.kernels.gpu.dialect import Launch, metal_program
+from mlx_spectro.kernels.gpu.launch_mlx import MlxLauncher
+from mlx_spectro.kernels.gpu.launcher import Launcher
+from mlx_spectro.ops.apply import define
+
+from .kernel_host import host, reference
+from .test_kernels import complex_noise, noise, window_of
+
+on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+
+N, HOP, T, FILTERS = 64, 16, 300, 8
+F = N // 2 + 1
+FRAMING = Framing(N, HOP, N // 2, N // 2, "reflect")
+FRAMES = FRAMING.frames(T)
+WINDOW, BANK, BASIS = window_of(N), np.abs(noise(F, FILTERS)), noise(FILTERS, 5)
+HZ = np.linspace(0, 4000, F).astype(np.float32)
+SPEC = DescriptorSpec(("rolloff", "contrast", "centroid"), bands=((0, 10, 2), (10, F, 3)))
+DECIBELS = Decibels(10.0, 1e-10, 2.0)
+
+
+class OnHost(Launcher[Any]):
+    """Runs the Metal text of launches on NumPy arrays."""
+
+    def prepare(self, launch: Launch) -> Callable[[list[Any]], list[Any]]:
+        def call(arrays: list[Any]) -> list[Any]:
+            inputs = dict(zip(launch.kernel.inputs, map(self.from_numpy, arrays), strict=True))
+            outcome = host.compiled(launch.kernel).run(launch, inputs)
+            assert outcome.wrong == {}
+            return list(outcome.outputs.values())
+
+        return call
+
+    def from_numpy(self, values: Any) -> Any:
+        values = np.ascontiguousarray(values)
+        return values if values.size >= 8 else np.pad(values.ravel(), (0, 8))  # as MLX has it
+
+    def to_numpy(self, array: Any) -> Any:
+        return array
+
+    def wait(self, arrays: list[Any]) -> None:
+        pass
+
+    def is_traced(self, array: Any) -> bool:
+        return True  # and never timed
+
+    def device(self) -> str:
+        return "this machine"
+
+
+def run(op: Operator, *arrays: Any) -> Any:
+    return OnHost().run(op, *arrays)
+
+
+@pytest.fixture(autouse=True)
+def default_geometries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tune, "enabled", lambda: False)
+
+
+def magnitudes(x: Any) -> Any:
+    z = reference.stft(x.reshape(-1, T), WINDOW, HOP, FRAMING.left, FRAMING.right, "reflect", np.float64)
+    return np.abs(z).reshape(*x.shape[:-1], FRAMES, F)
+
+
+def decibels(x: Any) -> Any:
+    return 10 * np.log10(np.maximum(x, 1e-10)) - 10 * np.log10(2.0)
+
+
+def clipped(y: Any, top_db: float, axes: tuple[int, ...] = (-2, -1)) -> Any:
+    return np.maximum(y, y.max(axis=axes, keepdims=True) - top_db)
+
+
+ISTFT = Istft(FRAMING, T, 0.5)
+MEL = Filterbank(FRAMING, 2.0, epilogue=DECIBELS)
+# an operator, its weights, and what it makes of audio or of a spectrogram
+OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
+    "magnitudes": (Spectrogram(FRAMING), (WINDOW,), magnitudes),
+    "powers": (Spectrogram(FRAMING, 2.0), (WINDOW,), lambda x: magnitudes(x) ** 2),
+    "filterbank": (Filterbank(FRAMING), (WINDOW, BANK), lambda x: magnitudes(x) @ BANK),
+    "decibels": (MEL, (WINDOW, BANK), lambda x: decibels(magnitudes(x) ** 2 @ BANK)),
+    "clipped": (
+        ClippedFilterbank(MEL, 10.0),
+        (WINDOW, BANK),
+        lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0),
+    ),
+    "clipped together": (
+        ClippedFilterbank(MEL, 10.0, packed=True),
+        (WINDOW, BANK),
+        lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0, (-3, -2, -1) if x.ndim > 1 else (-2, -1)),
+    ),
+    "cepstrum": (Cepstrum(MEL), (WINDOW, BANK, BASIS), lambda x: decibels(magnitudes(x) ** 2 @ BANK) @ BASIS),
+    "clipped cepstrum": (
+        Cepstrum(MEL, 10.0),
+        (WINDOW, BANK, BASIS),
+        lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
+    ),
+    "norms": (
+        FrameStatistic(Framing(N, HOP), "norm"),
+        (),
+        lambda x: np.sqrt(np.square(np.lib.stride_tricks.sliding_window_view(x, N, axis=-1)[..., ::HOP, :]).sum(-1)),
+    ),
+}
+OF_FRAMES: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
+    "project": (Project(), (BANK,), lambda s: s @ BANK),
+    "project by the transpose": (Project(transposed=True), (BANK.T.copy(),), lambda s: s @ BANK),
+    "project squares": (ProjectPower(), (BANK,), lambda s: s**2 @ BANK),
+    "project clipped": (ProjectClipped(0.5), (BANK,), lambda s: clipped(s, 0.5) @ BANK),
+    "overlap-add": (
+        OverlapAdd(HOP),
+        (),
+        lambda s: reference.overlap_add(s.reshape(-1, *s.shape[-2:]), HOP).reshape(*s.shape[:-2], -1),
+    ),
+}
+
+
+def close(ours: Any, expected: Any) -> None:
+    """Equal but for what float32 loses, a logarithm's cancellation of digits included; accuracy is tested elsewhere."""
+    assert ours.shape == expected.shape
+    assert np.abs(ours - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+@on_the_cpu
+@pytest.mark.parametrize("lead", [(), (1,), (2,), (2, 3)], ids=str)
+@pytest.mark.parametrize("name", OF_AUDIO)
+def test_audio_with_any_leading_axes_comes_out_as_defined(name: str, lead: tuple[int, ...]) -> None:
+    op, weights, expected = OF_AUDIO[name]
+    x = noise(*lead, T) * (1 + np.arange(np.prod(lead, dtype=int), dtype=np.float32)).reshape(*lead, 1)
+    ours = run(op, x, *weights)
+    assert ours.shape == op.shape(x.shape, *(weight.shape for weight in weights))
+    close(ours, expected(x.astype(np.float64)))
+
+
+@on_the_cpu
+@pytest.mark.parametrize("lead", [(), (2, 3)], ids=str)
+@pytest.mark.parametrize("name", OF_FRAMES)
+def test_frames_with_any_leading_axes_come_out_as_defined(name: str, lead: tuple[int, ...]) -> None:
+    op, weights, expected = OF_FRAMES[name]
+    s = noise(*lead, 200, F)  # so many that a row's peak takes a launch of its own
+    assert 200 * F > peaks.MOST_PARTS
+    close(run(op, s, *weights), expected(s.astype(np.float64)))
+
+
+@on_the_cpu
+def test_synthesis_is_as_defined() -> None:
+    op, frames = Synthesis(ISTFT), noise(2, 3, FRAMES, N)
+    close(run(op, frames, WINDOW), np.array(define(op, mx.array(frames), mx.array(WINDOW))))
+
+
+@on_the_cpu
+def test_descriptors_of_audio_are_those_of_its_magnitudes() -> None:
+    x = noise(2, 3, T)
+    given = run(DescribeMagnitudes(SPEC), run(Spectrogram(FRAMING), x, WINDOW), HZ)
+    assert given.shape == (2, 3, SPEC.rows, FRAMES)
+    assert np.array_equal(run(Describe(FRAMING, SPEC), x, WINDOW, HZ), given)
+
+
+TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
+    **{
+        f"stft, {mode}": (Stft(FRAMING._replace(pad_mode=mode), 0.3), (2, 3, T), (WINDOW,))
+        for mode in ("constant", "reflect", "replicate", "circular")
+    },
+    "istft": (ISTFT, (2, 3, FRAMES, F), (WINDOW,)),
+    "project": (Project(), (2, 7, F), (BANK,)),
+}
+
+
+def inner(a: Any, b: Any) -> float:
+    return float((a.astype(np.complex128) * b.astype(np.complex128).conj()).real.sum())
+
+
+@on_the_cpu
+@pytest.mark.parametrize("name", TRANSPOSES)
+def test_the_transpose_of_an_operator_is_its_transpose(name: str) -> None:
+    op, shape, weights = TRANSPOSES[name]
+    x = complex_noise(*shape) if isinstance(op, Istft) else noise(*shape)
+    y = run(op, x, *weights)
+    g = complex_noise(*y.shape) if op.is_complex else noise(*y.shape)
+    back = run(op.transpose(x.shape), g, *weights)
+    assert back.shape == x.shape
+    # a few units in the last place of a transform, which errs at random over thousands of values
+    size = np.linalg.norm(y.ravel()) * np.linalg.norm(g.ravel())
+    assert abs(inner(y, g) - inner(x, back)) <= 1e-6 * size
+
+
+@on_the_cpu
+@pytest.mark.parametrize("mode", ["constant", "reflect"])
+def test_the_gradient_of_powers_is_that_of_their_definition(mode: str) -> None:
+    stft = Stft(FRAMING._replace(pad_mode=mode), 0.3)
+    z, g = run(stft, noise(2, 3, T), WINDOW), noise(2, 3, FRAMES, F)
+    close(run(PowerAdjoint(stft, T), g, z, WINDOW), run(StftAdjoint(stft.framing, T, 0.3), z * (2 * g), WINDOW))
+
+
+REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
+    "a prime factor": (Stft(Framing(74, 20)), ((300,), (74,)), "prime factor"),
+    "long frames": (Istft(Framing(1 << 14, 64), 99), ((4, (1 << 13) + 1), (1 << 14,)), "larger than 8192"),
+    "two sides": (Stft(FRAMING, onesided=False), ((T,), (N,)), "one-sided"),
+    "another floor": (Istft(FRAMING, T, floor=1e-3), ((FRAMES, F), (N,)), "envelope"),
+    "padding": (Spectrogram(FRAMING._replace(pad_mode="symmetric")), ((T,), (N,)), "'symmetric'"),
+    "a power": (Filterbank(FRAMING, 0.5), ((T,), (N,), (F, 8)), "power 1 or 2"),
+    "an epilogue": (Filterbank(FRAMING, epilogue=Root()), ((T,), (N,), (F, 8)), "Root"),
+    "a large bank": (Project(), ((3, 2048), (2048, 4097)), "weights"),
+    "a large basis": (Cepstrum(MEL), ((T,), (N,), (F, 6400), (6400, 8)), "values a frame"),
+    "many values": (ProjectClipped(80.0), ((3, 6400), (6400, 8)), "values a frame"),
+    "an epilogue of squares": (ProjectPower(epilogue=DECIBELS), ((3, F), (F, 8)), "Decibels"),
+    "many bins": (DescribeMagnitudes(SPEC), ((3, 4098), (4098,)), "4098 bins"),
+    "an order": (DescribeMagnitudes(DescriptorSpec(("bandwidth",), order=3)), ((3, F), (F,)), "order"),
+    "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
+    "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
+    "frames": (Frames(FRAMING), ((T,),), "Frames"),
+    "an epilogue alone": (Elementwise(DECIBELS), ((T,),), "Elementwise"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_no_kernel_serves_is_refused_with_the_reason(name: str) -> None:
+    op, shapes, reason = REFUSALS[name]
+    assert reason in (gpu.why_not(op, shapes) or "")
+    assert gpu.program(op, shapes) is None
+    assert run(op, *(np.empty(shape, np.float32) for shape in shapes)) is None
+
+
+def test_every_operator_has_a_program_or_is_refused_above() -> None:
+    kinds = {value for value in vars(operators).values() if isinstance(value, type) and issubclass(value, Operator)}
+    cases = itertools.chain(OF_AUDIO.values(), OF_FRAMES.values(), TRANSPOSES.values(), REFUSALS.values())
+    tried = {type(op) for op, *_ in cases} | {StftAdjoint, IstftAdjoint, PowerAdjoint, Synthesis, Describe}
+    assert tried == kinds - {Operator, Linear}
+
+
+def test_a_program_is_made_once_for_an_operator_shapes_and_a_geometry() -> None:
+    shapes = (2, T), (N,), (F, FILTERS)
+    program = gpu.program(Filterbank(FRAMING), shapes, (9,))
+    assert gpu.program(Filterbank(FRAMING), shapes, (9,)) is program
+    assert gpu.program(Filterbank(FRAMING), shapes, (10,)) is not program
+    assert gpu.program(Filterbank(FRAMING), ((3, T), *shapes[1:]), (9,)) is not program
+
+
+class Idle(MlxLauncher):
+    """Launches nothing, and counts the tables that it is given."""
+
+    tables = 0
+
+    def prepare(self, launch: Launch) -> Any:
+        return lambda _arrays: [mx.zeros(shape) for shape in launch.shapes]
+
+    def from_numpy(self, values: Any) -> Any:
+        self.tables += 1
+        return super().from_numpy(values)
+
+
+def test_a_weight_s_table_is_made_once_whatever_the_audio() -> None:
+    launcher, window, bank, basis = Idle(), *map(mx.array, (WINDOW, BANK, BASIS))
+    for length in (T, T, 2 * T):
+        launcher.run(Filterbank(FRAMING), mx.zeros(length), window, bank)
+        launcher.run(Cepstrum(MEL), mx.zeros(length), window, bank, basis)
+    assert launcher.tables == 2
+    # looking at its values would wait for the GPU, so that what is equal is not the same
+    launcher.run(Filterbank(FRAMING), mx.zeros(T), window, mx.array(BANK))
+    assert launcher.tables == 3
+
+
+def test_frequencies_are_known_by_their_values() -> None:
+    launcher, window, hz = Idle(), mx.array(WINDOW), HZ.copy()
+    for _ in range(2):
+        launcher.run(Describe(FRAMING, SPEC), mx.zeros(T), window, hz)
+        launcher.run(Describe(FRAMING, SPEC), mx.zeros(T), window, HZ)
+    assert launcher.tables == 1
+    hz[0] += 1
+    launcher.run(Describe(FRAMING, SPEC), mx.zeros(T), window, hz)
+    assert launcher.tables == 2
+
+
+def test_only_the_mlx_launcher_imports_an_array_library_of_a_gpu() -> None:
+    modules = [name for _, name, _ in pkgutil.iter_modules(gpu.__path__) if name != "launch_mlx"]
+    script = (
+        "import importlib, sys\n"
+        "for library in ('mlx', 'mlx.core', 'torch'): sys.modules[library] = None\n"
+        f"for name in {modules}: importlib.import_module('mlx_spectro.kernels.gpu.' + name)\n"
+        "from mlx_spectro.design.framing import Framing\n"
+        "from mlx_spectro.design.operators import Stft\n"
+        "from mlx_spectro.kernels import gpu\n"
+        "print(gpu.program(Stft(Framing(64, 16)), ((2, 300), (64,))).steps[0].launch.shapes)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("((2, 15, 33),)", 0), done.stderr
+
+
+@on_the_cpu
+@pytest.mark.parametrize("name", ["clipped cepstrum", "norms"])
+def test_complete_metal_text_does_what_mlx_s_does(name: str) -> None:
+    op, weights, _ = OF_AUDIO[name]
+
+    class ByProgram(OnHost):
+        def prepare(self, launch: Launch) -> Any:
+            by_mlx, by_itself = super().prepare(launch), host.Compiled(metal_program(launch.kernel))
+
+            def call(arrays: list[Any]) -> list[Any]:
+                expected = by_mlx(arrays)
+                inputs = dict(zip(launch.kernel.inputs, map(self.from_numpy, arrays), strict=True))
+                outcome = by_itself.run(launch, inputs)
+                assert outcome.wrong == {}
+                for ours, theirs in zip(outcome.outputs.values(), expected, strict=True):
+                    assert np.array_equal(ours, theirs)
+                return expected
+
+            return call
+
+    assert ByProgram().run(op, noise(2, T), *weights) is not None
