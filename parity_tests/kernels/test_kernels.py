@@ -313,7 +313,8 @@ def followed(epilogue: Log | Decibels | None, a: Array) -> Array:
     amin: Any = a.dtype.type(epilogue.amin)
     if isinstance(epilogue, Log):
         return np.asarray(np.log(a + amin if epilogue.added else np.maximum(a, amin)))
-    return np.asarray(epilogue.multiplier * (np.log10(np.maximum(a, amin)) - math.log10(epilogue.reference)))
+    zero = epilogue.multiplier * math.log10(epilogue.reference)
+    return np.asarray(epilogue.multiplier * np.log10(np.maximum(a, amin)) - zero)
 
 
 @pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
