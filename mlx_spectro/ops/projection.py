@@ -39,7 +39,8 @@ def project_clipped(op: ProjectClipped, x_db: mx.array, bank: mx.array) -> mx.ar
 # MLX adds a product's terms one after the other, and loses a digit of a thousand of them: on the CPU by rounding, in
 # CUDA's matrix units by cutting off
 _BLOCK = 64
-# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
+# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps, in which MLX multiplies on
+# CUDA unless a variable that it reads once says otherwise, https://github.com/ml-explore/mlx/issues/3860
 _TF32_BITS = 0xFFFFE000
 
 

@@ -21,6 +21,8 @@ from .interrupted import SETUP, python
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 AT_EVERY_STEP = """
 def run(step, outer, inner):
     # outer() in a thread of its own, with inner() before the step-th instruction; the results, and how many steps
