@@ -234,3 +234,17 @@ def test_contrast_of_nearly_all_of_a_narrow_band_is_librosa_s() -> None:
     with compat.route("ours"):
         ours = compat.librosa.feature.spectral_contrast(y=y, **options)
     np.testing.assert_allclose(ours, librosa.feature.spectral_contrast(y=y, **options), atol=1e-4)
+
+
+def test_products_have_gradients_where_they_are_made_of_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlx_spectro.design.operators import Project
+    from mlx_spectro.ops import projection
+    from mlx_spectro.ops.apply import define
+
+    # as on CUDA, where MLX's own products drop half of the digits, and MLX derives no bits
+    monkeypatch.setattr(projection, "on_cuda", lambda: True)
+    x, bank, g, t = noise(2, 5, 33), noise(33, 7), noise(2, 5, 7), noise(2, 5, 33) + 1
+    (gradient,) = mx.vjp(lambda x: define(Project(), x, bank), [x], [g])[1]
+    assert np.allclose(gradient, np.array(g, np.float64) @ np.array(bank, np.float64).T, rtol=0, atol=1e-5)
+    (tangent,) = mx.jvp(lambda x: define(Project(), x, bank), [x], [t])[1]
+    assert np.allclose(tangent, np.array(t, np.float64) @ np.array(bank, np.float64), rtol=0, atol=1e-5)
