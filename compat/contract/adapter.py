@@ -53,6 +53,10 @@ class Library:
         """``plan``, of whatever arguments a call may have."""
         return plan
 
+    def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
+        """A call's arguments by name, as :meth:`order` takes them."""
+        return call.arguments
+
     def order(self, arguments: dict[str, Any]) -> int:
         """What a call's limit depends on: the length of its transforms or sums."""
         raise NotImplementedError
@@ -92,9 +96,7 @@ class Library:
             signature = inspect.signature(plan)
 
             def order_of(*args: Any, **kwargs: Any) -> int:
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
+                return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
             function = Function(name, call, self.known(plan, signature), limit, order_of, self.compiling)
