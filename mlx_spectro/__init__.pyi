@@ -1,4 +1,4 @@
-# Every public name, and the module that defines it: the only list of them, which __init__.py reads too.
+# Every public name and the module that defines it: the only list of them, which __init__.py reads too.
 
 from .design.framing import resolve_fft_params as resolve_fft_params
 from .diagnostics import (
@@ -46,5 +46,4 @@ from .types import (
     WindowLike as WindowLike,
 )
 
-__all__: list[str]
 __version__: str
