@@ -135,6 +135,8 @@ def on_metal(name: str, *tensors: torch.Tensor, **options: Any) -> torch.Tensor:
     import torch
 
     torch.mps.synchronize()
-    result = _FUNCTIONS[name](*(mx.from_dlpack(tensor.detach()) for tensor in tensors), **options)
+    # MLX sees memory, and not that torch means its conjugate or its negative
+    plain = (tensor.detach().resolve_conj().resolve_neg() for tensor in tensors)
+    result = _FUNCTIONS[name](*map(mx.from_dlpack, plain), **options)
     mx.eval(result)
     return torch.utils.dlpack.from_dlpack(result)
