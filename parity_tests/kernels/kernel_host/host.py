@@ -11,6 +11,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,8 +32,10 @@ HERE = Path(__file__).parent
 CACHE = Path(tempfile.gettempdir()) / f"mlx_spectro_kernel_host_{os.getuid()}"
 ORDERS = {"forward": 0, "reverse": 1, "random": 7}
 
-_COMMON = ["-mfma", "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
-_CLANG = ["clang-19", "-target", "x86_64-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
+_MACHINE = platform.machine()
+# every ARM processor multiplies and adds at once
+_COMMON = [*(["-mfma"] if _MACHINE == "x86_64" else []), "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
+_CLANG = ["clang-19", "-target", f"{_MACHINE}-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
 _GCC = ["g++", "-std=c++17", "-x", "c++"]
 _STATIC_ARRAY = (
     "static float name##_words[(n) * sizeof(T) / 4] __attribute__((aligned(16))); T* name = (T*)name##_words"
@@ -58,8 +61,8 @@ class Outcome(NamedTuple):
 
 
 def has_compiler(name: str = "g++") -> bool:
-    """Whether the machine has this compiler; ``driver.cpp`` needs g++ in any case."""
-    return shutil.which(name) is not None
+    """Whether the machine has this compiler; ``driver.cpp`` needs g++ in any case, and Linux."""
+    return sys.platform == "linux" and shutil.which(name) is not None
 
 
 def checks_address_spaces() -> bool:
