@@ -7,7 +7,6 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
-import pkgutil
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -72,6 +71,8 @@ def stand_in(name: str, reference: str) -> None:
         name: The module's ``__name__``.
         reference: Name of the library's module behind it.
     """
+    import pkgutil  # which takes a few milliseconds, and programs without torch don't come here
+
     module = sys.modules[name]
     real = importlib.import_module(reference)
     folders = getattr(module, "__path__", ())

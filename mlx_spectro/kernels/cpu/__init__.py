@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from ... import caches
-from ...design.operators import Operator
 from .runtime.loading import busy, idle, under_way
 from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from ...design.operators import Operator
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
