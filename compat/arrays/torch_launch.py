@@ -10,7 +10,8 @@ import ctypes
 import dataclasses
 import functools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from mlx_spectro import diagnostics
 from mlx_spectro.design.operators import IstftAdjoint, Linear, Operator
 from mlx_spectro.kernels.gpu import programs, tune
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
-from mlx_spectro.kernels.gpu.launcher import Launcher, TableEntry
+from mlx_spectro.kernels.gpu.launcher import Call, Launcher, Operation, Ready, TableEntry
 from mlx_spectro.kernels.gpu.programs import Table
 
 from ..contract import records
@@ -35,6 +36,9 @@ _DTYPES = {"float": torch.float32, "complex": torch.complex64}
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
 _TICKS = 400_000
+
+_MOST_KINDS = 512
+_shape_of = attrgetter("shape")
 
 _UNSEEN = "a CUDA graph is being captured, and {} for the first time: call once before the capture"
 
@@ -62,7 +66,7 @@ class _Loaded(NamedTuple):
     tables: list[Tensor]
 
 
-class _Call:
+class _LaunchCall:
     """A launch made ready: of tensors that lie without gaps on its device it makes the outputs."""
 
     def __init__(self, launch: Launch, loaded: _Loaded, index: int) -> None:
@@ -118,6 +122,15 @@ class _Call:
             raise CudaError(f"the GPU kernel {self._name} was not launched: {error}") from None
 
 
+class _Single(NamedTuple):
+    """An operator for arguments of certain shapes that takes one launch."""
+
+    call: Call[Tensor]
+    inputs: tuple[int, ...]
+    tables: tuple[Table, ...]
+    pieces: tuple[int, ...]
+
+
 class CudaLauncher(Launcher[Tensor]):
     """Runs operators on the float32 and complex64 tensors of one device."""
 
@@ -127,19 +140,25 @@ class CudaLauncher(Launcher[Tensor]):
         # by their programs: a kernel may be made again
         self._loaded: dict[str, _Loaded | str] = {}
         self._made = Kept(settle)
+        self._single: dict[Hashable, _Single] = {}
         self._capability = torch.cuda.get_device_capability(index)
         major, minor = self._capability
         self._key = f"cuda:{torch.cuda.get_device_name(index)}:sm_{major}{minor}|torch"
 
     def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         """The operator of a tensor and its weights, contiguous and without a gradient; declined where none serves."""
+        records.note_device(self.name)
         if current_device() != self._index:
             with torch.cuda.device(self._index):
                 return self._computed(op, x, *weights)
         return self._computed(op, x, *weights)
 
     def _computed(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
-        records.note_device(self.name)
+        single = self._single.get((op, *map(_shape_of, (x, *weights))))
+        if single is not None and _is_plain(x) and (weights[0].dim() > 1 or _is_plain(weights[0])):
+            y = self._at_once(single, [x, *weights])
+            if y is not None:
+                return y
         if not getattr(op, "onesided", True):
             return self._both_sides(op, x, *weights)
         # of weights, kernels read windows as they are, and tables that are made of others
@@ -149,6 +168,27 @@ class CudaLauncher(Launcher[Tensor]):
             why = programs.why_not(op, (x.shape, *(w.shape for w in weights)))
             raise Decline(f"no kernel serves the call on CUDA: {why}")
         return y
+
+    def _at_once(self, single: _Single, values: list[Tensor]) -> Tensor | None:
+        """What :meth:`run` does, where all that it takes is known; else None."""
+        call, inputs, tables, pieces = single
+        for table, expected in zip(tables, pieces, strict=True):
+            entry = self.table(table, values[table.weight])
+            if entry.pieces != expected:
+                return None
+            values.append(entry.table)
+        return None if tune.tries_all() else call([values[i] for i in inputs])[0]
+
+    def _choose(self, operation: Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
+        ready = super()._choose(operation, values, pieces)
+        if len(ready) == 1 and operation.ready.get(pieces) is ready:
+            if len(self._single) >= _MOST_KINDS:
+                self._single.clear()
+            key = operation.op, *operation.shapes
+            self._single[key] = _Single(*ready[0], operation.recipe.tables, pieces)
+        elif tune.tries_all():
+            self._single.clear()
+        return ready
 
     def _both_sides(self, op: Any, x: Tensor, *weights: Tensor) -> Tensor:
         """A two-sided spectrum, or what is made of one, by way of its first half."""
@@ -166,7 +206,7 @@ class CudaLauncher(Launcher[Tensor]):
             return torch.nn.functional.pad(y, (0, n_fft - half))
         return torch.cat((y, y[..., mirrored].flip(-1).conj()), -1)
 
-    def prepare(self, launch: Launch) -> _Call:
+    def prepare(self, launch: Launch) -> _LaunchCall:
         program = cuda_program(launch.kernel)
         loaded = self._loaded.get(program)
         if loaded is None:
@@ -175,7 +215,7 @@ class CudaLauncher(Launcher[Tensor]):
             loaded = self._loaded[program] = self._load(program, launch.kernel)
         if isinstance(loaded, str):
             raise Decline(loaded)
-        return _Call(launch, loaded, self._index)
+        return _LaunchCall(launch, loaded, self._index)
 
     def _load(self, program: str, kernel: Kernel) -> _Loaded | str:
         cuda_modules.enter(self._index)
@@ -226,11 +266,14 @@ class CudaLauncher(Launcher[Tensor]):
         return self._key
 
 
+def _is_plain(x: Tensor) -> bool:
+    """Whether ``x`` lies without gaps, as numbers of its own."""
+    return x.is_contiguous() and not (x.is_conj() or x.is_neg())
+
+
 def _side_by_side(x: Tensor) -> Tensor:
-    """``x`` without gaps, as numbers of its own."""
-    if x.is_contiguous() and not (x.is_conj() or x.is_neg()):
-        return x
-    return x.resolve_conj().resolve_neg().contiguous()
+    """``x``, or a plain copy."""
+    return x if _is_plain(x) else x.resolve_conj().resolve_neg().contiguous()
 
 
 def values_of(name: str, tensor: Tensor) -> npt.NDArray[Any]:

@@ -263,7 +263,7 @@ class _Torch:
 def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """A machine with such a GPU."""
     made, plain = Machine(), (*torch_tensors.PLAIN, OnCuda)
-    values, side_by_side = torch_launch.values_of, torch_launch._side_by_side
+    values, side_by_side, is_plain = torch_launch.values_of, torch_launch._side_by_side, torch_launch._is_plain
 
     def values_of(name: str, tensor: Any) -> Any:
         found = values(name, tensor)
@@ -275,7 +275,9 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     patch.setattr(torch_launch, "current_device", lambda: made.current)
     patch.setattr(torch_launch, "current_stream", lambda index: STREAM)
     patch.setattr(torch_launch, "values_of", values_of)
+    # what torch makes in a backward pass, and what is detached, has lost its class
     patch.setattr(torch_launch, "_side_by_side", lambda x: cuda(side_by_side(x)))
+    patch.setattr(torch_launch, "_is_plain", lambda x: is_plain(x) and type(x) is OnCuda)
     patch.setattr(torch_launch, "_launchers", {})
     patch.setattr(cuda_modules, "bindings", lambda: cuda_modules.Bindings(made.driver, made.nvrtc, VERSION))
     for module in (torch_tensors, spectral):

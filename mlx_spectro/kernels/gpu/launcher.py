@@ -27,7 +27,7 @@ _shape = attrgetter("shape")
 _MOST_TABLES = 256
 
 
-class _Operation(NamedTuple):
+class Operation(NamedTuple):
     """An operator for arguments of certain shapes, and its launches made ready, by the pieces of its tables."""
 
     op: Operator
@@ -105,9 +105,9 @@ class Launcher(ABC, Generic[Array]):
             values += outputs
         return outputs[0]
 
-    def _operation_of(self, op: Operator, shapes: Shapes) -> _Operation | None:
+    def _operation_of(self, op: Operator, shapes: Shapes) -> Operation | None:
         answer = recipe(op, shapes)
-        return _Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
+        return Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
 
     def table(self, table: Table, weight: Any) -> TableEntry:
         """What kernels take in the place of a weight, made once.
@@ -128,7 +128,7 @@ class Launcher(ABC, Generic[Array]):
     def _ready_of(self, program: Program) -> Ready:
         return [(self.prepare(launch), inputs) for launch, inputs in program.steps]
 
-    def _choose(self, operation: _Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
+    def _choose(self, operation: Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
         """The operation's launches, of the fastest geometry where one is known or may be looked for."""
         op, shapes, tuning, prewarming = operation.op, operation.shapes, operation.recipe.tuning, tune.tries_all()
 
