@@ -36,7 +36,7 @@ def expect_contents(wheel: Path) -> None:
         raise SystemExit(f"{wheel.name} is not called {NAME}, as what we say about installing it assumes")
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "mlx_spectro").rglob("*.py*") if "__pycache__" not in p.parts}
-    package = {name for name in package if not name.startswith("mlx_spectro/compat/")}
+    package = {name for name in package if not name.startswith("mlx_spectro/compat/")} | {"mlx_spectro/py.typed"}
     adapters = {f"mlx_spectro/{p.relative_to(ROOT)}" for p in (ROOT / "compat").rglob("*.py")}
     adapters |= {f"mlx_spectro/{p.relative_to(ROOT)}" for p in (ROOT / "compat").rglob("*.jinja")}
     missing = (package | adapters) - names

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mlx_spectro.compat.diagnostics.tables import versions
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 from parity_tests.table import console, measure
 from parity_tests.table.__main__ import choose_device
-from parity_tests.table.report import versions
 
 from . import clock, profile
 from .contest import Contest

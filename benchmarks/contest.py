@@ -102,6 +102,6 @@ def arrays(kind: str, device: str, x: Any) -> Any:
     """``x`` with its arrays in the library and on the device where they are to be timed."""
     found = measure.to_library(kind, x)
     if kind == "torch" and device == "gpu":
-        move = lambda y: y.cuda() if hasattr(y, "cuda") else y  # noqa: E731
+        move: Callable[[Any], Any] = lambda y: y.cuda() if hasattr(y, "cuda") else y  # noqa: E731
         return {k: move(v) for k, v in found.items()} if isinstance(found, dict) else tuple(map(move, found))
     return found

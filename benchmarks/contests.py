@@ -54,7 +54,7 @@ def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     import librosa
 
     x, n_fft, hop = sample.args[:3]
-    window = sample.kwargs.get("window")
+    window: Any = sample.kwargs.get("window")
     function = librosa.stft if row.name == "torch.stft" else librosa.istft
     options = {"length": sample.kwargs["length"]} if row.name == "torch.istft" else {"pad_mode": "reflect"}
     return {"librosa": Contender(lambda: function(x, n_fft=n_fft, hop_length=hop, window=window, **options))}

@@ -147,13 +147,18 @@ def native(name: str, entry: Native, size: Size, device: str) -> Contest:
     mx.eval(mine)
     expected = theirs(signal).cpu().numpy()
     error = np.abs(np.array(ours(mine)) - expected).max() / np.abs(expected).max()
-    function, reference = ours, functools.partial(theirs, signal)
+    function: Callable[..., Any] = ours
+    reference: Callable[[], Any] = functools.partial(theirs, signal)
     if entry.backward:
         signal = signal.requires_grad_()
-        function = mx.grad(lambda x: mx.square(ours(x)).sum())
 
-        def reference() -> Any:
+        def loss(x: Any) -> Any:
+            return mx.square(ours(x)).sum()
+
+        def gradient() -> Any:
             return torch.autograd.grad(theirs(signal).square().sum(), signal)
+
+        function, reference = mx.grad(loss), gradient
 
     contenders = {entry.against: on_torch(reference, device)}
     contenders |= {other: on_mlx(call, device, mine) for other, call in others.items()}

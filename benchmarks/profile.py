@@ -16,6 +16,14 @@ from .clock import Contender, medians
 from .contest import SIZES, serving
 
 
+def _submitted(call: Callable[[], mx.array]) -> None:
+    mx.async_eval(call())
+
+
+def _awaited(call: Callable[[], mx.array]) -> None:
+    mx.eval(call())
+
+
 def show(device: str) -> None:
     """Print, for small sizes: building the graph, submitting it, and the whole call with its result awaited."""
     rows = []
@@ -34,8 +42,8 @@ def show(device: str) -> None:
                 seconds = medians(
                     {
                         "python": Contender(call, None, setting),
-                        "submitted": Contender(lambda call=call: mx.async_eval(call()), mx.synchronize, setting),
-                        "awaited": Contender(lambda call=call: mx.eval(call()), None, setting),
+                        "submitted": Contender(partial(_submitted, call), mx.synchronize, setting),
+                        "awaited": Contender(partial(_awaited, call), None, setting),
                     }
                 )
                 rows.append([name, str(size), implementation, *(f"{value * 1e6:.1f}" for value in seconds.values())])

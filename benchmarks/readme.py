@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,11 +163,14 @@ def _blocks(text: str) -> Iterator[tuple[str, str]]:
         yield name, f"(<!-- table: {name} -->\n).*?(<!-- end of table -->)"
 
 
+def _filled(made: str, found: re.Match[str]) -> str:
+    return f"{found[1]}{made}\n{found[2]}"
+
+
 def written(text: str) -> str:
     """``text`` with its tables made anew."""
     for name, pattern in _blocks(text):
-        made = TABLES[name]()
-        text = re.sub(pattern, lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text, count=1, flags=re.DOTALL)
+        text = re.sub(pattern, partial(_filled, TABLES[name]()), text, count=1, flags=re.DOTALL)
     return text
 
 

@@ -17,6 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,7 +73,7 @@ def lone(works: dict[str, Work]) -> dict[str, float]:
     for name, work in works.items():
         once(work, 5)
         calls[name] = max(3, min(_CALLS, int(_LONG / once(work, 5))))
-    return _medians({name: lambda work=work, n=calls[name]: once(work, n) for name, work in works.items()})
+    return _medians({name: partial(once, work, calls[name]) for name, work in works.items()})
 
 
 def in_graphs(works: dict[str, Work]) -> dict[str, float]:
@@ -96,9 +97,10 @@ def in_graphs(works: dict[str, Work]) -> dict[str, float]:
         graph.replay()
         end.record()
         end.synchronize()
-        return begin.elapsed_time(end) * 1e-3 / _IN_GRAPH
+        milliseconds: float = begin.elapsed_time(end)
+        return milliseconds * 1e-3 / _IN_GRAPH
 
-    return _medians({name: lambda graph=graph: once(graph) for name, graph in graphs.items()})
+    return _medians({name: partial(once, graph) for name, graph in graphs.items()})
 
 
 def _medians(measured: dict[str, Callable[[], float]]) -> dict[str, float]:
@@ -138,6 +140,9 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     def istft(library: Any, z: Any) -> Any:
         return library.istft(z, n_fft, hop, window=window, length=length)
 
+    def round_trip(library: Any, x: Any) -> Any:
+        return istft(library, stft(library, x))
+
     yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), x.nbytes + z.nbytes)
     # torch's inverse looks whether the windows overlap, which no graph can
     yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), x.nbytes + z.nbytes, captured=False)
@@ -148,7 +153,7 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
     yield Contest("MFCC 40", lambda: mfcc[0](x), lambda: mfcc[1](x), x.nbytes + 2 * batch * z.shape[-1] * 80)
     if x.nbytes < 1 << 28:
-        trips = [_gradient(lambda x, m=m: istft(m, stft(m, x)), x) for m in (torch, ours)]
+        trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
         yield Contest("round trip, gradient", trips[0], trips[1], 0, captured=False)
         yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured=False)
 

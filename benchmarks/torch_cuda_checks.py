@@ -113,7 +113,7 @@ def both(call: Callable[[Any, Any], Tensor], *inputs: Any, what: str, strides: b
 def _stft(n_fft: int, hop: int, win: int | None = None, **options: Any) -> Callable[[Any, Any], Tensor]:
     def call(library: Any, inputs: Any) -> Tensor:
         x, window = inputs
-        return library.stft(x, n_fft, hop, win, window, return_complex=True, **options)
+        return library.stft(x, n_fft, hop, win, window, return_complex=True, **options)  # type: ignore[no-any-return]
 
     return call
 
@@ -121,7 +121,7 @@ def _stft(n_fft: int, hop: int, win: int | None = None, **options: Any) -> Calla
 def _istft(n_fft: int, hop: int, win: int | None = None, **options: Any) -> Callable[[Any, Any], Tensor]:
     def call(library: Any, inputs: Any) -> Tensor:
         z, window = inputs
-        return library.istft(z, n_fft, hop, win, window, **options)
+        return library.istft(z, n_fft, hop, win, window, **options)  # type: ignore[no-any-return]
 
     return call
 
@@ -137,7 +137,7 @@ _SIZES = ((63, 16), (64, 16), (400, 160), (441, 100), (512, 128), (1024, 256), (
 
 @check
 def spectra() -> str:
-    worst, problems = 0.0, []
+    worst, problems = 0.0, list[str]()
     for n_fft, hop in _SIZES:
         window = torch.hann_window(n_fft, device=DEVICE)
         for lead in ((), (1,), (3,)):
@@ -151,7 +151,7 @@ def spectra() -> str:
 
 @check
 def single_frames() -> None:
-    window, problems = torch.hann_window(512, device=DEVICE), []
+    window, problems = torch.hann_window(512, device=DEVICE), list[str]()
     for length in (512, 600):
         for lead in ((), (1,), (3,)):
             x = noise(*lead, length)
@@ -164,13 +164,13 @@ def single_frames() -> None:
 
 @check
 def inverses() -> str:
-    worst, problems = 0.0, []
+    worst, problems = 0.0, list[str]()
     for n_fft, hop in _SIZES:
         window = torch.hann_window(n_fft, device=DEVICE)
         for lead in ((), (3,)):
             for onesided in (True, False) if n_fft in (63, 512) else (True,):
-                x, options = noise(*lead, 4 * n_fft + 1237), {"window": window, "onesided": onesided}
-                z = torch.stft(x, n_fft, hop, **options, return_complex=True)
+                x = noise(*lead, 4 * n_fft + 1237)
+                z = torch.stft(x, n_fft, hop, window=window, onesided=onesided, return_complex=True)
                 for spectrum in (z, z.contiguous()):
                     for length in (None, 3 * n_fft + 1):
                         call = _istft(n_fft, hop, onesided=onesided, length=length)
@@ -183,7 +183,7 @@ def inverses() -> str:
 
 @check
 def views_and_odd_addresses() -> None:
-    window, problems = torch.hann_window(513, device=DEVICE)[1:], []
+    window, problems = torch.hann_window(513, device=DEVICE)[1:], list[str]()
     for name, x in {
         "an odd address": noise(9001)[1:],
         "odd rows": noise(3, 3001),
@@ -218,7 +218,7 @@ _TRANSFORMS: dict[str, Callable[[Any], Any]] = {
 
 @check
 def transforms() -> str:
-    ratios, problems = {}, []
+    ratios, problems = {}, list[str]()
     for name, make in _TRANSFORMS.items():
         ratio = 0.0
         for lead in ((), (1,), (2, 3)):
@@ -276,7 +276,7 @@ def _losses(library: Any, audio: Any, dtype: torch.dtype) -> dict[str, Callable[
 def gradients_and_their_gradients() -> str:
     x = noise(2, 5001)
     kinds = {"ours": (ours, our_audio, x), "theirs": (torch, torchaudio, x), "truth": (torch, torchaudio, x.double())}
-    ratios, problems = {}, []
+    ratios, problems = {}, list[str]()
     for name in _losses(torch, torchaudio, torch.float32):
         found: dict[str, list[Tensor]] = {}
         for kind, (library, audio, signal) in kinds.items():
@@ -288,10 +288,10 @@ def gradients_and_their_gradients() -> str:
             found[kind] += torch.autograd.grad((first * along).sum(), at, retain_graph=True)
             if kind == "ours":
                 served()
-        for order, grads in enumerate(zip(*(found[kind] for kind in kinds), strict=True)):
+        for order, (mine, theirs, truth) in enumerate(zip(*map(found.__getitem__, kinds), strict=True)):
             with each(problems):
                 what = f"{'second' if order else 'first'} gradient of {name}"
-                ratios[what] = round(near(*grads, what=what), 2)
+                ratios[what] = round(near(mine, theirs, truth, what), 2)
     none(problems)
     return f"times torch's errors: {ratios}"
 
@@ -440,7 +440,7 @@ def _trained(audio: Any, graphed: bool = False, nudge: float = 0.0) -> tuple[lis
     net: Any = _Net(audio).to(DEVICE)
     x, target = noise(8, 16000) * (1 + nudge), noise(8, seed=1)
     optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    step = torch.cuda.make_graphed_callables(net, (x,)) if graphed else net
+    step: Any = torch.cuda.make_graphed_callables(net, (x,)) if graphed else net
     losses = []
     begin = 0.0
     for number in range(50):
@@ -501,7 +501,7 @@ def threads_with_a_stream_each() -> None:
 
 @check
 def a_thread_that_has_called_nothing_of_cuda_s() -> None:
-    x, window, found = noise(2, 9001), torch.hann_window(512, device=DEVICE), []
+    x, window, found = noise(2, 9001), torch.hann_window(512, device=DEVICE), list[Tensor]()
     thread = threading.Thread(target=lambda: found.append(ours.stft(x, 512, 128, window=window, return_complex=True)))
     thread.start()
     thread.join()
@@ -533,7 +533,7 @@ def what_is_torch_s_goes_to_torch() -> str:
     x, window = noise(2, 9001), torch.hann_window(512, device=DEVICE)
     said = []
     for dtype in (torch.float64, torch.float16):
-        options = {"window": window.to(dtype), "return_complex": True}
+        options: dict[str, Any] = {"window": window.to(dtype), "return_complex": True}
         assert torch.equal(ours.stft(x.to(dtype), 512, **options), torch.stft(x.to(dtype), 512, **options))
         said.append(compat.report()[0].reason)
         compat.reset()

@@ -26,7 +26,7 @@ from .contract.records import FallbackError, FaultError, Record, reset
 from .contract.settings import device, numerics, on_breach, on_fallback, on_fault, route
 from .diagnostics.profile import profile
 from .diagnostics.verify import VerificationError
-from .install import proxy
+from .install import forks, proxy
 from .install.installer import install, uninstall
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 proxy.find_submodules()
+forks.prepare()
 
 torch: ModuleType
 torchaudio: ModuleType

@@ -1,7 +1,6 @@
-# Every public name, and the module that defines it: the only list of them, which __init__.py reads too.
+# Every public name and the module that defines it: the only list of them, which __init__.py reads too.
 
 from .design.framing import resolve_fft_params as resolve_fft_params
-from .design.windows import make_window as make_window
 from .diagnostics import (
     get_cache_debug_stats as get_cache_debug_stats,
     reset_cache_debug_stats as reset_cache_debug_stats,
@@ -30,6 +29,7 @@ from .features.mfcc import MFCCTransform as MFCCTransform, dct_matrix as dct_mat
 from .features.onset import onset_strength as onset_strength, onset_strength_multi as onset_strength_multi
 from .features.overlap_add import waveform_overlap_add as waveform_overlap_add
 from .features.stft import SpectralTransform as SpectralTransform, get_transform_mlx as get_transform_mlx
+from .features.windows import make_window as make_window
 from .kernels.cpu import get_num_threads as get_num_threads, set_num_threads as set_num_threads
 from .features.decibels import amplitude_to_db as amplitude_to_db
 from .types import (
@@ -46,5 +46,4 @@ from .types import (
     WindowLike as WindowLike,
 )
 
-__all__: list[str]
 __version__: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-# TF32 would cost a float32 matrix product on CUDA half its digits; MLX reads this when it is imported
+# TF32 would cost a float32 matrix product on CUDA half its digits; MLX reads this when it is imported, see
+# https://github.com/ml-explore/mlx/issues/3860
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
 # an exception of our own is to be seen here, in the processes that tests start too
 os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")

@@ -48,7 +48,7 @@ def main() -> None:
         x, rate = load(recording)
         found = {name: value.numpy() for name, value in Features(rate)(x).items()}
         soundfile.write(folder / f"{recording.stem}.wav", found["audio"].T, rate, subtype="FLOAT")
-        np.savez(folder / f"{recording.stem}.npz", **found)
+        np.savez(folder / f"{recording.stem}.npz", allow_pickle=False, **found)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def on_metal(op: Operator, *tensors: torch.Tensor) -> torch.Tensor:
     import torch
 
     torch.mps.synchronize()
-    result = apply(op, *(mx.from_dlpack(tensor.detach()) for tensor in tensors))
+    # MLX sees memory, and not that torch means its conjugate or its negative
+    plain = (tensor.detach().resolve_conj().resolve_neg() for tensor in tensors)
+    result = apply(op, *map(mx.from_dlpack, plain))
     mx.eval(result)
     return torch.utils.dlpack.from_dlpack(result)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
 from typing import Any
 
 from mlx_spectro import distribution
@@ -14,11 +11,6 @@ from mlx_spectro.ops import backend
 from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.reasons import BUSY, ByDesign
-from ..install import installer
-
-logger = logging.getLogger("mlx_spectro.compat")
-_PACKAGE = __name__.rsplit(".", 2)[0]
-
 
 _NO_KERNEL = (
     "no kernel transforms frames of {} samples, and NumPy would be slower than the library: lengths from 32 on with "
@@ -63,25 +55,3 @@ def by_mlx() -> Any:
     from . import crossover
 
     return crossover.gpu
-
-
-_loaded = False
-
-
-def _load_for_children() -> None:
-    """Have a forked child find compiled kernels in memory: alone, each worker of a data loader takes a second for it.
-
-    Once, and only where programs transform audio: install() has the adapters of torch itself loaded for any program.
-    """
-    global _loaded
-    libraries = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
-    if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in libraries):
-        return
-    if backend.for_host_arrays() == "host":
-        try:
-            _loaded = cpu.load()
-        except Exception:
-            logger.info("compiled kernels were not loaded before a fork", exc_info=True)
-
-
-os.register_at_fork(before=_load_for_children)

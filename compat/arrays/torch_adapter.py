@@ -19,13 +19,13 @@ from . import torch_tensors
 class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
 
-    def known(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
+    def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)
         needed = [name for name, one in signature.parameters.items() if one.default is one.empty]
         # by the number of positional arguments: what the others may be called, and which of them there have to be
         others = [(frozenset(names[i:]), frozenset(needed[i:])) for i in range(len(names) + 1)]
 
-        def known(*args: Any, **kwargs: Any) -> Work:
+        def plan_or_decline(*args: Any, **kwargs: Any) -> Work:
             if len(args) < len(others):
                 allowed, required = others[len(args)]
                 if allowed.issuperset(kwargs) and required <= kwargs.keys():
@@ -35,7 +35,7 @@ class _Torch(Library):
                 raise Decline(f"arguments that mlx_spectro does not know: {', '.join(unknown)}")
             raise Decline(REJECTED)
 
-        return known
+        return plan_or_decline
 
     def order(self, arguments: dict[str, Any]) -> int:
         """Length of the transforms in a call, or of the longest sums where there is no transform."""

@@ -49,9 +49,13 @@ class Library:
         """What calls the library's own function."""
         return original
 
-    def known(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
-        """``plan``, of whatever arguments a call may have."""
+    def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
+        """``plan`` for whatever arguments a call may have; what it cannot take, it declines."""
         return plan
+
+    def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
+        """A call's arguments by name, as :meth:`order` takes them."""
+        return call.arguments
 
     def order(self, arguments: dict[str, Any]) -> int:
         """What a call's limit depends on: the length of its transforms or sums."""
@@ -88,16 +92,14 @@ class Library:
         order = order or self.order
 
         def register(planned: Any) -> Any:
-            plan, own = _called(planned), _called(original)
+            plan, own = _function_of(planned), _function_of(original)
             signature = inspect.signature(plan)
 
             def order_of(*args: Any, **kwargs: Any) -> int:
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-                return order({**bound.arguments, **bound.arguments.get("kwargs", {})})
+                return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            function = Function(name, call, self.known(plan, signature), limit, order_of, self.compiling)
+            function = Function(name, call, self.guard(plan, signature), limit, order_of, self.compiling)
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:
@@ -117,6 +119,6 @@ def through(door: Door, function: Function) -> Callable[..., Any]:
     return serve
 
 
-def _called(served: Any) -> Any:
+def _function_of(served: Any) -> Any:
     """A function itself, of a class its ``forward``."""
     return getattr(served, "forward", served)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,10 @@ from ..contract.lines import at_callers_line
 class _Librosa(Library):
     def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
         return at_callers_line(original)
+
+    def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
+        call.apply_defaults()
+        return {**call.arguments, **call.arguments.get("kwargs", {})}
 
     def order(self, arguments: dict[str, Any]) -> int:
         """Length of the transforms or sums of a call."""

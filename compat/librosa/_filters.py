@@ -148,6 +148,10 @@ def mel(
     norm: Any = "slaney",
     dtype: Any = np.float32,
 ) -> Work:
+    """librosa.filters.mel. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     _check_matrix(dtype)
     check_whole("n_fft", n_fft, 2)
     check_mel(sr, n_mels, fmin, fmax, htk, norm)
@@ -174,6 +178,10 @@ def chroma(
     base_c: bool = True,
     dtype: Any = np.float32,
 ) -> Work:
+    """librosa.filters.chroma. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     _check_matrix(dtype)
     check_rate(sr)
     check_whole("n_fft", n_fft, 2)

@@ -54,6 +54,10 @@ def onset_strength(
     aggregate: Any = None,
     **kwargs: Any,
 ) -> Work:
+    """librosa.onset.onset_strength. Same arguments, same defaults.
+
+    The decibels of the audio's mel spectrogram are ours, their differences librosa's.
+    """
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate}
     n_fft, hop_length = kwargs.pop("n_fft", 2048), kwargs.pop("hop_length", 512)
@@ -78,6 +82,10 @@ def onset_strength_multi(
     channels: Any = None,
     **kwargs: Any,
 ) -> Work:
+    """librosa.onset.onset_strength_multi. Same arguments, same defaults.
+
+    The decibels of the audio's mel spectrogram are ours, their differences librosa's.
+    """
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate, "channels": channels}
     return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))

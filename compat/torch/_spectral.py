@@ -66,6 +66,10 @@ def stft(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> Work:
+    """torch.stft. Same arguments, same defaults.
+
+    Real audio is ours; complex audio and ``align_to_window`` are torch's.
+    """
     transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
@@ -101,6 +105,10 @@ def istft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> Work:
+    """torch.istft. Same arguments, same defaults.
+
+    Real signals are ours; ``return_complex=True`` is torch's.
+    """
     for name, option in (("center", center), ("normalized", normalized), ("return_complex", return_complex)):
         if type(option) is not bool:
             raise Decline(unread(name, option))

@@ -22,7 +22,12 @@ _LOG_STEP = np.log(6.4) / 27
 
 
 def hz_to_mel(hz: npt.ArrayLike, mel_scale: str = "htk") -> Matrix:
-    """Mel values of frequencies in Hz, by O'Shaughnessy's formula (``"htk"``) or Slaney's (``"slaney"``)."""
+    """Mel values of frequencies in Hz, by O'Shaughnessy's formula (``"htk"``) or Slaney's (``"slaney"``).
+
+    Example:
+        >>> float(mel_to_hz(hz_to_mel(1000.0)).round(6))
+        1000.0
+    """
     frequencies = np.asarray(hz, np.float64)
     if mel_scale == "htk":
         return 2595.0 * np.log10(1.0 + frequencies / 700.0)
@@ -69,7 +74,14 @@ def linear_bank(bin_hz: Matrix, f_min: float, f_max: float, n_filter: int) -> Ma
 
 
 def dct_basis(n_out: int, n_in: int, norm: str | None = "ortho") -> Matrix:
-    """DCT-II basis ``[n_out, n_in]``: row ``k`` is ``2 cos(pi k (2 n + 1) / (2 n_in))``; ``"ortho"``: orthonormal."""
+    """DCT-II basis ``[n_out, n_in]``: row ``k`` is ``2 cos(pi k (2 n + 1) / (2 n_in))``; ``"ortho"``: orthonormal.
+
+    Example:
+        >>> import numpy as np
+        >>> basis = dct_basis(4, 4)
+        >>> np.allclose(basis @ basis.T, np.eye(4))
+        True
+    """
     _check.integer("n_mfcc", n_out, at_least=1)
     _check.integer("n_mels", n_in, at_least=1)
     _check.one_of("norm", norm, (None, "ortho"))

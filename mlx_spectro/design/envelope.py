@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from .framing import overlap_length
 
-# below this, torch.istft calls the overlap of a window zero
+# below this, torch.istft calls the overlap of a window zero: https://github.com/pytorch/pytorch/issues/91309
 FLOOR = 1e-11
 
 

@@ -85,6 +85,11 @@ def centred(length: int, n_fft: int, hop_length: int, pad_mode: str, tail: str =
 
     ``tail="symmetric"`` extends both ends by ``n_fft // 2``; ``"minimal"`` extends the end only as far as
     ``ceil(length / hop_length)`` frames need.
+
+    Example:
+        >>> framing = centred(16000, 512, 128, "reflect")
+        >>> framing.left, framing.right
+        (256, 256)
     """
     left = right = n_fft // 2
     if tail == "minimal":
@@ -94,7 +99,12 @@ def centred(length: int, n_fft: int, hop_length: int, pad_mode: str, tail: str =
 
 
 def overlap_length(frames: int, n_fft: int, hop_length: int) -> int:
-    """Samples covered by ``frames`` overlapped frames."""
+    """Samples covered by ``frames`` overlapped frames.
+
+    Example:
+        >>> overlap_length(3, 512, 128)
+        768
+    """
     return n_fft + hop_length * (frames - 1) if frames else 0
 
 

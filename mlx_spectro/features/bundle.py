@@ -175,6 +175,15 @@ def spectral_features(
     lifter: int = 0,
     dct_norm: Literal["ortho"] | None = "ortho",
 ) -> dict[str, mx.array]:
-    """Several descriptors of audio ``[..., T]`` from one STFT; see :class:`SpectralFeatureTransform`."""
+    """Several descriptors of audio ``[..., T]`` from one STFT; see :class:`SpectralFeatureTransform`.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> found = mlx_spectro.spectral_features(audio, sample_rate=16000, include=("mfcc", "spectral_centroid"))
+        >>> {name: value.shape for name, value in found.items()}
+        {'mfcc': (2, 20, 32), 'spectral_centroid': (2, 1, 32)}
+    """
     parameters = {name: value for name, value in locals().items() if name != "x"}
     return SpectralFeatureTransform(**parameters).extract(x)

@@ -79,6 +79,13 @@ def chroma_stft(
 
     Raises:
         ValueError: a value out of its range, or an unknown option.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mlx_spectro.chroma_stft(audio, sample_rate=16000, n_fft=512, hop_length=128).shape
+        (2, 12, 126)
     """
     transform = shared_transform(n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)
     raw = filterbank(transform, x, chroma_filters(sample_rate, n_fft, n_chroma, tuning), power=2.0)

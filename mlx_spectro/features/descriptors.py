@@ -87,6 +87,13 @@ def spectral_centroid(
 
     Returns:
         Hz, float32 ``[..., 1, N]``.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mlx_spectro.spectral_centroid(audio, sample_rate=16000, n_fft=512, hop_length=128).shape
+        (2, 1, 126)
     """
     hz, spec = bin_frequencies(sample_rate, n_fft), DescriptorSpec(("centroid",))
     return _descriptor(x, hz, spec, n_fft, hop_length, win_length, window_fn, center, center_pad_mode, center_tail_pad)

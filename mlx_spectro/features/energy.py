@@ -45,6 +45,13 @@ def rms(
     Raises:
         TypeError: audio that is no MLX array, or not floating point.
         ValueError: a length below 1, an unknown mode, or an array without axes.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mlx_spectro.rms(audio, frame_length=512, hop_length=128).shape
+        (2, 1, 126)
     """
     audio, framing = _framed(x, frame_length, hop_length, center, pad_mode)
     norms = apply(FrameStatistic(framing, "norm"), audio)

@@ -33,6 +33,15 @@ class FilteredSpectrogramTransform(Compilable):
 
     Raises:
         ValueError: a filterbank of another shape, a value out of its range, or an unknown option.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> halves = mx.stack([mx.arange(257) < 128, mx.arange(257) >= 128], axis=1).astype(mx.float32)
+        >>> transform = mlx_spectro.FilteredSpectrogramTransform(filterbank=halves, n_fft=512, hop_length=128)
+        >>> transform(audio).shape
+        (2, 2, 126)
     """
 
     def __init__(

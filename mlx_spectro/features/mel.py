@@ -46,6 +46,11 @@ def melscale_fbanks(
 
     Raises:
         ValueError: a count below 1, frequencies out of order, an unknown option.
+
+    Example:
+        >>> import mlx_spectro
+        >>> mlx_spectro.melscale_fbanks(257, 0.0, 8000.0, 40, 16000).shape
+        (257, 40)
     """
     _check.integer("n_freqs", n_freqs, at_least=1)
     return _shared_bank(n_freqs, f_min, f_max, n_mels, sample_rate, norm, mel_scale)
@@ -93,6 +98,14 @@ class MelSpectrogramTransform(Compilable):
 
     Raises:
         ValueError: a value out of its range, or an unknown option.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mel = mlx_spectro.MelSpectrogramTransform(sample_rate=16000, n_fft=512, hop_length=128, n_mels=40)
+        >>> mel(audio).shape
+        (2, 40, 126)
     """
 
     def __init__(

@@ -146,6 +146,14 @@ def mfcc(
     lifter: int = 0,
     dct_norm: Literal["ortho"] | None = "ortho",
 ) -> mx.array:
-    """Mel-frequency cepstral coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; see :class:`MFCCTransform`."""
+    """Mel-frequency cepstral coefficients ``[..., n_mfcc, N]`` of audio ``[..., T]``; see :class:`MFCCTransform`.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mlx_spectro.mfcc(audio, sample_rate=16000, n_mfcc=13, n_fft=512, hop_length=128).shape
+        (2, 13, 126)
+    """
     parameters = {name: value for name, value in locals().items() if name != "x"}
     return MFCCTransform(**parameters).mfcc(x)

@@ -85,5 +85,12 @@ def onset_strength(
 
     Returns:
         dB, float32 ``[..., N]``.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> mlx_spectro.onset_strength(audio, sample_rate=16000, n_fft=512, hop_length=128).shape
+        (2, 126)
     """
     return _rises(**locals()).mean(axis=-2)

@@ -37,6 +37,13 @@ def waveform_overlap_add(
     Raises:
         TypeError: no MLX arrays, or complex ones.
         ValueError: a ``step`` below 1, fewer than two axes, or a window of another length.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> chunks = mx.ones((3, 2, 100))  # of two signals, a chunk every 50 samples
+        >>> mlx_spectro.waveform_overlap_add(chunks, step=50).shape
+        (2, 200)
     """
     step = _check.integer("step", step, at_least=1)
     if _inputs.numbers("frames", frames).ndim < 2:

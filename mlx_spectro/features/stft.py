@@ -14,7 +14,6 @@ from .. import _check, _warn, diagnostics
 from ..design import envelope
 from ..design.framing import Framing, centred, overlap_length, resolve_fft_params
 from ..design.operators import Istft, Stft, Synthesis
-from ..design.windows import make_window
 from ..ops import backend, mlx_on_cpu, mlx_on_gpu
 from ..ops.apply import apply, define
 from ..types import (
@@ -29,6 +28,7 @@ from ..types import (
 from . import _inputs, _istft_by_torch
 from ._replay import recorded
 from .compiled import ArrayFunction, CompiledForms
+from .windows import make_window
 
 
 def _leaves_mlx(
@@ -68,6 +68,17 @@ class SpectralTransform(CompiledForms):
     Raises:
         TypeError: a value of another type.
         ValueError: a value out of its range, or an unknown option.
+
+    Example:
+        >>> import mlx.core as mx
+        >>> import mlx_spectro
+        >>> audio = mx.zeros((2, 16000))  # one second of two signals
+        >>> transform = mlx_spectro.SpectralTransform(n_fft=512, hop_length=128)
+        >>> spectrum = transform.stft(audio)
+        >>> spectrum.shape
+        (2, 257, 126)
+        >>> transform.istft(spectrum, length=16000).shape
+        (2, 16000)
     """
 
     def __init__(

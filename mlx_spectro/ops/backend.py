@@ -32,6 +32,7 @@ _forced: ContextVar[Implementation | None] = ContextVar("mlx_spectro_implementat
 @functools.cache
 def has_mlx() -> bool:
     """Whether MLX is installed with a back end. On Linux the back end is a wheel of its own."""
+    # without it, importing MLX fails with a name of a library: https://github.com/ml-explore/mlx/issues/2390
     spec = importlib.util.find_spec("mlx")
     if spec is None or spec.submodule_search_locations is None:
         return False

@@ -48,6 +48,7 @@ def _at_edges(n_fft: int) -> npt.NDArray[np.bool_]:
 
 def _evaluated(values: npt.NDArray[Any]) -> mx.array:
     """``values`` for any thread to use."""
+    # what is not evaluated belongs to its thread: https://github.com/ml-explore/mlx/issues/3529
     array = mx.array(values)
     mx.eval(array)
     return array
@@ -67,7 +68,8 @@ def _irfft(z: mx.array, n_fft: int) -> mx.array:
         return mx.real(z)
     if _takes_complex(n_fft):
         return mx.real(mx.fft.ifft(_packed(mirrored(_real_at_edges(z, n_fft), n_fft))))
-    # on CUDA, imaginary parts at the edges, which mean nothing, spoil inverses of 4096 and more
+    # on CUDA, imaginary parts at the edges, which mean nothing, spoil inverses of 4096 and more: they do in torch, too,
+    # https://github.com/pytorch/pytorch/issues/154496
     return mx.fft.irfft(_packed(z if on_cpu() else _real_at_edges(z, n_fft)), n=n_fft)
 
 

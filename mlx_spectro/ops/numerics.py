@@ -23,7 +23,8 @@ def constant(values: npt.NDArray[Any]) -> mx.array:
 def total(x: mx.array) -> mx.array:
     """Sum ``[..., 1]`` over the last axis, a few terms at a time.
 
-    On the CPU, MLX adds the terms of a long axis one after the other, and loses a digit of a thousand of them.
+    On the CPU, MLX adds the terms of a long axis one after the other, and loses a digit of a thousand of them:
+    https://github.com/ml-explore/mlx/issues/488
     """
     if mx.default_device().type != mx.DeviceType.cpu:
         return x.sum(axis=-1, keepdims=True)

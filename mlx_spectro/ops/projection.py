@@ -8,6 +8,7 @@ import mlx.core as mx
 
 from ..design.operators import Project, ProjectClipped, ProjectPower
 from .apply import apply, defines
+from .autodiff import linear
 from .decibels import clip_below_peak, example_axes
 from .epilogues import follow
 from .fft import on_cpu, on_cuda
@@ -16,7 +17,11 @@ from .fft import on_cpu, on_cuda
 @defines(Project)
 def project(op: Project, x: mx.array, bank: mx.array) -> mx.array:
     """``x [..., N, F] @ bank [F, filters]`` in true float32 on every device."""
-    return product(x, bank.T if op.transposed else bank)
+    # MLX derives none of the bits that products are made of on CUDA
+    multiply = linear(
+        lambda x: product(x, bank.T if op.transposed else bank), lambda g, shape: project(op.transpose(shape), g, bank)
+    )
+    return multiply(x)
 
 
 @defines(ProjectPower)
@@ -34,7 +39,8 @@ def project_clipped(op: ProjectClipped, x_db: mx.array, bank: mx.array) -> mx.ar
 # MLX adds a product's terms one after the other, and loses a digit of a thousand of them: on the CPU by rounding, in
 # CUDA's matrix units by cutting off
 _BLOCK = 64
-# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps
+# the sign, the exponent and the ten leading bits of a float32's fraction: what TF32 keeps, in which MLX multiplies on
+# CUDA unless a variable that it reads once says otherwise, https://github.com/ml-explore/mlx/issues/3860
 _TF32_BITS = 0xFFFFE000
 
 
@@ -55,4 +61,6 @@ def _in_halves(x: mx.array, matrix: mx.array) -> mx.array:
 
 
 def _leading(x: mx.array) -> mx.array:
-    return (x.view(mx.uint32) & mx.array(_TF32_BITS, mx.uint32)).view(mx.float32)
+    # MLX derives no bits, and of a custom function forward mode looks into what has rules, too
+    bits = mx.stop_gradient(x).view(mx.uint32)
+    return (bits & mx.array(_TF32_BITS, mx.uint32)).view(mx.float32)

@@ -133,18 +133,18 @@ class Machine:
     def _compile(self, program: Any, count: int, options: list[bytes]) -> tuple[Status]:
         assert count == len(options) == 2
         program.options = options
-        self.compiled.append(re.search(r"void (\w+)\(", program.source.decode().rpartition('extern "C"')[2])[1])
+        self.compiled += re.findall(r"void (\w+)\(", program.source.decode().rpartition('extern "C"')[2])
         return (Status(6 if self.log else 0),)
 
     def _code(self, program: Any) -> bytes:
-        code = hashlib.sha256(program.source).digest() + program.options[0]
+        code: bytes = hashlib.sha256(program.source).digest() + program.options[0]
         self._programs[code] = program.source.decode()
         return code
 
     @staticmethod
     def _fill(room: bytes, values: bytes) -> None:
         assert len(room) == len(values)
-        ctypes.memmove(room, values, len(values))
+        ctypes.memmove(ctypes.c_char_p(room), values, len(values))
 
     def _load(self, code: bytes) -> tuple[Status, Any]:
         assert not self.capturing
@@ -165,12 +165,13 @@ class Machine:
         self._run(program, tuple(grid[:3]), tuple(grid[3:]), places)
         return (Status(0),)
 
-    def _run(self, program: str, groups: tuple[int, ...], threads: tuple[int, ...], places: int) -> None:
+    def _run(self, program: str, groups: Any, threads: tuple[int, ...], places: int) -> None:
         kernel = self.kernels[program]
         assert threads == (kernel.threads, 1, 1)
         assert all(groups)
         assert max(groups[1:]) <= 65535
-        parameters = re.search(rf"void {kernel.name}\((.*?)\) {{", program)[1].split(", ")
+        (signature,) = re.findall(rf"void {kernel.name}\((.*?)\) {{", program)
+        parameters = signature.split(", ")
         names = [*kernel.inputs, *kernel.tables, "par", *kernel.outputs]
         assert [parameter.split()[-1] for parameter in parameters] == names
         at = (ctypes.c_uint64 * len(names)).from_address(places)
@@ -183,7 +184,7 @@ class Machine:
             kind, torch_kind = _KINDS[parameter.replace("const ", "").partition("*")[0]]
             count, dtype = extents[address.value]
             assert dtype == torch_kind
-            memory = (ctypes.c_char * (count * np.dtype(kind).itemsize)).from_address(address.value)
+            memory: Any = (ctypes.c_char * (count * np.dtype(kind).itemsize)).from_address(address.value)
             arrays[name] = np.frombuffer(memory, kind)
         for name, table in kernel.tables.items():
             assert np.array_equal(arrays[name], table.ravel())

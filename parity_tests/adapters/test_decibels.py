@@ -59,7 +59,7 @@ def test_librosa_s_reference_is_at_0_db_and_nothing_smaller_is_above(
     for seed in range(40):
         s = powers(dtype, seed, 7, 1 + 5 * seed)
         s = np.asfortranarray(s) if seed % 2 else s
-        wanted = REFERENCES[ref]
+        wanted: Any = REFERENCES[ref]
         if ref == "a number":
             wanted = s[3, 0] = dtype(wanted)
         compat.reset()

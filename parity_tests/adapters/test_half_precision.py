@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def noise(dtype: Any, *shape: int) -> tuple[Any, Any]:
 def test_half_precision_goes_to_torch_and_comes_back_as_it_is(dtype: Any, numerics: Any, ours: None) -> None:
     x, t = noise(dtype, 2, 3000)
     mel = {"sample_rate": 16000, "n_fft": 400, "n_mels": 20}
-    calls = {
+    calls: dict[str, Callable[[Any, Any], Any]] = {
         "AmplitudeToDB": lambda library, x: library.transforms.AmplitudeToDB()(abs(x)),
         "MelSpectrogram": lambda library, x: library.transforms.MelSpectrogram(**mel)(x),
         "Spectrogram": lambda library, x: library.transforms.Spectrogram(400)(x),

@@ -18,6 +18,7 @@ from .interrupted import SETUP, python
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
 MAIN = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timers here")
 
 

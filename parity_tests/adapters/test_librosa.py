@@ -90,7 +90,7 @@ def test_strict_numerics_are_librosa_s_bits(noise: Any) -> None:
     ],
 )
 def test_verify_finds_no_breach(name: str, options: dict[str, Any], noise: Any) -> None:
-    function = ours
+    function: Any = ours
     for part in name.split("."):
         function = getattr(function, part)
     with compat.numerics("verify"), compat.route("ours"):

@@ -22,7 +22,7 @@ SCALARS = (
     *(np.int64(2), np.int64(64), np.int32(32), np.int8(64), np.float16(1), np.float32(2)),
     *(np.float64(2), np.float64(64), np.float64("nan"), np.bool_(True), np.bool_(False)),
 )
-OTHERS = (
+OTHERS: tuple[Any, ...] = (
     *(None, True, False, "512", "2", "", [], [1], (), np.array([]), np.array([1.0]), np.array(2), np.array(2.0), {}),
     *(("kaiser", [1]), ("kaiser", 4), "slaney", "reflect", "float32", np.float32, np.float64, 1j),
 )
@@ -40,6 +40,7 @@ def affordable(option: str, value: Any) -> bool:
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
 def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
     found = {}

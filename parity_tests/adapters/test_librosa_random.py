@@ -17,7 +17,10 @@ from mlx_spectro.ops import backend
 
 from .librosa_calls import told_apart
 
-pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba"),
+]
 
 
 def some(*values: Any) -> Any:

@@ -226,7 +226,11 @@ def test_an_mlx_array_is_never_written_to() -> None:
     room = mx.zeros((257, 32), mx.complex64)
     twin = room + 0
     mx.eval(room, twin)
-    for call in (lambda: ours.stft(mx.array(Y), n_fft=512, out=room), lambda: ours.istft(mx.array(Z), out=twin)):
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: ours.stft(mx.array(Y), n_fft=512, out=room),
+        lambda: ours.istft(mx.array(Z), out=twin),
+    )
+    for call in calls:
         with pytest.raises(TypeError, match="cannot write to an MLX array"):
             call()
     assert not np.array(room).any()
@@ -291,7 +295,7 @@ def test_a_memory_map_is_an_array_like_any_other(name: str, mode: str, tmp_path:
 def test_what_is_more_than_an_array_is_librosa_s_with_a_true_reason(
     name: str, kind: str, make: Callable[[Array], Any]
 ) -> None:
-    outcomes = []
+    outcomes: list[list[tuple[Any, Any]]] = []
     for module in (ours, librosa):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

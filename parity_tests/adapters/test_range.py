@@ -67,13 +67,14 @@ def test_the_gpu_s_magnitudes_and_norms_are_right_whatever_their_squares(size: f
 
 
 def norms_of(x: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.square(frames_of(x, N_FFT, HOP, 0, 0, "constant")).sum(axis=-1))
+    norms: np.ndarray = np.sqrt(np.square(frames_of(x, N_FFT, HOP, 0, 0, "constant")).sum(axis=-1))
+    return norms
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_native_magnitudes_and_norms_are_right_whatever_their_squares(size: float, implementation: str) -> None:
     x = noise(size, 2, 4 * N_FFT)
-    options = {"n_fft": N_FFT, "hop_length": HOP, "center": False}
+    options: dict[str, Any] = {"n_fft": N_FFT, "hop_length": HOP, "center": False}
     mel = mlx_spectro.MelSpectrogramTransform(n_mels=20, power=1.0, output_scale="linear", **options)
     window = np.array(mel.spectral.window)
     close(np.array(mel.spectrogram(mx.array(x))), truth_of(x, window).swapaxes(-1, -2), bound(np.float32, N_FFT))
@@ -109,7 +110,7 @@ def test_a_native_feature_says_nothing_of_what_overflows(name: str, implementati
 def test_the_gradient_of_a_magnitude_is_its_direction(size: float) -> None:
     z = (noise(size, 2, 500) + 1j * noise(size, 2, 500)[::-1]).astype(np.complex64)
     z[0, 0] = 0
-    wide, eps = z.astype(np.complex128), np.finfo(np.float32).eps
+    wide, eps = z.astype(np.complex128), float(np.finfo(np.float32).eps)
     direction = wide / np.where(wide == 0, 1, np.abs(wide))
     close(np.array(numerics.magnitude(mx.array(z))), np.abs(wide), 2 * eps)
     ones = mx.array(np.ones_like(z))

@@ -21,6 +21,8 @@ from .interrupted import SETUP, python
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 AT_EVERY_STEP = """
 def run(step, outer, inner):
     # outer() in a thread of its own, with inner() before the step-th instruction; the results, and how many steps
@@ -80,7 +82,7 @@ class TestAtEveryStep:
             "from mlx_spectro import compat\n"
             "from mlx_spectro.compat import librosa\n"
             f"compat.route('ours'), compat.numerics('{mode}')\n"
-            "FILES = ('contract/records.py', 'arrays/placement.py', 'compat/dispatch.py', 'contract/settings.py')\n"
+            "FILES = ('contract/records.py', 'contract/adapter.py', 'compat/dispatch.py', 'contract/settings.py')\n"
             "at_every_step(lambda: librosa.stft(X[0], n_fft=256), lambda: librosa.stft(X[0], n_fft=2048))\n"
             # what interrupts the reference's run under verify is as strict as that
             "assert {record.reason for record in compat.report()} <= {'', 'strict numerics'}\n"

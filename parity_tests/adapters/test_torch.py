@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+
+import torch
 
 import mlx_spectro
 from mlx_spectro import compat
@@ -70,6 +72,7 @@ def test_float64_is_served_exactly_or_by_torch(implementation: str) -> None:
     assert reason == "" if implementation == "host" else "MLX computes in float32, not in float64" in reason
 
 
+@pytest.mark.slow
 def test_real_results_and_missing_windows_are_served_with_torch_s_warnings() -> None:
     script = (
         "import sys, warnings\n"
@@ -119,6 +122,7 @@ def test_backward_and_double_backward_are_torch_s(name: str) -> None:
     assert reasons() == {""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("onesided", [True, False])
 @pytest.mark.parametrize("pad_mode", ["reflect", "constant", "replicate", "circular"])
 def test_gradients_are_finite_differences_in_double_precision(
@@ -160,7 +164,7 @@ def test_a_window_changed_before_the_backward_pass_is_an_error() -> None:
 
 
 class Net(torch.nn.Module):
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.stft(x, 64, 16, window=torch.hann_window(64, device=x.device), return_complex=True).abs()
 
 
@@ -354,7 +358,7 @@ def test_host_memory_is_read_and_written_where_it_lies(implementation: str, monk
         pytest.skip("MLX copies host memory on its way in and out")
     from mlx_spectro.kernels import cpu
 
-    seen = {}
+    seen: dict[str, Any] = {}
     original = cpu.run
 
     def spy(op: Any, x: Any, window: Any, *, out: Any) -> Any:

@@ -18,7 +18,7 @@ from mlx_spectro.compat.contract.adapter import adapters
 
 from . import likeness
 
-pytestmark = pytest.mark.usefixtures("ours")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ours")]
 
 LIBRARIES = ({"torch": our_torch, "torchaudio": our_torchaudio}, {"torch": torch, "torchaudio": torchaudio})
 NAMES = [name for name in adapters if not name.startswith("librosa")]

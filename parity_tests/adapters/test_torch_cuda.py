@@ -184,7 +184,7 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool) -> 
 
 
 def test_filters_and_inverses_of_torchaudio_are_torchaudio_s() -> None:
-    make = {
+    make: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "InverseSpectrogram": (
             lambda m: m.InverseSpectrogram(**SIZES, normalized="window"),
             stft(noise(2, 3, 301).reshape(6, -1), torch),

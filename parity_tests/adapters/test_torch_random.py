@@ -262,6 +262,6 @@ def test_random_gradients_are_the_reference_s(name: str, changed: bool) -> None:
         x, options = DRAWN[name](Draw(f"{name} gradient {seed}"))
         if not (x.is_floating_point() or x.is_complex()):
             continue
-        calls = tuple(gradient_of(call, changed) for call in callers(name, options))
-        unlike = likeness.unlike(name, calls, x, bound=lambda largest: 1e-3 * largest)
+        mine, theirs = (gradient_of(call, changed) for call in callers(name, options))
+        unlike = likeness.unlike(name, (mine, theirs), x, bound=lambda largest: 1e-3 * largest)
         assert not unlike, f"{unlike}; {described(x, options)}"

@@ -14,6 +14,8 @@ torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
 
+pytestmark = pytest.mark.slow
+
 # in a process of its own each, because torch says most of it once a process
 PROGRAM = """
 import sys, warnings

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-torchaudio = pytest.importorskip("torchaudio")
+pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+import torch
+import torchaudio
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
@@ -108,6 +111,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_in_a_spawned_process_a_transform_is_ours_and_served(tmp_path: Any) -> None:
     (tmp_path / "program.py").write_text(SPAWNING)
     environment = {**os.environ, "MLX_SPECTRO_ROUTE": "ours"}
@@ -163,9 +167,15 @@ def test_a_window_function_and_its_arguments_are_used() -> None:
 @each_implementation
 @each_kind
 def test_hooks_of_the_module_run(kind: str) -> None:
-    module, seen = make(kind), []
+    module: Any = make(kind)
+    seen: list[str] = []
+
+    def after(module: Any, args: Any, result: Any) -> Any:
+        seen.append("after")
+        return result + 1
+
     module.register_forward_pre_hook(lambda module, args: seen.append("before"))
-    module.register_forward_hook(lambda module, args, result: (seen.append("after"), result + 1)[1])
+    module.register_forward_hook(after)
     assert close(module(given(kind)), make(kind)(given(kind)) + 1)
     assert seen == ["before", "after"]
     assert reasons() == {""}
@@ -177,7 +187,8 @@ def test_hooks_of_submodules_run() -> None:
         ("MFCC", "MelSpectrogram.mel_scale"),
         ("LFCC", "Spectrogram"),
     ):
-        module, seen = make(kind), []
+        module: Any = make(kind)
+        seen: list[Any] = []
         module.get_submodule(path).register_forward_hook(lambda module, args, result, seen=seen: seen.append(result))
         expected = make(kind, torchaudio)(given(kind))
         assert close(module(given(kind)), expected)
@@ -212,7 +223,7 @@ def test_filters_over_two_sided_spectra_are_torchaudio_s() -> None:
 @each_implementation
 @each_kind
 def test_a_program_s_subclass_is_served(kind: str) -> None:
-    kinds = getattr(shim.transforms, kind)
+    kinds: Any = getattr(shim.transforms, kind)
 
     class Program(kinds):
         def forward(self, x: Any) -> Any:
@@ -224,7 +235,10 @@ def test_a_program_s_subclass_is_served(kind: str) -> None:
     assert not issubclass(kinds, Program)
 
 
-class Louder(shim.transforms.MelSpectrogram):
+BASE: Any = shim.transforms.MelSpectrogram
+
+
+class Louder(BASE):
     """What a program may define and save."""
 
     gain = 1.0
@@ -248,7 +262,7 @@ def test_a_sequence_of_modules_is_served_with_the_caller_s_place() -> None:
     assert {(record.file, record.reason) for record in compat.report()} == {(__file__, "")}
 
 
-class Clips(torch.utils.data.Dataset):
+class Clips(torch.utils.data.Dataset[Any]):
     def __init__(self, transform: Any) -> None:
         self.transform = transform
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
-torchaudio = pytest.importorskip("torchaudio")
+pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+import torch
+import torchaudio
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
@@ -73,7 +76,8 @@ def test_batched_gradients_are_torchaudio_s(kind: str) -> None:
     jacobians = [
         torch.autograd.functional.jacobian(make(kind, library), x, vectorize=True) for library in (shim, torchaudio)
     ]
-    assert close(*jacobians, 1e-3)
+    mine, theirs = jacobians
+    assert close(mine, theirs, 1e-3)
     assert reasons() == {""}
 
 
@@ -87,7 +91,8 @@ def test_audio_may_change_before_the_backward_pass() -> None:
         audio.zero_()
         (gradient,) = torch.autograd.grad(mel.sum(), x)
         gradients.append(gradient)
-    assert close(*gradients)
+    mine, theirs = gradients
+    assert close(mine, theirs)
     assert reasons() == {""}
 
 
@@ -116,14 +121,14 @@ class Model(torch.nn.Module):
         super().__init__()
         self.transform = transform
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> Any:
         return self.transform(x) * 2
 
 
 class Calling(torch.nn.Module):
     """A model that calls a function of the library."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> Any:
         window = torch.hann_window(64, device=x.device)
         s = torchaudio.functional.spectrogram(x, 0, window, 64, 32, 64, 2.0, False)
         return torchaudio.functional.amplitude_to_DB(s, 10.0, 1e-10, 0.0, 80.0)
@@ -134,7 +139,8 @@ def _export(model: Any, x: Any) -> Any:
 
 
 def _compiled(model: Any, x: Any, backend: str) -> Any:
-    return torch.compile(model, backend=backend)(x)
+    compiled: Any = torch.compile(model, backend=backend)
+    return compiled(x)
 
 
 def _jvp(model: Any, x: Any) -> Any:
@@ -153,6 +159,7 @@ TRACERS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracer", TRACERS)
 @pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "function"])
 def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
@@ -191,13 +198,15 @@ def test_a_symbolic_trace_is_torchaudio_s() -> None:
 
 
 def test_a_program_s_subclass_can_be_scripted() -> None:
-    class Program(shim.transforms.MelSpectrogram):
-        def forward(self, waveform):
+    base: Any = shim.transforms.MelSpectrogram
+
+    class Program(base):
+        def forward(self, waveform: torch.Tensor) -> Any:
             return self.mel_scale(self.spectrogram(waveform)) * 2
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch has deprecated it
-        scripted = torch.jit.script(Program(n_fft=64, n_mels=8))
+        scripted: Any = torch.jit.script(Program(n_fft=64, n_mels=8))
     assert close(scripted(given("MelSpectrogram")), 2 * make("MelSpectrogram")(given("MelSpectrogram")))
 
 

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
-torchaudio = pytest.importorskip("torchaudio")
+pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+import torch
+import torchaudio
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
@@ -48,7 +51,7 @@ REPLACED: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def replaced(library: Any, kind: str, path: str, how: str) -> Callable[[Any], Any]:
+def replaced(library: Any, kind: str, path: str, how: str) -> Any:
     module = make(kind, library)
     parent, _, name = path.rpartition(".")
     setattr(module.get_submodule(parent), name, REPLACED[how](module.get_submodule(path)))
@@ -60,13 +63,13 @@ def replaced(library: Any, kind: str, path: str, how: str) -> Callable[[Any], An
 def test_a_part_that_is_replaced_by_another_module_is_called_as_torchaudio_calls_it(
     kind: str, path: str, how: str
 ) -> None:
-    calls = tuple(replaced(library, kind, path, how) for library in (shim, torchaudio))
+    calls = (replaced(shim, kind, path, how), replaced(torchaudio, kind, path, how))
     assert not likeness.unlike(f"torchaudio.transforms.{kind}", calls, given(kind))
 
 
 @pytest.mark.parametrize(("kind", "path"), [(kind, path) for kind, paths in PARTS.items() for path in paths])
 def test_a_part_that_is_lost_raises_torchaudio_s_error(kind: str, path: str) -> None:
-    def without(library: Any) -> Callable[[Any], Any]:
+    def without(library: Any) -> Any:
         module = make(kind, library)
         parent, _, name = path.rpartition(".")
         delattr(module.get_submodule(parent), name)

@@ -61,7 +61,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], 
 
 @pytest.mark.parametrize("what", ["cepstrum", "mel of noise"])
 def test_an_error_of_a_ten_thousandth_is_a_breach(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = {**INNOCENT, "mel of noise": lambda: librosa.feature.melspectrogram(y=Y)}
+    calls: dict[str, Callable[[], Any]] = {**INNOCENT, "mel of noise": lambda: librosa.feature.melspectrogram(y=Y)}
     for name in ("librosa.feature.mfcc", "librosa.feature.melspectrogram"):
         planted(monkeypatch, name, lambda y: y * np.float32(1.0001))
     with pytest.raises(compat.VerificationError, match="differs by"):

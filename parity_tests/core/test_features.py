@@ -16,7 +16,7 @@ from mlx_spectro.ops import backend
 
 from .test_transform import close, noise
 
-MEL = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
+MEL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
 SMALL: dict[str, Any] = {"n_fft": 64, "hop_length": 20}
 # of a bundle, all but the features that decide or sort
 SMOOTH = ("chroma_stft", "spectral_centroid", "spectral_bandwidth", "mfcc")
@@ -149,13 +149,13 @@ def test_transforms_share_what_they_hold() -> None:
 
 def test_a_bundle_takes_one_stft(monkeypatch: pytest.MonkeyPatch) -> None:
     from mlx_spectro.features import _shared
+    from mlx_spectro.ops.apply import apply
 
     calls = []
-    original = _shared.apply
 
     def counted(op: Operator, *arrays: Any) -> mx.array:
         calls.append(op)
-        return original(op, *arrays)
+        return apply(op, *arrays)
 
     monkeypatch.setattr(_shared, "apply", counted)
     features = ms.spectral_features(noise(2, 6000))
@@ -172,40 +172,41 @@ def test_a_bundle_takes_one_stft(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_wrong_arguments_are_named() -> None:
     x = noise(1, 400)
+    untyped: Any = ms  # as a program without types calls it
     calls: list[tuple[Callable[[], Any], str]] = [
-        (lambda: ms.melscale_fbanks(33, 0, 8000, 0, 16000), "n_mels must be at least 1, got 0"),
-        (lambda: ms.melscale_fbanks(33, 5000, 4000, 8, 16000), "f_min must be at least 0 and below f_max"),
-        (lambda: ms.melscale_fbanks(33, 0, 8000, 8, 16000, norm="area"), "norm must be one of"),
-        (lambda: ms.melscale_fbanks(33, 0, 8000, 8, 16000, mel_scale="bark"), "mel_scale must be one of"),
-        (lambda: ms.MelSpectrogramTransform(**MEL, output_scale="sone"), "output_scale must be one of"),
-        (lambda: ms.MelSpectrogramTransform(**MEL, power=0), "power must be above 0, got 0"),
-        (lambda: ms.MelSpectrogramTransform(**MEL, log_mode="floor"), "log_mode must be one of"),
-        (lambda: ms.MelSpectrogramTransform(**MEL, mode="torch"), "mode must be one of"),
-        (lambda: ms.MelSpectrogramTransform(**MEL, top_db=-1), "top_db must be at least 0, got -1"),
-        (lambda: ms.MFCCTransform(n_mfcc=41, n_mels=40), "n_mfcc must be at most n_mels=40, got 41"),
-        (lambda: ms.dct_matrix(5, 8, norm="unit"), "norm must be one of"),
-        (lambda: ms.amplitude_to_db(x, stype="energy"), "stype must be one of"),
-        (lambda: ms.amplitude_to_db(x, amin=0), "amin must be above 0, got 0"),
-        (lambda: ms.amplitude_to_db(x, top_db=-1), "top_db must be at least 0, got -1"),
-        (lambda: ms.chroma_stft(x, **SMALL, norm=0), "norm must be above 0, got 0"),
-        (lambda: ms.spectral_bandwidth(x, **SMALL, p=0), "p must be above 0, got 0"),
-        (lambda: ms.spectral_rolloff(x, **SMALL, roll_percent=1), "roll_percent must lie between 0 and 1, got 1"),
-        (lambda: ms.spectral_contrast(x, **SMALL, quantile=0), "quantile must lie between 0 and 1, got 0"),
-        (lambda: ms.spectral_contrast(x, **SMALL), "has no bin of its own"),
-        (lambda: ms.spectral_contrast(x, **SMALL, n_bands=9), "half of sample_rate or more"),
-        (lambda: ms.spectral_flatness(x, **SMALL, amin=0), "amin must be above 0, got 0"),
-        (lambda: ms.onset_strength(x, **MEL, lag=0), "lag must be at least 1, got 0"),
-        (lambda: ms.rms(x, frame_length=0), "frame_length must be at least 1, got 0"),
-        (lambda: ms.zero_crossing_rate(x, pad_mode="zeros"), "pad_mode must be one of"),
-        (lambda: ms.spectral_features(x, include=("mfcc", "pitch")), "Unknown spectral feature 'pitch'"),
-        (lambda: ms.spectral_features(x, include=()), "include must name at least one feature"),
+        (lambda: untyped.melscale_fbanks(33, 0, 8000, 0, 16000), "n_mels must be at least 1, got 0"),
+        (lambda: untyped.melscale_fbanks(33, 5000, 4000, 8, 16000), "f_min must be at least 0 and below f_max"),
+        (lambda: untyped.melscale_fbanks(33, 0, 8000, 8, 16000, norm="area"), "norm must be one of"),
+        (lambda: untyped.melscale_fbanks(33, 0, 8000, 8, 16000, mel_scale="bark"), "mel_scale must be one of"),
+        (lambda: untyped.MelSpectrogramTransform(**MEL, output_scale="sone"), "output_scale must be one of"),
+        (lambda: untyped.MelSpectrogramTransform(**MEL, power=0), "power must be above 0, got 0"),
+        (lambda: untyped.MelSpectrogramTransform(**MEL, log_mode="floor"), "log_mode must be one of"),
+        (lambda: untyped.MelSpectrogramTransform(**MEL, mode="torch"), "mode must be one of"),
+        (lambda: untyped.MelSpectrogramTransform(**MEL, top_db=-1), "top_db must be at least 0, got -1"),
+        (lambda: untyped.MFCCTransform(n_mfcc=41, n_mels=40), "n_mfcc must be at most n_mels=40, got 41"),
+        (lambda: untyped.dct_matrix(5, 8, norm="unit"), "norm must be one of"),
+        (lambda: untyped.amplitude_to_db(x, stype="energy"), "stype must be one of"),
+        (lambda: untyped.amplitude_to_db(x, amin=0), "amin must be above 0, got 0"),
+        (lambda: untyped.amplitude_to_db(x, top_db=-1), "top_db must be at least 0, got -1"),
+        (lambda: untyped.chroma_stft(x, **SMALL, norm=0), "norm must be above 0, got 0"),
+        (lambda: untyped.spectral_bandwidth(x, **SMALL, p=0), "p must be above 0, got 0"),
+        (lambda: untyped.spectral_rolloff(x, **SMALL, roll_percent=1), "roll_percent must lie between 0 and 1, got 1"),
+        (lambda: untyped.spectral_contrast(x, **SMALL, quantile=0), "quantile must lie between 0 and 1, got 0"),
+        (lambda: untyped.spectral_contrast(x, **SMALL), "has no bin of its own"),
+        (lambda: untyped.spectral_contrast(x, **SMALL, n_bands=9), "half of sample_rate or more"),
+        (lambda: untyped.spectral_flatness(x, **SMALL, amin=0), "amin must be above 0, got 0"),
+        (lambda: untyped.onset_strength(x, **MEL, lag=0), "lag must be at least 1, got 0"),
+        (lambda: untyped.rms(x, frame_length=0), "frame_length must be at least 1, got 0"),
+        (lambda: untyped.zero_crossing_rate(x, pad_mode="zeros"), "pad_mode must be one of"),
+        (lambda: untyped.spectral_features(x, include=("mfcc", "pitch")), "Unknown spectral feature 'pitch'"),
+        (lambda: untyped.spectral_features(x, include=()), "include must name at least one feature"),
         (
-            lambda: ms.FilteredSpectrogramTransform(filterbank=np.ones((30, 4)), n_fft=64),
+            lambda: untyped.FilteredSpectrogramTransform(filterbank=np.ones((30, 4)), n_fft=64),
             "filterbank axis 0 must have size 33 or 32, got shape",
         ),
-        (lambda: ms.waveform_overlap_add(mx.ones((3, 10)), 0), "step must be at least 1, got 0"),
-        (lambda: ms.waveform_overlap_add(mx.ones((3, 10)), 5, window=mx.ones(9)), "window must have 10 samples"),
-        (lambda: ms.waveform_overlap_add(mx.ones(10), 5), "frames must have 2 or more axes"),
+        (lambda: untyped.waveform_overlap_add(mx.ones((3, 10)), 0), "step must be at least 1, got 0"),
+        (lambda: untyped.waveform_overlap_add(mx.ones((3, 10)), 5, window=mx.ones(9)), "window must have 10 samples"),
+        (lambda: untyped.waveform_overlap_add(mx.ones(10), 5), "frames must have 2 or more axes"),
     ]
     for call, message in calls:
         with pytest.raises(ValueError, match=message):
@@ -217,7 +218,8 @@ def test_no_chunks_make_silence() -> None:
 
 
 def test_contrast_of_nearly_all_of_a_narrow_band_is_finite() -> None:
-    x, options = noise(1, 2000), {"sample_rate": 8000, "n_fft": 64, "hop_length": 16, "n_bands": 2, "quantile": 0.98}
+    x = noise(1, 2000)
+    options: dict[str, Any] = {"sample_rate": 8000, "n_fft": 64, "hop_length": 16, "n_bands": 2, "quantile": 0.98}
     with backend.implementation("plain"):
         expected = ms.spectral_contrast(x, **options)
     assert mx.isfinite(expected).all()
@@ -232,3 +234,17 @@ def test_contrast_of_nearly_all_of_a_narrow_band_is_librosa_s() -> None:
     with compat.route("ours"):
         ours = compat.librosa.feature.spectral_contrast(y=y, **options)
     np.testing.assert_allclose(ours, librosa.feature.spectral_contrast(y=y, **options), atol=1e-4)
+
+
+def test_products_have_gradients_where_they_are_made_of_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlx_spectro.design.operators import Project
+    from mlx_spectro.ops import projection
+    from mlx_spectro.ops.apply import define
+
+    # as on CUDA, where MLX's own products drop half of the digits, and MLX derives no bits
+    monkeypatch.setattr(projection, "on_cuda", lambda: True)
+    x, bank, g, t = noise(2, 5, 33), noise(33, 7), noise(2, 5, 7), noise(2, 5, 33) + 1
+    (gradient,) = mx.vjp(lambda x: define(Project(), x, bank), [x], [g])[1]
+    assert np.allclose(gradient, np.array(g, np.float64) @ np.array(bank, np.float64).T, rtol=0, atol=1e-5)
+    (tangent,) = mx.jvp(lambda x: define(Project(), x, bank), [x], [t])[1]
+    assert np.allclose(tangent, np.array(t, np.float64) @ np.array(bank, np.float64), rtol=0, atol=1e-5)

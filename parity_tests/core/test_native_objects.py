@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def test_the_version_is_the_distribution_s_and_costs_an_import_nothing() -> None
 def test_a_vanishing_overlap_warns_at_the_caller_s_line() -> None:
     transform = SpectralTransform(64, 16, center=False)
     z = transform.stft(noise(1, 320))
-    calls = {
+    calls: dict[str, Callable[[], Any]] = {
         "istft": lambda: transform.with_window(None).istft(z),
         "differentiable_istft": lambda: transform.with_window(None).differentiable_istft(mx.swapaxes(z, -1, -2)),
         "istft_compiled": lambda: transform.with_window(None).istft_compiled(z),
@@ -111,7 +112,7 @@ def test_a_warning_made_an_error_is_raised_at_each_call() -> None:
             transform.istft(z)
 
 
-SWITCHES = {
+SWITCHES: dict[str, tuple[Callable[[], Any], bool]] = {
     "SPEC_MLX_CACHE_STATS": (diagnostics._enabled, False),
     "SPEC_MLX_AUTOTUNE": (tune.enabled, True),
     "SPEC_MLX_AUTOTUNE_PERSIST": (tuning_cache.persists, True),

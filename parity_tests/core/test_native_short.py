@@ -222,12 +222,13 @@ def test_an_stft_of_any_sizes_is_numpy_s_or_refused(
 ) -> None:
     long = np.array(noise(2, 2 * length + 1))
     # every other sample, backwards, or the same one again and again: MLX's own views
-    view = {
+    views: dict[int, Callable[[mx.array], mx.array]] = {
         1: lambda x: x[:, :length],
         2: lambda x: x[:, : 2 * length : 2],
         -1: lambda x: x[:, length:0:-1],
         0: lambda x: mx.broadcast_to(x[:, :1], (2, length)),
-    }[stride](mx.array(long))
+    }
+    view = views[stride](mx.array(long))
     signal = np.array(view).astype(np.float64)
     transform = SpectralTransform(n_fft, hop, center=center, center_pad_mode=mode)
     side, mode = n_fft // 2 if center else 0, NUMPY_MODES.get(mode, mode)

@@ -24,6 +24,7 @@ from .test_cpu import bound, defined_istft, defined_stft, hann, noise, stft_of
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
 POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 

@@ -42,7 +42,8 @@ def hz_of(s: np.ndarray) -> np.ndarray:
 
 def rolloff_bins(s: np.ndarray, share: float) -> np.ndarray:
     running = np.cumsum(s.astype(np.float64), axis=-1)
-    return (running >= share * running[..., -1:]).argmax(axis=-1)
+    bins: np.ndarray = (running >= share * running[..., -1:]).argmax(axis=-1)
+    return bins
 
 
 def truth(s: np.ndarray, spec: DescriptorSpec) -> np.ndarray:
@@ -72,7 +73,8 @@ def by_plain_ops(s: np.ndarray, spec: DescriptorSpec) -> np.ndarray:
 
 
 def by_kernel(s: np.ndarray, spec: DescriptorSpec, order: str) -> np.ndarray:
-    launch = descriptors.launch(*s.shape, spec)
+    rows, frames, bins = s.shape
+    launch = descriptors.launch(rows, frames, bins, spec)
     table = descriptors.pack(hz_of(s), spec.bands).values
     return run(launch, {"order": order}, x=s, table=np.pad(table, (0, 8)))
 
@@ -145,7 +147,7 @@ def test_silent_frames_are_left_as_they_are(order: str) -> None:
     assert np.array_equal(ours[0, [0, 1, 2, 4, 5], 3], np.zeros(5))
 
 
-SPOILED = {
+SPOILED: dict[str, tuple[Any, float]] = {
     "a frame of NaN": (slice(None), np.nan),
     "one NaN": (200, np.nan),
     "an infinite frame": (slice(None), np.inf),

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("numba")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise"),
+]
 
 IMPORTS = """import numpy as np
 from mlx_spectro.design.framing import Framing

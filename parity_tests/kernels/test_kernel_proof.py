@@ -38,6 +38,8 @@ on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the ker
 by_clang = pytest.mark.skipif(not host.checks_address_spaces(), reason="no clang-19: address spaces are not checked")
 by_nvcc = pytest.mark.skipif(not shutil.which("nvcc"), reason="no nvcc: the kernels' CUDA text is not compiled")
 
+pytestmark = pytest.mark.slow
+
 N_FFT, HOP = 2048, 512  # a team of 64 threads: two simdgroups, so that its barriers are the threadgroup's
 LENGTH = N_FFT + 4 * HOP
 FRAMES = 7  # two teams a threadgroup: the last one has a frame too few
@@ -48,7 +50,8 @@ def harmed(part: str, pattern: str, replacement: str) -> Kernel:
     """The STFT's kernel with another text in place of each match in its header or body."""
     text, count = re.subn(pattern, replacement, getattr(STFT.kernel, part))
     assert count
-    return dataclasses.replace(STFT.kernel, **{part: text})
+    changed: dict[str, Any] = {part: text}
+    return dataclasses.replace(STFT.kernel, **changed)
 
 
 def wrong(kernel: Kernel, order: str) -> dict[str, int]:

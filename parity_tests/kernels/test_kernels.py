@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from mlx_spectro.design.epilogues import Decibels, Log
@@ -30,7 +31,12 @@ from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
 from .kernel_host import host, reference
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+]
+
+Array = npt.NDArray[Any]
 
 SIZES = (16, 60, 64, 256, 320, 400, 441, 480, 512, 600, 882, 1000, 1024, 1200, 1536, 2048, 4096, 8192)
 MODES = ("constant", "reflect", "replicate", "circular")
@@ -44,7 +50,7 @@ class Errors:
     def __init__(self) -> None:
         self._ours, self._theirs = Tally(), Tally()
 
-    def add(self, ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray, *, largest: float | None = None) -> None:
+    def add(self, ours: Array, theirs: Array, truth: Array, *, largest: float | None = None) -> None:
         largest = largest or np.abs(truth).max()
         for tally, result in ((self._ours, ours), (self._theirs, theirs)):
             tally.add(np.abs(result - truth) / largest)
@@ -55,7 +61,7 @@ class Errors:
         assert self._ours.worst <= 2 * max(self._theirs.worst, FLOOR), (self._ours, self._theirs)
 
 
-def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[np.ndarray]:
+def run_all(launch: Launch, case: dict[str, Any], **arrays: Array) -> list[Array]:
     """What the launch makes of the arrays, after checking that it did nothing wrong."""
     compiled = host.compiled(launch.kernel)
     assert compiled.shared_bytes <= SHARED_BYTES
@@ -65,7 +71,7 @@ def run_all(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> list[
     return list(outcome.outputs.values())
 
 
-def run(launch: Launch, case: dict[str, Any], **arrays: np.ndarray) -> np.ndarray:
+def run(launch: Launch, case: dict[str, Any], **arrays: Array) -> Array:
     """The one thing that the launch makes of the arrays."""
     (out,) = run_all(launch, case, **arrays)
     return out
@@ -82,15 +88,15 @@ def padding_of(size: int, name: str) -> tuple[int, int]:
     return {"none": (0, 0), "centred": (size // 2, size // 2), "uneven": (3, size - 1)}[name]
 
 
-def window_of(size: int) -> np.ndarray:
+def window_of(size: int) -> Array:
     return (0.54 - 0.46 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
 
 
-def noise(*shape: int) -> np.ndarray:
+def noise(*shape: int) -> Array:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
 
 
-def complex_noise(*shape: int) -> np.ndarray:
+def complex_noise(*shape: int) -> Array:
     return noise(*shape, 2).view(np.complex64)[..., 0]
 
 
@@ -258,8 +264,9 @@ def test_overlap_add_kernel_takes_any_size(synthesis: bool) -> None:
         ours = run(launch, {"order": order}, x=frames, window=window)
         results = []
         for d in DTYPES:
-            summed = reference.overlap_add(frames.astype(d) * (window.astype(d) if synthesis else 1), hop)
-            total = reference.envelope(window, hop, 5, d) if synthesis else np.ones(summed.shape[-1], d)
+            weights: Any = window.astype(d) if synthesis else 1
+            summed = reference.overlap_add(frames.astype(d) * weights, hop)
+            total: Array = reference.envelope(window, hop, 5, d) if synthesis else np.ones(summed.shape[-1], d)
             quotient = np.divide(summed, total, where=total > 0, out=np.zeros_like(summed))
             results.append(np.pad(quotient, ((0, 0), (0, left)))[:, left : left + length])
         errors.add(ours, *results)
@@ -299,6 +306,17 @@ FILTERED = list(
 )
 
 
+def followed(epilogue: Log | Decibels | None, a: Array) -> Array:
+    """What an epilogue makes of ``a``, by NumPy."""
+    if epilogue is None:
+        return a
+    amin: Any = a.dtype.type(epilogue.amin)
+    if isinstance(epilogue, Log):
+        return np.asarray(np.log(a + amin if epilogue.added else np.maximum(a, amin)))
+    zero = epilogue.multiplier * math.log10(epilogue.reference)
+    return np.asarray(epilogue.multiplier * np.log10(np.maximum(a, amin)) - zero)
+
+
 @pytest.mark.parametrize("size", sorted({case["size"] for case in FILTERED}))
 def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
     errors, window = Errors(), window_of(size)
@@ -313,16 +331,8 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
             for d in DTYPES
         )
         amin, level = 1e-2 * float(truth.max()), 0.7 * float(truth.max())
-        zero = 4.5 * math.log10(level)
-        epilogue, plain = (
-            (None, lambda a: a),
-            (Log(amin), lambda a, amin=amin: np.log(np.maximum(a, a.dtype.type(amin)))),
-            (Log(amin, added=True), lambda a, amin=amin: np.log(a + a.dtype.type(amin))),
-            (
-                Decibels(4.5, amin, level),
-                lambda a, amin=amin, zero=zero: 4.5 * np.log10(np.maximum(a, a.dtype.type(amin))) - zero,
-            ),
-        )[case["epilogue"]]
+        epilogues = (None, Log(amin), Log(amin, added=True), Decibels(4.5, amin, level))
+        epilogue: Log | Decibels | None = epilogues[case["epilogue"]]
         table = bank_table.pack(bank)
         launch = filterbank.launch(
             case["rows"],
@@ -339,7 +349,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
         ours, *parts_of = run_all(launch, case, x=x, window=window, bank=table.values)
         for parts in parts_of:
             assert np.array_equal(parts.max(axis=1), ours.max(axis=(1, 2)))
-        errors.add(ours, *(plain(a) for a in (theirs, truth)))
+        errors.add(ours, *(followed(epilogue, a) for a in (theirs, truth)))
     errors.check()
 
 

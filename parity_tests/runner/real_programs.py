@@ -20,6 +20,7 @@ def auraloss() -> None:
         guess = torch.randn(4, 1, 44100, requires_grad=True)
         for _ in range(TIMES):
             loss(guess, aim).backward()
+        assert guess.grad is not None
         print(f"loss gradient {guess.grad.abs().sum().item():.4f}")
 
 

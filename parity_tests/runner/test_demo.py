@@ -8,20 +8,22 @@ for library in ("torchaudio", "soundfile", "matplotlib"):
     pytest.importorskip(library)
 
 import torch
+from torchaudio import transforms
 
 from benchmarks import demo
 from benchmarks.programs import features
+from mlx_spectro import compat
 
 
 def test_the_program_runs_by_torch_and_by_us_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "SECONDS", 0.0)
-    stft, forward = torch.stft, features.torchaudio.transforms.MFCC.forward
+    stft, forward = torch.stft, transforms.MFCC.forward
     made = features.Features(8000)
     x = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
     by = []
 
     def work() -> None:
-        by.append(torch.stft is not stft and demo.compat.numerics())
+        by.append(torch.stft is not stft and compat.numerics())
         made(x)
 
     found = demo.in_turn(work)
@@ -29,7 +31,7 @@ def test_the_program_runs_by_torch_and_by_us_in_turn(monkeypatch: pytest.MonkeyP
     assert [len(passes) for passes in found.values()] == [demo.FEW] * 2
     assert all(0 < one.inside <= one.whole for passes in found.values() for one in passes)
     assert torch.stft is stft
-    assert features.torchaudio.transforms.MFCC.forward is forward
+    assert transforms.MFCC.forward is forward
 
 
 def test_it_says_slower_where_we_are_slower() -> None:

@@ -51,8 +51,8 @@ def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         path.write_text(benchmark.as_html(report), encoding="utf-8")
         return path
     pytest.importorskip("torch")
-    (row,) = (row for row in table("torch.stft") if row.name == "torch.stft")
-    outcomes = [measure.run(row, backend.implementations()[-1], measure.evaluate, pictures=True)]
+    (of_stft,) = (row for row in table("torch.stft") if row.name == "torch.stft")
+    outcomes = [measure.run(of_stft, backend.implementations()[-1], measure.evaluate, pictures=True)]
     parity.write_html(outcomes, "cpu", path)
     return path
 

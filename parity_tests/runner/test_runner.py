@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -42,6 +43,7 @@ def write(folder: Path, **sources: str) -> None:
 STFT = "torch.stft(torch.ones(500), 64, window=torch.ones(64), return_complex=True)"
 
 
+@pytest.mark.slow
 class TestAsPythonRunsIt:
     """Each program runs under Python alone and under the runner; what it prints and how it ends is the same."""
 
@@ -145,6 +147,7 @@ class TestAsPythonRunsIt:
         assert "torch.stft" in said.partition("Functions, slowest first")[2]
 
 
+@pytest.mark.slow
 class TestChildren:
     PROGRAM = f"""
 import multiprocessing, os, subprocess, sys, torch
@@ -226,7 +229,7 @@ class TestProfile:
     def door(self, clock: Clock, ours: Iterable[float], theirs: Iterable[float]) -> Callable[..., Any]:
         """A function whose calls take these seconds, and the last of them from then on."""
         seconds = {name: iter(values) for name, values in (("ours", ours), ("theirs", theirs))}
-        last = {}
+        last: dict[str, float] = {}
 
         def work(who: str) -> None:
             last[who] = next(seconds[who], last.get(who, 0.0))
@@ -298,7 +301,8 @@ class TestProfile:
         with compat.profile(), compat.numerics("strict"):
             outer(self.X)
         (record,) = compat.report()
-        assert (record.function, record.seconds) == ("torch.outer", pytest.approx(0.03))
+        assert record.function == "torch.outer"
+        assert record.seconds == pytest.approx(0.03)
 
     def test_random_numbers_and_gradients_are_as_without_it(self) -> None:
         def program(module: Any) -> tuple[Any, Any]:
@@ -393,23 +397,26 @@ class TestVerify:
     def test_a_saved_call_comes_back_as_it_was(
         self, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from mlx_spectro.compat import torch as _  # registers its functions
         from mlx_spectro.compat.diagnostics import replay
+
+        importlib.import_module("mlx_spectro.compat.torch")  # registers its functions
 
         monkeypatch.setattr(reproduction, "folder", tmp_path)
         monkeypatch.chdir(tmp_path)
         if which == "transform":
-            transforms = pytest.importorskip("torchaudio.transforms")
+            pytest.importorskip("torchaudio")
             pytest.importorskip("mlx_spectro.compat.torchaudio")
 
-            class Own(transforms.MelSpectrogram):  # type: ignore[misc]
+            from torchaudio.transforms import MelSpectrogram
+
+            class Own(MelSpectrogram):  # type: ignore[misc]
                 pass
 
-            module = Own(8000, n_fft=256, n_mels=12)
+            own = Own(8000, n_fft=256, n_mels=12)
             door = adapters["torchaudio.transforms.MelSpectrogram"].function
-            path = reproduction.save(door, (module, torch.ones(1000)), {})
+            path = reproduction.save(door, (own, torch.ones(1000)), {})
             function, (again, x), _ = replay.load(Path(path))
-            assert torch.equal(module(x), again(x))
+            assert torch.equal(own(x), again(x))
             assert function is door
             return
         door = adapters["torch.stft"].function

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parent / "real_programs.py"
 CALLS = {
     "auraloss": {"torch.stft"},

@@ -174,7 +174,7 @@ def find(name: str) -> Any:
 
 def _called(name: str | Callable[..., Any]) -> Callable[..., Any]:
     found: Any = find(name) if isinstance(name, str) else name
-    return Made(found) if isinstance(found, type) else found  # type: ignore[no-any-return]
+    return Made(found) if isinstance(found, type) else found
 
 
 def pairwise(**options: Iterable[Any]) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlx_spectro import compat
+from mlx_spectro.compat.arrays import kinds
 from mlx_spectro.compat.diagnostics import compare
 from mlx_spectro.ops import backend
 
@@ -81,7 +82,7 @@ def flat(result: Any) -> Arrays:
         result = tuple(result.values())
     if isinstance(result, (tuple, list)):
         return [array for part in result for array in flat(part)]
-    return [np.asarray(compat.arrays.kinds.to_numpy(result))]
+    return [np.asarray(kinds.to_numpy(result))]
 
 
 @dataclass
@@ -224,10 +225,16 @@ def _cotangent(shape: tuple[int, ...], like: npt.NDArray[Any]) -> npt.NDArray[An
     if not np.iscomplexobj(like):
         return rng.standard_normal(shape).astype(np.float32).astype(like.dtype)
     pair = rng.standard_normal((2, *shape)).astype(np.float32)
-    return (pair[0] + 1j * pair[1]).astype(like.dtype)
+    both: npt.NDArray[Any] = (pair[0] + 1j * pair[1]).astype(like.dtype)
+    return both
 
 
-def run(row: Row, implementation: str, quantity: Callable[..., Any] = evaluate, pictures: bool = False) -> Outcome:
+def run(
+    row: Row,
+    implementation: backend.Implementation,
+    quantity: Callable[..., Any] = evaluate,
+    pictures: bool = False,
+) -> Outcome:
     """Measure every sample of ``row`` with one implementation: its values, or another ``quantity`` of them.
 
     With ``pictures``, the results for real recordings are kept, for a report to show.

@@ -65,7 +65,7 @@ def by_librosa(name: str, power: float = 1.0) -> Callable[..., Any]:
 
         if y.ndim > 1:
             return np.stack([reference(signal, **parameters) for signal in y])
-        function = librosa
+        function: Any = librosa
         for part in name.split("."):
             function = getattr(function, part)
         of_stft = {key: parameters.pop(key) for key in STFT_PARAMETERS if key in parameters}

@@ -50,8 +50,7 @@ def picture(label: str, own: bool, ours: Array, theirs: Array) -> Picture:
     difference = np.abs(np.subtract(ours, theirs))
     largest = float(np.abs(theirs).max(initial=0)) or 1.0
     apart = float(difference.max(initial=0)) / largest
-    shown = [_image(x) for x in (_levels(ours), _levels(theirs), difference)]
-    return Picture(label, own, *shown, apart)
+    return Picture(label, own, _image(_levels(ours)), _image(_levels(theirs)), _image(difference), apart)
 
 
 def _levels(x: Array) -> Array:

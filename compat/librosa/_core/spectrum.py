@@ -36,6 +36,10 @@ def stft(
     pad_mode: Any = "constant",
     out: Array | None = None,
 ) -> Work:
+    """librosa.stft. Same arguments, same defaults.
+
+    In double precision inside, as librosa's; ``out`` is written where it lies.
+    """
     audio = analysis(y, n_fft, hop_length, win_length, window, center, pad_mode)
     natural = np.result_type(y, np.complex64)
     shape = (*y.shape[:-1], n_fft // 2 + 1, audio.frames)
@@ -70,6 +74,10 @@ def istft(
     length: int | None = None,
     out: Array | None = None,
 ) -> Work:
+    """librosa.istft. Same arguments, same defaults.
+
+    In double precision inside. Where only rounding errors of windows overlap, librosa divides by them.
+    """
     z = stft_matrix
     check_engine()
     check_array(z)
@@ -126,6 +134,10 @@ def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> 
 
 @adapter("librosa.magphase", tolerances.energy, also="librosa.core")
 def magphase(D: Array, *, power: float = 1) -> Work:
+    """librosa.magphase. Same arguments, same defaults.
+
+    Ours for complex64, and under ``route("auto")`` where values are many.
+    """
     check_engine()
     check_array(D)
     check_size(D.size, 100_000)

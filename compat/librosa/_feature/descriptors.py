@@ -112,6 +112,10 @@ def spectral_centroid(
     center: bool = True,
     pad_mode: Any = "constant",
 ) -> Work:
+    """librosa.feature.spectral_centroid. Same arguments, same defaults.
+
+    Of audio or of magnitudes; ``freq`` has to rise from bin to bin.
+    """
     spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
     return lambda: spectrum.ordered(spectrum.describe("centroid")[..., 0, :], _centroid_of)
 
@@ -133,6 +137,10 @@ def spectral_bandwidth(
     norm: bool = True,
     p: float = 2,
 ) -> Work:
+    """librosa.feature.spectral_bandwidth. Same arguments, same defaults.
+
+    Ours for ``p`` of 1 or 2 with ``norm``, and no ``centroid`` given: both are computed at once.
+    """
     if centroid is not None:
         raise Decline("centroid is given: without it, both are computed at once")
     check_flag("norm", norm)
@@ -165,6 +173,10 @@ def spectral_rolloff(
     freq: Array | None = None,
     roll_percent: float = 0.85,
 ) -> Work:
+    """librosa.feature.spectral_rolloff. Same arguments, same defaults.
+
+    A decision: librosa's bin, but for those that rounding decides.
+    """
     check_plain("roll_percent", roll_percent, *_WITHIN)
     spectrum = described(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, freq)
 
@@ -195,6 +207,10 @@ def spectral_contrast(
     quantile: float = 0.02,
     linear: bool = False,
 ) -> Work:
+    """librosa.feature.spectral_contrast. Same arguments, same defaults.
+
+    Ours over equally spaced bins, in bands of two bins or more.
+    """
     if freq is not None:
         raise Decline("freq is given: equally spaced bins are served")
     check_whole("n_bands", n_bands, most=60)
@@ -242,6 +258,10 @@ def spectral_flatness(
     amin: float = 1e-10,
     power: float = 2.0,
 ) -> Work:
+    """librosa.feature.spectral_flatness. Same arguments, same defaults.
+
+    Ours for ``power`` of 1 or 2.
+    """
     check_plain("amin", amin, 1e-30)
     check_plain("power", power)
     if power not in (1, 2):

@@ -42,6 +42,10 @@ def rms(
     pad_mode: Any = "constant",
     dtype: Any = np.float32,
 ) -> Work:
+    """librosa.feature.rms. Same arguments, same defaults.
+
+    Of audio, or of magnitudes by Parseval's theorem, where ``frame_length`` is that of their bins.
+    """
     if not is_dtype(dtype, np.float32, np.float64):
         raise Decline("dtype is neither float32 nor float64")
     if y is None:
@@ -122,6 +126,10 @@ def _rms_of_magnitudes(s: Any, frame_length: Any, dtype: Any) -> Work:
 def zero_crossing_rate(
     y: Array, *, frame_length: int = 2048, hop_length: int = 512, center: bool = True, **kwargs: Any
 ) -> Work:
+    """librosa.feature.zero_crossing_rate. Same arguments, same defaults.
+
+    Of the options of ``zero_crossings``, ``threshold`` is ours.
+    """
     threshold = kwargs.get("threshold", 1e-10)
     check_engine()
     # librosa sets the axis itself

@@ -133,6 +133,10 @@ def melspectrogram(
     power: float = 2.0,
     **kwargs: Any,
 ) -> Work:
+    """librosa.feature.melspectrogram. Same arguments, same defaults.
+
+    The filters are librosa's own, to the bit.
+    """
     mel = mel_plan(y, sr, S, n_fft, hop_length, win_length, window, center, pad_mode, power, **kwargs)
     return lambda: mel.filtered(mel_of(mel.shape[-1]))
 
@@ -160,6 +164,10 @@ def mfcc(
     mel_norm: Any = "slaney",
     **kwargs: Any,
 ) -> Work:
+    """librosa.feature.mfcc. Same arguments, same defaults.
+
+    Ours for ``dct_type=2``; of given decibels ``S``, the cosines alone.
+    """
     check_whole("n_mfcc", n_mfcc)
     check_number("lifter", lifter, 0, 1e6)
     if not (type(dct_type) is int and dct_type == 2):
@@ -231,6 +239,10 @@ def chroma_stft(
     n_chroma: int = 12,
     **kwargs: Any,
 ) -> Work:
+    """librosa.feature.chroma_stft. Same arguments, same defaults.
+
+    The filters, and the deviation from A440 of the peaks that we find, are librosa's own.
+    """
     check_rate(sr)
     check_whole("n_chroma", n_chroma)
     check_norm(norm, None)

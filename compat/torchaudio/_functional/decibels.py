@@ -71,6 +71,10 @@ def _check_values(x: Any) -> None:
 def amplitude_to_DB(
     x: Tensor, multiplier: float, amin: float, db_multiplier: float, top_db: float | None = None
 ) -> Work:
+    """torchaudio.functional.amplitude_to_DB. Same arguments, same defaults.
+
+    Ours where no gradient is asked for: torch's own operations compute that.
+    """
     _check_values(x)
     decibels, below = epilogue(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
     engine = torch_tensors.engine_for(x)
@@ -88,6 +92,10 @@ def amplitude_to_DB(
 
 @adapter("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
 def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
+    """torchaudio.functional.DB_to_amplitude. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: torch's own operations are faster.
+    """
     _check_values(x)
     if settings.route.get() == "auto":
         raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))

@@ -82,6 +82,10 @@ def melscale_fbanks(
     norm: Any = None,
     mel_scale: Any = "htk",
 ) -> Work:
+    """torchaudio.functional.melscale_fbanks. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     _check_place()
     if not (_is(norm, None, "slaney") and _is(mel_scale, "htk", "slaney")):
         raise Decline("norm or mel_scale is not one that torchaudio names")
@@ -95,6 +99,10 @@ def melscale_fbanks(
 
 @adapter("torchaudio.functional.linear_fbanks", tolerances.sums)
 def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Work:
+    """torchaudio.functional.linear_fbanks. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     _check_place()
     bins = _bins(n_freqs, f_min, f_max, n_filter, sample_rate)
     return lambda: _tensor(banks.linear_bank(*bins))
@@ -102,6 +110,10 @@ def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sampl
 
 @adapter("torchaudio.functional.create_dct", tolerances.sums)
 def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Work:
+    """torchaudio.functional.create_dct. Same arguments, same defaults.
+
+    Ours under ``route("ours")`` alone: trained models need the library's own, to the bit.
+    """
     _check_place()
     rows, columns = _count("n_mfcc", n_mfcc), _count("n_mels", n_mels)
     if not _is(norm, None, "ortho"):

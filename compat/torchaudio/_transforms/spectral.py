@@ -30,7 +30,10 @@ def _options(module: Any) -> tuple[Any, ...]:
 
 @adapter("torchaudio.transforms.Spectrogram", tolerances.energy)
 class Spectrogram(Twin, theirs.Spectrogram):
-    """torchaudio.transforms.Spectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.Spectrogram. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectrogram.plan(waveform, *_framing(self), self.power, *_options(self))
@@ -38,7 +41,10 @@ class Spectrogram(Twin, theirs.Spectrogram):
 
 @adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
-    """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     def forward(self, spectrogram: Tensor, length: int | None = None) -> Work:
         return spectral.inverse_spectrogram.plan(spectrogram, length, *_framing(self), *_options(self))
@@ -46,7 +52,10 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
 
 @adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums)
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
-    """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults."""
+    """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
 
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectral_centroid.plan(waveform, self.sample_rate, *_framing(self))
@@ -54,7 +63,10 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
 
 @adapter("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
 class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
-    """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults."""
+    """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults.
+
+    Ours where no gradient is asked for: torch's own operations compute that.
+    """
 
     def forward(self, x: Tensor) -> Work:
         return decibels.amplitude_to_DB.plan(x, self.multiplier, self.amin, self.db_multiplier, self.top_db)
@@ -62,7 +74,10 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
 
 @adapter("torchaudio.transforms.MelScale", tolerances.sums)
 class MelScale(Twin, theirs.MelScale):
-    """torchaudio.transforms.MelScale. Same arguments, same defaults."""
+    """torchaudio.transforms.MelScale. Same arguments, same defaults.
+
+    The filters ``fb`` are torchaudio's own, read at each call; the products are ours.
+    """
 
     def forward(self, specgram: Tensor) -> Work:
         bank = self.fb
@@ -87,7 +102,10 @@ def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal
 
 @adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
-    """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults."""
+    """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     def forward(self, waveform: Tensor) -> Work:
         mel_scale = self.mel_scale
@@ -120,7 +138,10 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
 
 @adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
 class MFCC(Twin, theirs.MFCC):
-    """torchaudio.transforms.MFCC. Same arguments, same defaults."""
+    """torchaudio.transforms.MFCC. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     def forward(self, waveform: Tensor) -> Work:
         mel, logarithmic = self.MelSpectrogram, truth("log_mels", self.log_mels)
@@ -133,7 +154,10 @@ class MFCC(Twin, theirs.MFCC):
 
 @adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
 class LFCC(Twin, theirs.LFCC):
-    """torchaudio.transforms.LFCC. Same arguments, same defaults."""
+    """torchaudio.transforms.LFCC. Same arguments, same defaults.
+
+    Parts that are replaced or carry hooks are called as torchaudio calls them.
+    """
 
     def forward(self, waveform: Tensor) -> Work:
         logarithmic = truth("log_lf", self.log_lf)

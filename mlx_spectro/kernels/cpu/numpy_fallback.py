@@ -16,6 +16,8 @@ from .frames import PAD_MODES, source_index
 Array = npt.NDArray[Any]
 # samples in frames at a time
 _AT_ONCE = 1 << 18
+# NumPy transforms so many frames together and those left over singly, which on ARM round otherwise
+_TOGETHER = 4
 # a program that transforms NaN hears nothing of it from the libraries in whose place we stand
 quietly = np.errstate(all="ignore")
 
@@ -41,12 +43,21 @@ def _frames(x: Array, framing: Framing, group: range) -> Array:
     return np.where(silent, x.dtype.type(0), x[..., index])
 
 
+def _none_left_over(frames: Array) -> Array:
+    """``frames [..., N, F]`` one after the other in memory, and silent ones, so that no value depends on how many."""
+    *rows, count, size = frames.shape
+    whole = np.zeros((*rows, count + -count % _TOGETHER, size), frames.dtype)
+    whole[..., :count, :] = frames
+    return whole
+
+
 @quietly
 def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = False) -> None:
     """One-sided spectra ``[..., N, F]``."""
     weights = window.astype(np.float64 if precise else x.dtype)
     for group in _groups(out.shape[-2], framing.n_fft):
-        out[..., group.start : group.stop, :] = np.fft.rfft(_frames(x, framing, group) * weights)
+        frames = _frames(x, framing, group) * weights
+        out[..., group.start : group.stop, :] = np.fft.rfft(_none_left_over(frames))[..., : len(group), :]
 
 
 @quietly
@@ -84,7 +95,8 @@ def _overlap(z: Array, weights: Array, hop_length: int, low: int, out: Array) ->
     n_fft, high = weights.size, low + out.shape[-1]
     out[...] = 0
     for group in _groups(z.shape[-2], n_fft):
-        frames = np.fft.irfft(z[..., group.start : group.stop, :], n=n_fft).astype(out.dtype) * weights
+        spectra = _none_left_over(z[..., group.start : group.stop, :])
+        frames = np.fft.irfft(spectra, n=n_fft)[..., : len(group), :].astype(out.dtype) * weights
         for i, frame in enumerate(group):
             start = frame * hop_length
             a, b = max(start, low), min(start + n_fft, high)

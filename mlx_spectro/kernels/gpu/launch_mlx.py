@@ -15,7 +15,8 @@ from ... import diagnostics
 from .dialect import Kernel, Launch, Target, text
 from .launcher import Launcher
 
-# an input below this many elements lies in another address space
+# an input below this many elements lies in another address space: max_constant_array_size in
+# https://github.com/ml-explore/mlx/blob/main/mlx/backend/common/metal_kernel.cpp
 SMALLEST_INPUT = 8
 _DTYPES = {"float": mx.float32, "complex": mx.complex64}
 

@@ -11,6 +11,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mlx.core as mx
 import numpy as np
@@ -31,8 +32,10 @@ HERE = Path(__file__).parent
 CACHE = Path(tempfile.gettempdir()) / f"mlx_spectro_kernel_host_{os.getuid()}"
 ORDERS = {"forward": 0, "reverse": 1, "random": 7}
 
-_COMMON = ["-mfma", "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
-_CLANG = ["clang-19", "-target", "x86_64-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
+_MACHINE = platform.machine()
+# every ARM processor multiplies and adds at once
+_COMMON = [*(["-mfma"] if _MACHINE == "x86_64" else []), "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
+_CLANG = ["clang-19", "-target", f"{_MACHINE}-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
 _GCC = ["g++", "-std=c++17", "-x", "c++"]
 _STATIC_ARRAY = (
     "static float name##_words[(n) * sizeof(T) / 4] __attribute__((aligned(16))); T* name = (T*)name##_words"
@@ -41,12 +44,13 @@ _DTYPES = {"float": mx.float32, "complex": mx.complex64}
 _NUMPY = {"float": np.float32, "complex": np.complex64}
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
+FINDINGS = ("races", "divergences", "outside", "uninitialised")
 
 
 class Findings(ctypes.Structure):
     """What a launch did wrong, counted."""
 
-    _fields_ = tuple((name, ctypes.c_uint64) for name in ("races", "divergences", "outside", "uninitialised"))
+    _fields_ = tuple((name, ctypes.c_uint64) for name in FINDINGS)
 
 
 class Outcome(NamedTuple):
@@ -57,8 +61,8 @@ class Outcome(NamedTuple):
 
 
 def has_compiler(name: str = "g++") -> bool:
-    """Whether the machine has this compiler; ``driver.cpp`` needs g++ in any case."""
-    return shutil.which(name) is not None
+    """Whether the machine has this compiler; ``driver.cpp`` needs g++ in any case, and Linux."""
+    return sys.platform == "linux" and shutil.which(name) is not None
 
 
 def checks_address_spaces() -> bool:
@@ -83,7 +87,7 @@ def _standard_output(path: Path) -> Iterator[None]:
 def metal_text(kernel: Kernel) -> str:
     """The Metal program that MLX makes of a kernel. Exporting a call prints it, without a Mac."""
     header, source = text(kernel, "metal")
-    call = mx.fast.metal_kernel(
+    call: Any = mx.fast.metal_kernel(
         name=kernel.name,
         input_names=[*kernel.inputs, *kernel.tables, "par"],
         output_names=list(kernel.outputs),
@@ -92,7 +96,7 @@ def metal_text(kernel: Kernel) -> str:
     )
 
     def launch(*arrays: mx.array) -> list[mx.array]:
-        return call(
+        made: list[mx.array] = call(
             inputs=list(arrays),
             grid=(kernel.threads, 1, 1),
             threadgroup=(kernel.threads, 1, 1),
@@ -100,6 +104,7 @@ def metal_text(kernel: Kernel) -> str:
             output_dtypes=[_DTYPES[kind] for kind in kernel.outputs.values()],
             verbose=True,
         )
+        return made
 
     dtypes = [*(_DTYPES[kind] for kind in kernel.inputs.values()), *[mx.complex64] * len(kernel.tables), mx.int64]
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +118,8 @@ def metal_text(kernel: Kernel) -> str:
 
 def signature(metal: str) -> tuple[str, str]:
     """Name and parameters of the kernel function."""
-    return re.search(r"\[\[kernel\]\] void (\w+)\((.*?)\) \{", metal, re.S).groups()
+    ((name, parameters),) = re.findall(r"\[\[kernel\]\] void (\w+)\((.*?)\) \{", metal, re.S)
+    return name, parameters
 
 
 def program(metal: str) -> str:
@@ -180,7 +186,7 @@ class Compiled:
     def run(self, launch: Launch, arrays: Arrays, order: str = "forward") -> Outcome:
         """Run every threadgroup of a launch, its threads in one of :data:`ORDERS`."""
         kernel, driver = launch.kernel, _driver()
-        outputs = {
+        outputs: dict[str, npt.NDArray[np.generic]] = {
             name: np.full(shape, np.nan, _NUMPY[kind])
             for (name, kind), shape in zip(kernel.outputs.items(), launch.shapes, strict=True)
         }
@@ -201,7 +207,7 @@ class Compiled:
             ORDERS[order],
             ctypes.byref(findings),
         )
-        counts = {name: getattr(findings, name) for name, _ in Findings._fields_}
+        counts = {name: getattr(findings, name) for name in FINDINGS}
         counts["unwritten"] = sum(driver.host_unwritten(array.ctypes.data) for array in outputs.values())
         driver.host_forget()
         return Outcome(outputs, {name: count for name, count in counts.items() if count})
@@ -211,7 +217,7 @@ class Compiled:
         symbols = subprocess.run(["nm", "-S", "--defined-only", built], capture_output=True, text=True, check=True)
         rows = [line.split() for line in symbols.stdout.splitlines()]
         offsets = {row[-1]: int(row[0], 16) for row in rows}
-        base = ctypes.cast(self._library.host_entry, ctypes.c_void_p).value - offsets["host_entry"]
+        base = (ctypes.cast(self._library.host_entry, ctypes.c_void_p).value or 0) - offsets["host_entry"]
         for row in rows:
             if len(row) == 4 and row[2] in "bB" and kernel in row[3]:
                 yield base + int(row[0], 16), int(row[1], 16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -123,8 +123,9 @@ def _complex(rng: Any, *shape: int) -> Any:
 
 def magphase_samples() -> Iterator[Sample]:
     rng = np.random.default_rng(63)
+    orders: tuple[Literal["C", "F"], ...] = ("C", "F")
     for power in (1, 2, 0.5):
-        for order in "CF":
+        for order in orders:
             z = np.array(_complex(rng, 3, 257, 41), order=order)
             z[..., 7, 5] = 0
             yield Sample(f"order {order}, power {power}", (z,), {"power": power})

@@ -35,7 +35,7 @@ def _by_mlx(transform: str, x: Any, n_fft: int, hop: int, options: dict[str, Any
 
     if x.dtype in (torch.float64, torch.complex128):
         return getattr(torch, transform)(x, n_fft, hop, **options)
-    given = {name: options[name] for name in ("win_length", "center", "length") if name in options}
+    given: dict[str, Any] = {name: options[name] for name in ("win_length", "center", "length") if name in options}
     if transform == "stft":
         given["pad_mode"] = PADS[options.get("pad_mode", "reflect")]
     given["norm"] = "ortho" if options.get("normalized") else "backward"

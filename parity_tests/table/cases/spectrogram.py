@@ -42,7 +42,7 @@ def _called(label: str, x: Any, o: dict[str, Any], *before: Any) -> Sample:
     hop = o["hop_length"] or win_length // 2
     framing = (o["pad"], window(win_length, o["window_fn"]), o["n_fft"], hop, win_length)
     power = (o["power"],) if "power" in o else ()
-    options = {key: o[key] for key in ("center", "pad_mode", "onesided") if key in o}
+    options: dict[str, Any] = {key: o[key] for key in ("center", "pad_mode", "onesided") if key in o}
     return Sample(label, (x, *before, *framing, *power, o["normalized"]), options)
 
 

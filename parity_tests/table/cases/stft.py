@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def source_separation_samples() -> Iterator[Sample]:
     """The STFT of Demucs (normalized) and Open-Unmix (not): 4096 samples, a quarter apart."""
     names = ("music", "speech", "stereo_batch", "chirp")
     for model, normalized in (("Demucs", True), ("Open-Unmix", False)):
-        yield from each_signal(lambda x, m=model, n=normalized: _stft(x, 4096, 1024, m, normalized=n), names)
+        yield from each_signal(partial(_stft, n_fft=4096, hop=1024, label=model, normalized=normalized), names)
 
 
 def source_separation_inverse_samples() -> Iterator[Sample]:

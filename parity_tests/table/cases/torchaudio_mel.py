@@ -86,7 +86,11 @@ def _whisper(torch: Any, audio: Any, filters: Any, win: Any) -> Any:
 def whisper_samples() -> Iterator[Sample]:
     for n_mels in (80, 128):
         filters = _bank(400, n_mels, 16000)
-        yield from each_signal(lambda x, f=filters: Sample(f"{len(f)} mels", (x, f, window(400))), SINGLE)
+
+        def sample(x: Any, filters: Any = filters) -> Sample:
+            return Sample(f"{len(filters)} mels", (x, filters, window(400)))
+
+        yield from each_signal(sample, SINGLE)
 
 
 def _hifi_gan(torch: Any, y: Any, basis: Any, win: Any) -> Any:

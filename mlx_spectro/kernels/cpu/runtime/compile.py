@@ -31,7 +31,10 @@ loading.watch(global_compiler_lock._lock)
 
 
 def _key() -> str:
-    """A hash of all that compiled code depends on: numba itself looks at one source file alone."""
+    """A hash of all that compiled code depends on: numba itself looks at one source file alone.
+
+    See "Caching Limitations" in https://numba.readthedocs.io/en/stable/developer/caching.html.
+    """
     parts = [sys.version, numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
     parts += [str(config.CPU_NAME), str(config.CPU_FEATURES)]  # type: ignore[attr-defined]
     digest = hashlib.sha256("\n".join(parts).encode())
@@ -130,7 +133,8 @@ class _Cache(caching.FunctionCache):
             found = super().load_overload(signature, target)  # type: ignore[no-untyped-call]
         except OSError as error:
             self._do_without(error)
-        except Exception as error:  # noqa: BLE001 - a damaged file may raise anything; it is written anew
+        # numba itself raises at a damaged file: https://github.com/numba/numba/pull/10656
+        except Exception as error:  # noqa: BLE001 - it may raise anything; it is written anew
             self._do_without(error)
             with contextlib.suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]

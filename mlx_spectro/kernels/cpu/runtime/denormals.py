@@ -10,14 +10,15 @@ from llvmlite import ir
 from .vector import Kit, operation
 
 _ARM = platform.machine().lower() in ("arm64", "aarch64")
-# flush results to zero, and on x86 take denormal inputs as zero too
+# take denormal inputs and results as zero; one bit on ARM, two on x86
 _FLUSH = 1 << 24 if _ARM else (1 << 15) | (1 << 6)
 
 
 def _read(kit: Kit) -> Any:
     builder = kit.builder
-    if _ARM:
-        return builder.asm(ir.FunctionType(kit.index, []), "mrs $0, fpcr", "=r", [], True)
+    if _ARM:  # by LLVM's intrinsics: numba starts no assembler, so that inline assembly ends the process there
+        get = builder.module.declare_intrinsic("llvm.aarch64.get.fpcr", [], ir.FunctionType(kit.index, []))
+        return builder.call(get, [])
     slot = builder.alloca(ir.IntType(32))
     save = builder.module.declare_intrinsic("llvm.x86.sse.stmxcsr", [], ir.FunctionType(ir.VoidType(), [kit.pointer]))
     builder.call(save, [slot])
@@ -27,7 +28,8 @@ def _read(kit: Kit) -> Any:
 def _write(kit: Kit, state: Any) -> None:
     builder = kit.builder
     if _ARM:
-        builder.asm(ir.FunctionType(ir.VoidType(), [kit.index]), "msr fpcr, $0", "r", [state], True)
+        put = builder.module.declare_intrinsic("llvm.aarch64.set.fpcr", [], ir.FunctionType(ir.VoidType(), [kit.index]))
+        builder.call(put, [state])
         return
     slot = builder.alloca(ir.IntType(32))
     builder.store(builder.trunc(state, ir.IntType(32)), slot)
