@@ -360,7 +360,15 @@ def _calls() -> dict[str, Callable[[Tensor], Tensor]]:
         z = ours.stft(x, 512, 128, window=window, return_complex=True)
         return ours.istft(z, 512, 128, window=window)  # type: ignore[no-any-return]
 
-    return {"round trip": round_trip, **{name: module.to(DEVICE) for name, module in modules.items()}}
+    def gradient(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        def call(x: Tensor) -> Tensor:
+            at = x.detach().requires_grad_()
+            return torch.autograd.grad(function(at).sum(), at)[0]
+
+        return call
+
+    calls = {"round trip": round_trip, **{name: module.to(DEVICE) for name, module in modules.items()}}
+    return {**calls, **{f"{name}, gradient": gradient(calls[name]) for name in ("round trip", "mel", "magnitudes")}}
 
 
 @check

@@ -238,7 +238,7 @@ class CudaLauncher(Launcher[Tensor]):
 
     def from_numpy(self, values: npt.NDArray[Any]) -> Tensor:
         # it has arrived when this returns, for whatever stream reads it
-        return torch.from_numpy(np.ascontiguousarray(values)).to(torch.device("cuda", self._index))
+        return torch.from_numpy(np.array(values, order="C")).to(torch.device("cuda", self._index))
 
     def to_numpy(self, array: Tensor) -> npt.NDArray[Any]:
         return values_of("a filterbank", array)
