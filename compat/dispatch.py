@@ -44,6 +44,10 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     numerics = settings.numerics.get()
     if numerics == "strict":
         return _handed_over(function, STRICT, args, kwargs)
+    if numerics == "verify":
+        if kinds.is_capturing():
+            return _handed_over(function, "a CUDA graph is being captured, where nothing can be compared", args, kwargs)
+        kinds.settle()
     outer_device = records.noted_device()  # of a call that this one interrupts, or what a gradient left
     compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
     begin = time.perf_counter()
@@ -66,6 +70,7 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if reason is not None:
         return _handed_over(function, reason, args, kwargs)
     if numerics == "verify":
+        kinds.settle()
         return verify.checked(function, result, args, compared, device, time.perf_counter() - begin)
     record = records.record(function.name)
     if record is not None:

@@ -11,7 +11,7 @@ from .kernels import cpu
 from .kernels.cpu import get_num_threads, set_num_threads  # noqa: F401 - of all public names, these need no MLX
 from .ops import backend
 
-if not (backend.has_mlx() or cpu.available()):
+if not (backend.has_mlx() or cpu.available() or backend.has_torch_with_cuda()):
     raise ImportError(backend.MISSING)
 
 

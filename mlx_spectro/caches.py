@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 
@@ -16,6 +18,20 @@ def folder() -> Path | None:
         return None
     # older versions raise nothing, and leave a "~" that would become a folder of that name wherever the program runs
     return found if found.is_absolute() else None
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody but us can write to.
+
+    Raises:
+        OSError: it cannot be made, or is another's too.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    # loading compiled code that somebody else could have written would be running it
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & others):
+        raise PermissionError(errno.EACCES, "not ours alone to write to", str(folder))
 
 
 def host_kernels() -> list[Path]:

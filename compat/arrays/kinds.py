@@ -118,6 +118,25 @@ def with_own_out(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {**kwargs, "out": out.clone() if is_tensor(out) else out.copy()}
 
 
+def is_capturing() -> bool:
+    """Whether torch is recording a CUDA graph here, which nothing may wait in."""
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
+def settle() -> None:
+    """Wait for torch's CUDA devices, so that the time of a call of theirs is known."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
+        for device in range(torch.cuda.device_count()):
+            torch.cuda.synchronize(device)
+
+
+def _cuda_devices(torch: Any) -> range:
+    """The devices whose random numbers may be drawn."""
+    return range(torch.cuda.device_count() if torch.cuda.is_initialized() and not is_capturing() else 0)
+
+
 @contextlib.contextmanager
 def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
     """Leave the program's random numbers as they are, whatever runs inside, without gradients unless asked for."""
@@ -130,5 +149,5 @@ def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(devices=()), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+    with torch.random.fork_rng(_cuda_devices(torch)), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
         yield

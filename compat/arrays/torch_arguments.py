@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -121,6 +122,27 @@ def analysis(
     return Spectral(engine, samples, framing, 1.0, onesided is not False, kept)
 
 
+def _smallest_envelope(
+    window: Tensor | None, win_length: int, centred: Tensor, hop: int, frames: int, left: int, total: int
+) -> float:
+    """The smallest value that the overlap of a window, ``centred`` in its frame, is divided by."""
+    n_fft = centred.numel()
+
+    def of(values: npt.NDArray[Any]) -> float:
+        before = (n_fft - win_length) // 2
+        padded = np.pad(values, (before, n_fft - win_length - before))
+        return envelope.smallest(padded, hop, frames, left, total)
+
+    if not centred.is_cuda:
+        return envelope.smallest(np.ascontiguousarray(torch_tensors.to_host(centred)), hop, frames, left, total)
+    if window is None:
+        return of(np.ones(win_length, np.float32))
+    from . import torch_launch
+
+    found: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
+    return found
+
+
 def synthesis(
     z: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: bool, onesided: Any, length: Any
 ) -> tuple[Spectral, int]:
@@ -149,9 +171,7 @@ def synthesis(
     if total < 1:
         raise Decline("length is negative" if total < 0 and length is not None else REJECTED)
     samples = _centred_window(window, win_length, n_fft, real, z)
-    smallest = envelope.smallest(
-        np.ascontiguousarray(torch_tensors.to_host(samples.cpu())), hop_length, frames, left, total
-    )
+    smallest = _smallest_envelope(window, win_length, samples, hop_length, frames, left, total)
     if smallest < (1 - _ROUNDING) * envelope.FLOOR:
         raise Decline(REJECTED)
     if smallest < (1 + _ROUNDING) * envelope.FLOOR:

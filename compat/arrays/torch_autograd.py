@@ -17,6 +17,7 @@ from mlx_spectro.design.logarithms import reference_level
 from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Project, Spectrogram, Stft
 
 from ..contract import records
+from ..contract.decline import Decline
 from ..dispatch import serving
 from .torch_ops import Spectral, run
 from .torch_tensors import counterpart, gradient_wanted, to_host, traced, unfit
@@ -96,11 +97,13 @@ def _or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Te
         return ours()
     try:
         return ours()
+    except Decline as decline:
+        records.record("torch.autograd", str(decline))
     except Exception as error:  # no fault of ours is to end a program
         if interrupts.by_handler(error):
             raise
         records.fault("torch.autograd", error)
-        return theirs()
+    return theirs()
 
 
 def _is_batched(g: Tensor) -> bool:
@@ -117,7 +120,8 @@ def _by_torch(op: Operator, x: Tensor, weights: Tensor) -> Tensor:
     assert isinstance(op, Linear)
     forward = op.transpose(x.shape)
     with torch.enable_grad():
-        at = torch.zeros(op.shape(x.shape, weights.shape), dtype=counterpart(x), requires_grad=True)
+        shape = op.shape(x.shape, weights.shape)
+        at = torch.zeros(shape, dtype=counterpart(x), device=x.device, requires_grad=True)
         (gradient,) = torch.autograd.grad(_by_torch(forward, at, weights), at, x, create_graph=x.requires_grad)
     return gradient
 
@@ -134,11 +138,11 @@ def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
     n_fft, hop, left = op.framing.n_fft, op.framing.hop_length, op.framing.left
     frames = torch.fft.irfft(z[..., : n_fft // 2 + 1], n=n_fft) * (window * op.scale)
     total = overlap_length(frames.shape[-2], n_fft, hop)
-    index = torch.arange(total).unfold(0, n_fft, hop)
+    index = torch.arange(total, device=z.device).unfold(0, n_fft, hop)
     summed = frames.new_zeros(*z.shape[:-2], total).index_put((..., index), frames, accumulate=True)
-    samples = to_host(window.cpu())
+    samples = to_host(window)
     inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], left, op.length, op.floor)
-    y: Tensor = summed[..., left : left + op.length] * torch.from_numpy(inverse).to(summed.dtype)
+    y: Tensor = summed[..., left : left + op.length] * torch.from_numpy(inverse).to(summed)
     return y
 
 

@@ -17,11 +17,9 @@ _shape_of = attrgetter("shape")
 
 
 def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
-    """``op`` by ``engine``, or where ``x`` lies in Metal's memory by MLX, without a gradient; contiguous."""
-    if x.is_mps:
-        from . import mlx_bridge
-
-        return mlx_bridge.on_metal(op, x, *weights)
+    """``op`` without a gradient, contiguous. An engine that is a function takes tensors, any other host memory."""
+    if callable(engine):
+        return engine(op, x, *weights)  # type: ignore[no-any-return]
     dtype = counterpart(x) if op.is_complex != x.is_complex() else x.dtype
     out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype, device="cpu")
     engine.run(op, to_host(x), *map(to_host, weights), out=out.numpy())

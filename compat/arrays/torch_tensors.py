@@ -51,9 +51,8 @@ def unfit(tensor: Tensor) -> str:
     """Why ``tensor`` cannot be served; empty where it can."""
     if type(tensor) not in PLAIN:
         return f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
-    if not (tensor.is_cpu or tensor.is_mps):
-        where = "a CUDA device, whose memory MLX cannot share" if tensor.is_cuda else f"device {tensor.device.type}"
-        return f"the tensor lies on {where}"
+    if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
+        return f"the tensor lies on device {tensor.device.type}"
     if tensor.is_mps and not (backend.has_mlx() and backend.preferred() == "gpu"):
         return "the tensor lies on MPS, but MLX's default device is not the GPU"
     if tensor.layout is not torch.strided:
@@ -83,19 +82,32 @@ def gradient_wanted(x: Tensor) -> bool:
 def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
     """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
-    if not x.is_mps:
+    if x.is_cpu:
         return engine(dtype, n_fft)
     if dtype != "float32":
-        raise Decline(f"on MPS, MLX computes in float32, not in {dtype}")
-    return None
+        device, who = ("MPS", "MLX computes") if x.is_mps else ("CUDA", "our kernels compute")
+        raise Decline(f"on {device}, {who} in float32, not in {dtype}")
+    if x.is_mps:
+        return _on_metal()
+    from . import torch_launch
+
+    return torch_launch.launcher(x)
+
+
+def _on_metal() -> Any:
+    from . import mlx_bridge
+
+    return mlx_bridge.on_metal
 
 
 def mlx_for(x: Tensor) -> Any:
     """MLX's operations for ``x``; where there are none, the call is declined."""
     if _DTYPES[x.dtype][0] != "float32":
         raise Decline(f"MLX computes this function, and not in {_DTYPES[x.dtype][0]}: float32 is served")
+    if x.is_cuda:
+        raise Decline("MLX computes this function, and cannot share CUDA memory")
     if x.is_mps:
-        return None
+        return _on_metal()
     if not (backend.has_mlx() and backend.mlx_survived()):
         raise Decline(
             f"MLX computes this function, and is not installed or was used before a fork: {distribution.install('cpu')}"

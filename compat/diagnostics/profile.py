@@ -1,6 +1,7 @@
 """The time of every call, and what the reference would have taken for it, while a profile is made.
 
-Both are compared warm: what loading and compiling cost a first call is accounted for apart.
+Both are compared warm: what loading and compiling cost a first call is accounted for apart. CUDA devices are waited
+for, before a call and after it.
 """
 
 from __future__ import annotations
@@ -89,10 +90,12 @@ def timed(serve: Serve, function: Function, args: tuple[Any, ...], kwargs: dict[
     if records.is_paused():
         return serve(function, args, kwargs)[0]
     outside, _local.inside = _local.inside, 0.0
+    kinds.settle()
     begin = time.perf_counter()
     record = None
     try:
         result, record = serve(function, args, kwargs)
+        kinds.settle()
     finally:
         whole = time.perf_counter() - begin
         # a call that is not recorded is part of the one around it
@@ -170,8 +173,10 @@ def _warm(run: Callable[..., Any], library: str, args: tuple[Any, ...], kwargs: 
     def seconds() -> float:
         own = kinds.with_own_out(kwargs)
         with records.paused(), kinds.undisturbed(library, gradients=True):
+            kinds.settle()
             begin = time.perf_counter()
             run(args, own)
+            kinds.settle()
             return time.perf_counter() - begin
 
     # the first may compile something

@@ -64,6 +64,8 @@ class Run:
         said = list(self.unpatched)
         if self.loading:
             said.append(f"compiled kernels were loaded in each process before it began: {_time(self.loading)}")
+        if self.profiled and any(record.device.startswith("cuda") for record in self.records):
+            said.append("CUDA devices were waited for before and after each call, so that its time is the device's too")
         if not self.records:
             said.append("none of the functions that mlx_spectro serves was called")
         elif not self.verified and any(record.reference for record in self.records):

@@ -66,6 +66,7 @@ def _reference(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
         warnings.simplefilter("ignore")
         begin = time.perf_counter()
         result = function.theirs(*args, **kwargs)
+        kinds.settle()
         return result, time.perf_counter() - begin
 
 
@@ -123,7 +124,9 @@ def _nudged(x: Any) -> Any:
     """An array, each number of which may be off by its last digit."""
     eps = kinds.precision(x)
     signs = np.random.default_rng(0).choice((-eps, eps), tuple(x.shape))
-    return x * (1 + sys.modules["torch"].from_numpy(signs) if kinds.is_tensor(x) else 1 + signs) if eps else x
+    if not eps:
+        return x
+    return x * (1 + (sys.modules["torch"].from_numpy(signs).to(x.device) if kinds.is_tensor(x) else signs))
 
 
 def _module_in_double(x: Any) -> Any:

@@ -121,26 +121,45 @@ def _sharing() -> Iterator[Finding]:
         return
     code = (
         "import torch, mlx.core as mx\n"
-        "print(torch.backends.mps.is_available() and mx.default_device().type == mx.DeviceType.gpu, "
-        "torch.cuda.is_available())"
+        "print(torch.backends.mps.is_available() and mx.default_device().type == mx.DeviceType.gpu)"
     )
     status, said = _probe(code)
     if status:
         yield Finding("torch and MLX in one process", said, "see the back ends and versions above", wrong=True)
         return
-    mps, cuda = said.split()
-    if mps == "True":
+    if said == "True":
         yield Finding("torch and MLX share memory", "yes, MPS tensors")
     elif backend.for_host_arrays() == "host":
         yield Finding("torch and MLX share memory", "no; host kernels read CPU tensors where they lie")
     else:
         yield Finding("torch and MLX share memory", "no; tensors are copied", install("host"))
-    if cuda == "True":
-        yield Finding("CUDA tensors", "served by torch: MLX cannot share CUDA memory")
+
+
+def _cuda_tensors() -> Iterator[Finding]:
+    if importlib.util.find_spec("torch") is None:
+        return
+    status, said = _probe(_ON_CUDA)
+    if status:
+        yield Finding("CUDA tensors", said, "see the versions above", wrong=True)
+    elif said.startswith("cuda:"):
+        yield Finding("CUDA tensors", said)
+    elif said != "no device":
+        yield Finding("CUDA tensors", "served by torch", said)
 
 
 _BEGIN = "import time, numpy as np; begin = time.perf_counter()\n"
 _END = "\nprint(f'work; the first call took {time.perf_counter() - begin:.1f} s')"
+_ON_CUDA = (
+    "import torch\n"
+    "if not torch.cuda.is_available(): raise SystemExit(print('no device'))\n"
+    "from mlx_spectro import compat\n"
+    "from mlx_spectro.compat import torch as ours\n"
+    "x, window = torch.ones(9999, device='cuda'), torch.ones(512, device='cuda')\n"
+    "ours.stft(x, 512, window=window, return_complex=True)\n"
+    "torch.cuda.synchronize()\n"
+    "(record,) = compat.report()\n"
+    "print(record.reason or record.device)"
+)
 _HOST = (
     "from mlx_spectro.design.framing import Framing; from mlx_spectro.design.operators import Stft\n"
     "from mlx_spectro.kernels import cpu\n"
@@ -243,6 +262,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     back_end,
     _extras,
     _sharing,
+    _cuda_tensors,
     _kernels,
     _host_arrays,
     _threads,

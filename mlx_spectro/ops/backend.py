@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MISSING = (
     f"MLX has no back end here. On Linux, install one: {distribution.install('cpu')}, or [cuda] for an NVIDIA GPU. "
-    "With [host], mlx_spectro.compat works without MLX, on NumPy arrays and torch CPU tensors"
+    "With [host], mlx_spectro.compat works without MLX, on NumPy arrays and torch CPU tensors; with torch and "
+    "cuda-bindings, on torch CUDA tensors"
 )
 
 Implementation = Literal["plain", "host", "gpu"]
@@ -38,6 +39,11 @@ def has_mlx() -> bool:
     return sys.platform != "linux" or any(
         (Path(folder) / "lib" / "libmlx.so").exists() for folder in spec.submodule_search_locations
     )
+
+
+def has_torch_with_cuda() -> bool:
+    """Whether torch is installed, and with it what kernels are launched by on its CUDA tensors."""
+    return all(importlib.util.find_spec(name) is not None for name in ("torch", "cuda"))
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ class Clock:
         self.times, self.looks = times, 0
         self.tried: set[Geometry] = set()
 
-    def __call__(self, runs: dict[Geometry, Any], _wait: Any) -> dict[Geometry, float]:
+    def __call__(self, runs: dict[Geometry, Any], *_: Any) -> dict[Geometry, float]:
         self.looks += 1
         self.tried |= set(runs)
         return {geometry: self.times.get(geometry, 1.0) for geometry in runs}

@@ -48,7 +48,7 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
     if top_db is None:
         return x_db
     axes = (-3, -2, -1)[-x_db.dim() :]
-    if x_db.requires_grad or x_db.is_mps or x_db.numel() > _SHARED:
+    if x_db.requires_grad or not x_db.is_cpu or x_db.numel() > _SHARED:
         floor = x_db.amax(dim=axes, keepdim=True) - top_db
         return torch.maximum(x_db, floor, out=None if x_db.requires_grad else x_db)
     values = torch_tensors.to_host(x_db)

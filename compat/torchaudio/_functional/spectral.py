@@ -27,6 +27,15 @@ from ...contract.reasons import REJECTED, unread
 _FEW = 8
 
 
+def _l2_norm(window: Tensor) -> float:
+    if not window.is_cuda:
+        return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
+    from ...arrays import torch_launch
+
+    found: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
+    return found
+
+
 def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float:
     """What torchaudio divides a spectrum by."""
     if normalized is False:
@@ -35,7 +44,7 @@ def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float:
         raise Decline(REJECTED)
     if normalized == "frame_length":
         return math.sqrt(n_fft)
-    norm: float = torch.linalg.vector_norm(window, dtype=torch.float64).item()
+    norm = _l2_norm(window)
     if not norm > 0:
         raise Decline("the window's norm is 0 or not finite")
     return norm
@@ -201,7 +210,7 @@ def spectral_centroid(
     dtype = torch.promote_types(torch.get_default_dtype(), audio.x.dtype)
     if dtype != audio.x.dtype:
         raise Decline("torch's default dtype is wider than the signal, and so is torchaudio's result")
-    bank = _moments(audio.spectral.bins, rate // 2, torch.get_default_dtype()).to(audio.x)
+    bank = _moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
 
     def work() -> Tensor:
         moment, total = audio.filtered(1.0, bank).tensor_split(2, -1)
@@ -212,11 +221,15 @@ def spectral_centroid(
 
 @functools.lru_cache(maxsize=16)
 @torch.inference_mode(False)  # a later call may want a gradient, for which torch keeps it
-def _moments(bins: int, highest: float, dtype: torch.dtype) -> Tensor:
+def _moments(bins: int, highest: float, made_in: torch.dtype, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Filters ``[bins, 2 parts]`` that sum a few bins each, in the first half times their frequencies.
 
     Few, because sums of hundreds of bins in a row are rounded more than torch's are.
     """
-    few = torch.eye(-(-bins // _FEW), dtype=dtype, device="cpu").repeat_interleave(_FEW, 0)[:bins]
-    hz = torch.linspace(0, highest, bins, dtype=dtype, device="cpu")
-    return torch.cat([few * hz[:, None], few], dim=-1)
+    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        raise Decline(
+            "a CUDA graph is being captured, and such filters are needed for the first time: call once before"
+        )
+    few = torch.eye(-(-bins // _FEW), dtype=made_in, device="cpu").repeat_interleave(_FEW, 0)[:bins]
+    hz = torch.linspace(0, highest, bins, dtype=made_in, device="cpu")
+    return torch.cat([few * hz[:, None], few], dim=-1).to(device, dtype)

@@ -141,23 +141,30 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
 _TYPES = {"float": "float", "complex": "float2"}
 
 
-def _arrays(kernel: Kernel, space: str = "") -> list[str]:
-    """A kernel's arrays as parameters, in order: inputs, tables, ``par``, outputs."""
-    arrays = [f"const {space}{_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
-    arrays += [f"const {space}float2* {name}" for name in kernel.tables] + [f"const {space}k_long* par"]
-    return arrays + [f"{space}{_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
+def _parameters(kernel: Kernel, scalars: str, space: str = "") -> list[str]:
+    """A kernel's parameters in order: inputs, tables, ``scalars``, outputs."""
+    parameters = [f"const {space}{_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
+    parameters += [f"const {space}float2* {name}" for name in kernel.tables] + [scalars]
+    return parameters + [f"{space}{_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
 
 
 def cuda_program(kernel: Kernel) -> str:
-    """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, its arrays in order."""
+    """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, its arrays in order.
+
+    Scalars come by value, as the int64 numbers that :meth:`Kernel.pack` gives.
+    """
     header, source = text(kernel, "cuda")
-    return f'{header}extern "C" __global__ void {kernel.name}({", ".join(_arrays(kernel))}) {{\n{source}}}\n'
+    read = "K_FN k_long operator[](int i) const { return at[i]; }"
+    scalars = f"struct k_scalars {{ k_long at[{len(kernel.scalars)}]; {read} }};\n"
+    parameters = ", ".join(_parameters(kernel, "const k_scalars par"))
+    return f'{header}{scalars}extern "C" __global__ void {kernel.name}({parameters}) {{\n{source}}}\n'
 
 
 def metal_program(kernel: Kernel) -> str:
     """Complete Metal text of a kernel, for a launcher that is not MLX: its arrays in order, from buffer 0."""
     header, source = text(kernel, "metal")
-    parameters = [f"{array} [[buffer({at})]]" for at, array in enumerate(_arrays(kernel, "device "))]
+    arrays = _parameters(kernel, "const device k_long* par", "device ")
+    parameters = [f"{array} [[buffer({at})]]" for at, array in enumerate(arrays)]
     places = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
     parameters += [f"uint3 {place} [[{place}]]" for place in places]
     start = "#include <metal_stdlib>\nusing namespace metal;\n"

@@ -27,7 +27,7 @@ _shape = attrgetter("shape")
 _MOST_TABLES = 256
 
 
-class _Operation(NamedTuple):
+class Operation(NamedTuple):
     """An operator for arguments of certain shapes, and its launches made ready, by the pieces of its tables."""
 
     op: Operator
@@ -36,11 +36,13 @@ class _Operation(NamedTuple):
     ready: dict[tuple[int, ...], Ready]
 
 
-class _TableEntry(NamedTuple):
+class TableEntry(NamedTuple):
+    """A weight's table on the GPU."""
+
     table: Any
     pieces: int
-    weight: Any
-    """Alive, so that no other has its identity."""
+    weight: Any = None
+    """Alive where its identity is what the table is known by, so that no other has it."""
 
 
 class Launcher(ABC, Generic[Array]):
@@ -49,7 +51,7 @@ class Launcher(ABC, Generic[Array]):
     def __init__(self) -> None:
         self._operation = functools.lru_cache(maxsize=512)(self._operation_of)
         self._ready = functools.lru_cache(maxsize=512)(self._ready_of)
-        self._tables: dict[Hashable, _TableEntry] = {}
+        self._tables: dict[Hashable, TableEntry] = {}
 
     @abstractmethod
     def prepare(self, launch: Launch) -> Call[Array]:
@@ -75,8 +77,9 @@ class Launcher(ABC, Generic[Array]):
     def device(self) -> str:
         """What a launch's time depends on besides the launch: the device, and the library's version."""
 
-    # Looking at a weight's values would wait for the GPU at every call. It is known by this instead.
-    identity: Callable[[Any], Hashable] = staticmethod(id)
+    def time(self, run: tune.Run, calls: int) -> float:
+        """Seconds a call, of so many in a row."""
+        return tune.clocked(run, calls, self.wait)
 
     def serves(self, op: Operator, *arrays: Any) -> bool:
         """Whether kernels compute the operator of an array and its weights; else :func:`.programs.why_not` says why."""
@@ -90,8 +93,7 @@ class Launcher(ABC, Generic[Array]):
         values = list(arrays)
         pieces: tuple[int, ...] = ()
         for table in operation.recipe.tables:
-            weight = arrays[table.weight]
-            entry = self._tables.get((table, self.identity(weight))) or self._pack(table, weight)
+            entry = self.table(table, arrays[table.weight])
             values.append(entry.table)
             pieces += (entry.pieces,)
         ready = operation.ready.get(pieces)
@@ -103,17 +105,21 @@ class Launcher(ABC, Generic[Array]):
             values += outputs
         return outputs[0]
 
-    def _operation_of(self, op: Operator, shapes: Shapes) -> _Operation | None:
+    def _operation_of(self, op: Operator, shapes: Shapes) -> Operation | None:
         answer = recipe(op, shapes)
-        return _Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
+        return Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
 
-    def _pack(self, table: Table, weight: Any) -> _TableEntry:
+    def table(self, table: Table, weight: Any) -> TableEntry:
+        """What kernels take in the place of a weight, made once.
+
+        Looking at a weight's values would wait for the GPU at every call. It is known by its identity instead.
+        """
         is_numpy = isinstance(weight, np.ndarray)
-        key = table, weight.tobytes() if is_numpy else self.identity(weight)
+        key = table, weight.tobytes() if is_numpy else id(weight)
         entry = self._tables.get(key)
         if entry is None:
             packed = table.pack(weight if is_numpy else self.to_numpy(weight), *table.options)
-            entry = self._tables[key] = _TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
+            entry = self._tables[key] = TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
             # a copy: other threads add to it meanwhile
             for oldest in list(self._tables)[:-_MOST_TABLES]:
                 self._tables.pop(oldest, None)
@@ -122,7 +128,7 @@ class Launcher(ABC, Generic[Array]):
     def _ready_of(self, program: Program) -> Ready:
         return [(self.prepare(launch), inputs) for launch, inputs in program.steps]
 
-    def _choose(self, operation: _Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
+    def _choose(self, operation: Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
         """The operation's launches, of the fastest geometry where one is known or may be looked for."""
         op, shapes, tuning, prewarming = operation.op, operation.shapes, operation.recipe.tuning, tune.tries_all()
 

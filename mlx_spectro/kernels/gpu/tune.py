@@ -38,6 +38,9 @@ class Bench(Protocol):
     def wait(self, arrays: list[Any]) -> None:
         """Return when these are computed."""
 
+    def time(self, run: Run, calls: int) -> float:
+        """Seconds a call, of so many in a row."""
+
     def is_traced(self, array: Any) -> bool:
         """Whether an array stands for a value inside a transformation, where nothing can be timed."""
 
@@ -123,7 +126,9 @@ def _tuned(kernel: str, thoroughly: bool, make: Callable[[Geometry | None], Run]
         more = [Geometry(), *candidates[:3]]
         candidates += [geometry._replace(threads=threads) for geometry in more for threads in _THREADS]
     default = Geometry()
-    times = seconds({default: make(None), **{candidate: make(candidate) for candidate in candidates}}, bench.wait)
+    times = seconds(
+        {default: make(None), **{candidate: make(candidate) for candidate in candidates}}, bench.wait, bench.time
+    )
     best = min(times, key=times.__getitem__)
     return best if times[best] < (1 - _GAIN) * times[default] else default
 
@@ -134,14 +139,22 @@ def _valid(entry: object) -> tuple[Geometry, bool] | None:
     return Geometry(*entry[:3]), bool(entry[3])
 
 
-def seconds(runs: dict[Geometry, Run], wait: Callable[[list[Any]], None]) -> dict[Geometry, float]:
+def seconds(
+    runs: dict[Geometry, Run], wait: Callable[[list[Any]], None], clock: Callable[[Run, int], float] | None = None
+) -> dict[Geometry, float]:
     """Seconds a call: the least of a few rounds, in which all take turns.
 
     Of the first alone where the calls are so long that trying all of them would take too much time.
+
+    Args:
+        runs: A call by each geometry.
+        wait: Returns when arrays are computed.
+        clock: Seconds a call, of so many in a row; default: :func:`clocked`.
     """
+    clock = clock or functools.partial(clocked, wait=wait)
     first, run = next(iter(runs.items()))
     wait([run()])
-    once = _time(run, 1, wait)
+    once = clock(run, 1)
     calls = max(1, min(_CALLS, int(_ENOUGH / once)))
     # what runs the first time is not counted, and takes a call
     left = (_PREWARMING if tries_all() else _LIMIT) - once * len(runs)
@@ -150,11 +163,12 @@ def seconds(runs: dict[Geometry, Run], wait: Callable[[list[Any]], None]) -> dic
         return {first: once}
     for run in runs.values():
         wait([run()])
-    rounds = [{geometry: _time(run, calls, wait) for geometry, run in runs.items()} for _ in range(turns)]
+    rounds = [{geometry: clock(run, calls) for geometry, run in runs.items()} for _ in range(turns)]
     return {geometry: min(times[geometry] for times in rounds) for geometry in runs}
 
 
-def _time(run: Run, calls: int, wait: Callable[[list[Any]], None]) -> float:
+def clocked(run: Run, calls: int, wait: Callable[[list[Any]], None]) -> float:
+    """Seconds a call, of so many in a row, by the wall clock."""
     start = time.perf_counter()
     wait([run() for _ in range(calls)])
     return (time.perf_counter() - start) / calls

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import hashlib
 import logging
 import os
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,22 +53,13 @@ def cache_folder() -> Path | None:
         return None
     try:
         folder = ours / "host-kernels" / _key()
-        _make(folder)
+        caches.make_private(folder)
     except OSError as error:
         if interrupts.by_handler(error):
             raise
         _say_not_kept(error)
         return None
     return folder
-
-
-def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    # loading compiled code that somebody else could have written would be running it
-    others = stat.S_IWGRP | stat.S_IWOTH
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & others):
-        raise PermissionError(errno.EACCES, "not ours alone to write to", str(folder))
 
 
 _said = False
@@ -112,7 +101,7 @@ class _Locator(caching._CacheLocator):
 
     def ensure_cache_path(self) -> None:
         # it may have been deleted since
-        _make(self._folder)
+        caches.make_private(self._folder)
 
     def get_cache_path(self) -> str:
         return str(self._folder)

@@ -1,0 +1,262 @@
+"""python -m benchmarks.torch_cuda: our kernels on torch's CUDA tensors, checked and then timed against torch's own.
+
+*lone*: calls in a row from Python, and one wait, over their number. *graph*: the same calls captured in a CUDA graph,
+the device's time alone. Contenders take turns; medians.
+"""
+
+from __future__ import annotations
+
+import os
+
+# a fault of ours is to be seen
+os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torchaudio
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torch as ours
+from mlx_spectro.compat import torchaudio as our_audio
+
+from . import torch_cuda_checks
+
+SIZES = (
+    (1, 16_000, 512, 128),
+    (4, 160_000, 1024, 256),
+    (8, 160_000, 1024, 256),
+    (4, 1_300_000, 1024, 256),
+    (8, 480_000, 1024, 256),
+    (32, 480_000, 400, 160),
+    (16, 1_300_000, 2048, 512),
+)
+_CALLS, _IN_GRAPH, _ROUNDS = 100, 20, 5
+# a slice of calls lasts no longer, in seconds
+_LONG = 0.05
+
+Work = Callable[[], Any]
+
+
+class Contest(NamedTuple):
+    """One piece of work, by the reference and by us."""
+
+    name: str
+    theirs: Work
+    ours: Work
+    moved: int
+    """Bytes that any way of doing it has to read or write; 0 where that is not said."""
+    captured: bool = True
+    """A graph is made of it."""
+
+
+def lone(works: dict[str, Work]) -> dict[str, float]:
+    """Microseconds of a call from Python."""
+
+    def once(work: Work, calls: int) -> float:
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        for _ in range(calls):
+            work()
+        torch.cuda.synchronize()
+        return (time.perf_counter() - begin) / calls
+
+    calls = {}
+    for name, work in works.items():
+        once(work, 5)
+        calls[name] = max(3, min(_CALLS, int(_LONG / once(work, 5))))
+    return _medians({name: partial(once, work, calls[name]) for name, work in works.items()})
+
+
+def in_graphs(works: dict[str, Work]) -> dict[str, float]:
+    """Microseconds of a call on the device."""
+    graphs, kept = {}, []
+    for name, work in works.items():
+        for _ in range(3):
+            work()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for _ in range(_IN_GRAPH):
+                result = work()
+        kept.append(result)
+        graphs[name] = graph
+
+    def once(graph: torch.cuda.CUDAGraph) -> float:
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        graph.replay()
+        begin.record()
+        graph.replay()
+        end.record()
+        end.synchronize()
+        milliseconds: float = begin.elapsed_time(end)
+        return milliseconds * 1e-3 / _IN_GRAPH
+
+    return _medians({name: partial(once, graph) for name, graph in graphs.items()})
+
+
+def _medians(measured: dict[str, Callable[[], float]]) -> dict[str, float]:
+    rounds = [{name: once() * 1e6 for name, once in measured.items()} for _ in range(_ROUNDS)]
+    return {name: statistics.median(found[name] for found in rounds) for name in measured}
+
+
+def _gradient(function: Callable[[Any], Any], x: torch.Tensor) -> Work:
+    at = x.clone().requires_grad_()
+
+    def work() -> Any:
+        y = function(at)
+        return torch.autograd.grad(y, at, _ones_like(y))
+
+    return work
+
+
+_ones: dict[Any, torch.Tensor] = {}
+
+
+def _ones_like(y: torch.Tensor) -> torch.Tensor:
+    key = y.shape, y.stride()
+    if key not in _ones:
+        _ones.clear()
+        _ones[key] = torch.ones_like(y)
+    return _ones[key]
+
+
+def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
+    """What is timed of one size."""
+    x, window = torch_cuda_checks.noise(batch, length), torch.hann_window(n_fft, device="cuda")
+    z = torch.stft(x, n_fft, hop, window=window, return_complex=True)
+
+    def stft(library: Any, x: Any) -> Any:
+        return library.stft(x, n_fft, hop, window=window, return_complex=True)
+
+    def istft(library: Any, z: Any) -> Any:
+        return library.istft(z, n_fft, hop, window=window, length=length)
+
+    def round_trip(library: Any, x: Any) -> Any:
+        return istft(library, stft(library, x))
+
+    yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), x.nbytes + z.nbytes)
+    # torch's inverse looks whether the windows overlap, which no graph can
+    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), x.nbytes + z.nbytes, captured=False)
+    sizes = {"n_fft": n_fft, "hop_length": hop, "n_mels": 80}
+    mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
+    filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
+    yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered)
+    mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
+    yield Contest("MFCC 40", lambda: mfcc[0](x), lambda: mfcc[1](x), x.nbytes + 2 * batch * z.shape[-1] * 80)
+    if x.nbytes < 1 << 28:
+        trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
+        yield Contest("round trip, gradient", trips[0], trips[1], 0, captured=False)
+        yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured=False)
+
+
+def copy_rate() -> float:
+    """Bytes a second that a large copy moves, reads and writes both counted."""
+    source = torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / (in_graphs({"copy": lambda: target.copy_(source)})["copy"] * 1e-6)
+
+
+def overhead() -> dict[str, float]:
+    """Microseconds of a small call's parts: an output, a launch made ready, the operator, the whole call."""
+    from mlx_spectro.compat.arrays import torch_launch
+    from mlx_spectro.design.framing import Framing
+    from mlx_spectro.design.operators import Stft
+
+    x, window = torch_cuda_checks.noise(1, 16_000), torch.hann_window(512, device="cuda")
+    op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), torch_launch.launcher(x)
+    launcher(op, x, window)
+    shapes = (x.shape, window.shape)
+    ((call, _),) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]
+    given, device = [x, window], x.device
+    works: dict[str, Work] = {
+        "torch.empty": lambda: torch.empty((1, 126, 257), dtype=torch.complex64, device=device),
+        "a launch made ready": lambda: call(given),
+        "the operator": lambda: launcher(op, x, window),
+        "torch.stft of ours": lambda: ours.stft(x, 512, 128, window=window, return_complex=True),
+    }
+    return lone(works)
+
+
+def timed() -> dict[str, Any]:
+    """The times of everything, printed as they come."""
+    rate = copy_rate()
+    found: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
+    print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(found['overhead'])}\n")
+    header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
+    print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")
+    for size in SIZES:
+        for contest in contests(*size):
+            row: dict[str, Any] = {"size": size, "name": contest.name}
+            works = {"torch": contest.theirs, "ours": contest.ours}
+            try:
+                row["lone"] = lone(works)
+                row["graph"] = in_graphs(works if contest.captured else _ours_alone(contest))
+                if contest.moved:
+                    row["floor"] = contest.moved / rate * 1e6
+            except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
+                row["error"] = f"{type(error).__name__}: {error}"
+            found["rows"].append(row)
+            print(_line(row), flush=True)
+    found["reasons"] = sorted({f"{r.function}: {r.reason}" for r in compat.report() if r.reason})
+    print(*found["reasons"], sep="\n")
+    return found
+
+
+def _ours_alone(contest: Contest) -> dict[str, Work]:
+    return {} if "gradient" in contest.name else {"ours": contest.ours}
+
+
+def _rounded(times: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in times.items()}
+
+
+def _line(row: dict[str, Any]) -> str:
+    start = f"{', '.join(map(str, row['size'])):26}{row['name']:22}"
+    if "error" in row:
+        return f"{start}{row['error'][:300]}"
+    lone, graph = row["lone"], row["graph"]
+    parts = f"{lone['torch']:9.1f}{lone['ours']:9.1f}{lone['torch'] / lone['ours']:7.1f}{'':13}"
+    parts += f"{graph['torch']:9.1f}" if "torch" in graph else f"{'':9}"
+    if "ours" in graph:
+        parts += f"{graph['ours']:9.1f}" + (f"{graph['ours'] / row['floor']:8.2f}" if "floor" in row else "")
+    return start + parts
+
+
+def main() -> int:
+    """Check, then time; the exit status says whether all checks passed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.torch_cuda", description=__doc__)
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    parser.add_argument("--only", default="", help="checks whose names contain this")
+    parser.add_argument("--no-checks", action="store_true")
+    parser.add_argument("--no-times", action="store_true")
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("torch sees no CUDA device")
+        return 2
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    name = torch.cuda.get_device_name()
+    versions = {"torch": torch.__version__, "torchaudio": torchaudio.__version__, "python": sys.version.split()[0]}
+    print(name, torch.cuda.get_device_capability(), versions)
+    report: dict[str, Any] = {"device": name, "versions": versions}
+    if not options.no_checks:
+        report["failed"] = torch_cuda_checks.run(options.only)
+        print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")
+    if not options.no_times:
+        compat.reset()
+        report |= timed()
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 1 if report.get("failed") else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,174 @@
+"""CUDA programs compiled and loaded: all that knows ``cuda.bindings``, which torch's CUDA builds bring along."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlx_spectro import caches, interrupts
+
+logger = logging.getLogger("mlx_spectro.compat")
+_DIGEST = hashlib.sha256().digest_size
+
+
+class CudaError(RuntimeError):
+    """The driver or the compiler refuses."""
+
+
+class Bindings(NamedTuple):
+    """The driver's functions, the compiler's, and the compiler's version."""
+
+    driver: Any
+    nvrtc: Any
+    version: tuple[int, int]
+
+
+@functools.cache
+def bindings() -> Bindings | str:
+    """What kernels are compiled and launched by, or why there is nothing."""
+    try:
+        from cuda.bindings import driver, nvrtc
+    except ImportError as error:
+        return f"kernels are launched by cuda.bindings, which is not installed ({error}): pip install cuda-bindings"
+    try:
+        version: Any = checked(nvrtc.nvrtcVersion())
+        checked(driver.cuDriverGetVersion())
+    except (RuntimeError, OSError) as error:
+        return f"CUDA's compiler NVRTC or its driver cannot be loaded: {error}"
+    return Bindings(driver, nvrtc, version)
+
+
+def present() -> Bindings:
+    """The bindings, where :func:`bindings` has found that there are some."""
+    found = bindings()
+    assert isinstance(found, Bindings), found
+    return found
+
+
+def checked(result: tuple[Any, ...]) -> Any:
+    """What a function of ``cuda.bindings`` returns, without its status.
+
+    Raises:
+        CudaError: the status is one of failure.
+    """
+    status, *values = result
+    if int(status):
+        raise CudaError(getattr(status, "name", str(status)))
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def enter(index: int) -> None:
+    """Make the context that torch uses on a device the calling thread's."""
+    driver = present().driver
+    device = checked(driver.cuDeviceGet(index))
+    checked(driver.cuCtxSetCurrent(checked(driver.cuDevicePrimaryCtxRetain(device))))
+
+
+def load(program: str, name: str, capability: tuple[int, int]) -> Any:
+    """The function ``name`` of a program, compiled for devices of a capability, on the device of the present context.
+
+    It is never unloaded: a captured graph may hold it.
+
+    Raises:
+        CudaError: the program does not compile, or the driver does not load it.
+    """
+    driver = present().driver
+    module = checked(driver.cuModuleLoadData(binary(program, name, capability)))
+    return checked(driver.cuModuleGetFunction(module, name.encode()))
+
+
+def binary(program: str, name: str, capability: tuple[int, int]) -> bytes:
+    """A program compiled, by this process or by one before it."""
+    options = _options(capability)
+    parts = [program.encode(), *options, repr(present().version).encode()]
+    file = _file(hashlib.sha256(b"\0".join(parts)).hexdigest())
+    found = None if file is None else _read(file)
+    if found is None:
+        found = _compiled(program, name, options)
+        if file is not None:
+            _write(file, found)
+    return found
+
+
+def _options(capability: tuple[int, int]) -> list[bytes]:
+    """The compiler's options: code of the device, or where the compiler is older than that, what the driver can use."""
+    number = 10 * capability[0] + capability[1]
+    known = checked(present().nvrtc.nvrtcGetSupportedArchs())
+    kind, best = ("sm", number) if number in known else ("compute", max([n for n in known if n < number] or known))
+    return [f"--gpu-architecture={kind}_{best}".encode(), b"-std=c++17"]
+
+
+def _compiled(program: str, name: str, options: list[bytes]) -> bytes:
+    nvrtc = present().nvrtc
+    logger.info("compiling the CUDA kernel %s", name)
+    handle = checked(nvrtc.nvrtcCreateProgram(program.encode(), f"{name}.cu".encode(), 0, [], []))
+    try:
+        (status,) = nvrtc.nvrtcCompileProgram(handle, len(options), options)
+        if int(status):
+            said = bytes(checked(nvrtc.nvrtcGetProgramLogSize(handle)))
+            checked(nvrtc.nvrtcGetProgramLog(handle, said))
+            raise CudaError(f"GPU kernel {name} does not compile: {said.rstrip(bytes(1)).decode(errors='replace')}")
+        size, get = nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN
+        if b"=compute_" in options[0]:
+            size, get = nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX
+        code = bytes(checked(size(handle)))
+        checked(get(handle, code))  # it writes into these bytes
+        return code
+    finally:
+        nvrtc.nvrtcDestroyProgram(handle)
+
+
+def _file(key: str) -> Path | None:
+    """Where a binary is kept: in a folder that nobody but us can write to. None where there is none."""
+    ours = caches.folder()
+    if ours is None:
+        _say_not_kept("there is no home folder to keep them in")
+        return None
+    try:
+        caches.make_private(ours / "cuda-kernels")
+    except OSError as error:
+        if interrupts.by_handler(error):
+            raise
+        _say_not_kept(str(error))
+        return None
+    return ours / "cuda-kernels" / f"{key}.bin"
+
+
+def _read(file: Path) -> bytes | None:
+    """The binary in a file, None where it is not whole."""
+    try:
+        kept = file.read_bytes()
+    except OSError as error:
+        if interrupts.by_handler(error):
+            raise
+        return None
+    code = kept[_DIGEST:]
+    return code if code and hashlib.sha256(code).digest() == kept[:_DIGEST] else None
+
+
+def _write(file: Path, code: bytes) -> None:
+    try:
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.stem)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        if interrupts.by_handler(error):
+            raise
+        _say_not_kept(str(error))
+
+
+@functools.cache
+def _say_not_kept(problem: str) -> None:
+    logger.warning("compiled CUDA kernels are not kept, every process compiles them anew: %s", problem)
