@@ -250,6 +250,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "mfcc of S": lambda m, made: m.feature.mfcc(S=made(S), n_mfcc=5),
     "chroma_stft": lambda m, made: m.feature.chroma_stft(y=made(Y), tuning=0.0),
     "chroma_stft of S": lambda m, made: m.feature.chroma_stft(S=made(S)),
+    "tonnetz": lambda m, made: m.feature.tonnetz(chroma=made(S)),
     "rms": lambda m, made: m.feature.rms(y=made(Y)),
     "rms of S": lambda m, made: m.feature.rms(S=made(S), frame_length=512),
     "zero_crossing_rate": lambda m, made: m.feature.zero_crossing_rate(made(Y)),
