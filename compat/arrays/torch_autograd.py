@@ -19,8 +19,8 @@ from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Pr
 from ..contract import records
 from ..contract.decline import Decline
 from ..dispatch import serving
-from .torch_ops import Spectral, run
-from .torch_tensors import counterpart, gradient_wanted, to_host, traced, unfit
+from .torch_ops import Spectral, dtype_of, run
+from .torch_tensors import gradient_wanted, to_host, traced, unfit
 
 
 class Bound(NamedTuple):
@@ -28,14 +28,14 @@ class Bound(NamedTuple):
 
     engine: Any
     op: Linear
-    weights: Tensor
+    weights: tuple[Tensor, ...] = ()
     kept: bool = False
     """Torch's own operations keep the argument for the backward pass: it must not have changed by then."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        return run(self.engine, self.op, x, self.weights)
+        return run(self.engine, self.op, x, *self.weights)
 
-    def transposed(self, shape: torch.Size, weights: Tensor) -> Bound:
+    def transposed(self, shape: torch.Size, weights: tuple[Tensor, ...]) -> Bound:
         """Its transpose, for arguments of ``shape``."""
         return Bound(self.engine, self.op.transpose(shape), weights)
 
@@ -52,7 +52,7 @@ class Bound(NamedTuple):
 
     def by_torch(self, x: Tensor) -> Tensor:
         """Its value in torch's own operations, for what only torch can see into."""
-        return _by_torch(self.op, x, self.weights)
+        return _by_torch(self.op, x, *self.weights)
 
 
 class _Linear(torch.autograd.Function):
@@ -67,12 +67,12 @@ class _Linear(torch.autograd.Function):
         x, operator = inputs
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
-        ctx.save_for_backward(operator.weights, x if operator.kept else None)
+        ctx.save_for_backward(x if operator.kept else None, *operator.weights)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        weights, _ = ctx.saved_tensors
-        gradient = _applied(ctx.operator.transposed(ctx.shape, weights), g)
+        _, *weights = ctx.saved_tensors
+        gradient = _applied(ctx.operator.transposed(ctx.shape, tuple(weights)), g)
         if ctx.place != -1:
             gradient = gradient.movedim(-1, ctx.place).contiguous().movedim(ctx.place, -1)
         return gradient, None
@@ -111,21 +111,37 @@ def _is_batched(g: Tensor) -> bool:
     return torch._C._functorch.is_legacy_batchedtensor(g)
 
 
-def _by_torch(op: Operator, x: Tensor, weights: Tensor) -> Tensor:
+# what computes an operator in torch's own operations: takes it, its argument and its weights
+Definition = Callable[..., Tensor]
+_definitions: dict[type[Operator], Definition] = {}
+
+
+def defines(kind: type[Operator]) -> Callable[[Definition], Definition]:
+    """Have a function be what an operator is in torch's own operations; a transpose needs none."""
+
+    def decorate(definition: Definition) -> Definition:
+        _definitions[kind] = definition
+        return definition
+
+    return decorate
+
+
+def _by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """A linear operator in torch's own operations."""
-    definition = _DEFINITIONS.get(type(op))
+    definition = _definitions.get(type(op))
     if definition is not None:
-        return definition(op, x, weights)
+        return definition(op, x, *weights)
     # the transpose of a linear function is its gradient anywhere
     assert isinstance(op, Linear)
     forward = op.transpose(x.shape)
     with torch.enable_grad():
-        shape = op.shape(x.shape, weights.shape)
-        at = torch.zeros(shape, dtype=counterpart(x), device=x.device, requires_grad=True)
-        (gradient,) = torch.autograd.grad(_by_torch(forward, at, weights), at, x, create_graph=x.requires_grad)
+        shape = op.shape(x.shape, *(w.shape for w in weights))
+        at = torch.zeros(shape, dtype=dtype_of(op, x), device=x.device, requires_grad=True)
+        (gradient,) = torch.autograd.grad(_by_torch(forward, at, *weights), at, x, create_graph=x.requires_grad)
     return gradient
 
 
+@defines(Stft)
 def _stft_by_torch(op: Stft, x: Tensor, window: Tensor) -> Tensor:
     framing = op.framing
     padded = torch.nn.functional.pad(x.reshape(1, -1, x.shape[-1]), (framing.left, framing.right), framing.pad_mode)
@@ -134,6 +150,7 @@ def _stft_by_torch(op: Stft, x: Tensor, window: Tensor) -> Tensor:
     return spectrum
 
 
+@defines(Istft)
 def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
     n_fft, hop, left = op.framing.n_fft, op.framing.hop_length, op.framing.left
     frames = torch.fft.irfft(z[..., : n_fft // 2 + 1], n=n_fft) * (window * op.scale)
@@ -146,20 +163,23 @@ def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
     return y
 
 
+@defines(Project)
 def _project_by_torch(op: Project, x: Tensor, bank: Tensor) -> Tensor:
     return x @ (bank.t() if op.transposed else bank)
 
 
-_DEFINITIONS: dict[type[Operator], Callable[..., Tensor]] = {
-    Stft: _stft_by_torch,
-    Istft: _istft_by_torch,
-    Project: _project_by_torch,
-}
+def linear(engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False) -> Tensor:
+    """``op`` of ``x``, differentiable with respect to ``x``.
+
+    Args:
+        kept: Torch's own operations keep ``x`` for the backward pass.
+    """
+    return _applied(Bound(engine, op, weights, kept), x)
 
 
 def stft(x: Tensor, spectral: Spectral) -> Tensor:
     """Spectrum ``[..., N, F]`` of audio ``[..., T]``, differentiable with respect to the audio."""
-    return _applied(Bound(spectral.engine, spectral.stft, spectral.window, spectral.kept), _in_place(x, spectral))
+    return linear(spectral.engine, spectral.stft, _in_place(x, spectral), spectral.window, kept=spectral.kept)
 
 
 def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
@@ -171,12 +191,12 @@ def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
 
 def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:
     """Audio ``[..., length]`` of a spectrum ``[..., N, F]``, differentiable with respect to the spectrum."""
-    return _applied(Bound(spectral.engine, spectral.istft(length), spectral.window), z)
+    return linear(spectral.engine, spectral.istft(length), z, spectral.window)
 
 
 def project(x: Tensor, weights: Tensor, engine: Any) -> Tensor:
     """``x [..., N, F]`` times ``weights [F, filters]``, differentiable with respect to ``x``."""
-    return _applied(Bound(engine, Project(), weights), x)
+    return linear(engine, Project(), x, weights)
 
 
 class _Magnitudes(torch.autograd.Function):
@@ -198,12 +218,12 @@ class _Magnitudes(torch.autograd.Function):
         if ctx.epilogue is not None:
             g = _before(ctx.epilogue, spectrogram(x, spectral, power, bank), g)
         if bank is not None:
-            g = _applied(Bound(spectral.engine, Project(transposed=True), bank), g)
+            g = linear(spectral.engine, Project(transposed=True), g, bank)
         # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
         z = stft(x, spectral)
         z = z.sgn() if power == 1 else z
         forward = spectral._replace(scale=power * spectral.scale).stft
-        gradient = _applied(Bound(spectral.engine, forward.transpose(x.shape), window), _times(z, g))
+        gradient = linear(spectral.engine, forward.transpose(x.shape), _times(z, g), window)
         return gradient, None, None, None, None
 
 

@@ -20,10 +20,14 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """``op`` without a gradient, contiguous. An engine that is a function takes tensors, any other host memory."""
     if callable(engine):
         return engine(op, x, *weights)  # type: ignore[no-any-return]
-    dtype = counterpart(x) if op.is_complex != x.is_complex() else x.dtype
-    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype, device="cpu")
+    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype_of(op, x), device="cpu")
     engine.run(op, to_host(x), *map(to_host, weights), out=out.numpy())
     return out
+
+
+def dtype_of(op: Operator, x: Tensor) -> torch.dtype:
+    """The dtype of ``op``'s result."""
+    return counterpart(x) if op.is_complex != x.is_complex() else x.dtype
 
 
 class Spectral(NamedTuple):

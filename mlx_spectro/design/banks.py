@@ -137,6 +137,20 @@ def chroma_bank(
     return kept
 
 
+def tonal_basis(n_chroma: int) -> Matrix:
+    """Basis ``[n_chroma, 6]`` of tonal centroids (C. Harte et al., "Detecting harmonic change in musical audio", 2006).
+
+    Pitch classes lie on three circles, of fifths, minor thirds and major thirds, the last of half the radius: two
+    columns each, the sine and the cosine of a class's angle.
+    """
+    _check.integer("n_chroma", n_chroma, at_least=1)
+    # an octave of pitch classes turns so many times around each circle
+    turns = np.outer(np.arange(n_chroma), (7, 9, 4)) % n_chroma
+    angles = 2 * np.pi / n_chroma * turns
+    basis: Matrix = np.stack([np.sin(angles), np.cos(angles)], axis=-1) * np.array([1.0, 1.0, 0.5])[:, None]
+    return basis.reshape(n_chroma, 6)
+
+
 def normalized(x: Matrix, norm: float, axis: int) -> Matrix:
     """``x`` with unit ``norm`` along ``axis``; what has none (below the smallest normal number) is left alone."""
     length = np.linalg.norm(x, ord=norm, axis=axis, keepdims=True)

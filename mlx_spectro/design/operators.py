@@ -336,6 +336,46 @@ class FrameStatistic(OfAudio, Operator):
 
 
 @dataclass(frozen=True)
+class Deltas(Linear):
+    """Slopes ``[..., T]`` of values ``[..., T]``: of a line fitted to each and ``reach`` neighbours on either side.
+
+    ``pad_mode`` extends the values at both ends.
+    """
+
+    stem = "deltas"
+
+    reach: int
+    pad_mode: str = "replicate"
+
+    @property
+    def framing(self) -> Framing:
+        """The neighbourhoods: one for each value."""
+        return Framing(2 * self.reach + 1, 1, self.reach, self.reach, self.pad_mode)
+
+    @property
+    def scale(self) -> float:
+        """What differences times distances are summed with: one over the sum of the distances' squares."""
+        return 3 / (self.reach * (self.reach + 1) * (2 * self.reach + 1))
+
+    def check(self, x: Shape) -> None:
+        self.framing.check(x[-1])
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+    def transpose(self, x: Shape) -> Deltas:
+        return DeltasAdjoint(self.reach, self.pad_mode)
+
+
+@dataclass(frozen=True)
+class DeltasAdjoint(Deltas):
+    """The gradient ``[..., T]`` of values, of that of their :class:`Deltas`."""
+
+    def transpose(self, x: Shape) -> Deltas:
+        return Deltas(self.reach, self.pad_mode)
+
+
+@dataclass(frozen=True)
 class OverlapAdd(Linear):
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
 

@@ -40,13 +40,13 @@ class Base(NamedTuple):
 
     @property
     def label(self) -> str:
-        given = [key for key in ("y", "S") if key in self.kwargs]
+        given = [key for key in ("y", "S", "chroma") if key in self.kwargs]
         return " ".join([self.name.removeprefix("librosa."), *given])
 
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db"}
+        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -70,6 +70,7 @@ def bases() -> Iterator[Base]:
     of_chroma = ("ctroct", "octwidth", "base_c", "dtype")
     yield Base("librosa.feature.chroma_stft", (), audio | {"tuning": 0.0}, of_chroma)
     yield Base("librosa.feature.chroma_stft", (), spectrogram, of_chroma)
+    yield Base("librosa.feature.tonnetz", (), {"chroma": MAGNITUDES}, ("n_chroma", "norm"))
     for name in ("onset_strength", "onset_strength_multi"):
         yield Base(f"librosa.onset.{name}", (), audio | few, (*_OF_STFT, "power", *_OF_MEL))
     for name in ("centroid", "bandwidth", "rolloff"):

@@ -15,6 +15,8 @@ from mlx_spectro.compat.arrays import kinds
 from mlx_spectro.design.epilogues import Decibels
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import (
+    Deltas,
+    DeltasAdjoint,
     Elementwise,
     Filterbank,
     Istft,
@@ -197,6 +199,8 @@ FRAMING = Framing(64, 32)
         IstftAdjoint(FRAMING, 19),
         Spectrogram(FRAMING),
         Filterbank(FRAMING),
+        Deltas(2),
+        DeltasAdjoint(2),
     ],
     ids=lambda op: op.name,
 )
@@ -204,7 +208,8 @@ FRAMING = Framing(64, 32)
 def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     of_spectrum = isinstance(op, (StftAdjoint, Istft))
     x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
-    weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][: 2 if isinstance(op, Filterbank) else 1]
+    needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
+    weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()
@@ -254,6 +259,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "mfcc of S": lambda m, made: m.feature.mfcc(S=made(S), n_mfcc=5),
     "chroma_stft": lambda m, made: m.feature.chroma_stft(y=made(Y), tuning=0.0),
     "chroma_stft of S": lambda m, made: m.feature.chroma_stft(S=made(S)),
+    "tonnetz": lambda m, made: m.feature.tonnetz(chroma=made(S)),
     "rms": lambda m, made: m.feature.rms(y=made(Y)),
     "rms of S": lambda m, made: m.feature.rms(S=made(S), frame_length=512),
     "zero_crossing_rate": lambda m, made: m.feature.zero_crossing_rate(made(Y)),

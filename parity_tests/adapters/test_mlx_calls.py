@@ -56,6 +56,7 @@ CALLS: dict[str, tuple[Call, Any]] = {
         lambda lib, x: lib["torchaudio"].functional.spectral_centroid(x, 16000, 0, window_for(x), 128, 32, 128),
         X,
     ),
+    "torchaudio.functional.compute_deltas": (lambda lib, x: lib["torchaudio"].functional.compute_deltas(x), X),
     "torchaudio.functional.amplitude_to_DB": (
         lambda lib, x: lib["torchaudio"].functional.amplitude_to_DB(x, 10.0, 1e-10, 0.0),
         S,
@@ -68,6 +69,7 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
     "torchaudio.transforms.MelSpectrogram": (made("MelSpectrogram", sample_rate=16000, n_fft=128, n_mels=10), X),
+    "torchaudio.transforms.ComputeDeltas": (made("ComputeDeltas", mode="circular"), S),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
     "torchaudio.transforms.MFCC": (

@@ -166,6 +166,13 @@ def decibel(draw: Draw) -> Any:
     return levels(draw).abs(), more
 
 
+def deltas(draw: Draw) -> Any:
+    more = {"win_length": draw.of([5, 3, 4, 9], [2, 21, 23, np.int32(5)]), "mode": draw.of(*PADS)}
+    # of a single value the slope is 0, and the reference's nothing but rounding
+    shapes, odd = [(9, 11), (2, 9, 11), (2, 3, 9, 5), (1, 9, 7)], [(0, 9, 3), (2, 9, 0), (11,), ()]
+    return draw.array(shapes, REAL, odd, ODD_REAL), draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -174,6 +181,8 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.inverse_spectrogram": inverse_spectrogram,
     "torchaudio.functional.spectral_centroid": spectral_centroid,
     "torchaudio.functional.amplitude_to_DB": decibel,
+    "torchaudio.functional.compute_deltas": deltas,
+    "torchaudio.transforms.ComputeDeltas": deltas,
     "torchaudio.transforms.Spectrogram": lambda draw: (audio(draw), draw.some(spectral(draw))),
     "torchaudio.transforms.MelScale": lambda draw: (levels(draw), {"n_mels": draw.of([4, 1], [0]), "n_stft": 9}),
     "torchaudio.transforms.MelSpectrogram": lambda draw: (

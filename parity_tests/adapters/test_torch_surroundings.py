@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[[Any], Callable[[Any, Any], Any]]] = {
     "torchaudio.transforms.MelSpectrogram": module("MelSpectrogram", n_fft=16, n_mels=4),
     "torchaudio.transforms.MFCC": module("MFCC", n_mfcc=3, melkwargs={"n_fft": 16, "n_mels": 4}),
     "torchaudio.transforms.SpectralCentroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
+    "torchaudio.transforms.ComputeDeltas": module("ComputeDeltas"),
     "torchaudio.transforms.AmplitudeToDB": module("AmplitudeToDB", top_db=80.0),
 }
 

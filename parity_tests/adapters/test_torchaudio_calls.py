@@ -47,7 +47,7 @@ def test_backward_and_double_backward_are_torchaudio_s(kind: str) -> None:
     assert reasons() == {""}
 
 
-@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale"])
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale", "ComputeDeltas"])
 def test_gradients_are_finite_differences_in_double_precision(kind: str, implementation: str) -> None:
     if implementation != "host":
         pytest.skip("only host kernels compute in float64")
@@ -58,6 +58,7 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
         "MFCC": {"n_mfcc": 2, "melkwargs": {**sizes, "n_mels": 2}},
         "LFCC": {"n_lfcc": 2, "n_filter": 2, "speckwargs": sizes},
         "MelScale": {"n_mels": 2, "n_stft": 7},
+        "ComputeDeltas": {},
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of filters without a bin
@@ -70,7 +71,7 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
 
 
 @each_implementation
-@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC"])
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "ComputeDeltas"])
 def test_batched_gradients_are_torchaudio_s(kind: str) -> None:
     x = noise(100)
     jacobians = [
@@ -161,7 +162,9 @@ TRACERS: dict[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tracer", TRACERS)
-@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "function"])
+@pytest.mark.parametrize(
+    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "ComputeDeltas", "function"]
+)
 def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
     x = given(kind)
     call = TRACERS[tracer]
@@ -176,7 +179,7 @@ def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: 
     assert close(result, expected, 1e-5)
 
 
-@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB"])
+@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB", "ComputeDeltas"])
 def test_what_compiles_in_one_graph_still_does(kind: str) -> None:
     model = Model(make(kind))
     compiled = torch.compile(model, backend="eager", fullgraph=True)

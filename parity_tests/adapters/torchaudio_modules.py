@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "MFCC": {"n_mfcc": 5, "melkwargs": {"n_fft": 64, "n_mels": 8}},
     "LFCC": {"n_lfcc": 5, "n_filter": 8, "speckwargs": {"n_fft": 64}},
     "AmplitudeToDB": {"top_db": 60.0},
+    "ComputeDeltas": {"win_length": 7},
     "SpectralCentroid": {"sample_rate": 16000, "n_fft": 64},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
+import pkgutil
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mlx_spectro.design import envelope
+from mlx_spectro.design import envelope, operators
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Filterbank, Istft, Spectrogram, Stft
+from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
+from .kernel_host import reference
 
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
@@ -195,6 +198,56 @@ def test_filterbank_is_its_definition(o: dict[str, Any]) -> None:
         close(found, np.log(truth + 1e-3 if epilogue.added else np.maximum(truth, 1e-3)), limit)
     else:
         close(found, 10 * (np.log10(np.maximum(truth, 1e-3)) - np.log10(2.0)), limit)
+
+
+DELTAS = list(
+    pairwise(
+        reach=(1, 2, 4, 60, 700),
+        length=(1, 7, 61, 1401, 5000),
+        pad_mode=tuple(_PADS),
+        dtype=(np.float32, np.float64),
+        shape=((), (1,), (3, 2)),
+        precise=(False, True),
+        backwards=(False, True),
+    )
+)
+
+
+@pytest.mark.parametrize("o", DELTAS, ids=str)
+def test_deltas_and_their_transpose_are_their_definitions(o: dict[str, Any]) -> None:
+    length, dtype = o["length"], o["dtype"]
+    op = Deltas(min(o["reach"], length - 1) or 1, o["pad_mode"] if length > 1 else "replicate")
+    x = noise((*o["shape"], length), dtype)
+    x = x[..., ::-1] if o["backwards"] else x
+    matrix, sizes = (reference.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
+    # a sum of so many terms, each of which is rounded, and is at most as large as the sum of their magnitudes
+    limit = float(np.finfo(dtype).eps) * (2 * op.reach + 3)
+    for kernel, defined, size_of in ((op, matrix.T, sizes.T), (op.transpose(x.shape), matrix, sizes)):
+        found = cpu.run(kernel, x, precise=o["precise"])
+        assert found.dtype == (np.float64 if o["precise"] else dtype)
+        truth, size = x.astype(np.float64) @ defined, np.abs(x.astype(np.float64)) @ size_of
+        assert (np.abs(found - truth) <= limit * size).all()
+        for memory in (np.empty_like(found), np.empty((length, *o["shape"]), found.dtype)):
+            out = memory if memory.shape == found.shape else np.moveaxis(memory, 0, -1)
+            assert cpu.run(kernel, x, out=out, precise=o["precise"]) is out
+            assert np.array_equal(out, found)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_the_slopes_it_is_part_of(bad: float) -> None:
+    x = noise((2, 5000))
+    x[0, 2047] = bad
+    for op in (Deltas(3), Deltas(3).transpose(x.shape)):
+        spoiled = np.flatnonzero(~np.isfinite(cpu.run(op, x)[0]))
+        assert np.array_equal(spoiled, np.arange(2044, 2051))
+
+
+def test_the_operators_that_are_served_are_those_that_a_file_of_kernels_runs() -> None:
+    modules = [importlib.import_module(f"{cpu.__name__}.{found.name}") for found in pkgutil.iter_modules(cpu.__path__)]
+    runs = {kind for module in modules for kind in getattr(module, "RUN", ())}
+    every = {kind for kind in vars(operators).values() if isinstance(kind, type) and hasattr(kind, "stem")}
+    assert {kind for kind in every if cpu.serves(object.__new__(kind))} == runs
+    assert Deltas in runs < every
 
 
 def test_results_go_where_they_are_told_and_nothing_else_is_touched() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import FrameStatistic
+from mlx_spectro.design.operators import Deltas, FrameStatistic
 from mlx_spectro.kernels.gpu import (
     bank_table,
     bins_to_samples,
+    deltas,
     filterbank,
     frame_statistics,
     overlap_add,
@@ -468,3 +469,29 @@ def test_frame_statistics_kernel_is_accurate_and_clean(case: dict[str, Any]) -> 
     errors = Errors()
     errors.add(ours, *(np.sqrt(np.square(framed.astype(d)).sum(axis=-1)) for d in DTYPES))
     errors.check()
+
+
+SLOPES = list(
+    pairwise(
+        reach=(1, 2, 10, 130),
+        length=(2, 9, 131, 700),
+        mode=MODES,
+        rows=(1, 3),
+        order=ORDERS,
+    )
+)
+
+
+@pytest.mark.parametrize("case", SLOPES, ids=str)
+def test_deltas_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
+    length = case["length"]
+    op = Deltas(min(case["reach"], length - 1), case["mode"])
+    x = noise(case["rows"], length)
+    matrix, sizes = (reference.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
+    for kind, defined, size_of in ((op, matrix.T, sizes.T), (op.transpose(x.shape), matrix, sizes)):
+        errors = Errors()
+        ours = run(deltas.launch(kind, case["rows"], length), case, x=x)
+        # terms cancel, of few values nearly all
+        largest = float((np.abs(x) @ size_of).max())
+        errors.add(ours, *(x.astype(d) @ defined.astype(d) for d in DTYPES), largest=largest)
+        errors.check()

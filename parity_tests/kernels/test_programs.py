@@ -21,6 +21,8 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import (
     Cepstrum,
     ClippedFilterbank,
+    Deltas,
+    DeltasAdjoint,
     Describe,
     DescribeMagnitudes,
     Elementwise,
@@ -49,7 +51,7 @@ from mlx_spectro.kernels.gpu.launcher import Launcher
 from mlx_spectro.ops.apply import define
 
 from .kernel_host import host, reference
-from .test_kernels import complex_noise, noise, window_of
+from .test_kernels import MODES, complex_noise, noise, window_of
 
 on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 
@@ -138,6 +140,7 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         (WINDOW, BANK, BASIS),
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
+    "deltas": (Deltas(2, "reflect"), (), lambda x: x @ reference.slopes(T, 2, "reflect").T),
     "norms": (
         FrameStatistic(Framing(N, HOP), "norm"),
         (),
@@ -199,10 +202,8 @@ def test_descriptors_of_audio_are_those_of_its_magnitudes() -> None:
 
 
 TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
-    **{
-        f"stft, {mode}": (Stft(FRAMING._replace(pad_mode=mode), 0.3), (2, 3, T), (WINDOW,))
-        for mode in ("constant", "reflect", "replicate", "circular")
-    },
+    **{f"stft, {mode}": (Stft(FRAMING._replace(pad_mode=mode), 0.3), (2, 3, T), (WINDOW,)) for mode in MODES},
+    **{f"deltas, {mode}": (Deltas(7, mode), (2, 3, T), ()) for mode in MODES},
     "istft": (ISTFT, (2, 3, FRAMES, F), (WINDOW,)),
     "project": (Project(), (2, 7, F), (BANK,)),
 }
@@ -239,6 +240,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "long frames": (Istft(Framing(1 << 14, 64), 99), ((4, (1 << 13) + 1), (1 << 14,)), "larger than 8192"),
     "two sides": (Stft(FRAMING, onesided=False), ((T,), (N,)), "one-sided"),
     "another floor": (Istft(FRAMING, T, floor=1e-3), ((FRAMES, F), (N,)), "envelope"),
+    "padding of features": (Deltas(2, "symmetric"), ((T,),), "'symmetric'"),
     "padding": (Spectrogram(FRAMING._replace(pad_mode="symmetric")), ((T,), (N,)), "'symmetric'"),
     "a power": (Filterbank(FRAMING, 0.5), ((T,), (N,), (F, 8)), "power 1 or 2"),
     "an epilogue": (Filterbank(FRAMING, epilogue=Root()), ((T,), (N,), (F, 8)), "Root"),
@@ -266,7 +268,14 @@ def test_what_no_kernel_serves_is_refused_with_the_reason(name: str) -> None:
 def test_every_operator_has_a_program_or_is_refused_above() -> None:
     kinds = {value for value in vars(operators).values() if isinstance(value, type) and issubclass(value, Operator)}
     cases = itertools.chain(OF_AUDIO.values(), OF_FRAMES.values(), TRANSPOSES.values(), REFUSALS.values())
-    tried = {type(op) for op, *_ in cases} | {StftAdjoint, IstftAdjoint, PowerAdjoint, Synthesis, Describe}
+    tried = {type(op) for op, *_ in cases} | {
+        StftAdjoint,
+        IstftAdjoint,
+        DeltasAdjoint,
+        PowerAdjoint,
+        Synthesis,
+        Describe,
+    }
     assert tried == kinds - {Operator, Linear}
 
 

@@ -16,7 +16,7 @@ from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional import decibels, spectral
+from .._functional import decibels, deltas, spectral
 from .._modules import Twin, check_part
 
 
@@ -70,6 +70,14 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
 
     def forward(self, x: Tensor) -> Work:
         return decibels.amplitude_to_DB.plan(x, self.multiplier, self.amin, self.db_multiplier, self.top_db)
+
+
+@adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order)
+class ComputeDeltas(Twin, theirs.ComputeDeltas):
+    """torchaudio.transforms.ComputeDeltas. Same arguments, same defaults."""
+
+    def forward(self, specgram: Tensor) -> Work:
+        return deltas.compute_deltas.plan(specgram, self.win_length, self.mode)
 
 
 @adapter("torchaudio.transforms.MelScale", tolerances.sums)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from .plan import compiled
 
 _HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
-_STEMS = ("descriptors", "epilogues", "filterbank", "frame_statistics", "istft", "projection", "stft")
 __all__ = [
     "available",
     "busy",
@@ -33,6 +33,7 @@ __all__ = [
     "load",
     "magphase",
     "run",
+    "serves",
     "set_num_threads",
     "spectral_peaks",
 ]
@@ -70,12 +71,23 @@ def run(
 
 
 _runs: dict[type[Operator], Callable[..., Any]] = {}
+_served: dict[type[Operator], bool] = {}
 
 
 def _find(op: Operator) -> Callable[..., Any]:
     function: Callable[..., Any] = _module(op.stem).RUN[type(op)]
     _runs[type(op)] = function
     return function
+
+
+def serves(op: Operator) -> bool:
+    """Whether there are host kernels for an operator of this kind; not while they are being compiled."""
+    kind = type(op)
+    known = _served.get(kind)
+    if known is None and not busy():
+        there = importlib.util.find_spec(f".{op.stem}", __name__) is not None
+        known = _served[kind] = there and kind in _module(op.stem).RUN
+    return bool(known)
 
 
 def load() -> bool:
@@ -85,8 +97,8 @@ def load() -> bool:
     """
     if not (idle() and caches.host_kernels()):
         return False
-    for name in (*_STEMS, *_HOME):
-        _module(name)
+    for found in pkgutil.iter_modules(__path__):
+        _module(found.name)
     loaded: bool = _module("runtime.compile").load_kept()
     return loaded
 

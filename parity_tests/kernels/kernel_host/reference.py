@@ -31,6 +31,18 @@ def starts(frames: int, n_fft: int, hop: int) -> npt.NDArray[np.int64]:
     return np.arange(frames)[:, None] * hop + np.arange(n_fft)
 
 
+def slopes(length: int, reach: int, mode: str, magnitudes: bool = False) -> npt.NDArray[np.float64]:
+    """The matrix ``[length, length]`` of slopes: its product with a column of values is theirs.
+
+    ``magnitudes``: of distances, so that products are the sums of their terms' magnitudes.
+    """
+    where, distance = positions(length, reach, reach, mode), np.arange(-reach, reach + 1)
+    matrix = np.zeros((length, length + 1))  # what comes from nowhere goes to the last column
+    places = np.arange(length)[:, None], where[starts(length, distance.size, 1)]
+    np.add.at(matrix, places, np.abs(distance) if magnitudes else distance)
+    return matrix[:, :-1] / np.sum(distance**2)
+
+
 def stft(x: Array, window: Array, hop: int, left: int, right: int, mode: str, dtype: Real) -> Array:
     """Spectra ``[R, N, F]`` of signals ``[R, T]``."""
     where = positions(x.shape[-1], left, right, mode)

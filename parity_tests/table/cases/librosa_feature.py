@@ -160,6 +160,31 @@ def contrast_given() -> Iterator[Sample]:
     )
 
 
+def chromas(double: bool = False, order: str = "C", classes: int = 12) -> Any:
+    """A chromagram ``[2, classes, 300]``, one of its frames silent and one faint."""
+    chroma = np.random.default_rng(77).random((2, classes, 300))
+    chroma[:, :, 7] = 0
+    chroma[:, :, 8] *= 1e-30
+    return np.array(chroma, np.float64 if double else np.float32, order=order)  # type: ignore[call-overload]
+
+
+def tonnetz_samples() -> Iterator[Sample]:
+    for o in pairwise(
+        double=(False, True), order=("C", "F"), classes=(12, 24, 7), rows=(slice(None), 0), frames=(300, 1)
+    ):
+        rows, frames = o.pop("rows"), o.pop("frames")
+        chroma = chromas(**o)[rows][..., :frames]
+        yield Sample(f"{o} {chroma.shape} {chroma.strides}", (), {"chroma": chroma})
+    yield Sample("a row of every third frame", (), {"chroma": chromas()[0, :, ::3]})
+    yield Sample("negative", (), {"chroma": chromas()[0] - np.float32(0.5)}, "chroma holds negative values")
+    yield Sample("audio", (), {"y": white_noise()}, "chroma is not given")
+
+
+def _time_tonnetz(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
+    chroma = np.random.default_rng(0).random((batch, 12, 1 + length // hop), np.float32)
+    return Sample("", (), {"chroma": chroma[0] if batch == 1 else chroma})
+
+
 def _flat_feature(y: Any, **_: Any) -> Any:
     """A feature as a program may hand it over."""
     return np.abs(y[..., None, ::512])
@@ -248,6 +273,16 @@ ROWS = [
         "spectral_flatness",
         both(of_audio(amin=(1e-10, 1e-3), power=(2.0, 1.0)), lambda: given(amin=(1e-10, 1e-3), power=(2.0, 1.0))),
         rejects=DESCRIBED,
+    ),
+    feature(
+        "tonnetz",
+        tonnetz_samples,
+        "librosa rounds the share of each class to float32, and sums in float64",
+        rejects=(
+            Reject("neither y nor chroma", (), {}, "ParameterError"),
+            Reject("a NaN", (), {"chroma": np.full((12, 3), np.nan, np.float32)}, "ParameterError"),
+        ),
+        timing=Timing(_time_tonnetz),
     ),
     feature("rms", rms_samples, rejects=(NO_AUDIO,), timing=timed_frames()),
     feature(
