@@ -34,7 +34,7 @@ WINDOW, OURS = torch.hann_window(64), "cuda:0, our kernels"
 def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
     monkeypatch.setattr(tune, "enabled", lambda: False)
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    with machine(monkeypatch) as made:
+    with machine(monkeypatch) as made, compat.route("ours"):
         yield made
 
 
@@ -283,6 +283,21 @@ def test_a_captured_call_waits_for_nothing(gpu: Machine) -> None:
     mel(x)
     mel(cuda(noise(3, 400)))  # another shape needs nothing but what there is
     served()
+
+
+def test_what_torch_transforms_as_fast_is_torch_s_but_in_a_capture_and_with_a_gradient(gpu: Machine) -> None:
+    x = cuda(noise(2, 300))
+    stft(x)
+    with compat.route("auto"):
+        compat.reset()
+        stft(x)
+        assert "as fast on so few samples" in reason()
+        compat.reset()
+        stft(cuda(noise(2, 300)).requires_grad_())
+        gpu.capturing = True
+        stft(x)
+        gpu.capturing = False
+        served()
 
 
 def test_a_window_not_seen_before_a_capture_is_declined_in_it(gpu: Machine) -> None:

@@ -53,6 +53,10 @@ def _tonnetz_of(chroma: Array) -> Array:
 
 @adapter("librosa.feature.tonnetz", _of_shares)
 def tonnetz(*, y: Array | None = None, sr: float = 22050, chroma: Array | None = None, **kwargs: Any) -> Work:
+    """librosa.feature.tonnetz. Same arguments, same defaults.
+
+    Of a given ``chroma``; of audio, its constant-Q transform and what follows are librosa's.
+    """
     if chroma is None:
         raise Decline("chroma is not given: librosa makes it of a constant-Q transform, which takes all of the time")
     # beside a chromagram, librosa looks at nothing else

@@ -43,6 +43,7 @@ def _by_torch(op: Deltas, x: Tensor) -> Tensor:
 
 @adapter("torchaudio.functional.compute_deltas", bound, order=order)
 def compute_deltas(specgram: Tensor, win_length: int = 5, mode: str = "replicate") -> Work:
+    """torchaudio.functional.compute_deltas. Same arguments, same defaults."""
     check_tensor(specgram)
     if not (specgram.is_floating_point() and specgram.dim() and specgram.numel()):
         raise Decline("there are no real values")
