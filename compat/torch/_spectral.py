@@ -58,8 +58,10 @@ _FEW_ON_CUDA = 2_000_000
 
 def _check_size(x: Tensor) -> None:
     """Leave to torch what it transforms as fast; in a graph's capture, no planning is timed."""
+    from ..arrays.torch_launch import capturing
+
     few = x.numel() < _FEW_ON_CUDA and settings.route.get() == "auto" and not gradient_wanted(x)
-    if few and not torch.cuda.is_current_stream_capturing():
+    if few and not capturing():
         raise Decline(ByDesign("torch's own STFT is as fast on so few samples; route('ours') has us serve them"))
 
 
