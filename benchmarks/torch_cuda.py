@@ -242,6 +242,7 @@ def main() -> int:
     if not torch.cuda.is_available():
         print("torch sees no CUDA device")
         return 2
+    compat.route("ours")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     name = torch.cuda.get_device_name()
     versions = {"torch": torch.__version__, "torchaudio": torchaudio.__version__, "python": sys.version.split()[0]}

@@ -28,11 +28,16 @@ def test_what_a_page_links_to_is_there(page: str) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
-def test_the_files_that_the_page_on_architecture_names_are_there() -> None:
-    named = set(re.findall(r"`([\w/]+\.py)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8")))
-    files = [f"/{path.relative_to(ROOT)}" for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+@pytest.mark.parametrize("page", ["architecture", "adding-a-function"])
+def test_the_files_and_tests_that_a_page_names_are_there(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    files = {f"/{path.relative_to(ROOT)}": path for room in ROOMS for path in (ROOT / room).rglob("*.py")}
     assert len(named) > 10
     assert [name for name in sorted(named) if not any(file.endswith(f"/{name}") for file in files)] == []
+    tests = re.findall(r"::(test_\w+)`", text)
+    code = "".join(path.read_text(encoding="utf-8") for file, path in files.items() if "/test_" in file)
+    assert [test for test in tests if f"def {test}(" not in code] == []
 
 
 def test_make_help_names_every_target() -> None:
