@@ -155,7 +155,19 @@ def gpu() -> str:
     return _markdown(header, rows)
 
 
-TABLES = {"coverage": coverage, "cpu": cpu, "native-cpu": native_cpu, "gpu": gpu}
+def torch_cuda() -> str:
+    """torch's CUDA tensors: how many times faster than torch and torchaudio, at least, called singly and in a graph."""
+    result = _results("torch-cuda")
+    times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in result["rows"] if result else ():
+        for way in ("lone", "graph"):
+            if (row.get(way) or {}).keys() >= {"torch", "ours"}:
+                times[row["name"]][way].append(row[way]["torch"] / row[way]["ours"])
+    rows = [[name, _least(ways["lone"]), _least(ways["graph"])] for name, ways in times.items()]
+    return _markdown(["", "called one by one", "in a CUDA graph"], rows)
+
+
+TABLES = {"coverage": coverage, "cpu": cpu, "native-cpu": native_cpu, "torch-cuda": torch_cuda, "gpu": gpu}
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:

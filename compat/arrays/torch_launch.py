@@ -155,7 +155,7 @@ class CudaLauncher(Launcher[Tensor]):
 
     def _computed(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         single = self._single.get((op, *map(_shape_of, (x, *weights))))
-        if single is not None and _is_plain(x) and (weights[0].dim() > 1 or _is_plain(weights[0])):
+        if single is not None and _is_plain(x) and (not weights or weights[0].dim() > 1 or _is_plain(weights[0])):
             y = self._at_once(single, [x, *weights])
             if y is not None:
                 return y

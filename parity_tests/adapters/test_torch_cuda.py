@@ -183,6 +183,22 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool) -> 
     served()
 
 
+@pytest.mark.parametrize("mode", ["replicate", "constant", "reflect", "circular"])
+def test_slopes_are_torchaudio_s_at_every_call(mode: str) -> None:
+    theirs = pytest.importorskip("torchaudio").functional
+    from mlx_spectro.compat import torchaudio as shim_audio
+
+    x = noise(2, 3, 50)
+    for _ in range(3):
+        alike(shim_audio.functional.compute_deltas(cuda(x), 5, mode), theirs.compute_deltas(x, 5, mode))
+    grads = []
+    for module, tensor in ((shim_audio.functional, cuda(x)), (theirs, x.clone())):
+        tensor.requires_grad_()
+        grads.append(torch.autograd.grad(module.compute_deltas(tensor, 5, mode).square().sum(), tensor)[0])
+    alike(*grads)
+    served()
+
+
 def test_filters_and_inverses_of_torchaudio_are_torchaudio_s() -> None:
     make: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "InverseSpectrogram": (
