@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 
 # TF32 would cost a float32 matrix product on CUDA half its digits; MLX reads this when it is imported, see
 # https://github.com/ml-explore/mlx/issues/3860
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
 # an exception of our own is to be seen here, in the processes that tests start too
 os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")
+
+# numba's cached ufuncs, librosa's among them, crash for ever once two processes have compiled one at the same time
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(sys.prefix, "numba-cache", os.environ["PYTEST_XDIST_WORKER"]))
 
 from collections.abc import Iterator
 

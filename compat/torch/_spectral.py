@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..arrays import torch_autograd
+from ..arrays import torch_autograd, torch_tensors
 from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling, gradient_wanted
@@ -83,7 +83,7 @@ def stft(
 
     Real audio is ours; complex audio and ``align_to_window`` are torch's.
     """
-    if isinstance(input, Tensor) and input.is_cuda:
+    if type(input) in torch_tensors.PLAIN and input.is_cuda:
         _check_size(input)
     transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:

@@ -33,6 +33,7 @@ def waits(ours: None, monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
     asked = SimpleNamespace(has_mlx=backend.has_mlx, mlx_survived=backend.mlx_survived, preferred=lambda: "gpu")
     monkeypatch.setattr(torch.Tensor, "is_mps", property(lambda _tensor: True))
+    monkeypatch.setattr(torch.Tensor, "is_cpu", property(lambda _tensor: False))
     monkeypatch.setattr(torch.mps, "synchronize", lambda: found.append(None))
     monkeypatch.setattr(torch_tensors, "backend", asked)
     monkeypatch.setattr(torch_ops, "to_host", never)

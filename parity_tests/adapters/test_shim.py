@@ -335,7 +335,7 @@ class TestImports:
             "u.find_spec = lambda n, *a: None if n in {gone} else find(n, *a)\n"
             "import sys; sys.platform = 'linux'\n"
         )
-        done = python(hidden.format(gone=("mlx", "numba")) + "import mlx_spectro")
+        done = python(hidden.format(gone=("mlx", "numba", "cuda")) + "import mlx_spectro")
         assert "ImportError" in done.stderr
         assert "mlx-spectro-compat[cpu]" in done.stderr
         done = python(

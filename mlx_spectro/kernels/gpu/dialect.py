@@ -156,7 +156,7 @@ def cuda_program(kernel: Kernel) -> str:
     header, source = text(kernel, "cuda")
     read = "K_FN k_long operator[](int i) const { return at[i]; }"
     scalars = f"struct k_scalars {{ k_long at[{len(kernel.scalars)}]; {read} }};\n"
-    parameters = ", ".join(_parameters(kernel, "const k_scalars par"))
+    parameters = ", ".join(_parameters(kernel, "const __grid_constant__ k_scalars par"))
     return f'{header}{scalars}extern "C" __global__ void {kernel.name}({parameters}) {{\n{source}}}\n'
 
 
