@@ -13,7 +13,7 @@ from mlx_spectro import diagnostics
 from mlx_spectro.design.operators import Deltas
 from mlx_spectro.ops.apply import apply, define
 
-from ..kernels.kernel_host import reference
+from ..kernels.kernel_host import places
 
 MODES = ("replicate", "constant", "reflect", "circular")
 LENGTH = 23
@@ -30,7 +30,7 @@ def close(found: mx.array, truth: np.ndarray, op: Deltas) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("reach", [1, 2, 9, LENGTH - 1])
 def test_values_and_all_derivatives_are_the_matrix_s(reach: int, mode: str, implementation: str) -> None:
-    op, matrix = Deltas(reach, mode), reference.slopes(LENGTH, reach, mode)
+    op, matrix = Deltas(reach, mode), places.slopes(LENGTH, reach, mode)
     x, g = mx.array(X), mx.array(G)
 
     def of(x: mx.array) -> mx.array:

@@ -19,7 +19,7 @@ from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Spectrogram,
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
-from .kernel_host import reference
+from .kernel_host import places
 
 if not cpu.available():
     pytest.skip("host kernels need numba", allow_module_level=True)
@@ -219,7 +219,7 @@ def test_deltas_and_their_transpose_are_their_definitions(o: dict[str, Any]) -> 
     op = Deltas(min(o["reach"], length - 1) or 1, o["pad_mode"] if length > 1 else "replicate")
     x = noise((*o["shape"], length), dtype)
     x = x[..., ::-1] if o["backwards"] else x
-    matrix, sizes = (reference.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
+    matrix, sizes = (places.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
     # a sum of so many terms, each of which is rounded, and is at most as large as the sum of their magnitudes
     limit = float(np.finfo(dtype).eps) * (2 * op.reach + 3)
     for kernel, defined, size_of in ((op, matrix.T, sizes.T), (op.transpose(x.shape), matrix, sizes)):

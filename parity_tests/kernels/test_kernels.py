@@ -30,7 +30,7 @@ from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
 
 from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
-from .kernel_host import host, reference
+from .kernel_host import host, places, reference
 
 pytestmark = [
     pytest.mark.slow,
@@ -457,8 +457,8 @@ def test_frame_statistics_kernel_is_accurate_and_clean(case: dict[str, Any]) -> 
     x = noise(case["rows"], length)
     x[:, ::5] = 0
     x[:, 1::7] *= np.float32(1e-11)
-    where = reference.positions(length, left, right, case["mode"])
-    framed = np.where(where < 0, 0, x[:, where])[:, reference.starts(frames, size, hop)]
+    where = places.positions(length, left, right, case["mode"])
+    framed = np.where(where < 0, 0, x[:, where])[:, places.starts(frames, size, hop)]
     op = FrameStatistic(Framing(size, hop, left, right, case["mode"]), case["statistic"])
     launch = frame_statistics.launch(op, case["rows"], length)
     ours = run(launch, case, x=x)
@@ -487,7 +487,7 @@ def test_deltas_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
     length = case["length"]
     op = Deltas(min(case["reach"], length - 1), case["mode"])
     x = noise(case["rows"], length)
-    matrix, sizes = (reference.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
+    matrix, sizes = (places.slopes(length, op.reach, op.pad_mode, of) for of in (False, True))
     for kind, defined, size_of in ((op, matrix.T, sizes.T), (op.transpose(x.shape), matrix, sizes)):
         errors = Errors()
         ours = run(deltas.launch(kind, case["rows"], length), case, x=x)

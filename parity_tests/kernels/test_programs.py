@@ -50,7 +50,7 @@ from mlx_spectro.kernels.gpu.launch_mlx import MlxLauncher
 from mlx_spectro.kernels.gpu.launcher import Launcher
 from mlx_spectro.ops.apply import define
 
-from .kernel_host import host, reference
+from .kernel_host import host, places, reference
 from .test_kernels import MODES, complex_noise, noise, window_of
 
 on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
@@ -140,7 +140,7 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         (WINDOW, BANK, BASIS),
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
-    "deltas": (Deltas(2, "reflect"), (), lambda x: x @ reference.slopes(T, 2, "reflect").T),
+    "deltas": (Deltas(2, "reflect"), (), lambda x: x @ places.slopes(T, 2, "reflect").T),
     "norms": (
         FrameStatistic(Framing(N, HOP), "norm"),
         (),

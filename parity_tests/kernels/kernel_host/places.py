@@ -1,0 +1,39 @@
+"""Which samples frames hold, and the matrices that slopes are products with. NumPy only."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+_NUMPY_MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
+    "constant": "constant",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}
+
+
+def positions(length: int, left: int, right: int, mode: str) -> npt.NDArray[np.int64]:
+    """Where each sample of the extended signal comes from; -1 for zeros."""
+    if mode == "constant":
+        return np.pad(np.arange(length), (left, right), constant_values=-1)
+    return np.pad(np.arange(length), (left, right), mode=_NUMPY_MODES[mode])
+
+
+def starts(frames: int, n_fft: int, hop: int) -> npt.NDArray[np.int64]:
+    """Sample ``[frames, n_fft]`` of the extended signal that each place of each frame holds."""
+    return np.arange(frames)[:, None] * hop + np.arange(n_fft)
+
+
+def slopes(length: int, reach: int, mode: str, magnitudes: bool = False) -> npt.NDArray[np.float64]:
+    """The matrix ``[length, length]`` of slopes: its product with a column of values is theirs.
+
+    ``magnitudes``: of distances, so that products are the sums of their terms' magnitudes.
+    """
+    where, distance = positions(length, reach, reach, mode), np.arange(-reach, reach + 1)
+    matrix = np.zeros((length, length + 1))  # what comes from nowhere goes to the last column
+    places = np.arange(length)[:, None], where[starts(length, distance.size, 1)]
+    np.add.at(matrix, places, np.abs(distance) if magnitudes else distance)
+    return matrix[:, :-1] / np.sum(distance**2)
