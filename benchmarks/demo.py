@@ -18,7 +18,7 @@ from mlx_spectro import compat
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = ROOT / "benchmarks" / "programs" / "features.py"
-AUDIO = ROOT / "parity_tests" / "audio"
+AUDIO = ROOT / "parity_tests" / "table" / "audio"
 # passes by each, at most, and seconds after which no other begins once there are a few
 PASSES, FEW, SECONDS = 15, 3, 4.0
 

@@ -38,3 +38,7 @@ def test_it_says_slower_where_we_are_slower() -> None:
     quick, slow = demo.Pass(0.002, 0.001), demo.Pass(0.008, 0.004)
     assert demo.compared({"strict": [slow] * 3, "fast": [quick] * 3}, "inside") == "4.0 times faster (4.0 ms -> 1.0 ms)"
     assert demo.compared({"strict": [quick] * 3, "fast": [slow] * 3}, "whole") == "4.0 times slower (2.0 ms -> 8.0 ms)"
+
+
+def test_there_are_recordings_to_transform() -> None:
+    assert len(list(demo.AUDIO.glob("*.flac"))) > 1
