@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 
@@ -32,6 +34,23 @@ def make_private(folder: Path) -> None:
     others = stat.S_IWGRP | stat.S_IWOTH
     if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & others):
         raise PermissionError(errno.EACCES, "not ours alone to write to", str(folder))
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Have a file hold this: other processes read what it held before or all of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=file.stem)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def host_kernels() -> list[Path]:

@@ -126,15 +126,16 @@ def is_capturing() -> bool:
 
 def settle() -> None:
     """Wait for torch's CUDA devices, so that the time of a call of theirs is known."""
+    for device in _cuda_devices():
+        sys.modules["torch"].cuda.synchronize(device)
+
+
+def _cuda_devices() -> range:
+    """torch's devices, if it has begun to use any, and while they may be waited for."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized() and not torch.cuda.is_current_stream_capturing():
-        for device in range(torch.cuda.device_count()):
-            torch.cuda.synchronize(device)
-
-
-def _cuda_devices(torch: Any) -> range:
-    """The devices whose random numbers may be drawn."""
-    return range(torch.cuda.device_count() if torch.cuda.is_initialized() and not is_capturing() else 0)
+    if torch is None or not torch.cuda.is_initialized() or is_capturing():
+        return range(0)
+    return range(torch.cuda.device_count())
 
 
 @contextlib.contextmanager
@@ -149,5 +150,5 @@ def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(_cuda_devices(torch)), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+    with torch.random.fork_rng(_cuda_devices()), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
         yield

@@ -40,8 +40,6 @@ _TICKS = 400_000
 _MOST_KINDS = 512
 _shape_of = attrgetter("shape")
 
-_UNSEEN = "a CUDA graph is being captured, and {} for the first time: call once before the capture"
-
 current_device: Callable[[], int] = getattr(torch._C, "_cuda_getDevice", lambda: -1)
 current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStream", lambda _: 0)
 
@@ -49,6 +47,12 @@ current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStr
 def capturing() -> bool:
     """Whether this thread's stream is recording a graph, so that nothing may wait for the GPU."""
     return torch.cuda.is_current_stream_capturing()
+
+
+def check_not_capturing(what: str) -> None:
+    """Decline, inside a capture, what has to wait for the GPU when it happens first."""
+    if capturing():
+        raise Decline(f"a CUDA graph is being captured, and {what} for the first time: call once before the capture")
 
 
 def settle() -> bool:
@@ -210,8 +214,7 @@ class CudaLauncher(Launcher[Tensor]):
         program = cuda_program(launch.kernel)
         loaded = self._loaded.get(program)
         if loaded is None:
-            if capturing():
-                raise Decline(_UNSEEN.format(f"the kernel {launch.kernel.name} is needed"))
+            check_not_capturing(f"the kernel {launch.kernel.name} is needed")
             loaded = self._loaded[program] = self._load(program, launch.kernel)
         if isinstance(loaded, str):
             raise Decline(loaded)
@@ -278,8 +281,7 @@ def _side_by_side(x: Tensor) -> Tensor:
 
 def values_of(name: str, tensor: Tensor) -> npt.NDArray[Any]:
     """A tensor's values, for which the GPU is waited for; declined where it cannot be."""
-    if capturing():
-        raise Decline(_UNSEEN.format(f"{name} is seen"))
+    check_not_capturing(f"{name} is seen")
     return tensor.numpy(force=True)
 
 

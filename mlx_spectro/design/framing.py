@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import _check
 
@@ -28,16 +28,6 @@ class Framing(NamedTuple):
     left: int = 0
     right: int = 0
     pad_mode: str = "constant"
-
-    @property
-    def cut(self) -> dict[str, Any]:
-        """What an inverse transform takes of it, by name."""
-        return {"hop_length": self.hop_length, "left": self.left}
-
-    @property
-    def padding(self) -> dict[str, Any]:
-        """What a transform takes of it beside its window, by name."""
-        return {**self.cut, "right": self.right, "pad_mode": self.pad_mode}
 
     def frames(self, length: int) -> int:
         """Number of whole frames in a signal of ``length`` samples; 0 where it is too short for one."""

@@ -81,8 +81,7 @@ class Stft(OfAudio, Linear):
     onesided: bool = True
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
-        n_fft = self.framing.n_fft
-        return *x[:-1], self.framing.frames(x[-1]), n_fft // 2 + 1 if self.onesided else n_fft
+        return *x[:-1], self.framing.frames(x[-1]), bins_of(self.framing.n_fft, self.onesided)
 
     def transpose(self, x: Shape) -> StftAdjoint:
         return StftAdjoint(self.framing, x[-1], self.scale, self.onesided)

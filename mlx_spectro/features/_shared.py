@@ -12,7 +12,6 @@ from ..design.framing import Framing
 from ..design.operators import Cepstrum, ClippedFilterbank, Filterbank, Spectrogram
 from ..ops import backend
 from ..ops.apply import apply
-from ..ops.numerics import constant as constant
 from . import _inputs, _replay
 from .stft import SpectralTransform, get_transform_mlx
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import _check
 from ..design import banks
-from ..ops.numerics import root
+from ..ops.numerics import constant, root
 from ._replay import recorded
-from ._shared import constant, filterbank, like_input, shared_transform
+from ._shared import filterbank, like_input, shared_transform
 
 _TINY = float(np.finfo(np.float32).tiny)
 

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _check
+from ..ops.numerics import constant
 from ..types import CenterPadMode, CenterTailPad, FilteredOutputScale, LogMelMode
 from . import _inputs
 from ._replay import recorded
-from ._shared import Compilable, constant, filterbank, like_input, shared_transform
+from ._shared import Compilable, filterbank, like_input, shared_transform
 from .mel import epilogue_of
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from .. import _check
 from ..design import banks
 from ..design.epilogues import Decibels, Epilogue, Log
+from ..ops.numerics import constant
 from ..types import CenterPadMode, CenterTailPad, LogMelMode, MelMode, MelNorm, MelOutputScale, MelScale
 from ._replay import recorded
-from ._shared import Compilable, constant, filterbank, shared_transform, spectrogram
+from ._shared import Compilable, filterbank, shared_transform, spectrogram
 
 # smallest value that a spectrogram in dB tells apart
 DB_AMIN = 1e-10

@@ -11,9 +11,10 @@ import numpy as np
 from .. import _check
 from ..design import banks
 from ..design.epilogues import Decibels
+from ..ops.numerics import constant
 from ..types import CenterPadMode, CenterTailPad, MelNorm, MelScale
 from ._replay import recorded
-from ._shared import Compilable, cepstrum, constant, like_input
+from ._shared import Compilable, cepstrum, like_input
 from .mel import DB_AMIN, MelSpectrogramTransform
 
 

@@ -48,12 +48,20 @@ def derives(*kinds: type[Operator]) -> Callable[[Rules], Rules]:
 
 
 def define(op: Operator, x: mx.array, *weights: Any) -> mx.array:
-    """``op`` by its definition."""
+    """``op`` by its definition; by that of what it is the transpose of, where it has none of its own."""
     definition = _definitions.get(type(op))
     if definition is None:
         importlib.import_module(f".{op.stem}", __package__)
-        definition = _definitions[type(op)]
+        definition = _definitions.get(type(op)) or _by_transpose
     return definition(op, x, *weights)
+
+
+def _by_transpose(op: Operator, g: mx.array, *weights: Any) -> mx.array:
+    """The transpose of a linear function is its gradient, here by MLX's own rules."""
+    assert isinstance(op, Linear), f"{type(op).__name__} has no definition"
+    forward, kind = op.transpose(g.shape), mx.complex64 if op.is_complex else mx.float32
+    anywhere = mx.zeros(op.shape(g.shape, *(weight.shape for weight in weights)), kind)
+    return mx.vjp(lambda x: define(forward, x, *weights), [anywhere], [g])[1][0]
 
 
 def kernels_of(op: Operator, x: mx.array, *weights: Any) -> ModuleType | None:

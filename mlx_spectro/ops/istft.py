@@ -1,4 +1,4 @@
-"""The inverse STFT and its transpose."""
+"""The inverse STFT."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import mlx.core as mx
 
 from .. import _check
-from ..design.operators import Istft, IstftAdjoint, Synthesis
-from .apply import apply, define, defines
+from ..design.operators import Istft, Synthesis
+from .apply import apply, define, defines, kernels_of
 from .fft import inverse_spectra
 
 
@@ -18,13 +18,7 @@ def istft(op: Istft, z: mx.array, window: mx.array) -> mx.array:
     n_fft = op.framing.n_fft
     if not op.onesided:
         return apply(replace(op, onesided=True), z[..., : n_fft // 2 + 1], window)
-    fuses = _check.switch("MLX_OLA_FUSE_NORM", default=True)
-    return (apply if fuses else define)(Synthesis(op), inverse_spectra(z, n_fft), window)
-
-
-@defines(IstftAdjoint)
-def istft_adjoint(op: IstftAdjoint, g: mx.array, window: mx.array) -> mx.array:
-    """The gradient by MLX's own rules."""
-    forward = op.transpose(g.shape)
-    spectrum = mx.zeros(op.shape(g.shape), mx.complex64)
-    return mx.vjp(lambda z: istft(forward, z, window), [spectrum], [g])[1][0]
+    synthesis, frames = Synthesis(op), inverse_spectra(z, n_fft)
+    # where there is a kernel there is a choice
+    fuses = kernels_of(synthesis, frames, window) is not None and _check.switch("MLX_OLA_FUSE_NORM", default=True)
+    return (apply if fuses else define)(synthesis, frames, window)

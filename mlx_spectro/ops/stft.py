@@ -1,4 +1,4 @@
-"""The STFT and its transpose."""
+"""The STFT, and the gradient of its powers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import mlx.core as mx
 
-from ..design.operators import PowerAdjoint, Stft, StftAdjoint
+from ..design.operators import PowerAdjoint, Stft
 from .apply import apply, defines, kernels_of
 from .autodiff import fused_pair
 from .fft import mirrored, spectra
@@ -19,14 +19,6 @@ def stft(op: Stft, x: mx.array, window: mx.array) -> mx.array:
     if not op.onesided:
         return mirrored(apply(replace(op, onesided=True), x, window), op.framing.n_fft)
     return spectra(frame(x, op.framing) * (window * op.scale))
-
-
-@defines(StftAdjoint)
-def stft_adjoint(op: StftAdjoint, g: mx.array, window: mx.array) -> mx.array:
-    """The gradient by MLX's own rules."""
-    audio = (*g.shape[:-2], op.length)
-    forward = op.transpose(g.shape)
-    return mx.vjp(lambda x: stft(forward, x, window), [mx.zeros(audio)], [g])[1][0]
 
 
 @defines(PowerAdjoint)

@@ -226,10 +226,10 @@ def _moments(bins: int, highest: float, made_in: torch.dtype, dtype: torch.dtype
 
     Few, because sums of hundreds of bins in a row are rounded more than torch's are.
     """
-    if device.type == "cuda" and torch.cuda.is_current_stream_capturing():
-        raise Decline(
-            "a CUDA graph is being captured, and such filters are needed for the first time: call once before"
-        )
+    if device.type == "cuda":
+        from ...arrays import torch_launch
+
+        torch_launch.check_not_capturing("such filters are needed")
     few = torch.eye(-(-bins // _FEW), dtype=made_in, device="cpu").repeat_interleave(_FEW, 0)[:bins]
     hz = torch.linspace(0, highest, bins, dtype=made_in, device="cpu")
     return torch.cat([few * hz[:, None], few], dim=-1).to(device, dtype)
