@@ -54,7 +54,7 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     outside = _inside.set("ours")
     reason: str | Exception | None = None
     try:
-        result = function.plan(*args, **kwargs)()
+        result = function.work(args, kwargs)()
     except Decline as decline:
         (reason,) = decline.args
     except Warning:  # the program has made errors of warnings

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .plans import Plans, Signature, Work
 from .tolerances import Limit
 
-# our work for a call, to be called once
-Work = Callable[[], Any]
+__all__ = ["Door", "Function", "Work"]
+
+
+def _by_nothing(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
+    return None
 
 
 @dataclass(eq=False)
@@ -31,10 +36,17 @@ class Function:
     """Takes a call's arguments and returns the length of its transforms."""
     compiling: Callable[[], bool] = bool
     """Whether a compiler reads this very call; it is to see nothing but the reference's function."""
+    signature: Callable[[tuple[Any, ...], dict[str, Any]], Signature | None] = _by_nothing
+    """Takes a call's arguments and returns what a plan of theirs depends on, and their arrays."""
     library: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.library = self.name.partition(".")[0]
+        self._plans = Plans()
+
+    def work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
+        """Our work for a call, planned if no call like it was; or declined."""
+        return self._plans.work(self.signature(args, kwargs), functools.partial(self.plan, *args, **kwargs))
 
 
 # what a program's call of a function goes through
