@@ -12,7 +12,6 @@ from .. import dispatch
 from ..contract.adapter import Library
 from ..contract.decline import Decline
 from ..contract.function import Work
-from ..contract.plans import Signature
 from ..contract.reasons import REJECTED
 from . import torch_signature, torch_tensors
 
@@ -20,8 +19,7 @@ from . import torch_signature, torch_tensors
 class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
 
-    def signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
-        return torch_signature.of(args, kwargs)
+    signature = staticmethod(torch_signature.of)
 
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)

@@ -16,8 +16,7 @@ from mlx_spectro.design.operators import Istft, bins_of
 from ..contract.decline import Decline
 from ..contract.plans import Run
 from ..contract.reasons import REJECTED, unread
-from . import torch_tensors
-from . import torch_ops
+from . import torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
 from .torch_tensors import unfit

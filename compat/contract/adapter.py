@@ -104,7 +104,9 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            function = Function(name, call, self.guard(plan, signature), limit, order_of, self.compiling, self.signature)
+            function = Function(
+                name, call, self.guard(plan, signature), limit, order_of, self.compiling, self.signature
+            )
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

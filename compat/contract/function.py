@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .plans import Plans, Signature, Work
+from .plans import Planned, Plans, Signature, Work
 from .tolerances import Limit
 
 __all__ = ["Door", "Function", "Work"]
@@ -44,9 +43,19 @@ class Function:
         self.library = self.name.partition(".")[0]
         self._plans = Plans()
 
+    def planned(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work | None:
+        """Our work for a call, if one like it was planned before."""
+        signature = self.signature(args, kwargs)
+        return None if signature is None else self._plans.find(signature)
+
     def work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
-        """Our work for a call, planned if no call like it was; or declined."""
-        return self._plans.work(self.signature(args, kwargs), functools.partial(self.plan, *args, **kwargs))
+        """Our work for a call, planned anew; or declined."""
+        work = self.plan(*args, **kwargs)
+        if type(work) is Planned:
+            signature = self.signature(args, kwargs)
+            if signature is not None:
+                self._plans.keep(signature, work)
+        return work
 
 
 # what a program's call of a function goes through

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any
 
 # our work for a call, to be called once
 Work = Callable[[], Any]
@@ -15,27 +15,26 @@ Run = Callable[..., Any]
 _MOST = 256
 
 
-class Signature(NamedTuple):
-    """What is decided by of a call."""
-
-    key: Hashable
-    """Options, kinds of arrays and surroundings: what a plan depends on."""
-    places: Hashable
-    """How the arrays lie in memory: shapes and strides."""
-    arrays: list[Any]
+# of a call: options, kinds of arrays and surroundings, which its plan depends on; how its arrays lie in memory, their
+# shapes and strides; and the arrays
+Signature = tuple[Hashable, Hashable, list[Any]]
 
 
-class Planned(NamedTuple):
+class Planned:
     """Work that other calls of the same options can do: it looks at its arrays' shapes and values itself.
 
     It declines what these do not allow.
+
+    Args:
+        arrays: What ``run`` takes in this call: arrays of the call's, or None.
+        ready: Takes a result and its arrays, and returns what computes it of arrays that lie alike; None where ``run``
+            does.
     """
 
-    run: Run
-    arrays: tuple[Any, ...]
-    """What it takes in this call: arrays of the call's, or None."""
-    ready: Callable[..., Run | None] | None = None
-    """Takes a result and its arrays, and returns what computes that of arrays that lie alike; None where ``run`` does."""
+    def __init__(
+        self, run: Run, arrays: tuple[Any, ...], ready: Callable[..., Run | None] = lambda *_: None
+    ) -> None:
+        self.run, self.arrays, self.ready = run, arrays, ready
 
     def __call__(self) -> Any:
         return self.run(*self.arrays)
@@ -45,28 +44,20 @@ class _Plan:
     """A plan, and what was made ready by it."""
 
     def __init__(self, planned: Planned, order: tuple[int | None, ...]) -> None:
+        self.ready: dict[Hashable, Run | None] = {}
+        self.order = order
         self._run, self._make = planned.run, planned.ready
-        self._order = order
-        self._ready: dict[Hashable, Run | None] = {}
 
-    def work(self, places: Hashable, arrays: list[Any]) -> Work:
-        run = self._ready.get(places)
-        ordered = [None if place is None else arrays[place] for place in self._order]
-        if run is not None:
-            return functools.partial(run, *ordered)
-        if self._make is None:
-            return functools.partial(self._run, *ordered)
-        return lambda: self._first(self._make, places, ordered)
-
-    def _first(self, make: Any, places: Hashable, arrays: list[Any]) -> Any:
+    def __call__(self, places: Hashable, *arrays: Any) -> Any:
+        """The result of a call for which nothing is ready."""
         result = self._run(*arrays)
         # lengths that never come again are not worth it
-        if places in self._ready:
-            self._ready[places] = make(result, *arrays) or self._run
+        if places in self.ready:
+            self.ready[places] = self._make(result, *arrays) or self._run
         else:
-            if len(self._ready) >= _MOST:
-                self._ready.clear()
-            self._ready[places] = None
+            if len(self.ready) >= _MOST:
+                self.ready.clear()
+            self.ready[places] = None
         return result
 
 
@@ -76,20 +67,20 @@ class Plans:
     def __init__(self) -> None:
         self._plans: dict[Hashable, _Plan] = {}
 
-    def work(self, signature: Signature | None, plan: Callable[[], Work]) -> Work:
-        """The work of a call; ``plan`` is asked where no call like it was planned before."""
-        if signature is None:
-            return plan()
+    def find(self, signature: Signature) -> Work | None:
+        """The work of a call, if one like it was planned before."""
         key, places, arrays = signature
-        known = self._plans.get(key)
-        if known is not None:
-            return known.work(places, arrays)
-        work = plan()
-        if type(work) is Planned:
-            self._keep(key, arrays, work)
-        return work
+        plan = self._plans.get(key)
+        if plan is None:
+            return None
+        run = plan.ready.get(places) or functools.partial(plan, places)
+        if plan.order:
+            arrays = [None if place is None else arrays[place] for place in plan.order]
+        return functools.partial(run, *arrays)
 
-    def _keep(self, key: Hashable, arrays: list[Any], planned: Planned) -> None:
+    def keep(self, signature: Signature, planned: Planned) -> None:
+        """Keep the plan of a call for others, where it depends on nothing else."""
+        key, _, arrays = signature
         identities = list(map(id, arrays))
         needed = [None if x is None else id(x) for x in planned.arrays]
         # one that stands in two places, was made for this call, or was read as a number: another call has another
@@ -97,4 +88,5 @@ class Plans:
             return
         if len(self._plans) >= _MOST:
             self._plans.clear()
-        self._plans[key] = _Plan(planned, tuple(None if x is None else identities.index(x) for x in needed))
+        order = tuple(None if x is None else identities.index(x) for x in needed)
+        self._plans[key] = _Plan(planned, () if needed == identities else order)

@@ -12,6 +12,7 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
+from ..arrays.torch_signature import note
 from ..contract.decline import Decline
 
 
@@ -83,18 +84,16 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         buffers: Tensors.
         parts: Submodules, which it computes itself.
     """
-    names = itemgetter(*options) if len(options) > 1 else lambda state: tuple(state[name] for name in options)
 
-    def noted_by(module: Module, note: Any) -> None:
+    def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
         state = vars(module)
-        note.all(names(state))
-        for name in buffers:
-            note.all((state["_buffers"][name],))
+        held = state["_buffers"]
+        note((*[state[name] for name in options], *[held[name] for name in buffers]), key, places, tensors)
         for name, twin in parts.items():
             part = state["_modules"][name]
             check_part(part, twin)
-            note.key.append(type(part))
-            vars(twin)["noted_by"](part, note)
+            key.append(type(part))
+            vars(twin)["noted_by"](part, key, places, tensors)
 
     def decorate(kind: Any) -> Any:
         kind.noted_by = staticmethod(noted_by)

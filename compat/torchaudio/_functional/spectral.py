@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from mlx_spectro.design.epilogues import Epilogue
-
 from mlx_spectro.design.operators import Operator, Spectrogram, Stft
 
 from ...arrays import torch_autograd, torch_ops
@@ -122,7 +121,7 @@ class Transform(NamedTuple):
         if self.zeros or gradient_wanted(waveform):
             return None
         scale = self.of(waveform, window).spectral.scale
-        call = torch_ops.ready(y, self.analysis.engine, op(scale), *arrays, swapped=swapped)
+        call: Any = torch_ops.ready(y, self.analysis.engine, op(scale), *arrays, swapped=swapped)
         return call if call is None or self.normalized is False else torch_ops.while_equal(call, run, window)
 
     def check_bank(self, bank: Any, like: Tensor) -> None:

@@ -17,10 +17,9 @@ from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional import decibels, deltas, spectral
 from ...contract.plans import Planned
+from .._functional import decibels, deltas, spectral
 from .._modules import Twin, check_part, reads
-
 
 _FRAMING = "pad", "n_fft", "hop_length", "win_length"
 _OPTIONS = "normalized", "center", "pad_mode", "onesided"
@@ -145,7 +144,9 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
             return signal.filtered(power, bank).transpose(-1, -2)
 
         def ready(y: Tensor, *arrays: Tensor) -> Any:
-            return planned.ready(y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True)
+            return planned.ready(
+                y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
+            )
 
         return Planned(work, (waveform, self.spectrogram.window, bank), ready)
 
@@ -179,7 +180,9 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
         project = torch_ops.ready(y, planned.analysis.engine, Project(), levels, basis, swapped=True)
         if filtered is None or project is None or planned.normalized is not False:
             return None
-        return lambda waveform, window, bank, basis: project(decibels.clipped(filtered(waveform, window, bank), below), basis)
+        return lambda waveform, window, bank, basis: project(
+            decibels.clipped(filtered(waveform, window, bank), below), basis
+        )
 
     return Planned(work, (waveform, spectrogram.window, bank, basis), ready)
 

@@ -20,10 +20,10 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
-    from .runtime.layout import Layout
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
+    from .runtime.layout import Layout
 
 _HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
 __all__ = [

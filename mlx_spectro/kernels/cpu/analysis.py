@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from .runtime.denormals import flush_denormals, restore_state
 from .runtime.layout import aligned_rows
 from .runtime.memory import address_of, address_to_write, workspace
 from .runtime.threads import share
-from .weights import scaled
+from .weights import scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 COMPLEX = {"float32": np.complex64, "float64": np.complex128}
@@ -133,10 +134,12 @@ class Analysis:
         self._sizes = (*sizes, row * self._block)
         self._frame_bytes = layout.bins * layout.complex_size
 
-    def __call__(self, address: int, window: bytes, target: int, held: Any, inverse: Inverse = UNDIVIDED) -> None:
-        """Transform the signals at ``address``, to ``target``; ``held`` is what both live as long as."""
+    def __call__(
+        self, address: int, windows: Sequence[bytes], target: int, held: Any, inverse: Inverse = UNDIVIDED
+    ) -> None:
+        """Transform the signals at ``address`` with a window, to ``target``; ``held`` is what both live as long as."""
         layout, frames, hop = self._layout, self._frames, self._framing.hop_length
-        weights, samples = scaled(window, *self._weights)
+        weights, samples = windows_scaled.of(windows[0], self._weights, scaled)
         signal = (address, *self._signal)
 
         def work(first: int, last: int) -> None:
@@ -190,7 +193,7 @@ def analyse(
     places = rows.shape, rows.strides, out.shape[-2], channels
     ready = prepared(x.dtype, window.dtype, framing, factor, edge, *places, precise)
     if ready is not None:
-        ready(address_of(rows), window.tobytes(), address_to_write(out), (rows, out), inverse)
+        ready(address_of(rows), [window.tobytes()], address_to_write(out), (rows, out), inverse)
     return ready is not None
 
 

@@ -23,7 +23,7 @@ from .runtime.memory import address_of, address_to_write, padded, workspace
 from .runtime.threads import share
 from .runtime.vector import CHUNK, VECTOR_BYTES
 from .sparse_bank import NO_BANK, SparseBank, sparse, sparse_of
-from .weights import Recent, scaled
+from .weights import Recent, scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 # what is described, as bits, and in this order
@@ -184,7 +184,7 @@ class Measurement:
     def __call__(self, address: int, window: bytes, finish: Finish, target: int, held: Any) -> None:
         """Transform the signals at ``address``, to ``target``; ``held`` is what both live as long as."""
         layout, frames, hop = self._layout, self._frames, self._framing.hop_length
-        weights, samples = scaled(window, *self._weights)
+        weights, samples = windows_scaled.of(window, self._weights, scaled)
         signal = (address, *self._signal)
 
         def work(first: int, last: int) -> None:

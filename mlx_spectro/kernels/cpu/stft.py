@@ -90,8 +90,7 @@ def prepare(op: Stft, x: Layout, window: Layout) -> Any:
         return None
     op.framing.check(x.shape[-1])
     frames = op.framing.frames(x.shape[-1])
-    ready = prepared(x.kind, window.kind, op.framing, op.scale, 1.0, rows.shape, rows.strides, frames)
-    return None if ready is None else lambda address, weights, out, held: ready(address, *weights, out, held)
+    return prepared(x.kind, window.kind, op.framing, op.scale, 1.0, rows.shape, rows.strides, frames)
 
 
 RUN = {Stft: stft, StftAdjoint: stft_adjoint}

@@ -16,7 +16,7 @@ from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.memory import address_of, address_to_write, workspace
 from .runtime.threads import share
-from .weights import scaled
+from .weights import scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 
@@ -108,7 +108,7 @@ class Synthesis:
     def __call__(self, address: int, window: bytes, inverse: Inverse, target: int, held: Any) -> None:
         """Transform the spectra at ``address``, to ``target``; ``held`` is what both live as long as."""
         layout, hop, (low, high) = self._layout, self._hop, self._span
-        weights, samples = scaled(window, *self._weights)
+        weights, samples = windows_scaled.of(window, self._weights, scaled)
         source, length, size = (address, *self._source), high - low, layout.layout[3]
 
         def work(first: int, last: int) -> None:

@@ -32,19 +32,12 @@ class Recent:
         return result
 
 
-_windows = Recent(32)
+windows_scaled = Recent(32)
 
 
 def scaled(
     window: bytes, kind: np.dtype[Any], factor: float, real: np.dtype[Any]
 ) -> tuple[npt.NDArray[np.floating], int]:
     """A window of a ``kind`` times ``factor`` in ``real`` arithmetic, and where it lies."""
-    result: tuple[npt.NDArray[np.floating], int] = _windows.of(window, (kind, factor, real), _scaled)
-    return result
-
-
-def _scaled(
-    window: bytes, kind: np.dtype[Any], factor: float, real: np.dtype[Any]
-) -> tuple[npt.NDArray[np.floating], int]:
     weights = np.frombuffer(window, kind).astype(real) * factor
     return weights, address_of(weights)
