@@ -139,8 +139,8 @@ def _smallest_envelope(
         return of(np.ones(win_length, np.float32))
     from . import torch_launch
 
-    found: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
-    return found
+    value: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
+    return value
 
 
 def synthesis(

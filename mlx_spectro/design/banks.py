@@ -133,8 +133,8 @@ def chroma_bank(
         weights *= np.exp(-0.5 * ((classes / n_chroma - centre_octave) / octave_width) ** 2)
     if base_c:
         weights = np.roll(weights, -3 * (n_chroma // 12), axis=0)
-    kept: Matrix = weights[:, : n_fft // 2 + 1]
-    return kept
+    one_sided: Matrix = weights[:, : n_fft // 2 + 1]
+    return one_sided
 
 
 def tonal_basis(n_chroma: int) -> Matrix:

@@ -201,8 +201,8 @@ def _decibels_of(y: Any, sr: Any, S: Any, mel_norm: Any, options: dict[str, Any]
     check_array(S)
     if S.dtype.kind != "f" or S.ndim < 2:
         raise Decline("S is no real array of two axes or more")
-    given: Array = S
-    return given
+    decibels: Array = S
+    return decibels
 
 
 def _tuning(s: Array, sr: float, bins_per_octave: int) -> float:

@@ -45,8 +45,8 @@ def _tensor(matrix: banks.Matrix) -> Tensor:
     return torch.from_numpy(matrix).to(torch.get_default_dtype())
 
 
-def _is(option: Any, *known: str | None) -> bool:
-    return (option is None or isinstance(option, str)) and option in known
+def _is(option: Any, *names: str | None) -> bool:
+    return (option is None or isinstance(option, str)) and option in names
 
 
 def _count(name: str, value: Any) -> int:
