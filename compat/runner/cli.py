@@ -12,11 +12,15 @@ import importlib
 import importlib.util
 import os
 import sys
+import time
+import warnings
 from pathlib import Path
 
 from mlx_spectro import distribution
 
-from ..diagnostics import tables
+from .. import dispatch
+from ..contract import records, settings
+from ..diagnostics import report, reproduction, tables
 from .program import MissingError, Options, Program, run
 
 _WITH_VALUE = ("--report", "--breaches")
@@ -138,12 +142,20 @@ def _replay(arguments: list[str]) -> int:
     path = parser.parse_args(arguments).file
     if not path.is_file():
         parser.error(f"there is no file {path}")
-    from ..diagnostics import replay
-
-    reason = replay.unreadable(path)
+    reason = reproduction.unreadable(path)
     if reason:
         parser.error(f"{path}: {reason}")
-    return replay.replay(path)
+    function, args, kwargs = reproduction.load(path)
+    begin = time.perf_counter()
+    with (
+        records.apart(), settings.numerics("verify"), settings.route("ours"), settings.on_breach("warn"),
+        warnings.catch_warnings(),
+    ):  # fmt: skip
+        warnings.simplefilter("ignore", RuntimeWarning)
+        dispatch.call(function, args, kwargs)
+        again = report.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
+    again.show(sys.stdout)
+    return 1 if again.breaches else 0
 
 
 if __name__ == "__main__":

@@ -36,9 +36,7 @@ def _check_place() -> None:
         raise Decline(f"torch's default device is {torch.get_default_device().type}")
     if torch.get_default_dtype() not in (torch.float32, torch.float64):
         raise Decline(f"torch's default dtype is {torch.get_default_dtype()}")
-    reason = torch_tensors.traced()
-    if reason:
-        raise Decline(reason)
+    torch_tensors.check_untraced()
 
 
 def _tensor(matrix: banks.Matrix) -> Tensor:
