@@ -1,4 +1,4 @@
-"""Values of spectra, inverses and transforms."""
+"""Accuracy of spectra, inverses and transforms."""
 
 from __future__ import annotations
 
