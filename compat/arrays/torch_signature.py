@@ -21,12 +21,13 @@ _PLAIN = frozenset(torch_tensors.PLAIN)
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
     """A call's signature; None where its plan may depend on more."""
-    if torch_tensors.traced() or torch._C._is_any_autocast_enabled() or forward_ad._current_level >= 0 or cpu.busy():
+    if torch._C._is_any_autocast_enabled() or forward_ad._current_level >= 0 or cpu.busy():
         return None
     key = [torch.is_grad_enabled(), settings.route.get(), settings.device.get(), backend.host_arrays_state(), *kwargs]
     places: list[Any] = []
     tensors: list[torch.Tensor] = []
     try:
+        torch_tensors.check_untraced()
         note((*args, *kwargs.values()), key, places, tensors)
     except (Decline, KeyError):
         return None

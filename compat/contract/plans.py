@@ -31,9 +31,7 @@ class Planned:
             does.
     """
 
-    def __init__(
-        self, run: Run, arrays: tuple[Any, ...], ready: Callable[..., Run | None] = lambda *_: None
-    ) -> None:
+    def __init__(self, run: Run, arrays: tuple[Any, ...], ready: Callable[..., Run | None] = lambda *_: None) -> None:
         self.run, self.arrays, self.ready = run, arrays, ready
 
     def __call__(self) -> Any:

@@ -67,8 +67,8 @@ _hooks_of = itemgetter("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
     kind, state = type(module), vars(module)
-    known: Any = twin
-    if kind not in (twin, twin.theirs) or kind.forward not in (known.forward, known.forward.__wrapped__):
+    ours: Any = twin
+    if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
     if "forward" in state:
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")

@@ -35,8 +35,8 @@ def _l2_norm(window: Tensor) -> float:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
 
-    found: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
-    return found
+    norm: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
+    return norm
 
 
 def _check_normalized(normalized: Any) -> None:
@@ -222,8 +222,8 @@ def inverse_spectrogram(
         raise Decline(unread("center", center))
     whole, cut = None, 0
     if length is not None:
-        asked, zeros = _exactly("length", length), _exactly("pad", pad)
-        whole, cut = asked + 2 * zeros, max(0, zeros)
+        end, zeros = _exactly("length", length), _exactly("pad", pad)
+        whole, cut = end + 2 * zeros, max(0, zeros)
     planned = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
     _check_normalized(normalized)
 

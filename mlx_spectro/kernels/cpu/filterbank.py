@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...design.operators import Filterbank, Spectrogram
-from .measurement import Measurement, finishing, given, measure
+from .measurement import Measurement, finishing, measure, to_out
 from .plan import NAMES, setting
 from .runtime.layout import Layout
 
@@ -20,7 +20,7 @@ def spectrogram(op: Spectrogram, x: Array, window: Array, *, out: Array | None, 
     half = measure(x, window, op.framing, op.scale, op.power, precise, out if op.onesided else None)
     if op.onesided:
         return half
-    return given(np.concatenate([half, half[..., (window.size - 1) // 2 : 0 : -1]], axis=-1), out)
+    return to_out(np.concatenate([half, half[..., (window.size - 1) // 2 : 0 : -1]], axis=-1), out)
 
 
 def filterbank(op: Filterbank, x: Array, window: Array, bank: Array, *, out: Array | None, precise: bool) -> Array:

@@ -158,7 +158,7 @@ def measure(
     rows = aligned_rows(x)
     transform = Measurement(layout, window.dtype, framing, scale, power, rows.shape, rows.strides, steps)
     transform(address_of(rows), window.tobytes(), finish, address_to_write(target), (rows, target))
-    return given(target, out)
+    return to_out(target, out)
 
 
 class Measurement:
@@ -227,7 +227,7 @@ def measure_given(
 ) -> Array:
     """What is made of given magnitudes ``s [..., N, F]`` of any strides, or of their squares."""
     if bank is None and spec is None and epilogue is None and not squared:
-        return given(s, out)
+        return to_out(s, out)
     stored = NAMES[s.dtype]
     layout, bins = types_of(stored, precise), s.shape[-1]
     filters = None if bank is None else sparse(bank, NAMES[layout.real.dtype])
@@ -237,7 +237,7 @@ def measure_given(
     stack = stack if stack.flags.aligned else stack.copy()
     projection = Projection(layout, stack.shape, stack.strides, steps, squared)
     projection(address_of(stack), finish, address_to_write(target), (stack, target))
-    return given(target, out)
+    return to_out(target, out)
 
 
 class Projection:
@@ -280,7 +280,7 @@ def types_of(stored: str, precise: bool = False) -> Setting:
     return layout
 
 
-def given(result: Array, out: Array | None) -> Array:
+def to_out(result: Array, out: Array | None) -> Array:
     if out is None or out is result:
         return result
     out[...] = result

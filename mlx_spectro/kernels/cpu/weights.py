@@ -24,8 +24,8 @@ class Recent:
     def of(self, values: bytes, options: tuple[Any, ...], make: Callable[..., Any]) -> Any:
         """``make(values, *options)``."""
         key = (values, options)
-        for known, result in self._results:
-            if known == key:
+        for other, result in self._results:
+            if other == key:
                 return result
         result = make(values, *options)
         self._results = ((key, result), *self._results[: self._most - 1])
