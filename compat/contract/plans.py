@@ -78,7 +78,7 @@ class Plans:
 
     def keep(self, signature: Signature, planned: Planned) -> None:
         """Keep the plan of a call for others, where it depends on nothing else."""
-        key, _, arrays = signature
+        key, places, arrays = signature
         identities = list(map(id, arrays))
         needed = [None if x is None else id(x) for x in planned.arrays]
         # one that stands in two places, was made for this call, or was read as a number: another call has another
@@ -87,4 +87,5 @@ class Plans:
         if len(self._plans) >= _MOST:
             self._plans.clear()
         order = tuple(None if x is None else identities.index(x) for x in needed)
-        self._plans[key] = _Plan(planned, () if needed == identities else order)
+        plan = self._plans[key] = _Plan(planned, () if needed == identities else order)
+        plan.ready[places] = None
