@@ -43,6 +43,10 @@ class Function:
         self.library = self.name.partition(".")[0]
         self._plans = Plans()
 
+    def forget(self) -> None:
+        """Plan every call anew."""
+        self._plans = Plans()
+
     def planned(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work | None:
         """Our work for a call, if one like it was planned before."""
         signature = self.signature(args, kwargs)

@@ -44,7 +44,7 @@ def often(call: Callable[[], Any]) -> Any:
 def fresh(call: Callable[[], Any]) -> Any:
     """The result of a call like which there was none."""
     for adapter in adapters.values():
-        adapter.function._plans._plans.clear()
+        adapter.function.forget()
     return call()
 
 
