@@ -167,12 +167,12 @@ def copy_rate() -> float:
 
 def overhead() -> dict[str, float]:
     """Microseconds of a small call's parts: an output, a launch made ready, the operator, the whole call."""
-    from mlx_spectro.compat.arrays import torch_launch
+    from mlx_spectro.compat.arrays.torch_cuda import launcher as launcher_of
     from mlx_spectro.design.framing import Framing
     from mlx_spectro.design.operators import Stft
 
     x, window = torch_cuda_checks.noise(1, 16_000), torch.hann_window(512, device="cuda")
-    op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), torch_launch.launcher(x)
+    op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), launcher_of(x)
     launcher(op, x, window)
     shapes = (x.shape, window.shape)
     ((call, _),) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]

@@ -28,7 +28,7 @@ _FEW = 8
 
 
 def _l2_norm(window: Tensor) -> float:
-    if not window.is_cuda:
+    if window.is_cpu:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
 
