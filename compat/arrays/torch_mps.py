@@ -60,7 +60,8 @@ class MpsLauncher(TorchLauncher):
             function = getattr(torch.mps.compile_shader(program), kernel.name)
         except (RuntimeError, SyntaxError) as error:
             return f"the GPU kernel {kernel.name} does not compile for MPS: {error}"
-        if function.max_threads_per_threadgroup < kernel.threads:
+        most: int = getattr(function, "max_threads_per_threadgroup", kernel.threads)
+        if most < kernel.threads:
             return f"the GPU kernel {kernel.name} takes threadgroups of {kernel.threads} threads, too many for this GPU"
         return Loaded(function, [self.from_numpy(table) for table in kernel.tables.values()])
 
