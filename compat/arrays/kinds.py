@@ -125,9 +125,12 @@ def is_capturing() -> bool:
 
 
 def settle() -> None:
-    """Wait for torch's CUDA devices, so that the time of a call of theirs is known."""
+    """Wait for torch's GPUs, so that the time of a call of theirs is known."""
     for device in _cuda_devices():
         sys.modules["torch"].cuda.synchronize(device)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.backends.mps.is_available():
+        torch.mps.synchronize()
 
 
 def _cuda_devices() -> range:
