@@ -24,7 +24,7 @@ from mlx_spectro.compat.arrays import torch_launch, torch_mps
 from ..kernels.kernel_host import host
 
 # what Metal has room for: arguments, threads of a threadgroup, threads of a grid along an axis, threadgroup memory
-_BUFFERS, _GROUP, _GRID, _SHARED = 31, 1024, (1 << 32) - 1, 32768
+BUFFERS, _GROUP, _GRID, _SHARED = 31, 1024, (1 << 32) - 1, 32768
 _TENSORS = {"float": torch.float32, "float2": torch.complex64}
 # as torch passes Python's numbers
 _NUMBERS: dict[str, tuple[type, Any]] = {"k_long": (int, np.int64), "float": (float, np.float32)}
@@ -85,7 +85,7 @@ class _Shader:
         buffers = re.findall(r"((?:const )?(?:device|constant) \w+[*&]) \w+ \[\[buffer\((\d+)\)\]\]", parameters)
         self._kinds = [kind for kind, _ in buffers]
         assert [int(at) for _, at in buffers] == list(range(len(buffers)))
-        assert len(buffers) <= _BUFFERS
+        assert len(buffers) <= BUFFERS
         assert len(buffers) + 2 == len(parameters.split(", "))  # and the thread's and the threadgroup's place
 
     @property

@@ -65,6 +65,15 @@ def test_a_captured_call_waits_for_nothing(gpu: Machine) -> None:
     served(gpu)
 
 
+def test_a_prewarmed_call_is_captured(gpu: Machine) -> None:
+    x, window = cuda(noise(2, 301)), cuda(WINDOW)
+    with compat.route("auto"):
+        compat.prewarm(shim.stft, x, 64, 16, window=window, return_complex=True)
+        gpu.capturing = True
+        shim.stft(x, 64, 16, window=window, return_complex=True)
+    served(gpu)
+
+
 def test_what_torch_transforms_as_fast_is_torch_s_but_in_a_capture_and_with_a_gradient(gpu: Machine) -> None:
     x = cuda(noise(2, 300))
     stft(x)

@@ -26,7 +26,10 @@ from . import cuda_machine, mps_machine
 pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 
 Machine = cuda_machine.Machine | mps_machine.Machine
-MACHINES = {"cuda": cuda_machine.machine, "mps": mps_machine.machine}
+MACHINES: dict[str, Callable[[pytest.MonkeyPatch], contextlib.AbstractContextManager[Machine]]] = {
+    "cuda": cuda_machine.machine,
+    "mps": mps_machine.machine,
+}
 WINDOW = torch.hann_window(64)
 
 
@@ -234,6 +237,25 @@ def test_nothing_is_waited_for_after_the_first_call_of_a_kind(gpu: Machine) -> N
     served(gpu)
 
 
+def test_after_prewarming_nothing_is_compiled_or_waited_for(gpu: Machine) -> None:
+    mel, window = moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)), gpu.put(WINDOW)
+
+    def round_trip(x: Any) -> Any:
+        z = shim.stft(x, 64, 16, window=window, return_complex=True)
+        return shim.istft(z, 64, 16, window=window)
+
+    x = gpu.put(noise(2, 301)).requires_grad_()
+    compat.prewarm(mel, x)
+    compat.prewarm(round_trip, x)
+    assert not compat.report()
+    assert x.grad is None
+    before, kernels = gpu.waited, list(gpu.compiled)
+    for call in (mel, round_trip):
+        call(x).square().sum().backward()
+    assert (gpu.waited, gpu.compiled) == (before, kernels)
+    served(gpu)
+
+
 def test_a_changed_bank_is_seen_and_one_that_hides_its_changes_is_declined(gpu: Machine) -> None:
     mel, theirs = (
         moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)),
@@ -319,3 +341,27 @@ def test_what_is_not_served_goes_to_torch_with_the_reason(name: str, gpu: Machin
     with contextlib.suppress(RuntimeError):  # of half precision, torch's CPU has no transform
         call(gpu.put(noise(2, 400)))
     assert reason() == expected.format(gpu.device.partition(":")[0].upper())
+
+
+def test_verification_compares_on_the_device(gpu: Machine) -> None:
+    with compat.numerics("verify"):
+        alike(stft(gpu.put(noise(2, 301))), stft(noise(2, 301), torch))
+    served(gpu)
+    assert set(gpu.launched) == {"stft_64_complex_bnf"}
+
+
+def test_prewarming_tries_what_a_call_does_not(gpu: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tune, "enabled", lambda: True)
+    monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
+    monkeypatch.setattr(tune, "_decided", {})
+    tuning_cache.forget()
+    x, window = gpu.put(noise(301)), gpu.put(WINDOW)
+    compat.prewarm(shim.stft, x, 64, 16, window=window, return_complex=True)
+    ((key, (*_, thoroughly)),) = tuning_cache.known().items()
+    assert key.startswith(f"{gpu.key}|stft|64|16|")
+    assert thoroughly
+    assert len(gpu.compiled) > 1
+    waited, launched = gpu.waited, len(gpu.launched)
+    shim.stft(x, 64, 16, window=window, return_complex=True)
+    assert (gpu.waited, len(gpu.launched)) == (waited, launched + 1)
+    tuning_cache.forget()
