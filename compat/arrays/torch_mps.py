@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from mlx_spectro import diagnostics
+from mlx_spectro.design.operators import Operator
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, metal_program
 
 from ..contract.decline import Decline
 from .torch_launch import DTYPES, Loaded, TorchLauncher
 
+# the oldest torch whose own tests cover what becomes of complex MPS tensors here: added, turned around, joined
+_WITH_COMPLEX = "2.11"
 # a grid's threads along an axis have numbers of 32 bits
 _MOST_THREADS = (1 << 32) - 1
 
@@ -51,6 +54,12 @@ class MpsLauncher(TorchLauncher):
         super().__init__(torch.device("mps", 0))
         name: Any = getattr(torch.backends.mps, "get_name", platform.machine)
         self._key = f"mps:{name()}|torch"
+        self._has_complex = torch.__version__ >= _WITH_COMPLEX
+
+    def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
+        if not self._has_complex and (op.is_complex or x.is_complex()):
+            raise Decline(f"complex MPS tensors are served with torch 2.11 or newer, and this is {torch.__version__}")
+        return super().__call__(op, x, *weights)
 
     def program(self, kernel: Kernel) -> str:
         return metal_program(kernel)

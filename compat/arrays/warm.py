@@ -22,14 +22,12 @@ def prewarm(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         function: One of the functions or transforms that are served, or any that calls some.
         args, kwargs: What it is called with; values don't matter.
     """
-    with (
-        tune.compiling(),
-        records.paused(),
-        settings.route.here("ours"),
-        undisturbed("torch" if any(map(is_tensor, (*args, *kwargs.values()))) else "librosa", gradients=True),
-    ):
+    tensors = list(filter(is_tensor, (*args, *kwargs.values())))
+    as_before = undisturbed("torch" if tensors else "librosa", gradients=True)
+    with tune.compiling(), records.paused(), settings.route.here("ours"), as_before:
         result = function(*args, **kwargs)
-        _differentiate(result, [x for x in (*args, *kwargs.values()) if is_tensor(x) and x.requires_grad])
+        if any(x.requires_grad for x in tensors):
+            _differentiate(result, [x for x in tensors if x.requires_grad])
 
 
 def _differentiate(result: Any, inputs: list[Any]) -> None:
@@ -37,5 +35,5 @@ def _differentiate(result: Any, inputs: list[Any]) -> None:
 
     outputs: list[Any] = []
     each_part(result, lambda y: outputs.append(y) if is_tensor(y) and y.requires_grad else None)
-    if inputs and outputs:
+    if outputs:
         torch.autograd.grad(outputs, inputs, [torch.zeros_like(y) for y in outputs], allow_unused=True)

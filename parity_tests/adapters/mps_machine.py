@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.torch_version import TorchVersion
 from torch.utils._cpp_embed_headers import _embed_headers
 
 from mlx_spectro.compat.arrays import torch_launch, torch_mps
@@ -126,7 +127,7 @@ class _Torch:
     """torch, but for what it would do on the device."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine, self.__version__ = machine, "2.11.0"
+        self._machine, self.__version__ = machine, TorchVersion("2.11.0")
         self.mps = SimpleNamespace(compile_shader=machine.compile_shader, synchronize=machine.wait)
         self.backends = SimpleNamespace(mps=SimpleNamespace(get_name=lambda: "a chip"))
 

@@ -20,9 +20,9 @@ from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import torch_launch, torch_mps
 from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Stft
+from mlx_spectro.design.operators import Deltas, Stft
 from mlx_spectro.kernels import gpu as kernels
-from mlx_spectro.kernels.gpu import tune
+from mlx_spectro.kernels.gpu import deltas, tune
 from mlx_spectro.kernels.gpu.dialect import metal_program
 
 from ..kernels.kernel_host import host
@@ -104,6 +104,18 @@ def test_an_older_torch_serves_and_says_what_to_do(gpu: Machine, monkeypatch: py
 
 
 @on_the_cpu
+def test_complex_tensors_take_a_torch_that_knows_them(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vars(torch_mps)["torch"], "__version__", type(torch.__version__)("2.10.0"))
+    mel, theirs = (m.transforms.MelSpectrogram(8000, **MEL) for m in (audio_shim, torchaudio))
+    alike(mel(noise(2, 301)), theirs(noise(2, 301)))
+    served(gpu)
+    for call, x in ((stft, noise(300)), (istft, SPECTRUM)):
+        compat.reset()
+        alike(call(x), call(x, torch))
+        assert reason() == "complex MPS tensors are served with torch 2.11 or newer, and this is 2.10.0"
+
+
+@on_the_cpu
 def test_no_values_are_read_but_those_of_what_is_kept(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     values_of = torch_launch.values_of
@@ -135,6 +147,40 @@ def test_every_kernel_has_room_for_its_arguments() -> None:
         assert name == kernel.name
         assert [part.split()[-2] for part in buffers] == names
         assert len(buffers) <= BUFFERS
+
+
+# a launch of slopes: what a mistake in it makes of its arguments and its options
+MISTAKES: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
+    "an argument too few": lambda given, _: given.pop(),
+    "another order": lambda given, _: given.insert(0, given.pop()),
+    "an integer for a float": lambda given, _: given.__setitem__(-2, 1),
+    "a float for an integer": lambda given, _: given.__setitem__(1, 1.0),
+    "double precision": lambda given, _: given.__setitem__(0, given[0].double()),
+    "gaps": lambda given, _: given.__setitem__(0, given[0].t().contiguous().t()),
+    "a short output": lambda given, _: given.__setitem__(-1, given[-1][:1]),
+    "a long output": lambda given, _: given.__setitem__(-1, torch.empty(3, 300)),
+    "one memory": lambda given, _: given.__setitem__(-1, given[0]),
+    "threadgroups for threads": lambda _, options: options.update(threads=(3, 2, 1)),
+    "too many rows": lambda _, options: options.update(threads=(384, 1 << 32, 1)),
+    "large threadgroups": lambda _, options: options.update(threads=(2048, 2, 1), group_size=(2048, 1, 1)),
+    "two axes": lambda _, options: options.update(threads=(384, 2), group_size=(128, 1)),
+}
+
+
+@on_the_cpu
+@pytest.mark.parametrize("name", [None, *MISTAKES])
+def test_the_stand_in_finds_mistakes(name: str | None) -> None:
+    launch = deltas.launch(Deltas(2), 2, 300)
+    shader = Machine().compile_shader(metal_program(launch.kernel)).deltas
+    given = [noise(2, 300), *launch.kernel.each(launch.scalars), torch.empty(2, 300)]
+    options: dict[str, Any] = {"threads": (384, 2, 1), "group_size": (128, 1, 1)}
+    if name is None:
+        shader(*given, **options)
+        alike(given[-1], torchaudio.functional.compute_deltas(given[0]))
+        return
+    MISTAKES[name](given, options)
+    with pytest.raises((AssertionError, ValueError)):
+        shader(*given, **options)
 
 
 def test_mlx_is_not_needed() -> None:
