@@ -150,6 +150,8 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
     filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
     yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered)
+    levels, powers = [m.transforms.AmplitudeToDB(top_db=80.0) for m in (torchaudio, our_audio)], mel[0](x)
+    yield Contest("decibels", lambda: levels[0](powers), lambda: levels[1](powers), 2 * powers.nbytes)
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
     yield Contest("MFCC 40", lambda: mfcc[0](x), lambda: mfcc[1](x), x.nbytes + 2 * batch * z.shape[-1] * 80)
     if x.nbytes < 1 << 28:

@@ -206,6 +206,7 @@ _TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "powers": lambda m: m.Spectrogram(400),
     "powers of both sides": lambda m: m.Spectrogram(400, onesided=False),
     "spectra": lambda m: m.Spectrogram(400, power=None, normalized="window", pad=5),
+    "another power": lambda m: m.Spectrogram(400, power=1.5),
     "mel": lambda m: m.MelSpectrogram(16000, **_MEL),
     "mel of 2048": lambda m: m.MelSpectrogram(44100, n_fft=2048, n_mels=128),
     "mel of magnitudes": lambda m: m.MelSpectrogram(16000, **_MEL, power=1.0, normalized=True),
@@ -239,6 +240,7 @@ def filters_and_inverses() -> None:
     given: dict[str, tuple[Callable[[Any], Any], Tensor]] = {
         "MelScale": (lambda m: m.MelScale(80, 16000, n_stft=201), z.abs().square()),
         "MelScale of what torch lays out": (lambda m: m.MelScale(80, 16000, n_stft=201), z.abs().contiguous()),
+        "AmplitudeToDB": (lambda m: m.AmplitudeToDB(top_db=60.0), z.abs().square()),
         "InverseSpectrogram": (lambda m: m.InverseSpectrogram(400, normalized="window"), z.reshape(2, 3, *z.shape[1:])),
     }
     for name, (make, x) in given.items():
@@ -412,6 +414,24 @@ def a_graph_of_another_shape() -> None:
     served()
     graph.replay()
     assert torch.equal(z, ours.stft(x, 512, 128, window=window, return_complex=True))
+
+
+@check
+def a_prewarmed_call_is_captured() -> None:
+    mel, x = (
+        our_audio.transforms.MelSpectrogram(16000, n_fft=480, n_mels=80).to(DEVICE),
+        noise(2, 9001).requires_grad_(),
+    )
+    compat.prewarm(mel, x)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = mel(x)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x)
+    served()
+    graph.replay()
+    assert torch.equal(y, mel(x))
+    assert torch.equal(gradient, torch.autograd.grad(mel(x).square().sum(), x)[0])
 
 
 @check

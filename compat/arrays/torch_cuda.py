@@ -21,7 +21,7 @@ from ..contract import records
 from ..contract.decline import Decline
 from . import cuda_modules
 from .cuda_modules import CudaError
-from .torch_launch import DTYPES, Loaded, TorchLauncher, capturing, check_not_capturing
+from .torch_launch import DTYPES, DeviceKernel, TorchLauncher, capturing, check_not_capturing
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
@@ -42,7 +42,7 @@ def settle() -> bool:
 class _LaunchCall:
     """A launch made ready: of tensors that lie without gaps on its device it makes the outputs."""
 
-    def __init__(self, launch: Launch, loaded: Loaded, index: int) -> None:
+    def __init__(self, launch: Launch, loaded: DeviceKernel, index: int) -> None:
         kernel, self._index, self._tables = launch.kernel, index, loaded.tables
         self._name, self._device = kernel.name, torch.device("cuda", index)
         kinds = kernel.outputs.values()
@@ -114,7 +114,7 @@ class CudaLauncher(TorchLauncher):
     def program(self, kernel: Kernel) -> str:
         return cuda_program(kernel)
 
-    def load(self, program: str, kernel: Kernel) -> Loaded | str:
+    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
         check_not_capturing(f"the kernel {kernel.name} is needed")
         cuda_modules.enter(self._index)
         try:
@@ -124,10 +124,10 @@ class CudaLauncher(TorchLauncher):
                 raise
             version = ".".join(map(str, cuda_modules.present().version))
             return f"a kernel cannot be used on cuda:{self._index} with NVRTC {version} and this driver: {error}"
-        return Loaded(function, [self.from_numpy(table) for table in kernel.tables.values()])
+        return DeviceKernel(function, [self.from_numpy(table) for table in kernel.tables.values()])
 
-    def call(self, launch: Launch, loaded: Loaded) -> _LaunchCall:
-        return _LaunchCall(launch, loaded, self._index)
+    def call(self, launch: Launch, kernel: DeviceKernel) -> _LaunchCall:
+        return _LaunchCall(launch, kernel, self._index)
 
     def wait(self, arrays: list[Tensor]) -> None:
         torch.cuda.current_stream(self._index).synchronize()

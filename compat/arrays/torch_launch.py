@@ -44,7 +44,7 @@ def check_not_capturing(what: str) -> None:
         raise Decline(f"a CUDA graph is being captured, and {what} for the first time: call once before the capture")
 
 
-class Loaded(NamedTuple):
+class DeviceKernel(NamedTuple):
     """A kernel on a device."""
 
     function: Any
@@ -72,7 +72,7 @@ class TorchLauncher(Launcher[Tensor]):
         super().__init__()
         self.torch_device, self.name = torch_device, f"{torch_device}, our kernels"
         # by their programs: a kernel may be made again
-        self._loaded: dict[str, Loaded | str] = {}
+        self._kernels: dict[str, DeviceKernel | str] = {}
         self._made = Kept(settle)
         self._single: dict[Hashable, _Single] = {}
 
@@ -81,11 +81,11 @@ class TorchLauncher(Launcher[Tensor]):
         """The complete text of a kernel."""
 
     @abstractmethod
-    def load(self, program: str, kernel: Kernel) -> Loaded | str:
+    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
         """A kernel compiled and loaded, or why it cannot be."""
 
     @abstractmethod
-    def call(self, launch: Launch, loaded: Loaded) -> Call[Tensor]:
+    def call(self, launch: Launch, kernel: DeviceKernel) -> Call[Tensor]:
         """A launch of a kernel made ready."""
 
     def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
@@ -148,12 +148,12 @@ class TorchLauncher(Launcher[Tensor]):
 
     def prepare(self, launch: Launch) -> Call[Tensor]:
         program = self.program(launch.kernel)
-        loaded = self._loaded.get(program)
-        if loaded is None:
-            loaded = self._loaded[program] = self.load(program, launch.kernel)
-        if isinstance(loaded, str):
-            raise Decline(loaded)
-        return self.call(launch, loaded)
+        kernel = self._kernels.get(program)
+        if kernel is None:
+            kernel = self._kernels[program] = self.load(program, launch.kernel)
+        if isinstance(kernel, str):
+            raise Decline(kernel)
+        return self.call(launch, kernel)
 
     def table(self, table: Table, weight: Any) -> TableEntry:
         entry = self._made.find(weight, table)

@@ -14,7 +14,7 @@ from mlx_spectro.design.operators import Operator
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, metal_program
 
 from ..contract.decline import Decline
-from .torch_launch import DTYPES, Loaded, TorchLauncher
+from .torch_launch import DTYPES, DeviceKernel, TorchLauncher
 
 # the oldest torch whose own tests cover what becomes of complex MPS tensors here: added, turned around, joined
 _WITH_COMPLEX = "2.11"
@@ -25,12 +25,12 @@ _MOST_THREADS = (1 << 32) - 1
 class _LaunchCall:
     """A launch made ready: of tensors that lie without gaps it makes the outputs."""
 
-    def __init__(self, launch: Launch, loaded: Loaded, device: torch.device) -> None:
+    def __init__(self, launch: Launch, on_device: DeviceKernel, device: torch.device) -> None:
         kernel, self._device = launch.kernel, device
-        self._name, self._function = kernel.name, loaded.function
+        self._name, self._function = kernel.name, on_device.function
         kinds = kernel.outputs.values()
         self._outputs = [(shape, DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)]
-        self._constant = [*loaded.tables, *kernel.each(launch.scalars)]
+        self._constant = [*on_device.tables, *kernel.each(launch.scalars)]
         x, y, z = launch.groups
         self._threads, self._group = (x * kernel.threads, y, z), (kernel.threads, 1, 1)
         if self._threads[0] > _MOST_THREADS:
@@ -55,6 +55,8 @@ class MpsLauncher(TorchLauncher):
         name: Any = getattr(torch.backends.mps, "get_name", platform.machine)
         self._key = f"mps:{name()}|torch"
         self._has_complex = torch.__version__ >= _WITH_COMPLEX
+        # by their programs: torch does not say that a function outlives its library
+        self._libraries: dict[str, Any] = {}
 
     def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         if not self._has_complex and (op.is_complex or x.is_complex()):
@@ -64,18 +66,19 @@ class MpsLauncher(TorchLauncher):
     def program(self, kernel: Kernel) -> str:
         return metal_program(kernel)
 
-    def load(self, program: str, kernel: Kernel) -> Loaded | str:
+    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
         try:
-            function = getattr(torch.mps.compile_shader(program), kernel.name)
+            library = self._libraries[program] = torch.mps.compile_shader(program)
+            function = getattr(library, kernel.name)
         except (RuntimeError, SyntaxError) as error:
             return f"the GPU kernel {kernel.name} does not compile for MPS: {error}"
         most: int = getattr(function, "max_threads_per_threadgroup", kernel.threads)
         if most < kernel.threads:
             return f"the GPU kernel {kernel.name} takes threadgroups of {kernel.threads} threads, too many for this GPU"
-        return Loaded(function, [self.from_numpy(table) for table in kernel.tables.values()])
+        return DeviceKernel(function, [self.from_numpy(table) for table in kernel.tables.values()])
 
-    def call(self, launch: Launch, loaded: Loaded) -> _LaunchCall:
-        return _LaunchCall(launch, loaded, self.torch_device)
+    def call(self, launch: Launch, kernel: DeviceKernel) -> _LaunchCall:
+        return _LaunchCall(launch, kernel, self.torch_device)
 
     def wait(self, arrays: list[Tensor]) -> None:
         torch.mps.synchronize()
@@ -96,7 +99,7 @@ def _launcher() -> MpsLauncher | str:
 
 def launcher() -> MpsLauncher:
     """What computes on MPS tensors; where there is nothing, the call is declined."""
-    found = _launcher()
-    if isinstance(found, str):
-        raise Decline(found)
-    return found
+    answer = _launcher()
+    if isinstance(answer, str):
+        raise Decline(answer)
+    return answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,16 +72,23 @@ class Machine:
         # torch puts its own headers in place of lines that name them
         headers = Path(torch.__file__).parent / "include"
         assert _embed_headers([f"{line}\n" for line in source.split("\n")], [headers], set()) == f"{source}\n"
-        shader = _Shader(self, source)
-        self.compiled.append(shader.name)
-        return SimpleNamespace(**{shader.name: shader})
+        return _Library(self, source)
+
+
+class _Library:
+    """A program, which has its kernels' functions by their names."""
+
+    def __init__(self, machine: Machine, source: str) -> None:
+        shader = _Shader(machine, source, weakref.ref(self))
+        machine.compiled.append(shader.name)
+        setattr(self, shader.name, shader)
 
 
 class _Shader:
     """A kernel's function."""
 
-    def __init__(self, machine: Machine, source: str) -> None:
-        self._machine, self._program = machine, host.Compiled(source)
+    def __init__(self, machine: Machine, source: str, library: weakref.ref[_Library]) -> None:
+        self._machine, self._program, self._library = machine, host.Compiled(source), library
         assert self._program.shared_bytes <= _SHARED
         self.name, parameters = host.signature(source)
         buffers = re.findall(r"((?:const )?(?:device|constant) \w+[*&]) \w+ \[\[buffer\((\d+)\)\]\]", parameters)
@@ -94,6 +102,7 @@ class _Shader:
         return self._machine.most_threads
 
     def __call__(self, *arguments: Any, threads: tuple[int, ...], group_size: tuple[int, ...]) -> None:
+        assert self._library() is not None
         assert len(threads) == len(group_size) == 3
         assert all(0 < count <= _GRID for count in threads)
         assert math.prod(group_size) == group_size[0] <= self._machine.most_threads
@@ -148,7 +157,7 @@ class _Torch:
         return SimpleNamespace(to=to)
 
 
-def _counted(machine: Machine, read: Callable[..., Any]) -> Callable[..., Any]:
+def _counting(machine: Machine, read: Callable[..., Any]) -> Callable[..., Any]:
     def counted(*args: Any, **kwargs: Any) -> Any:
         machine.wait()
         return read(*args, **kwargs)
@@ -159,13 +168,13 @@ def _counted(machine: Machine, read: Callable[..., Any]) -> Callable[..., Any]:
 @contextlib.contextmanager
 def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """A machine with such a GPU."""
-    made = Machine()
+    mac = Machine()
     for module in (torch_launch, torch_mps):
-        patch.setattr(module, "torch", _Torch(made))
+        patch.setattr(module, "torch", _Torch(mac))
     patch.setattr(torch.Tensor, "is_mps", property(lambda _tensor: True))
     patch.setattr(torch.Tensor, "is_cpu", property(lambda _tensor: False))
     for name in _READS:
-        patch.setattr(torch.Tensor, name, _counted(made, getattr(torch.Tensor, name)))
+        patch.setattr(torch.Tensor, name, _counting(mac, getattr(torch.Tensor, name)))
     torch_mps._launcher.cache_clear()
-    yield made
+    yield mac
     torch_mps._launcher.cache_clear()

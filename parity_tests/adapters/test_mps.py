@@ -17,7 +17,7 @@ pytest.importorskip("mlx.core")
 from mlx_spectro import compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
-from mlx_spectro.compat.arrays import torch_launch, torch_mps
+from mlx_spectro.compat.arrays import kinds, torch_launch, torch_mps
 from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Deltas, Stft
@@ -171,16 +171,31 @@ MISTAKES: dict[str, Callable[[list[Any], dict[str, Any]], Any]] = {
 @pytest.mark.parametrize("name", [None, *MISTAKES])
 def test_the_stand_in_finds_mistakes(name: str | None) -> None:
     launch = deltas.launch(Deltas(2), 2, 300)
-    shader = Machine().compile_shader(metal_program(launch.kernel)).deltas
+    library = Machine().compile_shader(metal_program(launch.kernel))
     given = [noise(2, 300), *launch.kernel.each(launch.scalars), torch.empty(2, 300)]
     options: dict[str, Any] = {"threads": (384, 2, 1), "group_size": (128, 1, 1)}
     if name is None:
-        shader(*given, **options)
+        library.deltas(*given, **options)
         alike(given[-1], torchaudio.functional.compute_deltas(given[0]))
         return
     MISTAKES[name](given, options)
     with pytest.raises((AssertionError, ValueError)):
-        shader(*given, **options)
+        library.deltas(*given, **options)
+
+
+def test_what_is_timed_is_waited_for_and_takes_no_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator()
+    waits: list[None] = []
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: waits.append(None))
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda _device: generator.get_state())
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda state, _device: generator.set_state(state))
+    before = generator.get_state()
+    with kinds.undisturbed("torch"):
+        torch.rand(3, generator=generator)
+        kinds.settle()
+    assert torch.equal(generator.get_state(), before)
+    assert len(waits) == 1
 
 
 def test_mlx_is_not_needed() -> None:
