@@ -1,6 +1,6 @@
 """A Mac, as far as can be.
 
-Every tensor says that it lies on MPS, and shaders are compiled for this machine's processor, of nothing but the text
+Every CPU tensor says that it lies on MPS, and shaders are compiled for this machine's processor, of nothing but the text
 that torch is given, and run on nothing but the arguments of a call.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,7 @@ class Machine:
         self.launched: list[str] = []
         self.waited, self.most_threads = 0, _GROUP
         self.error: Exception | None = None
+        self.stream = threading.Lock()  # torch has one for all threads
 
     @staticmethod
     def put(x: torch.Tensor) -> Any:
@@ -128,8 +130,9 @@ class _Shader:
             (outputs if space == ["device"] else inputs).append(memory)
         assert not {memory.begin for memory in outputs} & {memory.begin for memory in inputs}
         groups = threads[0] // group_size[0], threads[1], threads[2]
-        assert self._program.launch(inputs, outputs, groups, group_size[0]) == {}
-        self._machine.launched.append(self.name)
+        with self._machine.stream:
+            assert self._program.launch(inputs, outputs, groups, group_size[0]) == {}
+            self._machine.launched.append(self.name)
 
 
 class _Torch:
@@ -171,7 +174,7 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     mac = Machine()
     for module in (torch_launch, torch_mps):
         patch.setattr(module, "torch", _Torch(mac))
-    patch.setattr(torch.Tensor, "is_mps", property(lambda _tensor: True))
+    patch.setattr(torch.Tensor, "is_mps", property(lambda tensor: tensor.device.type == "cpu"))
     patch.setattr(torch.Tensor, "is_cpu", property(lambda _tensor: False))
     for name in _READS:
         patch.setattr(torch.Tensor, name, _counting(mac, getattr(torch.Tensor, name)))

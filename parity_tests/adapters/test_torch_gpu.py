@@ -150,6 +150,7 @@ def test_backward_and_double_backward_are_torch_s(name: str, gpu: Machine) -> No
         (second,) = torch.autograd.grad((first * noise(2, 300, seed=1)).sum(), x)
         results.append((first.detach(), second))
     for mine, theirs in zip(*results, strict=True):
+        assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
         assert (mine - theirs).abs().max() <= 2e-5 * theirs.abs().max()
     served(gpu)
     assert sum("adjoint" in kernel for kernel in gpu.launched) > 0
@@ -188,7 +189,7 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool, gpu
         else:
             results.append(y.as_subclass(torch.Tensor))
     mine, theirs = results
-    assert mine.shape == theirs.shape
+    assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
     # a logarithm makes of a rounding of small values a larger one
     assert (mine - theirs).abs().max() <= 1e-4 * theirs.abs().max()
     served(gpu)
