@@ -1,7 +1,7 @@
 """A Mac, as far as can be.
 
-Every CPU tensor says that it lies on MPS. Shaders are compiled for this machine's processor, of nothing but the text that
-torch is given, and run on nothing but the arguments of a call.
+Every CPU tensor says that it lies on MPS. Shaders are compiled for this machine's processor, of nothing but the text
+that torch is given, and run on nothing but the arguments of a call.
 """
 
 from __future__ import annotations
