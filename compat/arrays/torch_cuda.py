@@ -158,13 +158,13 @@ _launchers: dict[int, CudaLauncher] = {}
 def launcher(x: Tensor) -> CudaLauncher:
     """What computes on the device of ``x``; where there is nothing, the call is declined."""
     index = x.get_device()
-    found = _launchers.get(index)
-    if found is None:
+    entry = _launchers.get(index)
+    if entry is None:
         reason = _why_none()
         if reason:
             raise Decline(reason)
-        found = _launchers.setdefault(index, CudaLauncher(index))
-    return found
+        entry = _launchers.setdefault(index, CudaLauncher(index))
+    return entry
 
 
 @functools.cache
@@ -172,5 +172,5 @@ def _why_none() -> str:
     """Why there are no kernels for CUDA tensors; empty where there are."""
     if torch.version.cuda is None:
         return "the tensor lies on a GPU that is not NVIDIA's: kernels are compiled for those of NVIDIA"
-    found = cuda_modules.bindings()
-    return found if isinstance(found, str) else ""
+    answer = cuda_modules.bindings()
+    return answer if isinstance(answer, str) else ""

@@ -193,8 +193,8 @@ _of_windows = Kept()
 
 def of_window(window: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:
     """What ``make`` makes of a window's values, and what there is to tell it by."""
-    found = _of_windows.find(window, what)
-    if found is None:
+    value = _of_windows.find(window, what)
+    if value is None:
         check_can_be_known("window", window)
-        found = _of_windows.keep(window, what, make(values_of("a window", window)))
-    return found
+        value = _of_windows.keep(window, what, make(values_of("a window", window)))
+    return value

@@ -102,11 +102,11 @@ def test_geometries_are_never_tried_in_a_capture(gpu: Machine, monkeypatch: pyte
     stft(cuda(noise(301)))
     monkeypatch.setattr(tune, "enabled", lambda: True)
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
-    monkeypatch.setattr(tune, "_decided", {})
+    monkeypatch.setattr(tune, "_choices", {})
     tuning_cache.forget()
     gpu.capturing = True
     stft(cuda(noise(9, 3000)))
-    assert not tuning_cache.known()
+    assert not tuning_cache.entries()
     served(gpu)
     tuning_cache.forget()
 

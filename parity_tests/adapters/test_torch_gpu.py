@@ -291,11 +291,11 @@ def test_a_table_lives_as_long_as_its_bank(gpu: Machine) -> None:
 def test_geometries_are_tried_once(gpu: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tune, "enabled", lambda: True)
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
-    monkeypatch.setattr(tune, "_decided", {})
+    monkeypatch.setattr(tune, "_choices", {})
     tuning_cache.forget()
     x = gpu.put(noise(2, 301))
     stft(x[0])
-    (key,) = tuning_cache.known()
+    (key,) = tuning_cache.entries()
     assert key.startswith(f"{gpu.key}|stft|64|16|")
     launched, waited = len(gpu.launched), gpu.waited
     stft(x[0])
@@ -356,11 +356,11 @@ def test_verification_compares_on_the_device(gpu: Machine) -> None:
 def test_prewarming_tries_what_a_call_does_not(gpu: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tune, "enabled", lambda: True)
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
-    monkeypatch.setattr(tune, "_decided", {})
+    monkeypatch.setattr(tune, "_choices", {})
     tuning_cache.forget()
     x, window = gpu.put(noise(301)), gpu.put(WINDOW)
     compat.prewarm(shim.stft, x, 64, 16, window=window, return_complex=True)
-    ((key, (*_, thoroughly)),) = tuning_cache.known().items()
+    ((key, (*_, thoroughly)),) = tuning_cache.entries().items()
     assert key.startswith(f"{gpu.key}|stft|64|16|")
     assert thoroughly
     assert len(gpu.compiled) > 1

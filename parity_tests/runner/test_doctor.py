@@ -33,7 +33,7 @@ def test_two_back_ends_that_destroy_each_other_are_named(tmp_path: Path, monkeyp
     monkeypatch.setattr(sys, "platform", "linux")
     (finding,) = doctor.back_end()
     assert finding.wrong
-    assert "mlx-cpu 0.32.4, mlx-cuda-13 0.32.4" in finding.found
+    assert "mlx-cpu 0.32.4, mlx-cuda-13 0.32.4" in finding.state
     assert "pip uninstall mlx-cpu mlx-cuda-13, then" in finding.remedy
 
 
@@ -48,7 +48,7 @@ def test_another_project_in_our_folder_is_named(tmp_path: Path, monkeypatch: pyt
     (folder / "RECORD").write_text("mlx_spectro/__init__.py,,\nmlx_spectro/spectral_ops.py,,\n")
     (finding,) = doctor.other_project()
     assert finding.wrong
-    assert finding.found.startswith("0.9.10")
+    assert finding.state.startswith("0.9.10")
     assert "pip uninstall mlx-spectro, then install mlx-spectro-compat again" in finding.remedy
 
 
@@ -100,10 +100,10 @@ def test_torch_s_gpu_is_tried_and_what_it_lacks_has_a_remedy(
     assert list(doctor._gpu_tensors()) == [doctor.Finding(what, "served by torch", answer[1])]
     answer = 1, "RuntimeError: out of memory"
     (finding,) = doctor._gpu_tensors()
-    assert (finding.found, finding.wrong) == (answer[1], True)
+    assert (finding.state, finding.wrong) == (answer[1], True)
     answer = 0, "no device"
     (finding,) = doctor._gpu_tensors()
-    assert (finding.found, finding.wrong) == ("torch finds no such device", False)
+    assert (finding.state, finding.wrong) == ("torch finds no such device", False)
     assert finding.remedy
 
 
