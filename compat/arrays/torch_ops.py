@@ -77,9 +77,7 @@ def values_of(weights: Tensor) -> bytes:
     return ctypes.string_at(weights.data_ptr(), weights.nbytes)
 
 
-def ready(
-    result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False
-) -> Ready | None:
+def ready(result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False) -> Run | None:
     """What computes ``result``, which was made of ``x`` by ``op``, of tensors that lie like these.
 
     None where that is not the whole of its memory, has a gradient, or no kernel takes the tensors' memory as it is.
@@ -89,24 +87,39 @@ def ready(
         swapped: The last two axes of the result are swapped.
     """
     inner = result.transpose(-1, -2) if swapped else result
-    if engine is not cpu or result.requires_grad or not inner.is_contiguous() or not is_plain(x):
-        return None
-    if not all(map(is_plain, weights)):
+    if result.requires_grad or not inner.is_contiguous() or not all(map(is_plain, (x, *weights))):
         return None
     window, *others = weights
     margins, framing = (b"", b""), getattr(op, "framing", None)
-    if framing is not None and window.numel() < framing.n_fft:
-        left = (framing.n_fft - window.numel()) // 2
-        right, size = framing.n_fft - window.numel() - left, window.element_size()
-        margins, window = (bytes(left * size), bytes(right * size)), window.new_empty(framing.n_fft)
-    call = _ready(op, x, (window, *others))
+    missing = 0 if framing is None else framing.n_fft - window.numel()
+    if callable(engine):
+        return None if missing else _on_gpu(engine, op, swapped)
+    if engine is not cpu:
+        return None
+    if missing:
+        left, size = missing // 2, window.element_size()
+        margins = bytes(left * size), bytes((missing - left) * size)
+        window = window.new_empty(window.numel() + missing)
+    call: Any = _ready(op, x, (window, *others))
     if call is None or call.shape != inner.shape:
         return None
-    return call._replace(shape=tuple(result.shape), strides=result.stride(), margins=margins)
+    run: Run = call._replace(shape=tuple(result.shape), strides=result.stride(), margins=margins)
+    return run
 
 
-def while_equal(call: Ready, run: Run, window: Tensor) -> Run:
-    """``call`` of arrays whose second is a window of the same values, on which ``run`` decides else."""
+def _on_gpu(engine: Any, op: Operator, swapped: bool) -> Run:
+    if swapped:
+        return lambda x, *weights: engine(op, x, *weights).transpose(-1, -2)
+    return functools.partial(engine, op)
+
+
+def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
+    """``call`` of arrays whose second is a window of the same values, on which ``run`` decides else.
+
+    None where values are not to be looked at.
+    """
+    if not window.is_cpu:
+        return None
     values = values_of(window)
 
     def either(x: Tensor, window: Tensor, *others: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from ..contract.plans import Signature
 from . import torch_tensors
 
 _OPTIONS = frozenset((int, float, bool, str, type(None)))
-_PLAIN = frozenset(torch_tensors.PLAIN)
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
@@ -45,7 +44,7 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
         kind = type(value)
         if kind in _OPTIONS:
             key += kind, value
-        elif kind in _PLAIN:
+        elif kind in torch_tensors.PLAIN:
             key += (
                 kind, value.dtype, value.dim(), value.requires_grad, value.layout, value.is_neg(), value.is_conj(),
                 value.is_cpu or value.device,

@@ -132,12 +132,12 @@ print("done")
     ) -> None:
         torch = pytest.importorskip("torch")
         from mlx_spectro.compat import torch as shim
-        from mlx_spectro.compat.arrays import torch_autograd
+        from mlx_spectro.compat.arrays import torch_autograd, torch_ops
 
         def late(*_: Any) -> None:
             raise TimeoutError("too late")
 
-        run = torch_autograd.run
+        run = torch_ops.run
 
         def slow(engine: Any, op: Operator, *args: Any) -> Any:
             if isinstance(op, kind):
