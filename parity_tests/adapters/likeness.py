@@ -25,6 +25,8 @@ class Outcome(NamedTuple):
     error: tuple[str, str]
     said: list[tuple[str, str, str, int]]
     """Warnings: text, category, file and line."""
+    next_number: float
+    """What torch draws after the call."""
 
 
 @contextlib.contextmanager
@@ -41,6 +43,7 @@ def every_warning() -> Iterator[None]:
 def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     """What comes of a call; both libraries are called from this same line."""
     result, error = None, ("", "")
+    torch.manual_seed(0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -49,7 +52,7 @@ def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
             # what follows is a trace of addresses, or which tensor of its own a library kept
             error = type(raised).__name__, re.split(r"\nException raised from|inplace operation: \[", str(raised))[0]
     said = [(str(w.message), w.category.__name__, w.filename, w.lineno) for w in caught]
-    return Outcome(result, error, said)
+    return Outcome(result, error, said, torch.rand(()).item())
 
 
 def form(x: Any) -> Any:
@@ -96,6 +99,8 @@ def unlike(
         return f"raises {mine.error}, not {theirs.error}; {reasons()}"
     if mine.said != theirs.said:
         return f"says {mine.said}, not {theirs.said}; {reasons()}"
+    if mine.next_number != theirs.next_number:
+        return f"draws other random numbers; {reasons()}"
     if form(mine.result) != form(theirs.result):
         return f"gives {form(mine.result)}, not {form(theirs.result)}; {reasons()}"
 

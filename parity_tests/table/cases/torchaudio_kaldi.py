@@ -45,7 +45,9 @@ def _samples(**options: Any) -> Iterator[Sample]:
         return Sample("", (x if x.ndim == 2 else x[None],))
 
     # of three axes there is no channel, and of a constant there is nothing left
-    yield from each_signal(of_signal, (name for name in SIGNALS if name not in ("stereo_batch", "shorter_than_a_frame")))
+    yield from each_signal(
+        of_signal, (name for name in SIGNALS if name not in ("stereo_batch", "shorter_than_a_frame"))
+    )
     for o in pairwise(**options):
         # whole frames of an odd length have no transform
         if not o["round_to_power_of_two"]:
