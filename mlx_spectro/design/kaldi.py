@@ -30,11 +30,11 @@ class Extraction(NamedTuple):
     """The least logarithm of a frame's energy."""
 
 
-def frames_of(frame_length: int, frame_shift: int, snip_edges: bool) -> Framing:
+def kaldi_framing(frame_length: int, frame_shift: int, snip_edges: bool) -> Framing:
     """Frames that lie in the signal, or one each ``frame_shift`` samples, whose middle is that of its share.
 
     Example:
-        >>> frames_of(400, 160, True).frames(1600), frames_of(400, 160, False).frames(1600)
+        >>> kaldi_framing(400, 160, True).frames(1600), kaldi_framing(400, 160, False).frames(1600)
         (8, 10)
     """
     if snip_edges:

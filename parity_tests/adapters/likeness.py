@@ -57,6 +57,8 @@ def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
 def form(x: Any) -> Any:
     """Everything about a result but its values."""
+    if isinstance(x, tuple):
+        return tuple(map(form, x))
     if not isinstance(x, torch.Tensor):
         return type(x)
     laid = (x.stride(), x.storage_offset()) if x.layout is torch.strided else x.layout
@@ -64,7 +66,10 @@ def form(x: Any) -> Any:
 
 
 def difference(mine: Any, theirs: Any, bound: Callable[[float], float]) -> str:
-    """How far two tensors of one form differ, if by more than the ``bound`` of the largest value; else empty."""
+    """How far two results of one form differ, if by more than the ``bound`` of the largest value; else empty."""
+    if isinstance(mine, tuple):
+        parts = (difference(*pair, bound) for pair in zip(mine, theirs, strict=True))
+        return next(filter(None, parts), "")
     if not isinstance(mine, torch.Tensor) or mine.layout is not torch.strided or mine.device.type != "cpu":
         return ""
     a, b = (x.detach().as_subclass(torch.Tensor).resolve_conj() for x in (mine, theirs))
@@ -105,7 +110,8 @@ def unlike(
         return f"gives {form(mine.result)}, not {form(theirs.result)}; {reasons()}"
 
     def limit(largest: float) -> float:
-        double = mine.result.dtype in (torch.float64, torch.complex128)
+        part = mine.result[0] if isinstance(mine.result, tuple) else mine.result
+        double = part.dtype in (torch.float64, torch.complex128)
         return adapters[name].function.limit(np.dtype(np.float64 if double else np.float32), _ORDER, largest)
 
     found = difference(mine.result, theirs.result, bound or limit)

@@ -14,7 +14,7 @@ import torchaudio.compliance.kaldi as theirs
 from torch import Tensor
 
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.kaldi import Extraction, Place, frames_of
+from mlx_spectro.design.kaldi import Extraction, Place, kaldi_framing
 from mlx_spectro.design.operators import KaldiFilterbank, KaldiSpectrogram, Project
 
 from ...arrays import torch_tensors
@@ -127,7 +127,7 @@ def _audio(options: dict[str, Any]) -> _Audio:
     snip_edges, dither = flags["snip_edges"], given["dither"]
     if not snip_edges and x.stride(0) != 1:
         raise Decline("snip_edges is False, and the samples do not lie side by side: torchaudio then takes others")
-    framing = frames_of(size, shift, snip_edges)
+    framing = kaldi_framing(size, shift, snip_edges)
     if not framing.frames(len(x)):
         raise Decline("there is no frame")
     if dither and settings.numerics.get() == "verify":
