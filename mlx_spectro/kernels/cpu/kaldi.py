@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from .fft import forward_passes
 from .frames import FORWARD_PAD_MODES, find_frames
 from .frames_to_bins import measure_spectrum
 from .measurement import given, measure_given
-from .plan import NAMES, setting
+from .plan import NAMES, Setting, setting
 from .runtime import elementary
 from .runtime.compile import kernel
 from .runtime.denormals import flush_denormals, restore_state
@@ -146,51 +147,74 @@ def filterbank(op: KaldiFilterbank, x: Array, window: Array, bank: Array, *, out
     return _extracted(op, x, window, bank, out, precise)
 
 
-def _settings(op: KaldiSpectrogram) -> tuple[float, bool, int]:
+class _Plan(NamedTuple):
+    """What the kernel takes of an operator, for a type in memory and one to calculate in."""
+
+    layout: Setting
+    squared: int
+    place: int
+    extraction: tuple[Any, ...]
+    ending: tuple[Any, ...]
+    copy_bytes: int
+
+
+def _settings(op: KaldiSpectrogram) -> tuple[int, bool, int]:
     """The power of magnitudes, whether their logarithms are taken, and where that of the energy goes."""
     if isinstance(op, KaldiFilterbank):
         return op.power, op.logarithmic, {"first": _FIRST, "last": _LAST, "": _NOWHERE}[op.energy]
     return 2, True, _FIRST
 
 
+@functools.lru_cache(maxsize=64)
+def _planned(op: KaldiSpectrogram, stored: str, real: str) -> _Plan | None:
+    """None where NumPy has to do the transform."""
+    how = op.extraction
+    layout = setting(how.n_fft, real, stored)
+    if layout is None or not layout.packed:
+        return None
+    number, samples, (power, logarithmic, place) = layout.real.dtype.type, how.framing.n_fft, _settings(op)
+    extraction = (samples, number(samples), int(how.remove_mean), number(how.preemphasis), int(how.raw_energy))
+    # windowed samples are taken half: of a packed transform, the even ones and the odd ones are
+    scale = number(1 if how.raw_energy else 4)
+    ending = (int(logarithmic), place, scale, number(EPSILON), number(how.least))
+    return _Plan(layout, int(power == 2), place, extraction, ending, padded(samples * np.dtype(stored).itemsize))
+
+
 def _extracted(
     op: KaldiSpectrogram, x: Array, window: Array, bank: Array | None, out: Array | None, precise: bool
 ) -> Array:
     op.check(x.shape)
-    how, stored = op.extraction, NAMES[x.dtype]
-    layout = setting(how.n_fft, "float64" if precise else stored, stored)
-    if layout is None or not layout.packed:
+    stored, framing, n_fft = NAMES[x.dtype], op.extraction.framing, op.extraction.n_fft
+    real = "float64" if precise else stored
+    plan = _planned(op, stored, real)
+    if plan is None:
         return given(_by_numpy(op, x, window, bank, precise), out)
-    framing, number, step = how.framing, layout.real.dtype.type, VECTOR_BYTES
-    power, logarithmic, place = _settings(op)
-    known = None if bank is None else sparse(bank, NAMES[layout.real.dtype])
-    values = layout.bins if known is None else known.filters + (place >= 0)
-    frames, samples = framing.frames(x.shape[-1]), framing.n_fft
+    layout, step = plan.layout, VECTOR_BYTES
+    known = None if bank is None else sparse(bank, real)
+    values = layout.bins if known is None else known.filters + (plan.place >= 0)
+    frames = framing.frames(x.shape[-1])
     target, (out_row_bytes, value_bytes, frame_bytes) = ready(out, (*x.shape[:-1], frames, values), stored)
     rows = aligned_rows(x)
     mode = FORWARD_PAD_MODES[framing.pad_mode]
     signal = (address_of(rows), rows.strides[0], rows.strides[1], rows.shape[1], framing.left, mode)
-    # the even and the odd half are each taken half
-    weights = window.astype(layout.real.dtype) * number(0.5)
-    extraction = (samples, number(samples), int(how.remove_mean), number(how.preemphasis), int(how.raw_energy))
-    scale = number(1 if how.raw_energy else 4)
-    ending = (int(logarithmic), place, scale, number(EPSILON), number(how.least))
-    copy_bytes, row_bytes = padded(samples * x.itemsize), padded(x.itemsize * values + CHUNK)
+    weights = window.astype(real) * layout.real.dtype.type(0.5)
+    row_bytes = padded(x.itemsize * values + CHUNK)
     # a chunk more, which is written, and not read
     block = (max(values, layout.bins) + CHUNK) * step
-    sizes = (layout.lanes * copy_bytes, how.n_fft * step, block, block, step, step, layout.lanes * row_bytes)
+    sizes = (layout.lanes * plan.copy_bytes, n_fft * step, block, block, step, step, layout.lanes * row_bytes)
     at, to, filters = address_of(weights), address_to_write(target), NO_BANK if known is None else known.at
+    edge = layout.real.dtype.type(2)
 
     def work(first: int, last: int) -> None:
         copies, z, magnitudes, filtered, spoiled, energy, lines, _memory = workspace.pieces(sizes)
-        scratch = (copies, copy_bytes, z, magnitudes, filtered, spoiled, energy, lines, row_bytes)
+        scratch = (copies, plan.copy_bytes, z, magnitudes, filtered, spoiled, energy, lines, row_bytes)
         extracted_frames(
-            layout.real, layout.stored, int(power == 2), number(2), signal, frames, framing.hop_length, first, last,
-            extraction, at, layout.layout, layout.forward, filters, ending, scratch, to, out_row_bytes, value_bytes,
-            frame_bytes,
+            layout.real, layout.stored, plan.squared, edge, signal, frames, framing.hop_length, first, last,
+            plan.extraction, at, layout.layout, layout.forward, filters, plan.ending, scratch, to, out_row_bytes,
+            value_bytes, frame_bytes,
         )  # fmt: skip
 
-    share(work, rows.shape[0] * frames, layout.lanes, how.n_fft, (rows, weights, known, target))
+    share(work, rows.shape[0] * frames, layout.lanes, n_fft, (rows, weights, known, target))
     return given(target, out)
 
 
