@@ -95,6 +95,12 @@ def test_banks_are_made_in_the_dtype_that_torch_makes_them_in() -> None:
     assert not torch.equal(single, double)
 
 
+def test_nothing_is_designed_for_frames_that_no_audio_has() -> None:
+    for library in (ours, theirs):
+        with pytest.raises(AssertionError, match="choose a window size"):
+            library.fbank(X, frame_length=1e12)
+
+
 @pytest.mark.parametrize("name", ["vtln_warp_freq", "mel_scale", "inverse_mel_scale_scalar", "EPSILON", "__all__"])
 def test_what_is_not_ours_is_torchaudio_s(name: str) -> None:
     assert getattr(ours, name) is getattr(theirs, name)

@@ -21,7 +21,7 @@ from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign
-from .kaldi_options import Cepstra, Features, features, made, mel_banks, number
+from .kaldi_options import Cepstra, Features, design, mel_banks, number, read
 
 _SAMPLE_FREQUENCY, _FRAME_LENGTH = 16000.0, 25.0
 
@@ -56,39 +56,39 @@ def _planned(arguments: dict[str, Any]) -> Work:
         raise Decline("the audio does not lie on the CPU, where our kernels of this function run")
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the audio requires a gradient, which torch computes")
-    found = features(arguments, waveform.dtype)
+    features = read(arguments, waveform.dtype)
     channels, length = waveform.shape
-    how = found.op.extraction
-    if found.channel >= channels or how.framing.n_fft > length:
+    how = features.op.extraction
+    if features.channel >= channels or how.framing.n_fft > length:
         raise Decline(REJECTED)
-    if length < found.shortest:
+    if length < features.shortest:
         raise Decline(ByDesign("the audio is shorter than min_duration: there is nothing to compute"))
     if not how.framing.frames(length):
         raise Decline("there is no frame")
-    if not found.snip_edges and waveform.stride(1) != 1:
+    if not features.snip_edges and waveform.stride(1) != 1:
         raise Decline("snip_edges is False, and the samples do not lie side by side: torchaudio then takes others")
-    if found.dither and settings.numerics.get() == "verify":
+    if features.dither and settings.numerics.get() == "verify":
         raise Decline(ByDesign("dither draws random numbers, and a second run to compare with would draw others"))
     engine = torch_tensors.engine_for(waveform, how.n_fft)
 
     def work() -> Tensor:
-        x, op = waveform[found.channel], found.op
-        y = _dithered(engine, x, found) if found.dither else run(engine, op, x, *found.weights)
-        if found.cepstra is not None:
-            y = _cepstral(y, found.cepstra)
-        return y - y.mean(0) if found.centred else y
+        x, op = waveform[features.channel], features.op
+        y = _dithered(engine, x, features) if features.dither else run(engine, op, x, *features.weights)
+        if features.cepstra is not None:
+            y = _cepstral(y, features.cepstra)
+        return y - y.mean(0) if features.centred else y
 
     return work
 
 
-def _dithered(engine: Any, x: Tensor, found: Features) -> Tensor:
+def _dithered(engine: Any, x: Tensor, features: Features) -> Tensor:
     """The features of frames with random numbers added, as torchaudio draws them."""
-    how = found.op.extraction
+    how = features.op.extraction
     size, shift, *_ = how.framing
-    frames: Tensor = theirs._get_strided(x, size, shift, found.snip_edges)
-    frames = frames + torch.randn(frames.shape, device=x.device, dtype=x.dtype) * found.dither
-    singly = replace(found.op, extraction=how._replace(framing=Framing(size, shift)))
-    return run(engine, singly, frames, *found.weights).squeeze(1)
+    frames: Tensor = theirs._get_strided(x, size, shift, features.snip_edges)
+    frames = frames + torch.randn(frames.shape, device=x.device, dtype=x.dtype) * features.dither
+    singly = replace(features.op, extraction=how._replace(framing=Framing(size, shift)))
+    return run(engine, singly, frames, *features.weights).squeeze(1)
 
 
 def _cepstral(levels: Tensor, cepstra: Cepstra) -> Tensor:
@@ -100,7 +100,7 @@ def _cepstral(levels: Tensor, cepstra: Cepstra) -> Tensor:
     return y
 
 
-@adapter("torchaudio.compliance.kaldi.get_mel_banks", tolerances.sums)
+@adapter("torchaudio.compliance.kaldi.get_mel_banks", tolerances.elementwise)
 def get_mel_banks(
     num_bins: int,
     window_length_padded: int,
@@ -113,14 +113,13 @@ def get_mel_banks(
 ) -> Work:
     """torchaudio.compliance.kaldi.get_mel_banks. Same arguments, same defaults.
 
-    torchaudio's own, made once for the same arguments.
+    torchaudio's own, designed once for the same arguments.
     """
-    arguments, reason = locals(), torch_tensors.traced()
-    if reason:
-        raise Decline(reason)
+    arguments = locals()
+    torch_tensors.check_untraced()
     numbers = (number(name, value) for name, value in arguments.items())
-    bank_and_centres = made(mel_banks, *numbers)
-    return lambda: tuple(part.clone() for part in bank_and_centres)
+    banks = design(mel_banks, *numbers)
+    return lambda: tuple(part.clone() for part in banks)
 
 
 @adapter("torchaudio.compliance.kaldi.spectrogram", bound, order=order)

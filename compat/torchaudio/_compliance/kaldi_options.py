@@ -19,11 +19,13 @@ from ...arrays.torch_options import integer, truth
 from ...contract.decline import Decline
 from ...contract.reasons import REJECTED, ByDesign, unread
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 _get_mel_banks = theirs.get_mel_banks
 # torchaudio calculates with Python's numbers up to here as we do
 _LARGEST = 1 << 52
+# samples; a window and filters are designed before the audio is looked at
+_LONGEST = 1 << 15
 _NUMBERS = (int, float, np.int64, np.float64)
 # by whose values options are known again
 _CONSTANTS = frozenset({*_NUMBERS, bool, str, np.bool_, type(None)})
@@ -65,12 +67,12 @@ def number(name: str, value: Any) -> Any:
     return value
 
 
-def features(options: Options, dtype: torch.dtype) -> Features:
+def read(options: Options, dtype: torch.dtype) -> Features:
     """What ``options``, all of a call's but its audio of ``dtype``, ask for."""
     if not _CONSTANTS.issuperset(map(type, options.values())):
         raise Decline(next(unread(*pair) for pair in options.items() if type(pair[1]) not in _CONSTANTS))
     try:
-        return made(_features, tuple(options), dtype, *options.values())
+        return design(_features, tuple(options), dtype, *options.values())
     except Decline as decline:
         if decline.args == (REJECTED,) and options["min_duration"]:
             # it looks at few options of audio that is too short
@@ -78,7 +80,7 @@ def features(options: Options, dtype: torch.dtype) -> Features:
         raise
 
 
-def made(function: Callable[..., Made], *arguments: Any) -> Made:
+def design(function: Callable[..., Result], *arguments: Any) -> Result:
     """What ``function`` makes, in torch's default dtype, of arguments that torchaudio may reject."""
     # in a stack of its modes torch has its default device, too
     if torch._C._len_torch_function_stack() and torch.get_default_device().type != "cpu":
@@ -89,19 +91,19 @@ def made(function: Callable[..., Made], *arguments: Any) -> Made:
         raise Decline(REJECTED) from error
 
 
-def _remembered(function: Callable[..., Made]) -> Callable[..., Made]:
-    """``function``, called once for the same arguments of the same types; a later call may be inferring or not."""
+def _once(function: Callable[..., Result]) -> Callable[..., Result]:
+    """``function``, called once for equal arguments of the same types, wherever a later call happens."""
     return functools.lru_cache(maxsize=64, typed=True)(torch.inference_mode(False)(function))
 
 
-@_remembered
+@_once
 def mel_banks(made_in: torch.dtype, *arguments: Any) -> tuple[Tensor, Tensor]:
     """What torchaudio's get_mel_banks makes of ``arguments``, torch's default dtype being ``made_in``."""
     bank, centres = _get_mel_banks(*arguments)
     return bank, centres
 
 
-@_remembered
+@_once
 def _features(made_in: torch.dtype, names: tuple[str, ...], dtype: torch.dtype, *values: Any) -> Features:
     o = dict(zip(names, values, strict=True))
     how, window = _frames(o, dtype)
@@ -130,6 +132,8 @@ def _frames(o: Options, dtype: torch.dtype) -> tuple[Extraction, Tensor]:
         raise Decline(unread("window_type", kind))
     if not (size > 1 and shift > 0 and n_fft % 2 == 0 and 0 <= preemphasis <= 1 and rate > 0 and floor >= 0):
         raise Decline(REJECTED)
+    if size > _LONGEST:
+        raise Decline(f"a frame is longer than {_LONGEST} samples")
     if kind not in theirs.WINDOWS:
         raise Decline(REJECTED)
     removed, raw = (truth(name, o[name]) for name in ("remove_dc_offset", "raw_energy"))

@@ -17,7 +17,7 @@ from .epilogue_bodies import apply_filters, emit, read_rows, take_log
 from .fft import forward_passes
 from .frames import FORWARD_PAD_MODES, find_frames
 from .frames_to_bins import measure_spectrum
-from .measurement import given, measure_given
+from .measurement import measure_given, to_out
 from .plan import NAMES, Setting, setting
 from .runtime import elementary
 from .runtime.compile import kernel
@@ -188,10 +188,10 @@ def _extracted(
     real = "float64" if precise else stored
     plan = _planned(op, stored, real)
     if plan is None:
-        return given(_by_numpy(op, x, window, bank, precise), out)
+        return to_out(_by_numpy(op, x, window, bank, precise), out)
     layout, step = plan.layout, VECTOR_BYTES
-    known = None if bank is None else sparse(bank, real)
-    values = layout.bins if known is None else known.filters + (plan.place >= 0)
+    filters = None if bank is None else sparse(bank, real)
+    values = layout.bins if filters is None else filters.filters + (plan.place >= 0)
     frames = framing.frames(x.shape[-1])
     target, (out_row_bytes, value_bytes, frame_bytes) = ready(out, (*x.shape[:-1], frames, values), stored)
     rows = aligned_rows(x)
@@ -202,7 +202,7 @@ def _extracted(
     # a chunk more, which is written, and not read
     block = (max(values, layout.bins) + CHUNK) * step
     sizes = (layout.lanes * plan.copy_bytes, n_fft * step, block, block, step, step, layout.lanes * row_bytes)
-    at, to, filters = address_of(weights), address_to_write(target), NO_BANK if known is None else known.at
+    at, to, table = address_of(weights), address_to_write(target), NO_BANK if filters is None else filters.at
     edge = layout.real.dtype.type(2)
 
     def work(first: int, last: int) -> None:
@@ -210,12 +210,12 @@ def _extracted(
         scratch = (copies, plan.copy_bytes, z, magnitudes, filtered, spoiled, energy, lines, row_bytes)
         extracted_frames(
             layout.real, layout.stored, plan.squared, edge, signal, frames, framing.hop_length, first, last,
-            plan.extraction, at, layout.layout, layout.forward, filters, plan.ending, scratch, to, out_row_bytes,
+            plan.extraction, at, layout.layout, layout.forward, table, plan.ending, scratch, to, out_row_bytes,
             value_bytes, frame_bytes,
         )  # fmt: skip
 
-    share(work, rows.shape[0] * frames, layout.lanes, n_fft, (rows, weights, known, target))
-    return given(target, out)
+    share(work, rows.shape[0] * frames, layout.lanes, n_fft, (rows, weights, filters, target))
+    return to_out(target, out)
 
 
 @numpy_fallback.quietly
