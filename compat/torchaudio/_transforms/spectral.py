@@ -80,6 +80,7 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
         return decibels.amplitude_to_DB.plan(x, self.multiplier, self.amin, self.db_multiplier, self.top_db)
 
 
+@reads("win_length", "mode")
 @adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order)
 class ComputeDeltas(Twin, theirs.ComputeDeltas):
     """torchaudio.transforms.ComputeDeltas. Same arguments, same defaults."""
