@@ -1,0 +1,45 @@
+"""Audio at another rate."""
+
+from __future__ import annotations
+
+import mlx.core as mx
+import numpy as np
+
+from ..design import polyphase
+from ..design.framing import Framing
+from ..design.operators import Resample, ResampleAdjoint
+from .apply import defines
+from .frames import frame, overlap_add, pad
+
+
+@defines(Resample)
+def resample(op: Resample, x: mx.array, weights: mx.array) -> mx.array:
+    """Weighted sums around every ``orig / new``-th sample; what is not finite spoils its frames."""
+    length, frames = x.shape[-1], x.shape[-1] // op.orig + 1
+    y = _filtered(x, weights, op.orig, op.new, op.reach, frames * op.new)
+    padded = pad(0 * x, op.reach, frames * op.orig - length + op.reach, "constant")
+    spoiled = frame(padded, Framing(op.orig + 2 * op.reach, op.orig)).sum(axis=-1)
+    return y + mx.repeat(spoiled, op.new, axis=-1)
+
+
+@defines(ResampleAdjoint)
+def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.array:
+    """Sums around every ``new / orig``-th value, with the weights that the values had for each sample."""
+    reach, index, there = polyphase.transpose(op.orig, op.new, op.reach)
+    turned = mx.where(mx.array(there), weights.reshape(-1)[mx.array(index)], 0.0)
+    x = _filtered(g, turned, op.new, op.orig, reach, op.length)
+    spoiled = (0 * g).reshape(*g.shape[:-1], -1, op.new).sum(axis=-1, keepdims=True)
+    everywhere = mx.broadcast_to(spoiled, (*spoiled.shape[:-1], op.orig + 2 * op.reach))
+    return x + overlap_add(everywhere, op.orig)[..., op.reach : op.reach + op.length]
+
+
+def _filtered(x: mx.array, weights: mx.array, orig: int, new: int, reach: int, count: int) -> mx.array:
+    """``count`` sums of what is within ``reach`` of each ``orig / new``-th value, by the phases' weights."""
+    results = np.arange(count)
+    place = results * orig // new
+    beyond = int(place.max(initial=0)) + reach + 1 - x.shape[-1]
+    padded, first, phase = pad(x, reach, max(0, beyond), "constant"), mx.array(place), mx.array(results % new)
+    y = mx.zeros((*x.shape[:-1], count), x.dtype)
+    for k in range(2 * reach + 1):
+        y = y + padded[..., first + k] * weights[phase, k]
+    return y
