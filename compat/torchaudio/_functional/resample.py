@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -18,9 +19,10 @@ from ...arrays import torch_autograd, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import integer, number
+from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, unread
+from ...contract.reasons import REJECTED, ByDesign, unread
 
 _METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_interp_kaiser"}
 _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32, torch.float64: float}
@@ -29,6 +31,8 @@ _MOST = 1 << 27
 # in roundings of the largest result, what all weights that are left out may add; of a width in whole periods, they are 0 but
 # for rounding
 _NOTHING = 2
+# samples, and products of torchaudio's with the whole kernel, below which a call costs both of us the same
+_FEW, _FEW_PRODUCTS = 1 << 14, 1 << 22
 
 
 def bound(dtype: np.dtype[Any], taps: int, largest: float) -> float:
@@ -103,16 +107,22 @@ def _band(orig: int, new: int, reach: int) -> Tensor:
     return first + torch.arange(2 * reach + 1, device="cpu")
 
 
+def check_defaults() -> None:
+    """Decline where torch's default device or dtype is not what we make torchaudio's constants in."""
+    # a device other than the CPU is a mode of torch's
+    if torch._C._is_torch_function_mode_enabled() and torch.get_default_device().type != "cpu":
+        raise Decline(f"torch's default device is {torch.get_default_device().type}")
+    if torch.get_default_dtype() not in _ROUNDED:
+        raise Decline(f"torch's default dtype is {torch.get_default_dtype()}")
+
+
 def _check_surroundings(waveform: Any) -> None:
     check_tensor(waveform)
     if not waveform.is_floating_point():
         raise Decline(REJECTED)
     if not waveform.is_cpu:
         raise Decline(f"no kernel resamples on {waveform.device.type}")
-    if torch.get_default_device().type != "cpu":
-        raise Decline(f"torch's default device is {torch.get_default_device().type}")
-    if torch.get_default_dtype() not in _ROUNDED:
-        raise Decline(f"torch's default dtype is {torch.get_default_dtype()}")
+    check_defaults()
 
 
 def _rate(name: str, value: Any) -> int:
@@ -240,10 +250,10 @@ def _ends_now(kernel: Tensor, rates: Rates, reach: int) -> bool:
 
 
 @functools.lru_cache(8)
-@torch.inference_mode(False)
-def _places(orig: int, new: int, reach: int) -> Tensor:
+def _places(orig: int, new: int, reach: int) -> npt.NDArray[np.int64]:
     """Of the weights around each phase's sample, the places in torchaudio's kernel."""
-    return _band(orig, new, reach) + torch.arange(new, device="cpu")[:, None] * (orig + 2 * reach)
+    places: npt.NDArray[np.int64] = _band(orig, new, reach).numpy() + np.arange(new)[:, None] * (orig + 2 * reach)
+    return places
 
 
 def by_module(module: Any, waveform: Tensor) -> Work:
@@ -255,13 +265,16 @@ def by_module(module: Any, waveform: Tensor) -> Work:
     common, reach, kernel = integer("gcd", module.gcd), integer("width", module.width), module.kernel
     check_weights("kernel", kernel, waveform.dtype, waveform)
     rates = Rates(orig // common, new // common)
+    if settings.route.get() == "auto" and waveform.numel() < _FEW:
+        products = kernel.numel() * (waveform.numel() // rates.orig + 1)
+        if products < _FEW_PRODUCTS:
+            raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"))
     if reach < 0 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
         raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
     if not _ends(kernel, rates, reach):
         raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
-    with torch.no_grad():
-        weights = kernel.take(_places(*rates, reach))
-    return Filter(rates, reach, weights, (kernel,)).applied(waveform)
+    weights = np.take(torch_tensors.to_host(kernel).reshape(-1), _places(*rates, reach))
+    return Filter(rates, reach, torch.from_numpy(weights), (kernel,)).applied(waveform)
 
 
 def lengths_at(lengths: Tensor | None, orig: int, new: int) -> Callable[[], Tensor | None]:

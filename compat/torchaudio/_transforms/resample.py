@@ -13,7 +13,7 @@ from ...arrays.torch_options import integer
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional.resample import bound, by_module, lengths_at, order
+from .._functional.resample import bound, by_module, check_defaults, lengths_at, order
 from .._modules import Twin, check_part
 
 
@@ -53,8 +53,7 @@ class SpeedPerturbation(Twin, theirs.SpeedPerturbation):
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Work:
         if settings.numerics.get() == "verify":
             raise Decline("the factor is drawn at random: a second run would draw another one")
-        if torch.get_default_device().type != "cpu":
-            raise Decline(f"torch's default device is {torch.get_default_device().type}")
+        check_defaults()
         speeders = list(self.speeders)
         for speeder in speeders:
             check_part(speeder, Speed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,6 +182,12 @@ def polyphase_of_rows(number, signal, filters, pieces, total, first, last, scrat
     return check
 
 
+@functools.lru_cache(32)
+def _starts(orig: int, new: int) -> Array:
+    """Of each phase, the sample at or before its result."""
+    return np.arange(new) * orig // new
+
+
 def _filtered(rows: Array, weights: Array, orig: int, new: int, reach: int, out: Array) -> bool:
     """Fill ``out [rows, results]``; whether all that was read is finite."""
     size, number = rows.itemsize, rows.dtype.type
@@ -195,7 +202,7 @@ def _filtered(rows: Array, weights: Array, orig: int, new: int, reach: int, out:
         run, phases = 1, -(-new // -(-(orig + new) // _NEAR))
     pieces = -(-frames // run)
     total, blocks = count * pieces, -(-new // phases)
-    starts, values = np.arange(new) * orig // new, np.ascontiguousarray(weights, number)
+    starts, values = _starts(orig, new), np.ascontiguousarray(weights, number)
     needed = (run - 1) * orig + -(-phases * orig // new) + 2 * reach + 1 + chunk
     copy_row, room_row = padded(size * needed), padded(size * (run * phases + chunk))
     sizes = (width * copy_row, step * needed, step * (run * phases + chunk), width * room_row, LINE)
