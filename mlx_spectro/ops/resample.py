@@ -27,7 +27,8 @@ def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.
     """Sums around every ``new / orig``-th value, with the weights that the values had for each sample."""
     reach, index, there = polyphase.transpose(op.orig, op.new, op.reach)
     turned = mx.where(mx.array(there), weights.reshape(-1)[mx.array(index)], 0.0)
-    x = _filtered(g, turned, op.new, op.orig, reach, op.length)
+    # a weight of 0 is none: it spoils nothing
+    x = _filtered(mx.where(mx.isfinite(g), g, 0.0), turned, op.new, op.orig, reach, op.length)
     spoiled = (0 * g).reshape(*g.shape[:-1], -1, op.new).sum(axis=-1, keepdims=True)
     everywhere = mx.broadcast_to(spoiled, (*spoiled.shape[:-1], op.orig + 2 * op.reach))
     return x + overlap_add(everywhere, op.orig)[..., op.reach : op.reach + op.length]
@@ -36,10 +37,6 @@ def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.
 def _filtered(x: mx.array, weights: mx.array, orig: int, new: int, reach: int, count: int) -> mx.array:
     """``count`` sums of what is within ``reach`` of each ``orig / new``-th value, by the phases' weights."""
     results = np.arange(count)
-    place = results * orig // new
-    beyond = int(place.max(initial=0)) + reach + 1 - x.shape[-1]
-    padded, first, phase = pad(x, reach, max(0, beyond), "constant"), mx.array(place), mx.array(results % new)
-    y = mx.zeros((*x.shape[:-1], count), x.dtype)
-    for k in range(2 * reach + 1):
-        y = y + padded[..., first + k] * weights[phase, k]
-    return y
+    around = (results * orig // new)[:, None] + np.arange(2 * reach + 1)
+    padded = pad(x, reach, max(0, int(around.max(initial=0)) + 1 - reach - x.shape[-1]), "constant")
+    return (padded[..., mx.array(around)] * weights[mx.array(results % new)]).sum(axis=-1)

@@ -38,6 +38,8 @@ from mlx_spectro.design.operators import (
     Project,
     ProjectClipped,
     ProjectPower,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -253,6 +255,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
+    "another rate": (Resample(3, 2, 4), ((T,), (2, 9)), "Resample"),
+    "another rate's gradient": (ResampleAdjoint(3, 2, 4, T), ((T // 3 * 2 + 2,), (2, 9)), "ResampleAdjoint"),
     "an epilogue alone": (Elementwise(DECIBELS), ((T,),), "Elementwise"),
 }
 

@@ -28,8 +28,7 @@ _METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_int
 _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32, torch.float64: float}
 # weights of one filter: half a gigabyte
 _MOST = 1 << 27
-# in roundings of the largest result, what all weights that are left out may add; of a width in whole periods, they are 0 but
-# for rounding
+# in roundings of the largest result, what all weights that are left out may add, which were 0 but for rounding
 _NOTHING = 2
 # samples, and products of torchaudio's with the whole kernel, below which a call costs both of us the same
 _FEW, _FEW_PRODUCTS = 1 << 14, 1 << 22
@@ -126,8 +125,6 @@ def _check_surroundings(waveform: Any) -> None:
 
 
 def _rate(name: str, value: Any) -> int:
-    if isinstance(value, Tensor):
-        raise Decline(unread(name, value))
     rate = number(name, value)
     if not (rate > 0 and rate == rate // 1):
         raise Decline(REJECTED)
@@ -299,5 +296,3 @@ def speed(waveform: Tensor, orig_freq: int, factor: float, lengths: Tensor | Non
     count = lengths_at(lengths, orig // common, new // common)
     work = resample.plan(waveform, orig // common, new // common)
     return lambda: (work(), count())
-
-

@@ -1,4 +1,4 @@
-"""Audio at another rate, along the rows of NumPy arrays: polyphase filters of a vector of far-apart frames at a time."""
+"""Audio at another rate, along the rows of NumPy arrays: polyphase filters of a vector of far-apart frames."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def filter_phases(kit: Kit, a: Any, b: Any, c: Any, d: Any, weights: Any, taps: 
 
 
 @operation("source", "apart", "weights", "taps", "target", "target_apart")
-def filter_frames(
-    kit: Kit, source: Any, apart: Any, weights: Any, taps: Any, target: Any, target_apart: Any
-) -> None:
+def filter_frames(kit: Kit, source: Any, apart: Any, weights: Any, taps: Any, target: Any, target_apart: Any) -> None:
     """A phase of four frames."""
     frames = range(_SIDE_BY_SIDE)
     sources = [kit.at(source, kit.times(apart, r)) for r in frames]
@@ -87,15 +85,18 @@ def filter_frames(
 def filtered(number, size, step, orig, starts, base, run, low, high, weights, taps, source, target):
     """Phases from ``low`` up to ``high`` of ``run`` frames, a vector each, frame by frame."""
     count, row = high - low, size * taps
-    p = low
+    p, source = low, source - step * base
     if run == 1:
         while p + 4 <= high:
-            a, b = source + step * (integer(number, number, starts, p) - base), source + step * (integer(number, number, starts, p + 1) - base)
-            c, d = source + step * (integer(number, number, starts, p + 2) - base), source + step * (integer(number, number, starts, p + 3) - base)
-            filter_phases(number, number, a, b, c, d, weights + row * p, taps, target + step * (p - low))
+            a, b = integer(number, number, starts, p), integer(number, number, starts, p + 1)
+            c, d = integer(number, number, starts, p + 2), integer(number, number, starts, p + 3)
+            filter_phases(
+                number, number, source + step * a, source + step * b, source + step * c, source + step * d,
+                weights + row * p, taps, target + step * (p - low),
+            )  # fmt: skip
             p += 4
     while p < high:
-        first, r = source + step * (integer(number, number, starts, p) - base), 0
+        first, r = source + step * integer(number, number, starts, p), 0
         while r + 4 <= run:
             filter_frames(
                 number, number, first + step * orig * r, step * orig, weights + row * p, taps,
@@ -146,9 +147,9 @@ def polyphase_of_rows(number, signal, filters, pieces, total, first, last, scrat
 
     Args:
         signal: ``(address, bytes a row, bytes a value, length)``.
-        filters: ``(orig, new, reach, weights, starts)``, the last two addresses; a start is that of a phase's sample.
+        filters: ``(orig, new, reach, weights, starts)``, the last two addresses; starts are the phases' samples.
         pieces: Of a row, each a run of frames; ``total`` of all rows.
-        scratch: ``(copies, vectors, results, lanes' results, a vector of checks, bytes a copy, bytes a lane's results)``.
+        scratch: ``(copies, vectors, results, lanes' results, checks)``, then bytes a copy and a row of results.
         numbers: ``(frames a piece, phases a block, bytes a value, bytes a vector)``.
         out: Where the first row's ``results`` go, ``out_row`` bytes from row to row.
     """
@@ -223,6 +224,15 @@ def _filtered(rows: Array, weights: Array, orig: int, new: int, reach: int, out:
     return all(finite)
 
 
+def _spoiled(op: Resample | ResampleAdjoint, bad: Array, results: int) -> Array:
+    """Which results, ``[rows, results]``, are in frames that hold or reach ``bad [rows, values]``."""
+    if isinstance(op, Resample):
+        begin = np.arange(results // op.new) * op.orig
+        return np.repeat(_any(bad, begin - op.reach, begin + op.orig + op.reach), op.new, axis=1)
+    frames, place = bad.reshape(len(bad), -1, op.new).any(axis=2), np.arange(results)
+    return _any(frames, (place - op.reach) // op.orig, (place + op.reach) // op.orig + 1)
+
+
 def _any(what: Array, first: Array, end: Array) -> Array:
     """Whether any of ``what [rows, n]`` from ``first`` up to ``end`` is true, for each pair of places."""
     counts = np.zeros((len(what), what.shape[1] + 1), np.int64)
@@ -239,15 +249,14 @@ def resample(op: Resample | ResampleAdjoint, x: Array, weights: Array, *, out: A
     direct = out is not None and out.flags.c_contiguous and out.flags.behaved and out.dtype == values.dtype
     made = advised(out if direct and out is not None else np.empty(shape, values.dtype))
     results = made.reshape(len(rows), -1)
-    if isinstance(op, Resample):
-        if not _filtered(rows, weights, orig, new, reach, results):
-            begin = np.arange(results.shape[1] // new) * orig
-            results[np.repeat(_any(~np.isfinite(rows), begin - reach, begin + orig + reach), new, axis=1)] = np.nan
-    else:
-        back, turned = polyphase.transpose(orig, new, reach).reach, polyphase.turned(weights, orig, new, reach)
-        if not _filtered(rows, turned, new, orig, back, results):
-            bad, place = ~np.isfinite(rows).reshape(len(rows), -1, new).all(axis=2), np.arange(results.shape[1])
-            results[_any(bad, (place - reach) // orig, (place + reach) // orig + 1)] = np.nan
+    filters: tuple[Array, int, int, int] = weights, orig, new, reach
+    if isinstance(op, ResampleAdjoint):
+        turned = polyphase.turned(weights, orig, new, reach)
+        filters = turned, new, orig, turned.shape[1] // 2
+    if not _filtered(rows, *filters, results):
+        good = np.isfinite(rows)
+        _filtered(np.where(good, rows, rows.dtype.type(0)), *filters, results)
+        results[_spoiled(op, ~good, results.shape[1])] = np.nan
     if out is None:
         return made
     if out is not made:
