@@ -49,7 +49,7 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "mfcc": module("MFCC", n_mfcc=3, melkwargs={"n_fft": 16, "n_mels": 4}),
     "lfcc, circular": module("LFCC", n_lfcc=3, n_filter=4, speckwargs={"n_fft": 16, "pad_mode": "circular"}),
     **{f"deltas, {m}": module("ComputeDeltas", mode=m) for m in ("reflect", "constant", "replicate", "circular")},
-    "resample": module("Resample", orig_freq=11, new_freq=7),
+    "resample": lambda libraries, x: module("Resample", orig_freq=11, new_freq=7)(libraries, x[0]),
     "centroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
 }
 LAYOUTS: dict[str, Callable[[Any], Any]] = {

@@ -118,7 +118,7 @@ def check_defaults() -> None:
 def _check_surroundings(waveform: Any) -> None:
     check_tensor(waveform)
     if not waveform.is_floating_point():
-        raise Decline(REJECTED)
+        raise Decline("the signal is complex: real signals are served")
     if not waveform.is_cpu:
         raise Decline(f"no kernel resamples on {waveform.device.type}")
     check_defaults()
