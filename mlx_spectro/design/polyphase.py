@@ -13,8 +13,8 @@ class Transpose(NamedTuple):
     """Where a polyphase filter's transpose, a polyphase filter too, has its weights from."""
 
     reach: int
-    index: npt.NDArray[np.int64]
-    """Into the filter's weights, flat: ``[orig, 2 * reach + 1]``."""
+    places: npt.NDArray[np.int64]
+    """In the filter's weights, flat: ``[orig, 2 * reach + 1]``."""
     there: npt.NDArray[np.bool_]
     """Whether there is such a weight; otherwise it is 0."""
 
@@ -25,7 +25,7 @@ def transpose(orig: int, new: int, reach: int) -> Transpose:
 
     Example:
         >>> transpose(2, 1, 0)  # every second sample: back to where it came from
-        Transpose(reach=1, index=array([[0, 0, 0],
+        Transpose(reach=1, places=array([[0, 0, 0],
                [0, 0, 0]]), there=array([[False,  True, False],
                [False, False, False]]))
     """
@@ -39,5 +39,5 @@ def transpose(orig: int, new: int, reach: int) -> Transpose:
 
 def turned(weights: npt.NDArray[Any], orig: int, new: int, reach: int) -> npt.NDArray[Any]:
     """The weights ``[orig, taps]`` of the transpose of a filter with ``weights [new, 2 * reach + 1]``."""
-    _, index, there = transpose(orig, new, reach)
-    return np.where(there, np.take(weights, index), weights.dtype.type(0))
+    _, places, there = transpose(orig, new, reach)
+    return np.where(there, np.take(weights, places), weights.dtype.type(0))

@@ -25,8 +25,8 @@ def resample(op: Resample, x: mx.array, weights: mx.array) -> mx.array:
 @defines(ResampleAdjoint)
 def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.array:
     """Sums around every ``new / orig``-th value, with the weights that the values had for each sample."""
-    reach, index, there = polyphase.transpose(op.orig, op.new, op.reach)
-    turned = mx.where(mx.array(there), weights.reshape(-1)[mx.array(index)], 0.0)
+    reach, places, there = polyphase.transpose(op.orig, op.new, op.reach)
+    turned = mx.where(mx.array(there), weights.reshape(-1)[mx.array(places)], 0.0)
     # a weight of 0 is none: it spoils nothing
     x = _filtered(mx.where(mx.isfinite(g), g, 0.0), turned, op.new, op.orig, reach, op.length)
     spoiled = (0 * g).reshape(*g.shape[:-1], -1, op.new).sum(axis=-1, keepdims=True)

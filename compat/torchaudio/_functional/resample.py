@@ -47,7 +47,7 @@ def order(arguments: dict[str, Any]) -> int:
     if "factor" in arguments:
         new, orig = orig, int(arguments["factor"] * orig)
     width = arguments.get("lowpass_filter_width", 6) / arguments.get("rolloff", 0.99)
-    return 2 * math.ceil(width * max(1.0, orig / new)) + 1
+    return 2 * math.ceil(float(width) * max(1.0, orig / new)) + 1
 
 
 class Rates(NamedTuple):
@@ -58,7 +58,7 @@ class Rates(NamedTuple):
 
     def target(self, length: int) -> int:
         """Results of ``length`` samples, as torchaudio counts them: in torch's default precision."""
-        return math.ceil(_ROUNDED[torch.get_default_dtype()](self.new * length / self.orig))
+        return math.ceil(float(_ROUNDED[torch.get_default_dtype()](self.new * length / self.orig)))
 
 
 class Filter(NamedTuple):

@@ -28,6 +28,15 @@ class Resample(Twin, theirs.Resample):
         return by_module(self, waveform)
 
 
+def _faster(module: Any, waveform: Any, lengths: Any) -> Work:
+    """What a module of torchaudio's Speed does."""
+    check_part(module.resampler, Resample)
+    orig = integer("source_sample_rate", module.source_sample_rate)
+    count = lengths_at(lengths, orig, integer("target_sample_rate", module.target_sample_rate))
+    work = by_module(module.resampler, waveform)
+    return lambda: (work(), count())
+
+
 @adapter("torchaudio.transforms.Speed", bound, order=order)
 class Speed(Twin, theirs.Speed):
     """torchaudio.transforms.Speed. Same arguments, same defaults.
@@ -36,11 +45,7 @@ class Speed(Twin, theirs.Speed):
     """
 
     def forward(self, waveform: Any, lengths: Tensor | None = None) -> Work:
-        check_part(self.resampler, Resample)
-        orig = integer("source_sample_rate", self.source_sample_rate)
-        count = lengths_at(lengths, orig, integer("target_sample_rate", self.target_sample_rate))
-        work = by_module(self.resampler, waveform)
-        return lambda: (work(), count())
+        return _faster(self, waveform, lengths)
 
 
 @adapter("torchaudio.transforms.SpeedPerturbation", bound, order=order)
@@ -59,7 +64,7 @@ class SpeedPerturbation(Twin, theirs.SpeedPerturbation):
             check_part(speeder, Speed)
         state = torch.get_rng_state()
         try:
-            return Speed.forward.plan(speeders[int(torch.randint(len(speeders), ()))], waveform, lengths)
+            return _faster(speeders[int(torch.randint(len(speeders), ()))], waveform, lengths)
         except BaseException:
             torch.set_rng_state(state)  # for the reference to draw the same
             raise

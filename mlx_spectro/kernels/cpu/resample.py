@@ -229,7 +229,8 @@ def _spoiled(op: Resample | ResampleAdjoint, bad: Array, results: int) -> Array:
     if isinstance(op, Resample):
         begin = np.arange(results // op.new) * op.orig
         return np.repeat(_any(bad, begin - op.reach, begin + op.orig + op.reach), op.new, axis=1)
-    frames, place = bad.reshape(len(bad), -1, op.new).any(axis=2), np.arange(results)
+    frames: Array = np.logical_or.reduce(bad.reshape(len(bad), -1, op.new), axis=2)
+    place = np.arange(results)
     return _any(frames, (place - op.reach) // op.orig, (place + op.reach) // op.orig + 1)
 
 
