@@ -37,7 +37,7 @@ def transpose(orig: int, new: int, reach: int) -> Transpose:
     return Transpose(back, np.where(there, result % new * (2 * reach + 1) + tap, 0), there)
 
 
-def turned(weights: npt.NDArray[Any], orig: int, new: int, reach: int) -> npt.NDArray[Any]:
+def transposed_weights(weights: npt.NDArray[Any], orig: int, new: int, reach: int) -> npt.NDArray[Any]:
     """The weights ``[orig, taps]`` of the transpose of a filter with ``weights [new, 2 * reach + 1]``."""
     _, places, there = transpose(orig, new, reach)
     return np.where(there, np.take(weights, places), weights.dtype.type(0))

@@ -26,9 +26,9 @@ def resample(op: Resample, x: mx.array, weights: mx.array) -> mx.array:
 def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.array:
     """Sums around every ``new / orig``-th value, with the weights that the values had for each sample."""
     reach, places, there = polyphase.transpose(op.orig, op.new, op.reach)
-    turned = mx.where(mx.array(there), weights.reshape(-1)[mx.array(places)], 0.0)
+    of_samples = mx.where(mx.array(there), weights.reshape(-1)[mx.array(places)], 0.0)
     # a weight of 0 is none: it spoils nothing
-    x = _filtered(mx.where(mx.isfinite(g), g, 0.0), turned, op.new, op.orig, reach, op.length)
+    x = _filtered(mx.where(mx.isfinite(g), g, 0.0), of_samples, op.new, op.orig, reach, op.length)
     spoiled = (0 * g).reshape(*g.shape[:-1], -1, op.new).sum(axis=-1, keepdims=True)
     everywhere = mx.broadcast_to(spoiled, (*spoiled.shape[:-1], op.orig + 2 * op.reach))
     return x + overlap_add(everywhere, op.orig)[..., op.reach : op.reach + op.length]

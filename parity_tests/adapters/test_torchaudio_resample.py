@@ -41,10 +41,10 @@ def test_the_filter_is_torchaudio_s_to_the_bit(
 ) -> None:
     kernel, reach = theirs._get_sinc_resample_kernel(*rates, 1, width, rolloff, *method, torch.device("cpu"), dtype)
     design = ours.Design(ours.Rates(*rates), width, rolloff, *method, dtype)
-    found = ours._designed(design, torch.get_default_dtype())
-    assert isinstance(found, ours.Filter)
-    assert found.reach == reach
-    assert torch.equal(found.weights, kernel.take(torch.from_numpy(ours._places(*rates, reach))))
+    resampler = ours._filter(design, torch.get_default_dtype())
+    assert isinstance(resampler, ours.Filter)
+    assert resampler.reach == reach
+    assert torch.equal(resampler.weights, kernel.take(torch.from_numpy(ours._places(*rates, reach))))
 
 
 def test_rates_without_a_common_divisor_take_little_memory() -> None:
@@ -160,8 +160,8 @@ def test_what_torchaudio_serves_draws_once(mode: Any, x: Any) -> None:
         for library in (shim, torchaudio):
             module = library.transforms.SpeedPerturbation(100, [0.9, 1.1, 1.2])
             torch.manual_seed(5)
-            found = likeness.outcome(module, (x,), {})
-            outcomes.append((found, torch.get_rng_state()))
+            outcome = likeness.outcome(module, (x,), {})
+            outcomes.append((outcome, torch.get_rng_state()))
     (mine, state), (expected, their_state) = outcomes
     assert mine.error == expected.error
     assert torch.equal(state, their_state)
@@ -175,10 +175,10 @@ def test_a_part_with_hooks_is_called(kind: str) -> None:
     module = getattr(shim.transforms, kind)(100, **options)
     expected, _ = module(x)
     part = module.resampler if kind == "Speed" else module.speeders[0].resampler
-    seen: list[Any] = []
-    part.register_forward_hook(lambda module, args, result: seen.append(result))
+    results: list[Any] = []
+    part.register_forward_hook(lambda module, args, result: results.append(result))
     assert close(module(x)[0], expected)
-    assert len(seen) == 1
+    assert len(results) == 1
     assert any("carries hooks" in reason for reason in reasons())
 
 

@@ -168,7 +168,7 @@ class Design(NamedTuple):
 @functools.lru_cache(32)
 @torch.inference_mode(False)
 @torch.no_grad()
-def _designed(design: Design, _default: torch.dtype) -> Filter | str:
+def _filter(design: Design, _default: torch.dtype) -> Filter | str:
     """The filter, or why it cannot be had by the samples around each result alone."""
     (orig, new), dtype = design.rates, design.dtype
     reach = math.ceil(design.lowpass_filter_width * orig / design.cutoff)
@@ -213,14 +213,14 @@ def resample(
     shape = None if beta is None else float(number("beta", beta))
     common = math.gcd(orig, new)
     design = Design(Rates(orig // common, new // common), width, portion, resampling_method, shape, waveform.dtype)
-    found = _designed(design, torch.get_default_dtype())
-    if isinstance(found, str):
-        raise Decline(found)
-    return found.applied(waveform)
+    resampler = _filter(design, torch.get_default_dtype())
+    if isinstance(resampler, str):
+        raise Decline(resampler)
+    return resampler.applied(waveform)
 
 
-# of a kernel, the state in which it has been looked at, and what was seen
-_seen: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+# of a kernel, the state in which it was looked at, and what came of it
+_looks: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
 def _ends(kernel: Tensor, rates: Rates, reach: int) -> bool:
@@ -228,10 +228,10 @@ def _ends(kernel: Tensor, rates: Rates, reach: int) -> bool:
     if kernel.is_inference():
         return _ends_now(kernel, rates, reach)
     state = (kernel._version, kernel.data_ptr(), rates, reach)
-    known = _seen.get(kernel)
-    if known is None or known[0] != state:
-        known = _seen[kernel] = state, _ends_now(kernel, rates, reach)
-    ends: bool = known[1]
+    look = _looks.get(kernel)
+    if look is None or look[0] != state:
+        look = _looks[kernel] = state, _ends_now(kernel, rates, reach)
+    ends: bool = look[1]
     return ends
 
 

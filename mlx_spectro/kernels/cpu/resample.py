@@ -25,11 +25,11 @@ _SIDE_BY_SIDE = 4
 _NEAR, _MOST = 2048, 4096
 
 
-@operation("source", "apart", "count", "target", "spoiled")
-def turn_in(kit: Kit, source: Any, apart: Any, count: Any, target: Any, spoiled: Any) -> None:
-    """Make vectors of ``count`` chunks of each lane's row; add 0 or NaN to that at ``spoiled``."""
+@operation("source", "apart", "count", "target", "checks")
+def turn_in(kit: Kit, source: Any, apart: Any, count: Any, target: Any, checks: Any) -> None:
+    """Make vectors of ``count`` chunks of each lane's row; add 0 or NaN to that at ``checks``."""
     check, nothing = kit.variable(), kit.constant(0.0)
-    kit.put(check, kit.load(spoiled))
+    kit.put(check, kit.load(checks))
     with kit.loop(count) as i:
         to = kit.at(target, kit.times(i, kit.chunk * kit.step))
         values = kit.gather(kit.at(source, kit.times(i, CHUNK)), apart)
@@ -39,7 +39,7 @@ def turn_in(kit: Kit, source: Any, apart: Any, count: Any, target: Any, spoiled:
         for value in values[1:]:
             total = total + value
         kit.put(check, kit.get(check) + total * nothing)
-    kit.store(kit.get(check), spoiled)
+    kit.store(kit.get(check), checks)
 
 
 @operation("source", "target", "apart")
@@ -53,9 +53,9 @@ def _sum(kit: Kit, sources: Sequence[Any], weights: Sequence[Any], taps: Any, ta
     sums = [kit.variable() for _ in sources]
     with kit.loop(taps) as k:
         at, of = kit.times(k, kit.step), kit.times(k, kit.size)
-        read = {weight: kit.broadcast(kit.at(weight, of)) for weight in dict.fromkeys(weights)}
+        factors = {weight: kit.broadcast(kit.at(weight, of)) for weight in dict.fromkeys(weights)}
         for total, source, weight in zip(sums, sources, weights, strict=True):
-            kit.put(total, kit.get(total) + kit.load(kit.at(source, at)) * read[weight])
+            kit.put(total, kit.get(total) + kit.load(kit.at(source, at)) * factors[weight])
     for total, target in zip(sums, targets, strict=True):
         kit.store(kit.get(total), target)
 
@@ -149,18 +149,18 @@ def polyphase_of_rows(number, signal, filters, pieces, total, first, last, scrat
         signal: ``(address, bytes a row, bytes a value, length)``.
         filters: ``(orig, new, reach, weights, starts)``, the last two addresses; starts are the phases' samples.
         pieces: Of a row, each a run of frames; ``total`` of all rows.
-        scratch: ``(copies, vectors, results, lanes' results, checks)``, then bytes a copy and a row of results.
+        scratch: ``(copies, samples, sums, lanes' results, checks)``, then bytes a copy and a row of results.
         numbers: ``(frames a piece, phases a block, bytes a value, bytes a vector)``.
         out: Where the first row's ``results`` go, ``out_row`` bytes from row to row.
     """
     address, row_bytes, stride, length = signal
     orig, new, reach, weights, starts = filters
-    copies, turned, made, room, spoiled, copy_row, room_row = scratch
+    copies, samples, sums, room, checks, copy_row, room_row = scratch
     run, phases, size, step = numbers
     taps, width, chunk, blocks = 2 * reach + 1, step // size, CHUNK // size, (new + phases - 1) // phases
     check = number - number
     for lane in range(width):
-        poke(number, number, spoiled + size * lane, check)
+        poke(number, number, checks + size * lane, check)
     for i in range(first, last):
         group, block = divmod(i, blocks)
         low, lane = phases * block, width * group
@@ -172,14 +172,14 @@ def polyphase_of_rows(number, signal, filters, pieces, total, first, last, scrat
             number, number, size, width, lane, min(width, total - lane),
             (address, row_bytes, stride, length, reach - base, 0), pieces, run * orig, chunks * chunk, copies, copy_row,
         )  # fmt: skip
-        turn_in(number, number, source, apart, chunks, turned, spoiled)
-        filtered(number, size, step, orig, starts, base, run, low, high, weights, taps, turned, made)
+        turn_in(number, number, source, apart, chunks, samples, checks)
+        filtered(number, size, step, orig, starts, base, run, low, high, weights, taps, samples, sums)
         write(
-            number, size, chunk, width, step, made, run * (high - low), lane, pieces, total, (run * new, low), out,
+            number, size, chunk, width, step, sums, run * (high - low), lane, pieces, total, (run * new, low), out,
             out_row, results, room, room_row,
         )  # fmt: skip
     for lane in range(width):
-        check += peek(number, number, spoiled + size * lane)
+        check += peek(number, number, checks + size * lane)
     return check
 
 
@@ -224,7 +224,7 @@ def _filtered(rows: Array, weights: Array, orig: int, new: int, reach: int, out:
     return all(finite)
 
 
-def _spoiled(op: Resample | ResampleAdjoint, bad: Array, results: int) -> Array:
+def _frames_with(op: Resample | ResampleAdjoint, bad: Array, results: int) -> Array:
     """Which results, ``[rows, results]``, are in frames that hold or reach ``bad [rows, values]``."""
     if isinstance(op, Resample):
         begin = np.arange(results // op.new) * op.orig
@@ -248,20 +248,20 @@ def resample(op: Resample | ResampleAdjoint, x: Array, weights: Array, *, out: A
     values = x.astype(np.float64) if precise else x
     rows, shape, (orig, new, reach) = aligned_rows(values), op.shape(x.shape), (op.orig, op.new, op.reach)
     direct = out is not None and out.flags.c_contiguous and out.flags.behaved and out.dtype == values.dtype
-    made = advised(out if direct and out is not None else np.empty(shape, values.dtype))
-    results = made.reshape(len(rows), -1)
+    target = advised(out if direct and out is not None else np.empty(shape, values.dtype))
+    results = target.reshape(len(rows), -1)
     filters: tuple[Array, int, int, int] = weights, orig, new, reach
     if isinstance(op, ResampleAdjoint):
-        turned = polyphase.turned(weights, orig, new, reach)
-        filters = turned, new, orig, turned.shape[1] // 2
+        of_samples = polyphase.transposed_weights(weights, orig, new, reach)
+        filters = of_samples, new, orig, of_samples.shape[1] // 2
     if not _filtered(rows, *filters, results):
         good = np.isfinite(rows)
         _filtered(np.where(good, rows, rows.dtype.type(0)), *filters, results)
-        results[_spoiled(op, ~good, results.shape[1])] = np.nan
+        results[_frames_with(op, ~good, results.shape[1])] = np.nan
     if out is None:
-        return made
-    if out is not made:
-        out[...] = made
+        return target
+    if out is not target:
+        out[...] = target
     return out
 
 
