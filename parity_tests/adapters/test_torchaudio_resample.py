@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -133,6 +134,27 @@ def test_lengths_are_torchaudio_s(factor: float, lengths: Any) -> None:
         if count is not None:
             assert torch.equal(count, their_count)
             assert count.dtype == their_count.dtype
+    assert reasons() == {""}
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([900, 7])], ids=str)
+def test_verification_compares_audio_and_lengths(lengths: Any) -> None:
+    x = noise(2, 900)
+    with compat.numerics("verify"):
+        shim.functional.speed(x, 100, 1.1, lengths)
+        shim.transforms.Speed(100, 0.9)(x, lengths)
+        shim.functional.resample(torch.sin(3 * torch.arange(900.0)), 441, 160)  # nothing of which is left
+    assert [(record.breaches, record.reason) for record in compat.report()] == 3 * [(0, "")]
+
+
+@pytest.mark.parametrize("lengths", [None, [900, 7]], ids=str)
+def test_arrays_of_other_libraries_and_no_lengths_come_back_as_they_came(lengths: Any) -> None:
+    mx = pytest.importorskip("mlx.core")
+    x = noise(2, 900).numpy()
+    for array in (np.array, mx.array):
+        result, count = shim.functional.speed(array(x), 100, 1.1, None if lengths is None else array(lengths))
+        assert isinstance(result, type(array(x)))
+        assert count is None if lengths is None else isinstance(count, type(array(x)))
     assert reasons() == {""}
 
 
