@@ -409,6 +409,46 @@ class DeltasAdjoint(Deltas):
 
 
 @dataclass(frozen=True)
+class Resample(Linear):
+    """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
+
+    Its weights are ``[new, 2 * reach + 1]``: result ``n`` is the sum of the samples within ``reach`` of sample
+    ``n * orig // new``, times the weights of phase ``n % new``. Silence surrounds the audio. ``orig`` samples make a
+    frame of ``new`` results, which what is not finite spoils as a whole, be it among those samples or within ``reach``.
+    """
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], (x[-1] // self.orig + 1) * self.new
+
+    def transpose(self, x: Shape) -> Linear:
+        return ResampleAdjoint(self.orig, self.new, self.reach, x[-1])
+
+
+@dataclass(frozen=True)
+class ResampleAdjoint(Linear):
+    """Audio's gradient ``[..., length]``, of that of its :class:`Resample`."""
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+    length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.length
+
+    def transpose(self, x: Shape) -> Resample:
+        return Resample(self.orig, self.new, self.reach)
+
+
+@dataclass(frozen=True)
 class OverlapAdd(Linear):
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
 

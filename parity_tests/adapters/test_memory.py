@@ -22,6 +22,8 @@ from mlx_spectro.design.operators import (
     Istft,
     IstftAdjoint,
     Operator,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -201,6 +203,8 @@ FRAMING = Framing(64, 32)
         Filterbank(FRAMING),
         Deltas(2),
         DeltasAdjoint(2),
+        Resample(3, 2, 4),
+        ResampleAdjoint(3, 2, 4, 958),
     ],
     ids=lambda op: op.name,
 )
@@ -210,6 +214,8 @@ def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
     needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
     weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
+    if op.stem == "resample":
+        weights = [np.ones((2, 9), np.float32)]
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()

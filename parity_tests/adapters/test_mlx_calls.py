@@ -80,6 +80,8 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
     "torchaudio.transforms.MelSpectrogram": (made("MelSpectrogram", sample_rate=16000, n_fft=128, n_mels=10), X),
     "torchaudio.transforms.ComputeDeltas": (made("ComputeDeltas", mode="circular"), S),
+    "torchaudio.functional.resample": (lambda lib, x: lib["torchaudio"].functional.resample(x, 11, 7), X),
+    "torchaudio.transforms.Resample": (made("Resample", orig_freq=11, new_freq=7), X),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
     "torchaudio.transforms.MFCC": (
