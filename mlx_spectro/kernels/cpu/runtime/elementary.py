@@ -43,11 +43,17 @@ def absolute(x: Vec) -> Vec:
     return _intrinsic("llvm.fabs", x)
 
 
-def _intrinsic(name: str, x: Vec) -> Vec:
-    kit = x.kit
+def with_sign(x: Vec, other: Vec) -> Vec:
+    """``x`` with the sign of ``other``, which 0 has too."""
+    return _intrinsic("llvm.copysign", x, other)
+
+
+def _intrinsic(name: str, *arguments: Vec) -> Vec:
+    kit = arguments[0].kit
     kind = f"{name}.v{kit.lanes}f{8 * kit.size}"
-    function = kit.builder.module.declare_intrinsic(kind, (), ir.FunctionType(kit.vector, [kit.vector]))
-    return Vec(kit, kit.builder.call(function, [x.value]))
+    form = ir.FunctionType(kit.vector, [kit.vector] * len(arguments))
+    function = kit.builder.module.declare_intrinsic(kind, (), form)
+    return Vec(kit, kit.builder.call(function, [x.value for x in arguments]))
 
 
 class _Bits:
