@@ -1,0 +1,201 @@
+"""Phases for given magnitudes, in NumPy arrays: one pass over memory from audio to the audio of its phases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...design.framing import overlap_length
+from ...design.operators import GriffinLim
+from . import numpy_fallback
+from .bins_to_frames import clear, divide, overlap_add, transform_back
+from .frames import PAD_MODES, copy, find_frames
+from .frames_to_bins import transform, write_spectrum
+from .inverse_envelope import inverse_envelope
+from .istft import istft
+from .plan import NAMES, setting
+from .runtime import elementary
+from .runtime.compile import inner, kernel
+from .runtime.denormals import flush_denormals, restore_state
+from .runtime.memory import address_of, advised, workspace
+from .runtime.threads import share
+from .runtime.vector import VECTOR_BYTES, Kit, operation
+from .stft import stft
+
+Array = npt.NDArray[Any]
+
+
+@operation("rebuilt", "before", "levels", "momentum:real", "eps:real", "after")
+def turn_values(kit: Kit, rebuilt: Any, before: Any, levels: Any, momentum: Any, eps: Any, after: Any) -> None:
+    """Give values at ``rebuilt`` their levels, and the phases of what they have beyond some of those ``before``.
+
+    What they were goes to ``after``.
+    """
+    new, part = kit.load_pairs(rebuilt), kit.spread(momentum)
+    change = new.minus(kit.load_pairs(before).scaled(part))
+    (size,) = elementary.magnitudes([change])
+    phase = change.scaled(kit.constant(1.0) / (size + kit.spread(eps)))
+    kit.store_pairs(new, after)
+    kit.store_pairs(phase.scaled(kit.load_stored(levels)), rebuilt)
+
+
+@inner
+def turn_row(number, size, rebuilt, before, levels, momentum, eps, after, count, lanes, spare):
+    """:func:`turn_values` of ``count`` values; ``spare`` is scratch memory for four vectors of them."""
+    width = 2 * size
+    whole = count // lanes * lanes
+    for i in range(0, whole, lanes):
+        at = width * i
+        turn_values(number, number, rebuilt + at, before + at, levels + size * i, momentum, eps, after + at)
+    left = count - whole
+    if left:
+        at, step = width * whole, width * lanes
+        new, old, level, kept = spare, spare + step, spare + 2 * step, spare + 3 * step
+        copy(number, number, new, rebuilt + at, width * left)
+        copy(number, number, old, before + at, width * left)
+        copy(number, number, level, levels + size * whole, size * left)
+        turn_values(number, number, new, old, level, momentum, eps, kept)
+        copy(number, number, rebuilt + at, new, width * left)
+        copy(number, number, after + at, kept, width * left)
+
+
+@kernel
+def turned_part(
+    real, stored, edges, signal, frames, hop, inverse, row, low, high, levels, spectra, amounts, windows, layout,
+    forward, backward, scratch, out,
+):  # fmt: skip
+    """The samples from ``low`` up to ``high`` of one row of the audio that has the phases of given audio, to ``out``.
+
+    Args:
+        edges: What bins 0 and ``n_fft / 2`` are multiplied by, to and fro.
+        signal: As in :func:`find_frames`.
+        inverse: As in :func:`signal_part`.
+        levels: Address of the magnitudes ``[rows, N, F]``.
+        spectra: Addresses of the spectra ``[rows, N, F]`` before, 0 for none, and after.
+        amounts: Momentum, and what is added to magnitudes.
+        windows: Addresses of those of the transforms to and fro.
+        layout, forward, backward: As in :func:`transform` and :func:`transform_back`.
+        scratch: ``(copied frames, bytes of one, transform, temporary, bins, bytes of a frame of them, windowed frames,
+            bytes of one, a few vectors)``.
+    """
+    n_fft, _, _, size, real_size, _, step = layout
+    copies, copy_bytes, z, temporary, rows, row_bytes, windowed, frame_bytes, spare = scratch
+    factors, covering, compact = inverse
+    before, after = spectra
+    lanes, bins, width = step // real_size, n_fft // 2 + 1, 2 * size
+    state = flush_denormals(real, real)
+    clear(real, stored, out, size * (high - low))
+    first = max(0, (low - n_fft) // hop + 1)
+    last = min(frames, (high - 1) // hop + 1)
+    divided = low
+    for group in range(first, last, lanes):
+        valid, begun = min(lanes, last - group), row * frames + group
+        source, source_bytes = find_frames(
+            real, stored, size, lanes, begun, valid, signal, frames, hop, n_fft, copies, copy_bytes
+        )
+        transform(real, stored, source, source_bytes, windows[0], z, temporary, layout, forward)
+        write_spectrum(real, stored, z, rows, row_bytes, edges[0], layout, forward)
+        for lane in range(valid):
+            here, at = rows + row_bytes * lane, (begun + lane) * bins
+            old = before + width * at if before else here
+            to, level = after + width * at, levels + size * at
+            turn_row(stored, size, here, old, level, amounts[0], amounts[1], to, bins, step // size, spare)
+        bins_at = (rows, width, row_bytes)
+        transform_back(real, stored, bins_at, windows[1], z, windowed, frame_bytes, edges[1], layout, backward)
+        overlap_add(real, stored, size, out, low, high, windowed, frame_bytes, group, group + valid, group, hop, n_fft)
+        # no later frame reaches these samples, which are still in the cache
+        ready = high if group + valid >= last else min(high, max(low, (group + valid) * hop))
+        to = out + size * (divided - low)
+        divide(real, stored, size, to, divided, ready, factors, hop, frames, covering, compact)
+        divided = ready
+    restore_state(real, real, state)
+
+
+def griffinlim(
+    op: GriffinLim, magnitudes: Array, start: Array, window: Array, *, out: Array | None, precise: bool
+) -> Array:
+    """Audio ``[..., length]``. Two spectra are in memory beside what is given."""
+    levels = np.ascontiguousarray(magnitudes)
+    direct = out is not None and out.flags.carray
+    last = out if direct and out is not None else np.empty(op.shape(start.shape), levels.dtype)
+    audio = istft(op.istft, start, window, out=None if op.iterations else last, precise=precise)
+    if op.iterations:
+        _check_frames(op, levels)
+        _turn(op, levels, audio, window, last, precise) or _turn_by_numpy(op, levels, audio, window, last, precise)
+    if out is None:
+        return last
+    if out is not last:
+        out[...] = last
+    return out
+
+
+def _check_frames(op: GriffinLim, levels: Array) -> None:
+    op.stft.framing.check(op.istft.length)
+    frames = op.stft.framing.frames(op.istft.length)
+    if frames != levels.shape[-2]:
+        raise ValueError(f"audio of {op.istft.length} samples has {frames} frames, and not {levels.shape[-2]}")
+
+
+def _turn(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> bool:
+    """Each iteration, from ``audio`` to ``last``; False where NumPy has to do the transforms."""
+    stored, framing, left = NAMES[levels.dtype], op.stft.framing, op.istft.framing.left
+    layout = setting(framing.n_fft, "float64" if precise else stored, stored)
+    if layout is None:
+        return False
+    frames, length, hop, number = levels.shape[-2], op.istft.length, framing.hop_length, layout.real.dtype.type
+    rows, row_bytes = audio.size // length, audio.itemsize * length
+    covered = min(length, overlap_length(frames, window.size, hop) - left)
+    inverse = inverse_envelope(window, hop, frames, stored, op.istft.floor)
+    # of a packed transform, the even and the odd half are each taken half
+    factors = op.stft.scale * (0.5 if layout.packed else 1.0), op.istft.scale / window.size
+    weights = [window.astype(number) * factor for factor in factors]
+    windows, edges = tuple(map(address_of, weights)), (number(2 if layout.packed else 1), number(1))
+    memory = [advised(np.empty(levels.shape, np.result_type(levels, np.complex64))) for _ in range(2)]
+    spectra = address_of(memory[0]), address_of(memory[1])
+    signals, level, before = [audio, last], address_of(levels), 0
+    signals = signals if op.iterations % 2 else [audio, np.empty_like(audio)]
+    copies, z, temporary, bins = layout.forward_scratch
+    sizes = (copies, z, temporary, bins, layout.backward_scratch[2], 8 * VECTOR_BYTES)
+    for i in range(op.iterations):
+        source = signals[i % 2]
+        target = last if i == op.iterations - 1 else signals[1 - i % 2]
+        target[..., covered:] = 0
+        signal = (address_of(source), row_bytes, source.itemsize, length, framing.left, PAD_MODES[framing.pad_mode])
+        to, both = address_of(target), (before, spectra[i % 2])
+        amounts = tuple(map(levels.dtype.type, (op.momentum if i else 0, op.eps)))
+
+        def work(first: int, last: int) -> None:
+            copied, z, temporary, bins, windowed, spare, _memory = workspace.pieces(sizes)
+            scratch = (
+                copied, layout.frame_bytes, z, temporary, bins, layout.row_bytes, windowed, layout.frame_bytes, spare,
+            )  # fmt: skip
+            while first < last:
+                row, start = divmod(first, covered)
+                count = min(covered - start, last - first)
+                turned_part(
+                    layout.real, layout.stored, edges, signal, frames, hop, inverse.at, row, left + start,
+                    left + start + count, level, both, amounts, windows, layout.layout, layout.forward,
+                    layout.backward, scratch, to + row_bytes * row + source.itemsize * start,
+                )  # fmt: skip
+                first += count
+
+        held = (signals, levels, memory, weights, inverse, last)
+        share(work, rows * covered, layout.lanes * hop, 2 * -(-window.size // hop), held)
+        before = spectra[i % 2]
+    return True
+
+
+@numpy_fallback.quietly
+def _turn_by_numpy(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
+    before: Array | None = None
+    for _ in range(op.iterations):
+        rebuilt = stft(op.stft, audio, window, out=None, precise=precise)
+        change = rebuilt if before is None else rebuilt - levels.dtype.type(op.momentum) * before
+        spectrum = change / (np.abs(change) + levels.dtype.type(op.eps)) * levels
+        istft(op.istft, spectrum, window, out=last, precise=precise)
+        audio, before = last, rebuilt
+
+
+RUN = {GriffinLim: griffinlim}
