@@ -20,15 +20,19 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .griffinlim import with_phases
+    from .phase_vocoder import faintest
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
 
-_HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_HOME = {"griffinlim": "with_phases", "peaks": "spectral_peaks", "phase_vocoder": "faintest", "phases": "magphase"}
+_HOME |= {"plan": "compiled"}
 __all__ = [
     "available",
     "busy",
     "compiled",
+    "faintest",
     "get_num_threads",
     "load",
     "magphase",
@@ -36,6 +40,7 @@ __all__ = [
     "serves",
     "set_num_threads",
     "spectral_peaks",
+    "with_phases",
 ]
 
 

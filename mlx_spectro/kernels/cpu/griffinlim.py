@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,45 @@ from .runtime.vector import VECTOR_BYTES, Kit, operation
 from .stft import stft
 
 Array = npt.NDArray[Any]
+
+
+@operation("turns", "levels", "target")
+def join_values(kit: Kit, turns: Any, levels: Any, target: Any) -> None:
+    """A complex value of each lane, of a magnitude and a phase in turns from 0 to 1."""
+    # the fourth power of a quarter of the phase, counted from half a turn, of which it is the negative
+    quarter = (kit.load(turns) - kit.constant(0.5)) * kit.constant(math.pi / 2)
+    z = elementary.small_cis(quarter)
+    z = z.times(z)
+    kit.store_pairs(z.times(z).scaled(-kit.load_stored(levels)), target)
+
+
+@kernel
+def joined_values(real, stored, size, turns, levels, target, first, last, lanes, spare):
+    """Complex values of the magnitudes and phases from ``first`` up to ``last``; ``spare`` is for four vectors."""
+    whole, width, real_size = first + (last - first) // lanes * lanes, 2 * size, 8
+    for i in range(first, whole, lanes):
+        join_values(real, stored, turns + real_size * i, levels + size * i, target + width * i)
+    left = last - whole
+    if left:
+        level, made = spare + real_size * lanes, spare + 2 * real_size * lanes
+        copy(real, stored, spare, turns + real_size * whole, real_size * left)
+        copy(real, stored, level, levels + size * whole, size * left)
+        join_values(real, stored, spare, level, made)
+        copy(real, stored, target + width * whole, made, width * left)
+
+
+def with_phases(levels: Array, turns: Array) -> Array:
+    """The spectrum of magnitudes ``levels`` whose phases are ``turns``, float64 numbers from 0 to 1; both contiguous."""
+    spectrum = advised(np.empty(levels.shape, np.result_type(levels, np.complex64)))
+    stored, lanes = levels.dtype.type(1), VECTOR_BYTES // 8
+    at, to = (address_of(turns), address_of(levels)), address_of(spectrum)
+
+    def work(first: int, last: int) -> None:
+        spare, _memory = workspace.pieces((4 * VECTOR_BYTES,))
+        joined_values(np.float64(1), stored, stored.itemsize, *at, to, first, last, lanes, spare)
+
+    share(work, levels.size, lanes, 1, (turns, levels, spectrum))
+    return spectrum
 
 
 @operation("rebuilt", "before", "levels", "momentum:real", "eps:real", "after")
