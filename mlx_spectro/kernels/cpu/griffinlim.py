@@ -16,7 +16,7 @@ from .frames import PAD_MODES, copy, find_frames
 from .frames_to_bins import transform, write_spectrum
 from .inverse_envelope import inverse_envelope
 from .istft import istft
-from .plan import NAMES, setting
+from .plan import NAMES, compiled, setting
 from .runtime import elementary
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
@@ -103,47 +103,50 @@ def turn_row(number, size, rebuilt, before, levels, momentum, eps, after, count,
 
 @kernel
 def turned_part(
-    real, stored, edges, signal, frames, hop, inverse, row, low, high, levels, spectra, amounts, windows, layout,
-    forward, backward, scratch, out,
+    real, back, stored, edges, signal, frames, hop, inverse, row, low, high, levels, spectra, amounts, windows,
+    layouts, tables, scratch, out,
 ):  # fmt: skip
     """The samples from ``low`` up to ``high`` of one row of the audio that has the phases of given audio, to ``out``.
 
     Args:
-        edges: What bins 0 and ``n_fft / 2`` are multiplied by, to and fro.
+        real, back: Of the types that are computed in, to and fro.
+        edges: What bins 0 and ``n_fft / 2`` are multiplied by, to and fro, as all pairs here.
         signal: As in :func:`find_frames`.
         inverse: As in :func:`signal_part`.
         levels: Address of the magnitudes ``[rows, N, F]``.
         spectra: Addresses of the spectra ``[rows, N, F]`` before, 0 for none, and after.
         amounts: Momentum, and what is added to magnitudes.
-        windows: Addresses of those of the transforms to and fro.
-        layout, forward, backward: As in :func:`transform` and :func:`transform_back`.
+        windows: Their addresses.
+        layouts, tables: As in :func:`transform` and :func:`transform_back`.
         scratch: ``(copied frames, bytes of one, transform, temporary, bins, bytes of a frame of them, windowed frames,
             bytes of one, a few vectors)``.
     """
-    n_fft, _, _, size, real_size, _, step = layout
+    n_fft, _, _, size, real_size, _, step = layouts[0]
     copies, copy_bytes, z, temporary, rows, row_bytes, windowed, frame_bytes, spare = scratch
     factors, covering, compact = inverse
     before, after = spectra
-    lanes, bins, width = step // real_size, n_fft // 2 + 1, 2 * size
+    lanes, back_lanes, bins, width = step // real_size, step // layouts[1][4], n_fft // 2 + 1, 2 * size
     state = flush_denormals(real, real)
     clear(real, stored, out, size * (high - low))
     first = max(0, (low - n_fft) // hop + 1)
     last = min(frames, (high - 1) // hop + 1)
     divided = low
-    for group in range(first, last, lanes):
-        valid, begun = min(lanes, last - group), row * frames + group
-        source, source_bytes = find_frames(
-            real, stored, size, lanes, begun, valid, signal, frames, hop, n_fft, copies, copy_bytes
-        )
-        transform(real, stored, source, source_bytes, windows[0], z, temporary, layout, forward)
-        write_spectrum(real, stored, z, rows, row_bytes, edges[0], layout, forward)
+    for group in range(first, last, back_lanes):
+        valid, begun = min(back_lanes, last - group), row * frames + group
+        for part in range(0, valid, lanes):
+            source, source_bytes = find_frames(
+                real, stored, size, lanes, begun + part, min(lanes, valid - part), signal, frames, hop, n_fft, copies,
+                copy_bytes,
+            )  # fmt: skip
+            transform(real, stored, source, source_bytes, windows[0], z, temporary, layouts[0], tables[0])
+            write_spectrum(real, stored, z, rows + row_bytes * part, row_bytes, edges[0], layouts[0], tables[0])
         for lane in range(valid):
             here, at = rows + row_bytes * lane, (begun + lane) * bins
             old = before + width * at if before else here
             to, level = after + width * at, levels + size * at
             turn_row(stored, size, here, old, level, amounts[0], amounts[1], to, bins, step // size, spare)
         bins_at = (rows, width, row_bytes)
-        transform_back(real, stored, bins_at, windows[1], z, windowed, frame_bytes, edges[1], layout, backward)
+        transform_back(back, stored, bins_at, windows[1], z, windowed, frame_bytes, edges[1], layouts[1], tables[1])
         overlap_add(real, stored, size, out, low, high, windowed, frame_bytes, group, group + valid, group, hop, n_fft)
         # no later frame reaches these samples, which are still in the cache
         ready = high if group + valid >= last else min(high, max(low, (group + valid) * hop))
@@ -156,14 +159,23 @@ def turned_part(
 def griffinlim(
     op: GriffinLim, magnitudes: Array, start: Array, window: Array, *, out: Array | None, precise: bool
 ) -> Array:
-    """Audio ``[..., length]``. Two spectra are in memory beside what is given."""
+    """Audio ``[..., length]``. Two spectra are in memory beside what is given.
+
+    What is ``precise`` are the transforms of audio: back to audio they are as precise as the magnitudes.
+    """
     levels = np.ascontiguousarray(magnitudes)
     direct = out is not None and out.flags.carray
     last = out if direct and out is not None else np.empty(op.shape(start.shape), levels.dtype)
-    audio = istft(op.istft, start, window, out=None if op.iterations else last, precise=precise)
     if op.iterations:
-        _check_frames(op, levels)
-        _turn(op, levels, audio, window, last, precise) or _turn_by_numpy(op, levels, audio, window, last, precise)
+        op.stft.framing.check(op.istft.length)
+        frames = op.stft.framing.frames(op.istft.length)
+        if frames != levels.shape[-2]:
+            raise ValueError(f"{op.istft.length} samples have {frames} frames, and not {levels.shape[-2]}")
+        audio = istft(op.istft, start, window, out=None, precise=False)
+        iterate = _iterate if compiled(window.size) else _iterate_by_numpy
+        iterate(op, levels, audio, window, last, precise)
+    else:
+        istft(op.istft, start, window, out=last, precise=False)
     if out is None:
         return last
     if out is not last:
@@ -171,70 +183,63 @@ def griffinlim(
     return out
 
 
-def _check_frames(op: GriffinLim, levels: Array) -> None:
-    op.stft.framing.check(op.istft.length)
-    frames = op.stft.framing.frames(op.istft.length)
-    if frames != levels.shape[-2]:
-        raise ValueError(f"audio of {op.istft.length} samples has {frames} frames, and not {levels.shape[-2]}")
-
-
-def _turn(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> bool:
-    """Each iteration, from ``audio`` to ``last``; False where NumPy has to do the transforms."""
+def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
+    """Each iteration, from ``audio`` to ``last``."""
     stored, framing, left = NAMES[levels.dtype], op.stft.framing, op.istft.framing.left
-    layout = setting(framing.n_fft, "float64" if precise else stored, stored)
-    if layout is None:
-        return False
-    frames, length, hop, number = levels.shape[-2], op.istft.length, framing.hop_length, layout.real.dtype.type
-    rows, row_bytes = audio.size // length, audio.itemsize * length
+    to, back = setting(window.size, "float64" if precise else stored, stored), setting(window.size, stored, stored)
+    assert to is not None and back is not None
+    frames, length, hop = levels.shape[-2], op.istft.length, framing.hop_length
     covered = min(length, overlap_length(frames, window.size, hop) - left)
     inverse = inverse_envelope(window, hop, frames, stored, op.istft.floor)
     # of a packed transform, the even and the odd half are each taken half
-    factors = op.stft.scale * (0.5 if layout.packed else 1.0), op.istft.scale / window.size
-    weights = [window.astype(number) * factor for factor in factors]
-    windows, edges = tuple(map(address_of, weights)), (number(2 if layout.packed else 1), number(1))
-    memory = [advised(np.empty(levels.shape, np.result_type(levels, np.complex64))) for _ in range(2)]
-    spectra = address_of(memory[0]), address_of(memory[1])
-    signals, level, before = [audio, last], address_of(levels), 0
-    signals = signals if op.iterations % 2 else [audio, np.empty_like(audio)]
-    copies, z, temporary, bins = layout.forward_scratch
-    sizes = (copies, z, temporary, bins, layout.backward_scratch[2], 8 * VECTOR_BYTES)
+    weights = window.astype(to.real.dtype) * (op.stft.scale * (0.5 if to.packed else 1.0))
+    weights_back = window.astype(back.real.dtype) * (op.istft.scale / window.size)
+    windows = address_of(weights), address_of(weights_back)
+    edges = to.real.dtype.type(2 if to.packed else 1), back.real.dtype.type(1)
+    spectra = [advised(np.empty(levels.shape, np.result_type(levels, np.complex64))) for _ in range(2)]
+    addresses, level = [0, *map(address_of, spectra)], address_of(levels)
+    rows, row_bytes, size = audio.size // length, audio.itemsize * length, audio.itemsize
+    copies, transform, temporary, _ = to.forward_scratch
+    bins, transform_back, windowed = back.backward_scratch
+    sizes = (copies, max(transform, transform_back), temporary, bins, windowed, 8 * VECTOR_BYTES)
+    number = levels.dtype.type
+    # by turns, so that the last one is the result
+    signals = [np.empty_like(audio), last] if op.iterations % 2 == 0 else [last, audio]
+    held = (audio, signals, levels, spectra, weights, weights_back, inverse)
+    source = audio
     for i in range(op.iterations):
-        source = signals[i % 2]
-        target = last if i == op.iterations - 1 else signals[1 - i % 2]
+        target = signals[i % 2]
         target[..., covered:] = 0
-        signal = (address_of(source), row_bytes, source.itemsize, length, framing.left, PAD_MODES[framing.pad_mode])
-        to, both = address_of(target), (before, spectra[i % 2])
-        amounts = tuple(map(levels.dtype.type, (op.momentum if i else 0, op.eps)))
+        signal = (address_of(source), row_bytes, size, length, framing.left, PAD_MODES[framing.pad_mode])
+        place, pair = address_of(target), (addresses[2 - i % 2] if i else 0, addresses[1 + i % 2])
+        amounts = number(op.momentum if i else 0), number(op.eps)
 
-        def work(first: int, last: int) -> None:
-            copied, z, temporary, bins, windowed, spare, _memory = workspace.pieces(sizes)
-            scratch = (
-                copied, layout.frame_bytes, z, temporary, bins, layout.row_bytes, windowed, layout.frame_bytes, spare,
-            )  # fmt: skip
-            while first < last:
+        def work(
+            first: int, end: int, signal: Any = signal, place: int = place, pair: Any = pair, amounts: Any = amounts
+        ) -> None:
+            copied, z, rest, row_bins, frames_back, spare, _memory = workspace.pieces(sizes)
+            scratch = (copied, to.frame_bytes, z, rest, row_bins, back.row_bytes, frames_back, back.frame_bytes, spare)
+            while first < end:
                 row, start = divmod(first, covered)
-                count = min(covered - start, last - first)
+                count = min(covered - start, end - first)
                 turned_part(
-                    layout.real, layout.stored, edges, signal, frames, hop, inverse.at, row, left + start,
-                    left + start + count, level, both, amounts, windows, layout.layout, layout.forward,
-                    layout.backward, scratch, to + row_bytes * row + source.itemsize * start,
+                    to.real, back.real, to.stored, edges, signal, frames, hop, inverse.at, row, left + start,
+                    left + start + count, level, pair, amounts, windows, (to.layout, back.layout),
+                    (to.forward, back.backward), scratch, place + row_bytes * row + size * start,
                 )  # fmt: skip
                 first += count
 
-        held = (signals, levels, memory, weights, inverse, last)
-        share(work, rows * covered, layout.lanes * hop, 2 * -(-window.size // hop), held)
-        before = spectra[i % 2]
-    return True
+        share(work, rows * covered, back.lanes * hop, 2 * -(-window.size // hop), held)
+        source = target
 
 
 @numpy_fallback.quietly
-def _turn_by_numpy(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
-    before: Array | None = None
+def _iterate_by_numpy(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
+    number, before = levels.dtype.type, np.zeros((), np.result_type(levels, np.complex64))
     for _ in range(op.iterations):
         rebuilt = stft(op.stft, audio, window, out=None, precise=precise)
-        change = rebuilt if before is None else rebuilt - levels.dtype.type(op.momentum) * before
-        spectrum = change / (np.abs(change) + levels.dtype.type(op.eps)) * levels
-        istft(op.istft, spectrum, window, out=last, precise=precise)
+        change = rebuilt - number(op.momentum) * before
+        istft(op.istft, change / (np.abs(change) + number(op.eps)) * levels, window, out=last, precise=False)
         audio, before = last, rebuilt
 
 
