@@ -21,7 +21,7 @@ from .runtime import elementary
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.memory import address_of, advised, workspace
-from .runtime.threads import share
+from .runtime.threads import get_num_threads, share
 from .runtime.vector import VECTOR_BYTES, Kit, operation
 from .stft import stft
 
@@ -103,18 +103,18 @@ def turn_row(number, size, rebuilt, before, levels, momentum, eps, after, count,
 
 @kernel
 def turned_part(
-    real, back, stored, edges, signal, frames, hop, inverse, row, low, high, levels, spectra, amounts, windows,
-    layouts, tables, scratch, out,
+    real, back, stored, edges, signal, frames, hop, inverse, low, high, levels, spectra, amounts, windows, layouts,
+    tables, scratch, out,
 ):  # fmt: skip
-    """The samples from ``low`` up to ``high`` of one row of the audio that has the phases of given audio, to ``out``.
+    """The samples from ``low`` up to ``high`` of the audio that has the phases of given audio, to ``out``.
 
     Args:
         real, back: Of the types that are computed in, to and fro.
         edges: What bins 0 and ``n_fft / 2`` are multiplied by, to and fro, as all pairs here.
         signal: As in :func:`find_frames`.
         inverse: As in :func:`signal_part`.
-        levels: Address of the magnitudes ``[rows, N, F]``.
-        spectra: Addresses of the spectra ``[rows, N, F]`` before, 0 for none, and after.
+        levels: Address of the magnitudes ``[N, F]``.
+        spectra: Addresses of the spectra ``[N, F]`` before, 0 for none, and after.
         amounts: Momentum, and what is added to magnitudes.
         windows: Their addresses.
         layouts, tables: As in :func:`transform` and :func:`transform_back`.
@@ -132,16 +132,16 @@ def turned_part(
     last = min(frames, (high - 1) // hop + 1)
     divided = low
     for group in range(first, last, back_lanes):
-        valid, begun = min(back_lanes, last - group), row * frames + group
+        valid = min(back_lanes, last - group)
         for part in range(0, valid, lanes):
             source, source_bytes = find_frames(
-                real, stored, size, lanes, begun + part, min(lanes, valid - part), signal, frames, hop, n_fft, copies,
+                real, stored, size, lanes, group + part, min(lanes, valid - part), signal, frames, hop, n_fft, copies,
                 copy_bytes,
             )  # fmt: skip
             transform(real, stored, source, source_bytes, windows[0], z, temporary, layouts[0], tables[0])
             write_spectrum(real, stored, z, rows + row_bytes * part, row_bytes, edges[0], layouts[0], tables[0])
         for lane in range(valid):
-            here, at = rows + row_bytes * lane, (begun + lane) * bins
+            here, at = rows + row_bytes * lane, (group + lane) * bins
             old = before + width * at if before else here
             to, level = after + width * at, levels + size * at
             turn_row(stored, size, here, old, level, amounts[0], amounts[1], to, bins, step // size, spare)
@@ -184,11 +184,11 @@ def griffinlim(
 
 
 def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
-    """Each iteration, from ``audio`` to ``last``."""
+    """Each iteration, from ``audio`` to ``last``: of one row after the other, whose spectra stay in the cache."""
     stored, framing, left = NAMES[levels.dtype], op.stft.framing, op.istft.framing.left
     to, back = setting(window.size, "float64" if precise else stored, stored), setting(window.size, stored, stored)
     assert to is not None and back is not None
-    frames, length, hop = levels.shape[-2], op.istft.length, framing.hop_length
+    (frames, bins), length, hop = levels.shape[-2:], op.istft.length, framing.hop_length
     covered = min(length, overlap_length(frames, window.size, hop) - left)
     inverse = inverse_envelope(window, hop, frames, stored, op.istft.floor)
     # of a packed transform, the even and the odd half are each taken half
@@ -196,41 +196,55 @@ def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: A
     weights_back = window.astype(back.real.dtype) * (op.istft.scale / window.size)
     windows = address_of(weights), address_of(weights_back)
     edges = to.real.dtype.type(2 if to.packed else 1), back.real.dtype.type(1)
-    spectra = [advised(np.empty(levels.shape, np.result_type(levels, np.complex64))) for _ in range(2)]
-    addresses, level = [0, *map(address_of, spectra)], address_of(levels)
-    rows, row_bytes, size = audio.size // length, audio.itemsize * length, audio.itemsize
+    size, number, rows, covering = audio.itemsize, levels.dtype.type, audio.size // length, -(-window.size // hop)
+    sources, targets, level = audio.reshape(rows, length), last.reshape(rows, length), address_of(levels)
     copies, transform, temporary, _ = to.forward_scratch
-    bins, transform_back, windowed = back.backward_scratch
-    sizes = (copies, max(transform, transform_back), temporary, bins, windowed, 8 * VECTOR_BYTES)
-    number = levels.dtype.type
-    # by turns, so that the last one is the result
-    signals = [np.empty_like(audio), last] if op.iterations % 2 == 0 else [last, audio]
-    held = (audio, signals, levels, spectra, weights, weights_back, inverse)
-    source = audio
-    for i in range(op.iterations):
-        target = signals[i % 2]
-        target[..., covered:] = 0
-        signal = (address_of(source), row_bytes, size, length, framing.left, PAD_MODES[framing.pad_mode])
-        place, pair = address_of(target), (addresses[2 - i % 2] if i else 0, addresses[1 + i % 2])
-        amounts = number(op.momentum if i else 0), number(op.eps)
+    row_bins, transform_back, windowed = back.backward_scratch
+    sizes = (copies, max(transform, transform_back), temporary, row_bins, windowed, 8 * VECTOR_BYTES)
+    mode, complex_type = PAD_MODES[framing.pad_mode], np.result_type(levels, np.complex64)
 
-        def work(
-            first: int, end: int, signal: Any = signal, place: int = place, pair: Any = pair, amounts: Any = amounts
-        ) -> None:
-            copied, z, rest, row_bins, frames_back, spare, _memory = workspace.pieces(sizes)
-            scratch = (copied, to.frame_bytes, z, rest, row_bins, back.row_bytes, frames_back, back.frame_bytes, spare)
-            while first < end:
-                row, start = divmod(first, covered)
-                count = min(covered - start, end - first)
-                turned_part(
-                    to.real, back.real, to.stored, edges, signal, frames, hop, inverse.at, row, left + start,
-                    left + start + count, level, pair, amounts, windows, (to.layout, back.layout),
-                    (to.forward, back.backward), scratch, place + row_bytes * row + size * start,
-                )  # fmt: skip
-                first += count
+    def iteration(i: int, row: int, signals: tuple[Array, Array], spectra: list[Array]) -> tuple[Any, Any]:
+        """The work of one, and what it holds."""
+        source, target = signals
+        target[covered:] = 0
+        signal = (address_of(source), 0, size, length, framing.left, mode)
+        pair = (address_of(spectra[1 - i % 2]) if i else 0, address_of(spectra[i % 2]))
+        amounts, at, place = (number(op.momentum if i else 0), number(op.eps)), level + size * frames * bins * row, (
+            address_of(target)
+        )
 
-        share(work, rows * covered, back.lanes * hop, 2 * -(-window.size // hop), held)
-        source = target
+        def work(first: int, end: int) -> None:
+            copied, z, rest, these, frames_back, spare, _memory = workspace.pieces(sizes)
+            scratch = (copied, to.frame_bytes, z, rest, these, back.row_bytes, frames_back, back.frame_bytes, spare)
+            turned_part(
+                to.real, back.real, to.stored, edges, signal, frames, hop, inverse.at, left + first, left + end, at,
+                pair, amounts, windows, (to.layout, back.layout), (to.forward, back.backward), scratch,
+                place + size * first,
+            )  # fmt: skip
+
+        return work, (signals, spectra, levels, weights, weights_back, inverse)
+
+    def some_rows(first: int, end: int, alone: bool = True) -> None:
+        spectra = [advised(np.empty((frames, bins), complex_type)) for _ in range(2)]
+        for row in range(first, end):
+            # by turns, so that the last one is the result
+            signals = [sources[row], targets[row]]
+            source = signals[0]
+            if op.iterations % 2 == 0:
+                signals[0] = np.empty_like(source)
+            for i in range(op.iterations):
+                target = signals[1 - i % 2 if op.iterations % 2 else i % 2]
+                work, held = iteration(i, row, (source, target), spectra)
+                if alone:
+                    work(0, covered)
+                else:
+                    share(work, covered, back.lanes * hop, 2 * covering, held)
+                source = target
+
+    if rows < get_num_threads():
+        some_rows(0, rows, alone=False)
+    else:
+        share(some_rows, rows, 1, 2 * covering * covered * op.iterations, (audio, last))
 
 
 @numpy_fallback.quietly
