@@ -13,6 +13,7 @@ from mlx_spectro.kernels import cpu
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
+from ..contract.lines import as_called_in
 from ._adapter import adapter
 from ._analysis import analysis
 from ._arguments import Array
@@ -21,11 +22,21 @@ from ._filters import check_rate
 from ._options import check_choice, check_flag, check_number, check_whole
 from ._synthesis import synthesis
 
-_stft, _resample, _fix_length = librosa.stft, librosa.resample, librosa.util.fix_length
+_stft, _phase_vocoder = librosa.stft, librosa.phase_vocoder
+_resample, _fix_length = librosa.resample, librosa.util.fix_length
 _OF_STFT = {"n_fft": 2048, "hop_length": None, "win_length": None, "window": "hann", "center": True}
 _SOXR = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")
-# of bins that are smaller beside the largest, two transforms in double precision have no phase in common
+# of bins that are smaller beside the largest, two transforms in double precision have no phase in common; of those that
+# are 0 one may have 0 and another -0, which is half a turn
 _FAINT = 1e-12
+
+_call_there = as_called_in(librosa.effects.time_stretch, "phase_vocoder")
+
+
+def _warn() -> None:
+    """Have librosa warn of how its time_stretch calls its own phase_vocoder."""
+    options = {"rate": 1.0, "hop_length": None, "n_fft": None}
+    _call_there(_phase_vocoder, (np.ones((2, 2), np.complex64),), options)
 
 
 def order(arguments: dict[str, Any]) -> int:
@@ -37,8 +48,6 @@ def order(arguments: dict[str, Any]) -> int:
 
 def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
     """The work of stretching audio by the inverse of ``rate``."""
-    if OF_TIMES:
-        raise Decline("this version of librosa warns of how it calls its own phase_vocoder")
     if options.keys() - _OF_STFT.keys():
         raise Decline("arguments that mlx_spectro does not know")
     given = _OF_STFT | options
@@ -53,6 +62,8 @@ def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
     inverse = synthesis(shape, spectra, **given, length=length)
 
     def work() -> Array:
+        if OF_TIMES:
+            _warn()
         z = audio.run(Stft(audio.framing))
         if cpu.faintest(z) < _FAINT:
             z = np.ascontiguousarray(_stft(y, **options).swapaxes(-1, -2))
@@ -66,8 +77,8 @@ def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
 def time_stretch(y: Array, *, rate: float, **kwargs: Any) -> Work:
     """librosa.effects.time_stretch. Same arguments, same defaults.
 
-    Of audio with bins that are next to nothing, as a constant has, the spectrum is librosa's: what phases such bins
-    have is its transform's rounding.
+    Of audio with bins that are next to nothing, as silence and a constant have, the spectrum is librosa's: what phases
+    such bins have is its transform's rounding.
     """
     return _stretch(y, rate, kwargs)
 

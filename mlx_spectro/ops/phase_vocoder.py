@@ -28,7 +28,7 @@ def _unit(z: mx.array) -> mx.array:
     """The direction of ``z``; of 0 that of its real part's sign."""
     re, im, size = mx.real(z), mx.imag(z), magnitude(z)
     none, safe = size == 0, mx.where(size == 0, 1.0, size)
-    sign = mx.where(mx.view(re, mx.int32) < 0, -1.0, 1.0)
+    sign = mx.where(mx.view(mx.stop_gradient(re), mx.int32) < 0, -1.0, 1.0)
     return mx.where(none, sign, re / safe) + 1j * mx.where(none, 0.0, im / safe)
 
 

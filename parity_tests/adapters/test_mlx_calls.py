@@ -22,6 +22,7 @@ X = rng.standard_normal((2, 1600)).astype(np.float32)
 W = torch.hann_window(128)
 Z = (rng.standard_normal((2, 65, 20, 2)).astype(np.float32) @ np.array([1, 1j], np.complex64)).astype(np.complex64)
 S = rng.random((2, 65, 20)).astype(np.float32) + 0.1
+ADVANCE = torch.linspace(0, 32 * torch.pi, 65)[:, None]
 
 Call = Callable[[Any, Any], Any]
 
@@ -65,6 +66,20 @@ CALLS: dict[str, tuple[Call, Any]] = {
         lambda lib, x: lib["torchaudio"].functional.DB_to_amplitude(x, 1.0, 1.0),
         S,
     ),
+    "torchaudio.functional.phase_vocoder": (lambda lib, z: lib["torchaudio"].functional.phase_vocoder(z, 1.25, ADVANCE), Z),
+    "torchaudio.functional.pitch_shift": (
+        lambda lib, x: lib["torchaudio"].functional.pitch_shift(x, 1200, 12, n_fft=128, window=window_for(x)),
+        X,
+    ),
+    "torchaudio.functional.griffinlim": (
+        lambda lib, s: lib["torchaudio"].functional.griffinlim(
+            s, window_for(s), 128, 32, 128, 2.0, 1, 0.0, None, False
+        ),
+        S,
+    ),
+    "torchaudio.transforms.TimeStretch": (made("TimeStretch", n_freq=65, hop_length=32, fixed_rate=0.75), Z),
+    "torchaudio.transforms.PitchShift": (made("PitchShift", sample_rate=1200, n_steps=-12, n_fft=128), X),
+    "torchaudio.transforms.GriffinLim": (made("GriffinLim", n_fft=128, n_iter=1, rand_init=False), S),
     "torchaudio.transforms.Spectrogram": (made("Spectrogram", n_fft=128), X),
     "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
@@ -183,6 +198,9 @@ LIBROSA: dict[str, Callable[[Any], Any]] = {
     "istft": lambda x: librosa.istft(librosa.stft(x, n_fft=128)),
     "melspectrogram": lambda x: librosa.feature.melspectrogram(y=x, n_fft=512, n_mels=8),
     "mfcc": lambda x: librosa.feature.mfcc(y=x, n_fft=512, n_mels=8, n_mfcc=4),
+    "phase_vocoder": lambda x: librosa.phase_vocoder(librosa.stft(x, n_fft=128), rate=1.2),
+    "griffinlim": lambda x: librosa.griffinlim(mx.abs(librosa.stft(x, n_fft=128)), n_iter=1, init=None),
+    "time_stretch": lambda x: librosa.effects.time_stretch(x, rate=1.2, n_fft=128),
     "rms": lambda x: librosa.feature.rms(y=x, frame_length=128),
     "spectral_centroid": lambda x: librosa.feature.spectral_centroid(y=x, n_fft=128),
     "power_to_db": lambda x: librosa.power_to_db(x * x),

@@ -29,11 +29,13 @@ from mlx_spectro.design.operators import (
     Filterbank,
     Frames,
     FrameStatistic,
+    GriffinLim,
     Istft,
     IstftAdjoint,
     Linear,
     Operator,
     OverlapAdd,
+    PhaseVocoder,
     PowerAdjoint,
     Project,
     ProjectClipped,
@@ -253,6 +255,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
+    "phases": (PhaseVocoder(), ((FRAMES, F), (4, 9), (9,)), "PhaseVocoder"),
+    "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "an epilogue alone": (Elementwise(DECIBELS), ((T,),), "Elementwise"),
 }
 

@@ -19,7 +19,7 @@ from ...arrays import torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import analysis, check_tensor, synthesis
 from ...arrays.torch_options import integer, number
-from ...contract import tolerances
+from ...contract import settings, tolerances
 from ...contract.adapter import adapters
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -178,10 +178,21 @@ def shift(
     def work() -> Tensor:
         z = torch_ops.run(forward.engine, forward.stft, x, forward.window)
         if steps is not None:
+            if torch.count_nonzero(z) < z.numel():
+                # what one transform makes 0, another makes -0, which is half a turn
+                z = _spectrum(x, forward)
             z = steps.run(forward.engine, z.transpose(-1, -2)).transpose(-1, -2)
         return torch_ops.run(forward.engine, back.istft(samples), z, back.window)
 
     return Shift(rate, work)
+
+
+def _spectrum(x: Tensor, spectral: torch_ops.Spectral) -> Tensor:
+    """torch's own spectrum ``[rows, N, F]``."""
+    framing = spectral.framing
+    with settings.numerics.here("strict"):
+        z = torch.stft(x, framing.n_fft, framing.hop_length, window=spectral.window, return_complex=True)
+    return z.transpose(-1, -2)
 
 
 @adapter("torchaudio.functional.pitch_shift", tolerances.phases, order=order_of_shift)

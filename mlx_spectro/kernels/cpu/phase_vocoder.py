@@ -177,19 +177,17 @@ def phase_vocoder(
 
 @operation("source", "count", "smallest", "largest")
 def take_extremes(kit: Kit, source: Any, count: Any, smallest: Any, largest: Any) -> None:
-    """Compare ``count`` vectors of complex numbers with each lane's smallest that is not 0, and with its largest.
+    """Compare ``count`` vectors of complex numbers with each lane's smallest, and with its largest.
 
     Of a number, the larger part counts.
     """
-    zero, least, most = kit.constant(0.0), kit.variable(), kit.variable()
+    least, most = kit.variable(), kit.variable()
     kit.put(least, kit.load(smallest))
-    kit.put(most, kit.load(largest))
     with kit.loop(count) as i:
         z = kit.load_pairs(kit.at(source, kit.times(i, 2 * kit.step)))
         size = elementary.absolute(z.re).at_least(elementary.absolute(z.im))
         kit.put(most, size.at_least(kit.get(most)))
-        here = size.where("ogt", zero, size, kit.get(least))
-        kit.put(least, here.where("olt", kit.get(least), here, kit.get(least)))
+        kit.put(least, size.where("olt", kit.get(least), size, kit.get(least)))
     kit.store(kit.get(least), smallest)
     kit.store(kit.get(most), largest)
 
@@ -201,16 +199,15 @@ def extremes(number, source, count, smallest, largest):
 
 
 def faintest(z: Array) -> float:
-    """The smallest of contiguous complex ``z`` that is not 0, over the largest, both by their larger parts."""
+    """The smallest of contiguous complex ``z`` over the largest, both by their larger parts; 0 of silence."""
     parts = z.reshape(-1).view(z.real.dtype)
     number, lanes = parts.dtype.type, VECTOR_BYTES // parts.itemsize
+    smallest, largest = np.full((2, lanes), np.inf, number)
     whole = parts.size // (2 * lanes)
-    found = np.full((2, lanes), np.inf, number)
-    found[1] = 0
-    extremes(number(1), address_of(parts), whole, address_of(found[0]), address_of(found[1]))
+    extremes(number(1), address_of(parts), whole, address_of(smallest), address_of(largest))
     rest = np.abs(parts[whole * 2 * lanes :]).reshape(-1, 2).max(axis=1)
-    smallest, largest = rest.min(initial=found[0].min(), where=rest > 0), rest.max(initial=found[1].max())
-    return float(smallest / largest) if largest else 1.0
+    least = rest.min(initial=smallest.min())
+    return float(least / rest.max(initial=largest.max())) if least else 0.0
 
 
 RUN = {PhaseVocoder: phase_vocoder}
