@@ -68,7 +68,7 @@ def iterated(dtype: np.dtype[Any], iterations: int, largest: float) -> float:
     """Bound for what as many iterations of Griffin and Lim's make of a rounding.
 
     A bin's phase takes a rounding over the bin's magnitude, and of a million bins one is a thousand times smaller than
-    they mostly are. Each iteration passes on what the one before has added, and adds as much. It is no more than another
-    signal in the end.
+    they mostly are. Each iteration passes on what the one before has added, and adds as much. In the end it is no more
+    than another signal.
     """
     return min(2.0, 1024 * float(np.finfo(dtype).eps) * 2.0 ** min(iterations, 64)) * largest

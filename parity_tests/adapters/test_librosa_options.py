@@ -31,7 +31,13 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    shown = {"": shim, "effects.": shim.effects, "feature.": shim.feature, "filters.": shim.filters, "onset.": shim.onset}
+    shown = {
+        "": shim,
+        "effects.": shim.effects,
+        "feature.": shim.feature,
+        "filters.": shim.filters,
+        "onset.": shim.onset,
+    }
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
 

@@ -66,7 +66,10 @@ CALLS: dict[str, tuple[Call, Any]] = {
         lambda lib, x: lib["torchaudio"].functional.DB_to_amplitude(x, 1.0, 1.0),
         S,
     ),
-    "torchaudio.functional.phase_vocoder": (lambda lib, z: lib["torchaudio"].functional.phase_vocoder(z, 1.25, ADVANCE), Z),
+    "torchaudio.functional.phase_vocoder": (
+        lambda lib, z: lib["torchaudio"].functional.phase_vocoder(z, 1.25, ADVANCE),
+        Z,
+    ),
     "torchaudio.functional.pitch_shift": (
         lambda lib, x: lib["torchaudio"].functional.pitch_shift(x, 1200, 12, n_fft=128, window=window_for(x)),
         X,

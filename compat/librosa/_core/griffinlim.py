@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import numbers
 from typing import Any
 
 import librosa
@@ -46,10 +45,10 @@ def _check_generator(rng: Any, random_state: Any) -> None:
 
 def _generator(rng: Any, random_state: Any) -> Any:
     """The generator that librosa draws from."""
-    given = rng if _OF_RNG else random_state
-    if isinstance(given, np.random.RandomState):
-        return given
-    return np.random.RandomState(given) if isinstance(given, numbers.Integral) and not _OF_RNG else np.random.default_rng(given)
+    given: Any = rng if _OF_RNG else random_state
+    if type(given) is int and not _OF_RNG:
+        return np.random.RandomState(given)
+    return given if isinstance(given, np.random.RandomState) else np.random.default_rng(given)
 
 
 def iterations(arguments: dict[str, Any]) -> int:

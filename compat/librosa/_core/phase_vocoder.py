@@ -72,7 +72,7 @@ def _given_times(times: Any, count: int) -> Array:
 
 def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
-    z = arguments["D"]
+    z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
     return math.ceil(frames * z.shape[-1] * 2 * z.shape[-2])
 

@@ -58,7 +58,7 @@ def griffinlim(
     if not 0 <= share < 1:
         raise Decline(REJECTED)
     exponent, turns, random = number("power", power), integer("n_iter", n_iter), truth("rand_init", rand_init)
-    if not (0.1 <= exponent <= 10 and 0 <= turns):
+    if not (0.1 <= exponent <= 10 and turns >= 0):
         raise Decline("power is not between 0.1 and 10, or n_iter below 0")
     if random and settings.numerics.get() == "verify":
         raise Decline(ByDesign("phases are drawn at random, and a second run to compare with would draw others"))

@@ -23,7 +23,7 @@ from ...contract import settings, tolerances
 from ...contract.adapter import adapters
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, unread
+from ...contract.reasons import unread
 
 _resample = torchaudio.functional.resample
 _SLOWEST = 1e-3
@@ -57,7 +57,7 @@ def steps_at(rate: float, count: int, dtype: torch.dtype) -> Steps:
 
 def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
-    z = arguments["complex_specgrams"]
+    z: Tensor = arguments["complex_specgrams"]
     given = arguments.get("rate") or arguments.get("overriding_rate") or getattr(arguments.get("self"), "fixed_rate", 1)
     advance = arguments.get("phase_advance", getattr(arguments.get("self"), "phase_advance", None))
     frames = z.shape[-1] / max(min(float(given or 1), 1.0), _SLOWEST)
@@ -69,9 +69,9 @@ def order_of_shift(arguments: dict[str, Any]) -> int:
     """Samples of audio, times how many frames it has when it is stretched."""
     module = arguments.get("self")
     options = vars(module) if module is not None else arguments
-    samples, n_fft = arguments["waveform"].shape[-1], options.get("n_fft", 512)
-    hop = options.get("hop_length") or n_fft // 4
-    longer = 2.0 ** (abs(float(options["n_steps"])) / options.get("bins_per_octave", 12))
+    samples, n_fft = int(arguments["waveform"].shape[-1]), int(options.get("n_fft", 512))
+    hop = int(options.get("hop_length") or n_fft // 4)
+    longer = 2.0 ** (abs(float(options["n_steps"])) / float(options.get("bins_per_octave", 12)))
     return math.ceil(4 * samples * longer * (1 + samples * longer // hop))
 
 

@@ -21,8 +21,8 @@ from .runtime.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ...design.operators import Operator
     from .griffinlim import with_phases
-    from .phase_vocoder import faintest
     from .peaks import spectral_peaks
+    from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
 

@@ -54,7 +54,7 @@ def joined_values(real, stored, size, turns, levels, target, first, last, lanes,
 
 
 def with_phases(levels: Array, turns: Array) -> Array:
-    """The spectrum of magnitudes ``levels`` whose phases are ``turns``, float64 numbers from 0 to 1; both contiguous."""
+    """The spectrum of magnitudes ``levels`` and phases ``turns``, float64 numbers from 0 to 1; both contiguous."""
     spectrum = advised(np.empty(levels.shape, np.result_type(levels, np.complex64)))
     stored, lanes = levels.dtype.type(1), VECTOR_BYTES // 8
     at, to = (address_of(turns), address_of(levels)), address_of(spectrum)
@@ -209,8 +209,10 @@ def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: A
         target[covered:] = 0
         signal = (address_of(source), 0, size, length, framing.left, mode)
         pair = (address_of(spectra[1 - i % 2]) if i else 0, address_of(spectra[i % 2]))
-        amounts, at, place = (number(op.momentum if i else 0), number(op.eps)), level + size * frames * bins * row, (
-            address_of(target)
+        amounts, at, place = (
+            (number(op.momentum if i else 0), number(op.eps)),
+            level + size * frames * bins * row,
+            (address_of(target)),
         )
 
         def work(first: int, end: int) -> None:

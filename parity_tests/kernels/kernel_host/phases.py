@@ -17,7 +17,8 @@ def vocoded(z: Array, frames: Array, fractions: Array) -> Array:
     turns = np.angle(end) - np.angle(start)
     phase = np.concatenate([np.angle(start[..., :1, :]), turns[..., :-1, :]], axis=-2).cumsum(axis=-2)
     part = fractions.astype(np.float64)[:, None]
-    return ((1 - part) * np.abs(low) + part * np.abs(high)) * np.exp(1j * phase)
+    result: Array = ((1 - part) * np.abs(low) + part * np.abs(high)) * np.exp(1j * phase)
+    return result
 
 
 def steps(count: int, rate: float) -> tuple[Array, Array]:

@@ -101,7 +101,7 @@ def _row(name: str, samples: Any, rejects: tuple[Reject, ...], timing: Any) -> R
     )
 
 
-_Z = np.ones((33, 9), np.complex64)
+_Z, _SHIFT = np.ones((33, 9), np.complex64), {"sr": 8000, "n_steps": 1}
 
 ROWS = [
     _row(
@@ -129,9 +129,9 @@ ROWS = [
         "effects.pitch_shift",
         shift_samples,
         (
-            Reject("bins_per_octave 0", (white_noise(),), {"sr": 8000, "n_steps": 1, "bins_per_octave": 0}, "ParameterError"),
-            Reject("a NaN", (nan_in_the_middle(),), {"sr": 8000, "n_steps": 1}, "ParameterError"),
+            Reject("bins_per_octave 0", (white_noise(),), _SHIFT | {"bins_per_octave": 0}, "ParameterError"),
+            Reject("a NaN", (nan_in_the_middle(),), _SHIFT, "ParameterError"),
         ),
         lambda *sizes: _time_audio(*sizes, sr=22050, n_steps=4),
     ),
-]  # fmt: skip
+]
