@@ -118,9 +118,7 @@ def check_on_cpu(x: Tensor) -> None:
 def _check_advance(advance: Any, x: Tensor) -> None:
     if not isinstance(advance, Tensor):
         raise Decline(unread("phase_advance", advance))
-    reason = torch_tensors.unfit(advance)
-    if reason:
-        raise Decline(f"phase_advance: {reason}")
+    torch_tensors.check_kind(advance)
     if torch_tensors.gradient_wanted(advance):
         raise Decline("phase_advance requires a gradient, which torch computes")
     real = torch_tensors.counterpart(x)

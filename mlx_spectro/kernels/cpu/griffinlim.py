@@ -46,11 +46,11 @@ def joined_values(real, stored, size, turns, levels, target, first, last, lanes,
         join_values(real, stored, turns + real_size * i, levels + size * i, target + width * i)
     left = last - whole
     if left:
-        level, made = spare + real_size * lanes, spare + 2 * real_size * lanes
+        level, values = spare + real_size * lanes, spare + 2 * real_size * lanes
         copy(real, stored, spare, turns + real_size * whole, real_size * left)
         copy(real, stored, level, levels + size * whole, size * left)
-        join_values(real, stored, spare, level, made)
-        copy(real, stored, target + width * whole, made, width * left)
+        join_values(real, stored, spare, level, values)
+        copy(real, stored, target + width * whole, values, width * left)
 
 
 def with_phases(levels: Array, turns: Array) -> Array:
@@ -92,13 +92,13 @@ def turn_row(number, size, rebuilt, before, levels, momentum, eps, after, count,
     left = count - whole
     if left:
         at, step = width * whole, width * lanes
-        new, old, level, kept = spare, spare + step, spare + 2 * step, spare + 3 * step
+        new, old, level, rest = spare, spare + step, spare + 2 * step, spare + 3 * step
         copy(number, number, new, rebuilt + at, width * left)
         copy(number, number, old, before + at, width * left)
         copy(number, number, level, levels + size * whole, size * left)
-        turn_values(number, number, new, old, level, momentum, eps, kept)
+        turn_values(number, number, new, old, level, momentum, eps, rest)
         copy(number, number, rebuilt + at, new, width * left)
-        copy(number, number, after + at, kept, width * left)
+        copy(number, number, after + at, rest, width * left)
 
 
 @kernel

@@ -17,27 +17,27 @@ from .runtime.threads import share
 from .runtime.vector import VECTOR_BYTES, Complex, Kit, integer, operation
 
 Array = npt.NDArray[Any]
-# bytes of a vector of complex numbers; of a frame's group of bins as they are kept, directions and magnitudes
-_PAIR_BYTES, _KEPT_BYTES = 2 * VECTOR_BYTES, 3 * VECTOR_BYTES
-# frames that are kept: as many as one step needs
+# bytes of a vector of complex numbers; of one of directions and one of magnitudes
+_PAIR_BYTES, _SLOT_BYTES = 2 * VECTOR_BYTES, 3 * VECTOR_BYTES
+# frames in scratch memory: as many as one step needs
 _SLOTS = 4
 
 
-@operation("source", "kept")
-def split(kit: Kit, source: Any, kept: Any) -> None:
+@operation("source", "slot")
+def split(kit: Kit, source: Any, slot: Any) -> None:
     """Direction and magnitude of each lane's bin; the direction of 0 is that of its real part's sign."""
     z, zero, one = kit.load_pairs(source), kit.constant(0.0), kit.constant(1.0)
     (size,) = elementary.magnitudes([z])
     safe = size.where("ugt", zero, size, one)
     re = size.where("ugt", zero, z.re / safe, elementary.with_sign(one, z.re))
-    kit.store_complex(Complex(re, z.im / safe), kept)
-    kit.store(size, kept, _PAIR_BYTES)
+    kit.store_complex(Complex(re, z.im / safe), slot)
+    kit.store(size, slot, _PAIR_BYTES)
 
 
-@operation("kept", "turn")
-def begin(kit: Kit, kept: Any, turn: Any) -> None:
+@operation("slot", "turn")
+def begin(kit: Kit, slot: Any, turn: Any) -> None:
     """The first turn of each lane's bin is its direction."""
-    kit.store_complex(kit.load_complex(kept), turn)
+    kit.store_complex(kit.load_complex(slot), turn)
 
 
 @operation("start", "end", "low", "high", "fraction:real", "turn", "target")
@@ -52,21 +52,21 @@ def advance(kit: Kit, start: Any, end: Any, low: Any, high: Any, fraction: Any, 
 
 
 @inner
-def slot_for(frame, kept, needed):
+def slot_for(frame, tags, needed):
     """The slot that holds a frame, or one whose frame is not needed."""
     for slot in range(4):
-        if kept[slot] == frame:
+        if tags[slot] == frame:
             return slot
     for slot in range(4):
-        if kept[slot] not in needed:
+        if tags[slot] not in needed:
             return slot
     return 0
 
 
 @inner
-def with_frame(kept, slot, frame):
+def with_frame(tags, slot, frame):
     """The numbers of the frames in the slots, with another frame in one of them."""
-    a, b, c, d = kept
+    a, b, c, d = tags
     return (frame if slot == 0 else a, frame if slot == 1 else b, frame if slot == 2 else c, frame if slot == 3 else d)
 
 
@@ -94,7 +94,7 @@ def vocoded_bins(real, stored, spectrum, bins, places, fractions, steps, first, 
     Args:
         spectrum: ``(address, bytes a row, bytes a frame, bytes a bin, frames, silent bins)``.
         places: Address of ``start, end, low, high``, each of ``steps`` numbers.
-        scratch: ``(turns, frames that are kept, bytes of one of them, a group of bins)``.
+        scratch: ``(turns, slots of frames, bytes of one of them, a group of bins)``.
         shape: ``(lanes, bytes of a number, bytes of a number that is computed with, bytes of a group in scratch)``.
         out: ``(address, bytes a row, bytes a frame, bytes a bin)``.
     """
@@ -105,7 +105,7 @@ def vocoded_bins(real, stored, spectrum, bins, places, fractions, steps, first, 
     while first < last:
         row, begun = divmod(first, groups)
         ended = min(groups, begun + last - first)
-        kept = (-1, -1, -1, -1)
+        tags = (-1, -1, -1, -1)
         for m in range(steps):
             at = places + 8 * m
             needed = (
@@ -115,15 +115,15 @@ def vocoded_bins(real, stored, spectrum, bins, places, fractions, steps, first, 
                 integer(real, real, at, 3 * steps),
             )
             for frame in needed:
-                slot = slot_for(frame, kept, needed)
-                if kept[slot] != frame:
+                slot = slot_for(frame, tags, needed)
+                if tags[slot] != frame:
                     to = slots + slot_bytes * slot
                     split_frame(real, stored, frame, spectrum, row, bins, begun, ended, to, spare, shape)
-                    kept = with_frame(kept, slot, frame)
-            start = slots + slot_bytes * slot_for(needed[0], kept, needed)
-            end = slots + slot_bytes * slot_for(needed[1], kept, needed)
-            low = slots + slot_bytes * slot_for(needed[2], kept, needed)
-            high = slots + slot_bytes * slot_for(needed[3], kept, needed)
+                    tags = with_frame(tags, slot, frame)
+            start = slots + slot_bytes * slot_for(needed[0], tags, needed)
+            end = slots + slot_bytes * slot_for(needed[1], tags, needed)
+            low = slots + slot_bytes * slot_for(needed[2], tags, needed)
+            high = slots + slot_bytes * slot_for(needed[3], tags, needed)
             fraction = peek(real, real, fractions + real_size * m)
             for group in range(begun, ended):
                 column, i = lanes * group, apart * (group - begun)
@@ -132,10 +132,10 @@ def vocoded_bins(real, stored, spectrum, bins, places, fractions, steps, first, 
                     begin(real, stored, start + i, turns + i)
                 to = target + out_row_bytes * row + out_frame_bytes * m + out_bin_bytes * column
                 direct = count == lanes and out_bin_bytes == width
-                made = to if direct else spare
-                advance(real, stored, start + i, end + i, low + i, high + i, fraction, turns + i, made)
+                vector = to if direct else spare
+                advance(real, stored, start + i, end + i, low + i, high + i, fraction, turns + i, vector)
                 if not direct:
-                    spread_pairs(real, stored, to, out_bin_bytes, made, width, count)
+                    spread_pairs(real, stored, to, out_bin_bytes, vector, width, count)
         first += ended - begun
 
 
@@ -146,7 +146,7 @@ def phase_vocoder(
     spectra = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
     if not spectra.flags.aligned:
         spectra = spectra.copy()
-    made, (out_row_bytes, out_bin_bytes, out_frame_bytes) = ready(out, op.shape(x.shape, frames.shape), x.dtype)
+    target, (out_row_bytes, out_bin_bytes, out_frame_bytes) = ready(out, op.shape(x.shape, frames.shape), x.dtype)
     count, bins, steps = spectra.shape[1], spectra.shape[2], frames.shape[1]
     number: Any = np.float64 if precise or x.dtype == np.complex128 else np.float32
     places, parts = np.ascontiguousarray(frames, np.int64), np.ascontiguousarray(fractions, number)
@@ -156,22 +156,22 @@ def phase_vocoder(
     silence = np.zeros(2 * lanes, stored.dtype)
     row_bytes, frame_bytes, bin_bytes = spectra.strides
     source = (address_of(spectra), row_bytes, frame_bytes, bin_bytes, count, address_of(silence))
-    target = (address_to_write(made), out_row_bytes, out_frame_bytes, out_bin_bytes)
+    to = (address_to_write(target), out_row_bytes, out_frame_bytes, out_bin_bytes)
     at, fraction_at = address_of(places), address_of(parts)
-    shape = (lanes, stored.itemsize, real.itemsize, _KEPT_BYTES)
-    slot_bytes = groups * _KEPT_BYTES
+    shape = (lanes, stored.itemsize, real.itemsize, _SLOT_BYTES)
+    slot_bytes = groups * _SLOT_BYTES
 
     def work(first: int, last: int) -> None:
         turns, slots, spare, _memory = workspace.pieces((slot_bytes, _SLOTS * slot_bytes, _PAIR_BYTES))
         scratch = (turns, slots, slot_bytes, spare)
-        vocoded_bins(real, stored, source, bins, at, fraction_at, steps, first, last, scratch, shape, target)
+        vocoded_bins(real, stored, source, bins, at, fraction_at, steps, first, last, scratch, shape, to)
 
-    held = (spectra, silence, places, parts, made)
+    held = (spectra, silence, places, parts, target)
     share(work, len(spectra) * groups, 1, steps * lanes, held)
     if out is None:
-        return made
-    if out is not made:
-        out[...] = made
+        return target
+    if out is not target:
+        out[...] = target
     return out
 
 
