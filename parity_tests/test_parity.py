@@ -85,7 +85,8 @@ def _said(function: Callable[..., Any], row: Row, sample: Any) -> list[tuple[typ
         function(
             *measure.to_library(row.their_arrays, sample.args), **measure.to_library(row.their_arrays, sample.kwargs)
         )
-    return [(w.category, str(w.message)) for w in caught]
+    # which librosa 1.0 says by chance, of memory that it has not written to yet
+    return [(w.category, str(w.message)) for w in caught if "encountered in cast" not in str(w.message)]
 
 
 @_named(ADAPTERS)

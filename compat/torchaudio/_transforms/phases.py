@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torchaudio import transforms as theirs
@@ -17,6 +18,8 @@ from ...contract.reasons import REJECTED
 from .._functional import griffinlim, phase_vocoder
 from .._modules import Twin
 
+# of NumPy's arrays
+_DTYPES = {"float64": torch.float64}
 _resampled = parts._apply_sinc_resample_kernel
 
 
@@ -42,6 +45,13 @@ class PitchShift(Twin, theirs.PitchShift):
 
     Stretched by us; the kernel that it is resampled with is the module's own, read at each call.
     """
+
+    def initialize_parameters(self, input: Any) -> None:
+        """Make the kernel for arrays of another library as for torch's."""
+        like = (
+            input if isinstance(input, Tensor) else torch.empty(0, dtype=_DTYPES.get(str(input.dtype), torch.float32))
+        )
+        super().initialize_parameters(like)
 
     def forward(self, waveform: Tensor) -> Work:
         options = self.bins_per_octave, self.n_fft, self.win_length, self.hop_length, self.window
