@@ -74,7 +74,7 @@ def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
     z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
-    return math.ceil(frames * z.shape[-1] * 2 * z.shape[-2])
+    return int(math.ceil(frames * z.shape[-1] * 2 * z.shape[-2]))
 
 
 def _stretched(z: Array) -> Array:
@@ -115,7 +115,8 @@ def phase_vocoder(
     def work() -> Array:
         z = memory(_stretched, lying(D), D.dtype, (*D.shape[:-1], times.size), D.dtype)
         steps(times, D.shape[-1]).run(D.swapaxes(-1, -2), z.swapaxes(-1, -2))
-        return z
+        # librosa 0.11 writes to what NumPy makes like its argument
+        return z.view(np.memmap) if type(D) is np.memmap and not OF_TIMES else z
 
     return work
 

@@ -35,4 +35,5 @@ def rebuilt(op: Any, magnitudes: Array, start: Array, stft: Any, istft: Any) -> 
         new = stft(istft(z))
         change = new - op.momentum * before
         z, before = magnitudes * change / (np.abs(change) + op.eps), new
-    return istft(z)
+    audio: Array = istft(z)
+    return audio
