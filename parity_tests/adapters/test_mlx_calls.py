@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,11 @@ def made(kind: str, **options: Any) -> Call:
 
 def window_for(x: Any) -> Any:
     return W.double() if x.dtype in (torch.float64, torch.complex128) else W
+
+
+def of_speech(kind: str, libraries: Any, x: Any) -> Any:
+    """A function of Kaldi's, of frames so short that no frequency is next to silent."""
+    return getattr(libraries["torchaudio"].compliance.kaldi, kind)(x, channel=1, frame_length=2.0)
 
 
 # each adapter of torch's arrays that takes MLX's, and an array for it
@@ -85,6 +91,10 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.TimeStretch": (made("TimeStretch", n_freq=65, hop_length=32, fixed_rate=0.75), Z),
     "torchaudio.transforms.PitchShift": (made("PitchShift", sample_rate=1200, n_steps=-12, n_fft=128), X),
     "torchaudio.transforms.GriffinLim": (made("GriffinLim", n_fft=128, n_iter=1, rand_init=False), S),
+    **{
+        f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
+        for kind in ("spectrogram", "fbank", "mfcc")
+    },
     "torchaudio.transforms.Spectrogram": (made("Spectrogram", n_fft=128), X),
     "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
@@ -238,5 +248,6 @@ def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
     from mlx_spectro.compat.contract.adapter import adapters
 
     made_of_nothing = {f"torchaudio.functional.{name}" for name in ("create_dct", "linear_fbanks", "melscale_fbanks")}
+    made_of_nothing.add("torchaudio.compliance.kaldi.get_mel_banks")
     served = {name for name, adapter in adapters.items() if adapter.function.library.startswith("torch")}
     assert served - made_of_nothing == set(CALLS)

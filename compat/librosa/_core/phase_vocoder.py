@@ -74,7 +74,8 @@ def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
     z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
-    return int(math.ceil(frames * z.shape[-1] * 2 * z.shape[-2]))
+    samples: float = frames * z.shape[-1] * 2 * z.shape[-2]
+    return math.ceil(samples)
 
 
 def _stretched(z: Array) -> Array:

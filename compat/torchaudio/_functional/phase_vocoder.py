@@ -71,8 +71,8 @@ def order_of_shift(arguments: dict[str, Any]) -> int:
     options = vars(module) if module is not None else arguments
     samples, n_fft = int(arguments["waveform"].shape[-1]), int(options.get("n_fft", 512))
     hop = int(options.get("hop_length") or n_fft // 4)
-    longer = 2.0 ** (abs(float(options["n_steps"])) / float(options.get("bins_per_octave", 12)))
-    return int(math.ceil(4 * samples * longer * (1 + samples * longer // hop)))
+    longer: float = 2.0 ** (abs(float(options["n_steps"])) / float(options.get("bins_per_octave", 12)))
+    return math.ceil(4 * samples * longer * (1 + samples * longer // hop))
 
 
 def _rate_of(value: Any) -> float:
