@@ -373,6 +373,7 @@ class GriffinLim(Operator):
         return *x[:-2], self.istft.length
 
 
+@dataclass(frozen=True)
 class KaldiSpectrogram(Operator):
     """Logarithms ``[..., N, F]`` of frames' energies at each frequency, with a window ``[frame length]``.
 
