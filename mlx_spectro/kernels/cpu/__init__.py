@@ -20,16 +20,20 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .griffinlim import with_phases
     from .peaks import spectral_peaks
+    from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
     from .runtime.layout import Layout
 
-_HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_HOME = {"griffinlim": "with_phases", "peaks": "spectral_peaks", "phase_vocoder": "faintest", "phases": "magphase"}
+_HOME |= {"plan": "compiled"}
 __all__ = [
     "available",
     "busy",
     "compiled",
+    "faintest",
     "get_num_threads",
     "load",
     "magphase",
@@ -38,6 +42,7 @@ __all__ = [
     "serves",
     "set_num_threads",
     "spectral_peaks",
+    "with_phases",
 ]
 
 
