@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -22,8 +23,8 @@ class Way(NamedTuple):
 
     engine: Any
     backward: bool = False
-    room: int = 0
-    """Samples before each row of the result in memory."""
+    roomy: bool = False
+    """Its result lies in memory as that of :func:`roomy`."""
     keeps: bool = True
     """What is filtered must not have changed by the backward pass, even where no gradient of coefficients needs it."""
 
@@ -49,20 +50,20 @@ def _seen_by_torch(*tensors: Tensor) -> bool:
 
 def _filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
-        y = roomy(x, way.room)
+        y = roomy(x.shape, a) if way.roomy else torch.empty(x.shape, dtype=x.dtype, device="cpu")
         way.engine.run(RecursiveFilter(way.backward), *map(to_host, (x, a, b)), out=y.numpy())
         return y
 
     return or_by_torch(ours, lambda: _filtered_by_torch(x, a, b, way))
 
 
-def roomy(x: Tensor, room: int) -> Tensor:
-    """Memory for signals like ``x``, each after so many zeros, as torchaudio has what it filters recursively."""
-    if not room:
-        return torch.empty(x.shape, dtype=x.dtype, device="cpu")
-    whole = torch.empty((*x.shape[:-1], x.shape[-1] + room), dtype=x.dtype, device="cpu")
-    whole[..., :room] = 0
-    return whole[..., room:]
+def roomy(shape: tuple[int, ...], a: Tensor) -> Tensor:
+    """Memory for signals, each after as many zeros as it has outputs before it, as torchaudio's recursion has them."""
+    order = a.shape[-1] - 1
+    filters = 1 if a.dim() < 2 else len(a)
+    whole = torch.empty((math.prod(shape[:-1]) // filters, filters, shape[-1] + order), dtype=a.dtype, device="cpu")
+    whole[..., :order] = 0
+    return whole[..., order:].reshape(shape)
 
 
 def _filtered_by_torch(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
@@ -105,7 +106,7 @@ class _Filtered(torch.autograd.Function):
 
 
 def _products(x: Tensor, g: Tensor, lags: int, way: Way) -> Tensor:
-    """Gradients of coefficients ``[filters, lags]``: those of ``g``'s signals times ``x``, earlier in a filter's time."""
+    """Gradients of coefficients ``[filters, lags]``: those of ``g`` times ``x``, earlier in a filter's time."""
     earlier, later = (g, x) if way.backward else (x, g)
     if torch.is_grad_enabled() and (earlier.requires_grad or later.requires_grad):
         result: Tensor = _Products.apply(earlier, later, lags, way.engine)  # type: ignore[no-untyped-call]

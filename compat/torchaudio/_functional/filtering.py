@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from types import FunctionType
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
 from torch import Tensor
 from torchaudio.functional import filtering as theirs
 
@@ -20,7 +20,7 @@ from mlx_spectro.ops import backend
 from ...arrays import torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
-from ...arrays.torch_options import number, truth
+from ...arrays.torch_options import truth
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, unread
@@ -94,7 +94,8 @@ def _roundings_twice(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp
     return _relative(error * gain + more, y, clamp)
 
 
-def _engine_for(x: Tensor) -> Any:
+def engine_for(x: Tensor) -> Any:
+    """What filters ``x``; where nothing does, the call is declined."""
     if not x.is_cpu:
         raise Decline("no kernel filters recursively on a GPU: CPU tensors are served")
     engine = torch_tensors.engine_for(x)
@@ -123,6 +124,7 @@ def _check_coefficients(name: str, coefficients: Any, like: Tensor) -> None:
 def _plan(waveform: Tensor, a: Any, b: Any, clamp: Any, batching: Any, twice: bool) -> Work:
     """Filter forward, or forward and then backward."""
     check_signal(waveform)
+    engine = engine_for(waveform)
     _check_coefficients("a_coeffs", a, waveform)
     _check_coefficients("b_coeffs", b, waveform)
     if a.shape != b.shape or a.dim() > 2:
@@ -131,36 +133,39 @@ def _plan(waveform: Tensor, a: Any, b: Any, clamp: Any, batching: Any, twice: bo
     spread = several and not truth("batching", batching)
     if several and not spread and (waveform.dim() < 2 or waveform.shape[-2] != len(a)):
         raise Decline(REJECTED)
-    engine = _engine_for(waveform)
-    if not several:
-        a, b = a.unsqueeze(0), b.unsqueeze(0)
-    wanted = any(map(torch_tensors.gradient_wanted, (waveform, a, b)))
+    if any(map(torch_tensors.gradient_wanted, (waveform, a, b))):
+        x = torch.stack([waveform] * len(a), -2) if spread else waveform
+        return lambda: _differentiable(engine, x, a, b, limited, twice)
 
     def work() -> Tensor:
-        x = waveform
+        samples, *weights = map(torch_tensors.to_host, (waveform, a, b))
         if spread:
-            # torch may be about to keep what it filters, which is not the program's
-            x = torch.stack([x] * len(a), -2) if wanted else x.unsqueeze(-2).expand(*x.shape[:-1], len(a), -1)
-        shape, order = x.shape, a.shape[1] - 1
-        x = x.reshape(-1, len(a), shape[-1])
-        if wanted:
-            by = a[:, :1]
-            y = filtered(x, a / by, b / by, Way(engine, room=0 if twice else order))
-            if twice:
-                y = filtered(y, a / by, b / by, Way(engine, backward=True))
-            y = y.clamp(-1.0, 1.0) if limited else y
-            return y.reshape(shape)
-        weights = torch_tensors.to_host(a), torch_tensors.to_host(b)
-        samples, last = torch_tensors.to_host(x), RecursiveFilter(backward=twice)
+            samples = np.broadcast_to(samples[..., None, :], (*waveform.shape[:-1], len(a), waveform.shape[-1]))
+        y = (
+            torch.empty(samples.shape, dtype=waveform.dtype, device="cpu")
+            if twice or limited
+            else roomy(samples.shape, a)
+        )
+        last = RecursiveFilter(backward=twice)
         if twice:
             once = np.empty_like(samples)
             engine.run(RecursiveFilter(), samples, *weights, out=once)
             samples = once
-        y = roomy(x, 0 if twice or limited else order)
         engine.run(ClampedFilter(last) if limited else last, samples, *weights, out=y.numpy())
-        return y.reshape(shape)
+        return y
 
     return work
+
+
+def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool, twice: bool) -> Tensor:
+    shape = x.shape
+    if a.dim() < 2:
+        a, b = a.unsqueeze(0), b.unsqueeze(0)
+    a, b, x = a / a[:, :1], b / a[:, :1], x.reshape(-1, len(a), shape[-1])
+    y = filtered(x, a, b, Way(engine, roomy=not twice))
+    if twice:
+        y = filtered(y, a, b, Way(engine, backward=True))
+    return (y.clamp(-1.0, 1.0) if limited else y).reshape(shape)
 
 
 @adapter("torchaudio.functional.lfilter", bound, order=lambda arguments: _roundings(**arguments))
@@ -175,7 +180,7 @@ def filtfilt(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: bool =
     return _plan(waveform, a_coeffs, b_coeffs, clamp, True, twice=True)
 
 
-_planned, _judged = designs(lfilter.plan), designs(_roundings)
+_planned, _judged, _told = map(designs, (lfilter.plan, _roundings, lambda _, a, b: (a, b)))
 
 
 def _designed(name: str) -> Callable[[Any], Any]:
@@ -183,10 +188,21 @@ def _designed(name: str) -> Callable[[Any], Any]:
 
 
 def _design(name: str, waveform: Tensor, *options: Any) -> Work:
-    """Coefficients as torchaudio has them, to the bit, and our filter of them."""
+    """Our filter by torchaudio's own coefficients."""
     check_signal(waveform)
-    work: Work = _planned[name](waveform, *options)
-    return work
+    if not all(type(option) in (int, float, bool) for option in options):
+        work: Work = _planned[name](waveform, *options)
+        return work
+    engine_for(waveform)
+    plan: Work = lfilter.plan(waveform, *_coefficients(name, waveform.dtype, *options))
+    return plan
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _coefficients(name: str, dtype: torch.dtype, *options: float) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False):
+        a, b = _told[name](torch.empty(0, dtype=dtype, device="cpu"), *options)
+    return a, b
 
 
 @_designed("biquad")
