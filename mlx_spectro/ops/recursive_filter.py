@@ -22,7 +22,8 @@ def recursive_filter(op: RecursiveFilter, x: mx.array, a: mx.array, b: mx.array)
     with mx.stream(mx.cpu):
         x, a, b = (array.astype(mx.float64) for array in (x, a, b))
         x = _reversed(x) if op.backward else x
-        y = _recursion(sum(b[..., k, None] * _later(x, k, -1) for k in range(b.shape[-1])), a)
+        heard = mx.stack([b[..., k, None] * _later(x, k, -1) for k in range(b.shape[-1])]).sum(axis=0)
+        y = _recursion(heard, a)
         return (_reversed(y) if op.backward else y).astype(dtype)
 
 

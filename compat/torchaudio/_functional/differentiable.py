@@ -25,8 +25,6 @@ class Way(NamedTuple):
     backward: bool = False
     roomy: bool = False
     """Its result lies in memory as that of :func:`roomy`."""
-    keeps: bool = True
-    """What is filtered must not have changed by the backward pass, even where no gradient of coefficients needs it."""
 
     def transposed(self) -> Way:
         """How gradients are filtered."""
@@ -85,8 +83,7 @@ class _Filtered(torch.autograd.Function):
         x, a, b, ctx.way = inputs
         # so that what is changed in place before the backward pass is an error where it is one in torchaudio
         ctx.by_coefficients = any(ctx.needs_input_grad[1:3])
-        whole = ctx.way.keeps or ctx.by_coefficients
-        ctx.save_for_backward(x if whole else None, a, b, output if whole else None)
+        ctx.save_for_backward(x, a, b, output)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -117,7 +114,7 @@ def _products(x: Tensor, g: Tensor, lags: int, way: Way) -> Tensor:
 def _multiplied(earlier: Tensor, later: Tensor, lags: int, engine: Any) -> Tensor:
     def theirs() -> Tensor:
         length = earlier.shape[-1]
-        pairs = ((earlier[..., : length - k], later[..., k:]) for k in range(lags))
+        pairs = ((earlier[..., : max(0, length - k)], later[..., k:]) for k in range(lags))
         return torch.stack([(one * other).sum((0, -1)) for one, other in pairs], -1)
 
     if _seen_by_torch(earlier, later):

@@ -57,7 +57,7 @@ def bound(dtype: np.dtype[Any], roundings: int, largest: float) -> float:
     return float(np.finfo(dtype).eps) * roundings * largest
 
 
-def _errors(x: Tensor, a: Tensor, b: Tensor, batching: bool = True) -> tuple[Tensor, float, float]:
+def errors(x: Tensor, a: Tensor, b: Tensor, batching: bool = True) -> tuple[Tensor, float, float]:
     """A filter's result, the sum of all its roundings, and how much it amplifies any.
 
     A sample is rounded with every term, to a part of the sum of the terms' magnitudes; from there on that is an input.
@@ -83,14 +83,14 @@ def _relative(error: float, y: Tensor, clamp: Any) -> int:
     return math.ceil(ratio) if math.isfinite(ratio) else 1 << 62
 
 
-def _roundings(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: Any = True, batching: Any = True) -> int:
-    y, error, _ = _errors(waveform, a_coeffs, b_coeffs, batching)
+def roundings(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: Any = True, batching: Any = True) -> int:
+    y, error, _ = errors(waveform, a_coeffs, b_coeffs, batching)
     return _relative(error, y, clamp)
 
 
 def _roundings_twice(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: Any = True) -> int:
-    once, error, gain = _errors(waveform, a_coeffs, b_coeffs)
-    y, more, _ = _errors(once.flip(-1), a_coeffs, b_coeffs)
+    once, error, gain = errors(waveform, a_coeffs, b_coeffs)
+    y, more, _ = errors(once.flip(-1), a_coeffs, b_coeffs)
     return _relative(error * gain + more, y, clamp)
 
 
@@ -109,7 +109,7 @@ def check_signal(x: Any) -> None:
         raise Decline("there are no real samples")
 
 
-def _check_coefficients(name: str, coefficients: Any, like: Tensor) -> None:
+def _check_weights(name: str, coefficients: Any, like: Tensor) -> None:
     if not isinstance(coefficients, Tensor):
         raise Decline(unread(name, coefficients))
     reason = torch_tensors.unfit(coefficients)
@@ -125,8 +125,8 @@ def _plan(waveform: Tensor, a: Any, b: Any, clamp: Any, batching: Any, twice: bo
     """Filter forward, or forward and then backward."""
     check_signal(waveform)
     engine = engine_for(waveform)
-    _check_coefficients("a_coeffs", a, waveform)
-    _check_coefficients("b_coeffs", b, waveform)
+    _check_weights("a_coeffs", a, waveform)
+    _check_weights("b_coeffs", b, waveform)
     if a.shape != b.shape or a.dim() > 2:
         raise Decline(REJECTED)
     limited, several = truth("clamp", clamp), a.dim() > 1
@@ -168,7 +168,7 @@ def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool,
     return (y.clamp(-1.0, 1.0) if limited else y).reshape(shape)
 
 
-@adapter("torchaudio.functional.lfilter", bound, order=lambda arguments: _roundings(**arguments))
+@adapter("torchaudio.functional.lfilter", bound, order=lambda arguments: roundings(**arguments))
 def lfilter(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: bool = True, batching: bool = True) -> Work:
     """torchaudio.functional.lfilter. Same arguments, same defaults."""
     return _plan(waveform, a_coeffs, b_coeffs, clamp, batching, twice=False)
@@ -180,7 +180,7 @@ def filtfilt(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp: bool =
     return _plan(waveform, a_coeffs, b_coeffs, clamp, True, twice=True)
 
 
-_planned, _judged, _told = map(designs, (lfilter.plan, _roundings, lambda _, a, b: (a, b)))
+_planned, _judged, _told = map(designs, (lfilter.plan, roundings, lambda _, a, b: (a, b)))
 
 
 def _designed(name: str) -> Callable[[Any], Any]:
@@ -194,12 +194,12 @@ def _design(name: str, waveform: Tensor, *options: Any) -> Work:
         work: Work = _planned[name](waveform, *options)
         return work
     engine_for(waveform)
-    plan: Work = lfilter.plan(waveform, *_coefficients(name, waveform.dtype, *options))
+    plan: Work = lfilter.plan(waveform, *coefficients(name, waveform.dtype, *options))
     return plan
 
 
 @functools.lru_cache(maxsize=256, typed=True)
-def _coefficients(name: str, dtype: torch.dtype, *options: float) -> tuple[Tensor, Tensor]:
+def coefficients(name: str, dtype: torch.dtype, *options: float) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False):
         a, b = _told[name](torch.empty(0, dtype=dtype, device="cpu"), *options)
     return a, b

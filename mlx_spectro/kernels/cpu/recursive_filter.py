@@ -367,7 +367,7 @@ def lagged_products(op: LaggedProducts, x: Array, y: Array, *, out: Array | None
         )  # fmt: skip
 
     share(work, len(rows) * filters, 1, length * (1 + lags // 4), (rows, others, sums))
-    made = sums.sum(axis=0).astype(np.float64 if precise else x.dtype)
+    made: Array = sums.sum(axis=0).astype(np.float64 if precise else x.dtype)
     if out is None:
         return made
     out[...] = made
