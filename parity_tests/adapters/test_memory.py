@@ -22,6 +22,7 @@ from mlx_spectro.design.operators import (
     Istft,
     IstftAdjoint,
     Operator,
+    RecursiveFilter,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -201,6 +202,7 @@ FRAMING = Framing(64, 32)
         Filterbank(FRAMING),
         Deltas(2),
         DeltasAdjoint(2),
+        RecursiveFilter(),
     ],
     ids=lambda op: op.name,
 )
@@ -210,6 +212,7 @@ def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
     needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
     weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
+    weights = [np.ones(3, np.float32)] * 2 if isinstance(op, RecursiveFilter) else weights
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()

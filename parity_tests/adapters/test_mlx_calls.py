@@ -17,6 +17,8 @@ from mlx_spectro.compat import librosa
 from mlx_spectro.compat import torch as ours
 from mlx_spectro.compat import torchaudio as our_torchaudio
 
+from ..table.cases.torchaudio_filtering import DESIGNS
+
 rng = np.random.default_rng(5)
 X = rng.standard_normal((2, 1600)).astype(np.float32)
 W = torch.hann_window(128)
@@ -32,6 +34,22 @@ def made(kind: str, **options: Any) -> Call:
     def call(libraries: Any, x: Any) -> Any:
         module = getattr(libraries["torchaudio"].transforms, kind)(**options)
         return (module.double() if x.dtype in (torch.float64, torch.complex128) else module)(x)
+
+    return call
+
+
+def designed(name: str, *options: Any) -> Call:
+    """A call of a function of torchaudio that designs its filter."""
+    return lambda lib, x: getattr(lib["torchaudio"].functional, name)(x, *options)
+
+
+def by_coefficients(name: str) -> Call:
+    """A call of a function that is given its filter, in the precision of its input."""
+
+    def call(lib: Any, x: Any) -> Any:
+        double = x.dtype in (torch.float64, torch.complex128)
+        a, b = (torch.tensor(c, dtype=torch.float64 if double else torch.float32) for c in ([1.0, -0.5], [0.5, 0.2]))
+        return getattr(lib["torchaudio"].functional, name)(x, a, b)
 
     return call
 
@@ -56,6 +74,15 @@ CALLS: dict[str, tuple[Call, Any]] = {
         lambda lib, x: lib["torchaudio"].functional.spectral_centroid(x, 16000, 0, window_for(x), 128, 32, 128),
         X,
     ),
+    "torchaudio.functional.lfilter": (by_coefficients("lfilter"), X),
+    "torchaudio.functional.filtfilt": (by_coefficients("filtfilt"), X),
+    **{
+        f"torchaudio.functional.{name}": (designed(name, *(next(iter(values)) for values in options.values())), X)
+        for name, options in DESIGNS.items()
+    },
+    "torchaudio.functional.preemphasis": (designed("preemphasis"), X),
+    "torchaudio.functional.deemphasis": (designed("deemphasis"), X),
+    "torchaudio.functional.loudness": (designed("loudness", 4000), X),
     "torchaudio.functional.compute_deltas": (lambda lib, x: lib["torchaudio"].functional.compute_deltas(x), X),
     "torchaudio.functional.amplitude_to_DB": (
         lambda lib, x: lib["torchaudio"].functional.amplitude_to_DB(x, 10.0, 1e-10, 0.0),
@@ -69,6 +96,9 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
     "torchaudio.transforms.MelSpectrogram": (made("MelSpectrogram", sample_rate=16000, n_fft=128, n_mels=10), X),
+    "torchaudio.transforms.Preemphasis": (made("Preemphasis"), X),
+    "torchaudio.transforms.Deemphasis": (made("Deemphasis"), X),
+    "torchaudio.transforms.Loudness": (made("Loudness", sample_rate=4000), X),
     "torchaudio.transforms.ComputeDeltas": (made("ComputeDeltas", mode="circular"), S),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),

@@ -50,6 +50,13 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "lfcc, circular": module("LFCC", n_lfcc=3, n_filter=4, speckwargs={"n_fft": 16, "pad_mode": "circular"}),
     **{f"deltas, {m}": module("ComputeDeltas", mode=m) for m in ("reflect", "constant", "replicate", "circular")},
     "centroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
+    "deemphasis": module("Deemphasis"),
+    "a filter forward and backward": lambda libraries, x: libraries[1].functional.filtfilt(
+        x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2])
+    ),
+    "filters of one signal each": lambda libraries, x: libraries[1].functional.lfilter(
+        x, torch.tensor([[1.0, -0.5]] * 2), torch.tensor([[0.5, 0.2]] * 2), False, False
+    ),
 }
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda x: x * 1,

@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "AmplitudeToDB": {"top_db": 60.0},
     "ComputeDeltas": {"win_length": 7},
     "SpectralCentroid": {"sample_rate": 16000, "n_fft": 64},
+    "Deemphasis": {"coeff": 0.9},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_implementation = pytest.mark.usefixtures("implementation")

@@ -20,6 +20,7 @@ from mlx_spectro.design.epilogues import Decibels, Root
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import (
     Cepstrum,
+    ClampedFilter,
     ClippedFilterbank,
     Deltas,
     DeltasAdjoint,
@@ -31,6 +32,7 @@ from mlx_spectro.design.operators import (
     FrameStatistic,
     Istft,
     IstftAdjoint,
+    LaggedProducts,
     Linear,
     Operator,
     OverlapAdd,
@@ -38,6 +40,7 @@ from mlx_spectro.design.operators import (
     Project,
     ProjectClipped,
     ProjectPower,
+    RecursiveFilter,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -253,6 +256,9 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
+    "a recursive filter": (RecursiveFilter(), ((T,), (3,), (3,)), "RecursiveFilter"),
+    "a clamped filter": (ClampedFilter(RecursiveFilter()), ((T,), (3,), (3,)), "ClampedFilter"),
+    "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
     "an epilogue alone": (Elementwise(DECIBELS), ((T,),), "Elementwise"),
 }
 

@@ -35,15 +35,19 @@ def _number(name: str, value: Any, like: Tensor) -> float:
     return float(value)
 
 
+def _coefficients(like: Tensor, *lists: list[float]) -> tuple[Tensor, ...]:
+    return tuple(torch.tensor(numbers, dtype=like.dtype, device=like.device) for numbers in lists)
+
+
 def roundings(waveform: Tensor, coeff: Any = 0.97) -> int:
     """What :func:`bound` takes for a call of :func:`preemphasis`."""
-    a, b = waveform.new_tensor([1.0, 0.0]), waveform.new_tensor([1.0, -coeff])
+    a, b = _coefficients(waveform, [1.0, 0.0], [1.0, -coeff])
     return filtering.roundings(waveform, a, b, clamp=False)
 
 
 def back_roundings(waveform: Tensor, coeff: Any = 0.97) -> int:
     """What :func:`bound` takes for a call of :func:`deemphasis`."""
-    a, b = waveform.new_tensor([1.0, -coeff]), waveform.new_tensor([1.0, 0.0])
+    a, b = _coefficients(waveform, [1.0, -coeff], [1.0, 0.0])
     return filtering.roundings(waveform, a, b)
 
 
@@ -74,7 +78,7 @@ def deemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     """torchaudio.functional.deemphasis. Same arguments, same defaults."""
     check_signal(waveform)
     factor = _number("coeff", coeff, waveform)
-    plan: Work = filtering.lfilter.plan(waveform, waveform.new_tensor([1.0, -factor]), waveform.new_tensor([1.0, 0.0]))
+    plan: Work = filtering.lfilter.plan(waveform, *_coefficients(waveform, [1.0, -factor], [1.0, 0.0]))
     return plan
 
 

@@ -86,7 +86,7 @@ DESIGNS = {
     "band_biquad": {"sample_rate": _RATES, "central_freq": (1000.0, 300, 5000.5), "Q": _Q, "noise": (False, True)},
     "bandpass_biquad": {"sample_rate": _RATES, "central_freq": _HZ, "Q": _Q, "const_skirt_gain": (False, True)},
     "bandreject_biquad": {"sample_rate": _RATES, "central_freq": _HZ, "Q": _Q},
-    "bass_biquad": {"sample_rate": _RATES, "gain": (6.0, -12), "central_freq": (100, 300.0), "Q": _Q},
+    "bass_biquad": {"sample_rate": _RATES, "gain": (6.0, -12), "central_freq": (300.0, 100), "Q": _Q},
     "biquad": {"b0": (0.2,), "b1": (0.3, -0.3), "b2": (0.1,), "a0": (1, 2.0), "a1": (-0.5,), "a2": (0.2, 0.4)},
     "deemph_biquad": {"sample_rate": (44100, 48000)},
     "equalizer_biquad": {"sample_rate": _RATES, "center_freq": _HZ, "gain": (3.0, -9), "Q": _Q},
