@@ -1,133 +1,159 @@
-"""Recursive filters along the rows of NumPy arrays, a group of neighbouring samples at a time.
-
-A group's outputs are a product of a matrix, the impulse response in its diagonals, and the group's inputs, and of the
-responses to the inputs and outputs before it. So a sample waits for those of the group before, not for its neighbour.
-"""
+"""Recursive filters along the rows of NumPy arrays, a vector of rows at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 
 from ...design.operators import ClampedFilter, LaggedProducts, RecursiveFilter
 from .bins_to_frames import clear
 from .frames import copy, peek, poke
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
-from .runtime.memory import address_of, address_to_write, advised, workspace
+from .runtime.memory import address_of, address_to_write, advised, padded, workspace
 from .runtime.threads import share
-from .runtime.vector import Kit, Vec, lanes, operation
+from .runtime.vector import CHUNK, VECTOR_BYTES, Kit, Vec, lanes, operation
 
 Array = npt.NDArray[Any]
 # all is computed in double precision: poles near the unit circle multiply what rounding does
 _REAL = np.float64(1)
-# vectors of a group, samples of a group and of a block
-_VECTORS = 2
-_GROUP = _VECTORS * lanes(8)
-_BLOCK = 512
+_LANES = lanes(8)
+# samples of a row that are filtered at once, and that are multiplied at once
+_BLOCK = 128
+_PIECE = 512
+# taps in registers, beside that of the present input
+_NEAR = 2
 
 
-@operation("source", "target", "count")
-def widen(kit: Kit, source: Any, target: Any, count: Any) -> None:
-    """Copy ``count`` vectors of stored numbers as those that are computed with."""
-    with kit.loop(count) as i:
-        kit.store(
-            kit.load_stored(kit.at(source, kit.times(i, kit.lanes * kit.stored_size))),
-            kit.at(target, kit.times(i, kit.step)),
-        )
+class OneLane(Kit):
+    """Vectors of a single number."""
+
+    def __init__(self, kit: Kit) -> None:
+        vars(self).update(vars(kit))
+        self.lanes, self.step, self.vector = 1, self.size, ir.VectorType(self.element, 1)
+
+    def gather(self, address: Any, row_bytes: Any) -> list[Vec]:
+        piece = self._load(address, ir.VectorType(self.stored, self.chunk), self.stored_size)
+        return [self._arithmetic(self._shuffle(piece, piece, [i])) for i in range(self.chunk)]
+
+    def scatter(self, values: Sequence[Vec], address: Any, row_bytes: Any) -> None:
+        for i, value in enumerate(values):
+            self._store(self._in_memory(value), self.at(address, self.stored_size * i), self.stored_size)
 
 
-@operation("x", "y", "target", "groups", "table", "inputs", "outputs", "limit:real", "sums")
-def filter_groups(
-    kit: Kit, x: Any, y: Any, target: Any, groups: Any, table: Any, inputs: Any, outputs: Any, limit: Any, sums: Any
-) -> None:
-    """Filter groups of samples from ``x`` on to ``y``, and clamped to ``target``; both have a history before them.
+def filter_chunks(
+    kit: Kit, source: Any, row_bytes: Any, target: Any, to_bytes: Any, chunks: Any, taps: Any, x: Any, y: Any,
+    limit: Any, sums: Any, orders: Any = None,
+) -> None:  # fmt: skip
+    """Filter chunks of samples, each lane's row by taps of its own.
 
     Args:
-        table: Of :func:`respond`.
-        inputs, outputs: How many earlier ones there are responses to.
+        source, row_bytes: Where the lanes' rows lie.
+        target, to_bytes: Where those of the result do.
+        chunks: How many to filter.
+        taps: Vectors of feedforward, the present input's first, and of feedback.
+        x, y: There are vectors of inputs and outputs before them. Where there are only near taps, the last ones replace
+            those; else all are written from here on.
         limit: Of magnitudes at ``target``.
-        sums: Where to put a vector of sums of squares of the outputs.
+        sums: A vector to add the squares of outputs to.
+        orders: How many of the taps are of earlier inputs and outputs, where there are more than the near ones.
     """
-    size, group = kit.size, _VECTORS * kit.step
-    high = kit.spread(limit)
-    low, squares = -high, kit.variable()
-    # the impulse response, later by more and more samples, beginning a vector early
-    shifted = [kit.load(table, 2 * group - kit.step - size * j) for j in range(_VECTORS * kit.lanes)]
-    responses = kit.at(table, 2 * group)
+    step, high = kit.step, kit.spread(limit)
+    low, near = -high, range(_NEAR)
+    inputs, outputs = orders or map(kit.index, (_NEAR, _NEAR))
+    feedback = kit.at(taps, kit.times(kit.at(inputs, 1), step))
+    b, a = [kit.load(taps, step * k) for k in range(1 + _NEAR)], [kit.load(feedback, step * k) for k in near]
+    heard, told, squares = [kit.variable() for _ in near], [kit.variable() for _ in near], kit.variable()
+    for variables, memory in ((heard, x), (told, y)):
+        for k in near:
+            kit.put(variables[k], kit.load(memory, -step * (k + 1)))
+    kit.put(squares, kit.load(sums))
 
-    with kit.loop(groups) as g:
-        first = kit.times(g, group)
-        here, there = kit.at(x, first), kit.at(y, first)
-        terms: list[list[Vec]] = [[] for _ in range(_VECTORS)]
-        for j in range(_VECTORS * kit.lanes):
-            sample = kit.broadcast(here, size * j)
-            for v in range(j // kit.lanes, _VECTORS):
-                terms[v].append(sample * shifted[j + kit.lanes * (_VECTORS - 1 - v)])
-        found = [kit.variable() for _ in terms]
-        for vector, products in zip(found, terms, strict=True):
-            # two sums that take turns: neither waits for itself
-            halves = []
-            for half in (products[::2], products[1::2]):
-                total = half[0]
-                for product in half[1:]:
-                    total = total + product
-                halves.append(total)
-            kit.put(vector, halves[0] + halves[1])
+    def more(memory: Any, weights: Any, count: Any) -> Vec:
+        """The sum of ``count`` products of ever earlier values and their taps."""
 
-        def respond_to(earlier: Any, count: Any, rows: Any, found: Any = found) -> None:
-            # the latest, which is the last to be known, comes last
-            with kit.loop(count) as i:
-                k = kit.builder.sub(count, i)
-                sample = kit.broadcast(kit.at(earlier, kit.times(k, -size)))
-                row = kit.at(rows, kit.times(kit.at(k, -1), group))
-                for v, vector in enumerate(found):
-                    kit.put(vector, kit.get(vector) + sample * kit.load(row, kit.step * v))
+        def product(k: Any) -> Vec:
+            away = kit.times(k, step)
+            return kit.load(kit.builder.sub(memory, away)) * kit.load(kit.at(weights, away))
 
-        respond_to(here, inputs, responses)
-        respond_to(there, outputs, kit.at(responses, kit.times(inputs, group)))
-        for v, vector in enumerate(map(kit.get, found)):
-            kit.store(vector, there, kit.step * v)
-            kit.put(squares, kit.get(squares) + vector * vector)
-            limited = vector.where("ogt", high, high, vector)
-            limited = limited.where("olt", low, low, limited)
-            place = kit.at(kit.times(g, _VECTORS * kit.lanes * kit.stored_size), kit.lanes * kit.stored_size * v)
-            kit.store_stored(limited, kit.at(target, place))
+        return kit.total(count, product, 2)
+
+    with kit.loop(chunks) as i:
+        offset, place = kit.times(i, CHUNK), kit.times(i, kit.chunk * step)
+        samples, results = kit.gather(kit.at(source, offset), row_bytes), []
+        here, there = kit.at(x, place), kit.at(y, place)
+        earlier, later = list(map(kit.get, heard)), list(map(kit.get, told))
+        for u, sample in enumerate(samples):
+            total = sample * b[0] + earlier[0] * b[1] + earlier[1] * b[2]
+            if orders:
+                kit.store(sample, here, step * u)
+                before = step * (u - 1 - _NEAR)
+                total = total + more(kit.at(here, before), kit.at(taps, step * (1 + _NEAR)), kit.at(inputs, -_NEAR))
+                total = total + more(kit.at(there, before), kit.at(feedback, step * _NEAR), kit.at(outputs, -_NEAR))
+            # the latest output, which is the last to be known, comes last
+            result = total + later[1] * a[1] + later[0] * a[0]
+            if orders:
+                kit.store(result, there, step * u)
+            kit.put(squares, kit.get(squares) + result * result)
+            earlier, later = [sample, earlier[0]], [result, later[0]]
+            limited = result.where("ogt", high, high, result)
+            results.append(limited.where("olt", low, low, limited))
+        kit.scatter(results, kit.at(target, offset), to_bytes)
+        for variable, value in zip(heard + told, earlier + later, strict=True):
+            kit.put(variable, value)
     kit.store(kit.get(squares), sums)
+    if not orders:
+        for variables, memory in ((heard, x), (told, y)):
+            for k in near:
+                kit.store(kit.get(variables[k]), memory, -step * (k + 1))
 
 
-@inner
-def normalize(real, stored, size, a, feedback, outputs, b, feedforward, inputs):
-    """Coefficients of a filter over its feedback's first, divided in their own precision."""
-    first = peek(real, stored, feedback)
-    for k in range(outputs):
-        poke(real, real, a + 8 * k, real * (peek(real, stored, feedback + size * k) / first))
-    for k in range(inputs):
-        poke(real, real, b + 8 * k, real * (peek(real, stored, feedforward + size * k) / first))
+@operation(
+    "source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums", "inputs", "outputs"
+)
+def filter_far(kit: Kit, *arguments: Any) -> None:
+    """:func:`filter_chunks` by any number of taps."""
+    filter_chunks(kit, *arguments[:-2], orders=arguments[-2:])
 
 
-@inner
-def respond(real, table, group, a, outputs, b, inputs):
-    """Fill a table with ``group`` outputs of a filter at rest but for one number that is 1.
+@operation("source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums")
+def filter_near(kit: Kit, *arguments: Any) -> None:
+    """:func:`filter_chunks` by the near taps, which stay in registers."""
+    filter_chunks(kit, *arguments)
 
-    First zeros, then that number is the first input, and then each earlier input and each earlier output, the latest
-    first.
-    """
-    clear(real, real, table, 8 * group)
-    for row in range(1 + inputs + outputs):
-        made = table + 8 * group * (row + 1)
-        for t in range(group):
-            value = real - real
-            if row <= inputs:
-                if t + row <= inputs:
-                    value = peek(real, real, b + 8 * (t + row))
-            elif t + row - inputs <= outputs:
-                value = -peek(real, real, a + 8 * (t + row - inputs))
-            for k in range(1, min(t, outputs) + 1):
-                value -= peek(real, real, a + 8 * k) * peek(real, real, made + 8 * (t - k))
-            poke(real, real, made + 8 * t, value)
+
+@operation("source", "target", "chunks", "taps", "x", "y", "limit:real", "sums")
+def filter_one(kit: Kit, source: Any, target: Any, *arguments: Any) -> None:
+    """:func:`filter_near` of a single row, which would take as long as a vector of them."""
+    filter_chunks(OneLane(kit), source, None, target, None, *arguments)
+
+
+@operation("target", "source", "count")
+def widen(kit: Kit, target: Any, source: Any, count: Any) -> None:
+    """Copy ``count`` vectors of stored numbers as those that are computed with."""
+    with kit.loop(count) as i:
+        there = kit.at(target, kit.times(i, kit.step))
+        kit.store(kit.load_stored(kit.at(source, kit.times(i, kit.lanes * kit.stored_size))), there)
+
+
+@operation("target", "source", "count")
+def copy_reversed(kit: Kit, target: Any, source: Any, count: Any) -> None:
+    """Copy ``count`` stored numbers so that the last comes first; vectors, and what is left over singly."""
+    size, lanes = kit.stored_size, kit.lanes
+    vectors = kit.builder.udiv(count, kit.index(lanes))
+    end = kit.at(source, kit.times(count, size))
+    with kit.loop(vectors) as i:
+        done = kit.times(i, lanes * size)
+        last = kit.builder.sub(kit.at(end, -lanes * size), done)
+        kit.store_stored(kit.reversed(kit.load_stored(last)), kit.at(target, done))
+    done = kit.times(vectors, lanes)
+    with kit.loop(kit.builder.sub(count, done)) as i:
+        at = kit.times(kit.at(i, done), size)
+        kit.poke(kit.at(target, at), kit.peek(kit.builder.sub(kit.at(end, -size), at)))
 
 
 @operation("value:real", returns="real")
@@ -139,111 +165,149 @@ def rounded(kit: Kit, value: Any) -> Any:
 
 
 @inner
-def filter_singly(real, stored, size, x, y, target, count, a, outputs, b, inputs, limit):
-    """What :func:`filter_groups` does, but a sample at a time, rounded as if stored: so nothing is finite that is not.
+def transfer(real, stored, size, target, step, source, stride, count):
+    """Copy ``count`` stored samples, ``stride`` bytes apart, to where they are ``step`` bytes apart."""
+    if stride == size and step == size:
+        copy(real, stored, target, source, size * count)
+    elif stride == size and step == -size:
+        copy_reversed(real, stored, target - size * (count - 1), source, count)
+    elif stride == -size and step == size:
+        copy_reversed(real, stored, target, source - size * (count - 1), count)
+    else:
+        for i in range(count):
+            poke(real, stored, target + step * i, peek(real, stored, source + stride * i))
+
+
+@inner
+def take_taps(real, stored, size, lanes, lane, taps, feedforward, inputs, far, feedback, outputs, back):
+    """A lane's taps: coefficients over the feedback's first, divided in their own precision, and then zeros.
+
+    ``far`` and ``back`` are how many of either are of earlier ones.
+    """
+    first = peek(real, stored, feedback)
+    for k in range(far + 1):
+        value = peek(real, stored, feedforward + size * k) / first if k <= inputs else stored - stored
+        poke(real, real, taps + 8 * (lanes * k + lane), real * value)
+    for k in range(1, back + 1):
+        value = peek(real, stored, feedback + size * k) / first if k <= outputs else stored - stored
+        poke(real, real, taps + 8 * (lanes * (far + k) + lane), -real * value)
+
+
+@inner
+def filter_singly(real, stored, size, source, stride, target, step, count, a, outputs, b, inputs, x, y, limit):
+    """Filter a row sample by sample, each rounded as if stored, so that nothing is finite that is not by definition.
 
     An output that is not finite spoils all after it, and a number too large for the memory is not finite.
+
+    Args:
+        a, b: The coefficients as they are stored.
+        x, y: Room for those that a sample follows from.
     """
+    first = peek(real, stored, a)
+    clear(real, real, x, 8 * (inputs + 1))
+    clear(real, real, y, 8 * (outputs + 1))
     for t in range(count):
+        for k in range(inputs, 0, -1):
+            poke(real, real, x + 8 * k, peek(real, real, x + 8 * (k - 1)))
+        for k in range(outputs, 0, -1):
+            poke(real, real, y + 8 * k, peek(real, real, y + 8 * (k - 1)))
+        poke(real, real, x, real * peek(real, stored, source + stride * t))
+        poke(real, real, y, real - real)
         value = real - real
         for k in range(inputs + 1):
-            value += peek(real, real, b + 8 * k) * peek(real, real, x + 8 * (t - k))
+            value += real * (peek(real, stored, b + size * k) / first) * peek(real, real, x + 8 * k)
         value = rounded(real, stored, value)
-        poke(real, real, y + 8 * t, real - real)
         for k in range(outputs, -1, -1):
-            value -= peek(real, real, a + 8 * k) * peek(real, real, y + 8 * (t - k))
+            value -= real * (peek(real, stored, a + size * k) / first) * peek(real, real, y + 8 * k)
         value = rounded(real, stored, value)
-        poke(real, real, y + 8 * t, value)
+        poke(real, real, y, value)
         if value > limit:
             value = limit
         if value < -limit:
             value = -limit
-        poke(real, stored, target + size * t, value)
-
-
-@inner
-def read(real, stored, size, target, source, stride, count, lanes):
-    """Copy ``count`` samples, ``stride`` bytes apart, to the numbers that are computed with."""
-    done = 0
-    if stride == size:
-        done = count // lanes * lanes
-        widen(real, stored, source, target, count // lanes)
-    for i in range(done, count):
-        poke(real, real, target + 8 * i, real * peek(real, stored, source + stride * i))
-
-
-@inner
-def write(real, stored, size, target, stride, source, count):
-    """Copy ``count`` stored samples that lie side by side to where they are ``stride`` bytes apart."""
-    if stride == size:
-        copy(real, stored, target, source, size * count)
-    else:
-        for i in range(count):
-            poke(real, stored, target + stride * i, peek(real, stored, source + size * i))
+        poke(real, stored, target + step * t, value)
 
 
 @kernel
-def filter_rows(real, stored, size, signal, result, filters, coefficients, limit, largest, block, first, last, scratch):
-    """Filter the rows from ``first`` up to ``last``, each by the next of the filters in turn.
+def filter_rows(
+    real, stored, size, signal, result, shape, coefficients, limit, largest, block, lanes, first, last, scratch
+):
+    """Filter groups of rows, a lane each, from group ``first`` up to ``last``, each row by the next filter in turn.
 
     Args:
-        signal: ``(address, bytes a row of filters, bytes a filter, bytes a sample, length)``.
-        result: The same of the result, but for its length.
-        filters: How many there are.
+        signal, result: ``(address, bytes a row of filters, bytes a filter, bytes a sample, bytes a lane)``; the last is
+            0 where lanes are not evenly apart.
+        shape: ``(rows, filters, length)``.
         coefficients: ``(feedback, its order, feedforward, its order)`` as they are stored, those of all filters side by
             side.
         limit: Of the result's magnitudes.
         largest: The sum of squares above which an output may be too large for memory.
-        scratch: ``(table, inputs, outputs, feedback, feedforward, results, sums)``; before inputs and outputs is room
-            for those before them.
+        scratch: ``(taps, inputs, outputs, sums, signals, results, bytes of a lane's)``; before inputs and outputs is
+            room for earlier ones.
     """
-    address, batch_bytes, filter_bytes, stride, length = signal
-    to, to_batch, to_filter, to_stride = result
+    address, batch_bytes, filter_bytes, stride, lane_bytes = signal
+    to, to_batch, to_filter, to_stride, to_lane = result
+    rows, filters, length = shape
     feedback, outputs, feedforward, inputs = coefficients
-    table, x, y, a, b, spare, sums = scratch
-    lanes, group = _GROUP // _VECTORS, _GROUP
+    taps, x, y, sums, heard, told, room = scratch
+    far, back = max(inputs + inputs % 2, _NEAR), max(outputs + outputs % 2, _NEAR)
+    chunk, most = CHUNK // size, lanes
     state = flush_denormals(real, real)
-    for i in range(first, last):
-        batch, which = divmod(i, filters)
-        if i == first or filters > 1:
-            normalize(
-                real,
-                stored,
-                size,
-                a,
-                feedback + size * (outputs + 1) * which,
-                outputs + 1,
-                b,
-                feedforward + size * (inputs + 1) * which,
-                inputs + 1,
-            )
-            respond(real, table, group, a, outputs, b, inputs)
+    clear(real, real, heard, room * most)
+    for group in range(first, last):
+        begin, count = most * group, min(most, rows - most * group)
+        single = count == 1 and far == _NEAR and back == _NEAR
+        lanes = 1 if single else most
+        step = 8 * lanes
+        if group == first or filters > 1 or single:
+            for lane in range(lanes):
+                which = (begin + min(lane, count - 1)) % filters
+                b, a = feedforward + size * (inputs + 1) * which, feedback + size * (outputs + 1) * which
+                take_taps(real, stored, size, lanes, lane, taps, b, inputs, far, a, outputs, back)
+        clear(real, real, x - step * far, step * far)
+        clear(real, real, y - step * back, step * back)
+        clear(real, real, sums, step)
+        batch, which = divmod(begin, filters)
         source, target = address + batch_bytes * batch + filter_bytes * which, to + to_batch * batch + to_filter * which
-        clear(real, real, x - 8 * inputs, 8 * inputs)
-        clear(real, real, y - 8 * outputs, 8 * outputs)
-        for begin in range(0, length, block):
-            count = min(block, length - begin)
-            read(real, stored, size, x, source + stride * begin, stride, count, lanes)
-            groups = (count + group - 1) // group
-            clear(real, real, x + 8 * count, 8 * (group * groups - count))
-            there = target + to_stride * begin
-            direct = to_stride == size and count == group * groups
-            made = there if direct else spare
-            squares = real - real
-            # where all of double precision is wanted, a group's rounding is more than that of its samples
-            singly = size == 8
-            if not singly:
-                filter_groups(real, stored, x, y, made, groups, table, inputs, outputs, limit, sums)
-                for lane in range(lanes):
-                    squares += peek(real, real, sums + 8 * lane)
-                singly = not squares <= largest
-            if singly:
-                filter_singly(real, stored, size, x, y, made, count, a, outputs, b, inputs, limit)
-            if not direct:
-                write(real, stored, size, there, to_stride, made, count)
-            if count == block:
-                copy(real, real, x - 8 * inputs, x + 8 * (block - inputs), 8 * inputs)
-                copy(real, real, y - 8 * outputs, y + 8 * (block - outputs), 8 * outputs)
+        for t in range(0, length, block):
+            samples = min(block, length - t)
+            whole = count == lanes and samples % chunk == 0
+            if whole and lane_bytes and stride == size:
+                read, read_bytes = source + size * t, lane_bytes
+            else:
+                read, read_bytes = heard, room
+                for lane in range(count):
+                    batch, which = divmod(begin + lane, filters)
+                    there = address + batch_bytes * batch + filter_bytes * which + stride * t
+                    transfer(real, stored, size, heard + room * lane, size, there, stride, samples)
+            at_once = whole and to_lane and to_stride == size
+            made, made_bytes = (target + size * t, to_lane) if at_once else (told, room)
+            chunks = (samples + chunk - 1) // chunk
+            if single:
+                filter_one(real, stored, read, made, chunks, taps, x, y, limit, sums)
+            elif far == _NEAR and back == _NEAR:
+                filter_near(real, stored, read, read_bytes, made, made_bytes, chunks, taps, x, y, limit, sums)
+            else:
+                filter_far(
+                    real, stored, read, read_bytes, made, made_bytes, chunks, taps, x, y, limit, sums, far, back
+                )  # fmt: skip
+                copy(real, real, x - step * far, x + step * (block - far), step * far)
+                copy(real, real, y - step * back, y + step * (block - back), step * back)
+            if not at_once:
+                for lane in range(count):
+                    batch, which = divmod(begin + lane, filters)
+                    there = to + to_batch * batch + to_filter * which + to_stride * t
+                    transfer(real, stored, size, there, to_stride, told + room * lane, size, samples)
+        for lane in range(count):
+            if not peek(real, real, sums + 8 * lane) <= largest:
+                batch, which = divmod(begin + lane, filters)
+                filter_singly(
+                    real, stored, size, address + batch_bytes * batch + filter_bytes * which, stride,
+                    to + to_batch * batch + to_filter * which, to_stride, length,
+                    feedback + size * (outputs + 1) * which, outputs, feedforward + size * (inputs + 1) * which, inputs,
+                    x, y, limit,
+                )  # fmt: skip
+                clear(real, real, heard, room * most)
     restore_state(real, real, state)
 
 
@@ -251,6 +315,14 @@ def _streams(x: Array, filters: int) -> Array:
     """``x [..., T]`` as ``[batch, filters, T]``, a view where its strides allow."""
     rows = x.reshape(-1, filters, x.shape[-1])
     return rows if rows.flags.aligned else rows.copy()
+
+
+def _apart(rows: Array) -> int:
+    """Bytes from each row of ``rows [batch, filters, T]`` to the next; 0 where they differ."""
+    batch, filters, _ = rows.shape
+    if filters == 1:
+        return rows.strides[0]
+    return rows.strides[1] if batch == 1 or rows.strides[0] == filters * rows.strides[1] else 0
 
 
 def recursive_filter(
@@ -269,23 +341,25 @@ def recursive_filter(
         rows, to = rows[..., ::-1], to[..., ::-1]
     feedback, feedforward = np.ascontiguousarray(a), np.ascontiguousarray(b)
     inputs, outputs, size = b.shape[-1] - 1, a.shape[-1] - 1, x.itemsize
-    block = max(_BLOCK, _GROUP * -(-max(inputs, outputs) // _GROUP))
-    signal = (address_of(rows), *rows.strides, length)
-    result = (address_to_write(to), *to.strides)
+    far = max(inputs, outputs, _NEAR) + 1
+    block = max(_BLOCK, -(-far // CHUNK) * CHUNK)
+    signal, result = (address_of(rows), *rows.strides, _apart(rows)), (address_to_write(to), *to.strides, _apart(to))
+    shape = (len(rows) * filters, filters, length)
     coefficients = (address_of(feedback), outputs, address_of(feedforward), inputs)
-    before = 8 * (max(inputs, outputs) + _GROUP)
-    rooms = 8 * _GROUP * (2 + inputs + outputs), 2 * before + 8 * block, 2 * before + 8 * block
-    sizes = (*rooms, 8 * (outputs + 1), 8 * (inputs + 1), size * block, 8 * lanes(8))
+    before, room = VECTOR_BYTES * far, padded(size * block)
+    history = before + VECTOR_BYTES * (block + 1)
+    sizes = (VECTOR_BYTES * (2 * far + 1), history, history, VECTOR_BYTES, _LANES * room, _LANES * room)
     largest = float(np.finfo(number).max) ** (2 if size == 4 else 1)
 
     def work(first: int, last: int) -> None:
-        table, x_room, y_room, *others, _memory = workspace.pieces(sizes)
-        scratch = (table, x_room + before, y_room + before, *others)
+        taps, earlier, later, *others, _memory = workspace.pieces(sizes)
         filter_rows(
-            _REAL, number(1), size, signal, result, filters, coefficients, limit, largest, block, first, last, scratch
+            _REAL, number(1), size, signal, result, shape, coefficients, limit, largest, block, _LANES, first, last,
+            (taps, earlier + before, later + before, *others, room),
         )  # fmt: skip
 
-    share(work, rows.shape[0] * filters, 1, length * (1 + (inputs + outputs) // 8), (rows, to, feedback, feedforward))
+    groups = -(-shape[0] // _LANES)
+    share(work, groups, 1, _LANES * length * (1 + (inputs + outputs) // 8), (rows, to, feedback, feedforward))
     if out is None:
         return made.reshape(x.shape)
     if out is not made:
@@ -296,6 +370,17 @@ def recursive_filter(
 def clamped_filter(op: ClampedFilter, x: Array, a: Array, b: Array, *, out: Array | None, precise: bool) -> Array:
     """The same, clamped to magnitudes up to 1."""
     return recursive_filter(op.filter, x, a, b, out=out, precise=precise, limit=1.0)
+
+
+@inner
+def read(real, stored, size, target, source, stride, count, lanes):
+    """Copy ``count`` samples, ``stride`` bytes apart, to the numbers that are computed with."""
+    done = 0
+    if stride == size:
+        done = count // lanes * lanes
+        widen(real, stored, target, source, count // lanes)
+    for i in range(done, count):
+        poke(real, real, target + 8 * i, real * peek(real, stored, source + stride * i))
 
 
 @operation("x", "y", "count", "lags", "sums")
@@ -312,17 +397,16 @@ def add_products(kit: Kit, x: Any, y: Any, count: Any, lags: Any, sums: Any) -> 
 
 
 @kernel
-def multiply_rows(real, stored, size, signal, other, filters, lags, block, first, last, scratch, result):
+def multiply_rows(real, stored, size, signal, other, filters, lags, block, lanes, first, last, scratch, result):
     """Lagged products of the rows from ``first`` up to ``last``, ``lags`` numbers a row at ``result``.
 
     Args:
-        signal, other: As in :func:`filter_rows`.
+        signal, other: ``(address, bytes a row of filters, bytes a filter, bytes a sample, length)``.
         scratch: ``(earlier ones, the other's, sums)``; there is room for those before the earlier ones.
     """
     address, batch_bytes, filter_bytes, stride, length = signal
     address_y, batch_y, filter_y, stride_y, length = other
     x, y, sums = scratch
-    lanes = _GROUP // _VECTORS
     state = flush_denormals(real, real)
     for i in range(first, last):
         batch, which = divmod(i, filters)
@@ -353,16 +437,16 @@ def lagged_products(op: LaggedProducts, x: Array, y: Array, *, out: Array | None
     """Sums ``[filters, lags]`` over batch and time of ``x [..., filters, T]``, earlier, times ``y`` of its shape."""
     filters, length, lags = x.shape[-2], x.shape[-1], op.lags
     rows, others = _streams(x, filters), _streams(y, filters)
-    block = max(_BLOCK, _GROUP * -(-lags // _GROUP))
+    block = max(_PIECE, -(-lags // _LANES) * _LANES)
     signals = [(address_of(array), *array.strides, length) for array in (rows, others)]
     sums = np.empty((len(rows), filters, lags))
-    room = 8 * (block + lags + _GROUP)
-    sizes, to = (room + 8 * lags, room, 8 * lanes(8) * lags), address_to_write(sums)
+    room = 8 * (block + lags + _LANES)
+    sizes, to = (room + 8 * lags, room, 8 * _LANES * lags), address_to_write(sums)
 
     def work(first: int, last: int) -> None:
         earlier, *scratch, _memory = workspace.pieces(sizes)
         multiply_rows(
-            _REAL, x.dtype.type(1), x.itemsize, *signals, filters, lags, block, first, last,
+            _REAL, x.dtype.type(1), x.itemsize, *signals, filters, lags, block, _LANES, first, last,
             (earlier + 8 * lags, *scratch), to,
         )  # fmt: skip
 
