@@ -47,7 +47,9 @@ def bounds(x: Array, a: Array, b: Array, y: Array, dtype: Any) -> Array:
     )
     terms = a.shape[-1] + b.shape[-1] + 32
     eps = float(np.finfo(dtype).eps)
-    return np.abs(y) * (eps if eps > np.finfo(np.float64).eps else 0) + 20 * terms * np.finfo(np.float64).eps * size
+    once = eps if eps > np.finfo(np.float64).eps else 0.0
+    limits: Array = np.abs(y) * once + 20 * terms * np.finfo(np.float64).eps * size
+    return limits
 
 
 FILTERS = list(

@@ -75,15 +75,12 @@ class _Filtered(torch.autograd.Function):
     """A filter as torch differentiates it: all of its gradients are made of filters and of lagged products."""
 
     @staticmethod
-    def forward(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
-        return _filtered(x, a, b, way)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Way], output: Tensor) -> None:
-        x, a, b, ctx.way = inputs
+    def forward(ctx: Any, x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
+        y = _filtered(x, a, b, way)
+        ctx.way, ctx.by_coefficients = way, any(ctx.needs_input_grad[1:3])
         # so that what is changed in place before the backward pass is an error where it is one in torchaudio
-        ctx.by_coefficients = any(ctx.needs_input_grad[1:3])
-        ctx.save_for_backward(x, a, b, output)
+        ctx.save_for_backward(x, a, b, y)
+        return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -126,13 +123,10 @@ class _Products(torch.autograd.Function):
     """Lagged products as torch differentiates them: by filters of which they are the coefficients' gradients."""
 
     @staticmethod
-    def forward(earlier: Tensor, later: Tensor, lags: int, engine: Any) -> Tensor:
-        return _multiplied(earlier, later, lags, engine)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int, Any], output: Tensor) -> None:
-        earlier, later, _, ctx.engine = inputs
+    def forward(ctx: Any, earlier: Tensor, later: Tensor, lags: int, engine: Any) -> Tensor:
+        ctx.engine = engine
         ctx.save_for_backward(earlier, later)
+        return _multiplied(earlier, later, lags, engine)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:

@@ -117,7 +117,8 @@ def filter_chunks(
 )
 def filter_far(kit: Kit, *arguments: Any) -> None:
     """:func:`filter_chunks` by any number of taps."""
-    filter_chunks(kit, *arguments[:-2], orders=arguments[-2:])
+    *others, inputs, outputs = arguments
+    filter_chunks(kit, *others, orders=(inputs, outputs))
 
 
 @operation("source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums")

@@ -81,7 +81,7 @@ def _designed(**options: Iterable[Any]) -> Callable[[], Iterator[Sample]]:
 
 
 _RATES, _HZ, _Q = (16000, 48000), (1000.0, 80, 5000.5), (0.707, 2, 0.3)
-DESIGNS = {
+DESIGNS: dict[str, dict[str, tuple[Any, ...]]] = {
     "allpass_biquad": {"sample_rate": _RATES, "central_freq": _HZ, "Q": _Q},
     "band_biquad": {"sample_rate": _RATES, "central_freq": (1000.0, 300, 5000.5), "Q": _Q, "noise": (False, True)},
     "bandpass_biquad": {"sample_rate": _RATES, "central_freq": _HZ, "Q": _Q, "const_skirt_gain": (False, True)},
