@@ -13,7 +13,7 @@ from mlx_spectro.design.operators import LaggedProducts, RecursiveFilter
 
 from ...arrays.torch_autograd import is_batched, or_by_torch
 from ...arrays.torch_ops import run
-from ...arrays.torch_tensors import to_host, traced, unfit
+from ...arrays.torch_tensors import serves, to_host
 
 _lfilter = torchaudio.functional.lfilter
 
@@ -43,7 +43,7 @@ def filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
 
 def _seen_by_torch(*tensors: Tensor) -> bool:
     """Whether only torch can see into a call, in a backward pass, where none is declined."""
-    return bool(traced()) or any(unfit(tensor) or is_batched(tensor) for tensor in tensors)
+    return any(not serves(tensor) or is_batched(tensor) for tensor in tensors)
 
 
 def _filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:

@@ -112,9 +112,10 @@ def check_signal(x: Any) -> None:
 def _check_weights(name: str, coefficients: Any, like: Tensor) -> None:
     if not isinstance(coefficients, Tensor):
         raise Decline(unread(name, coefficients))
-    reason = torch_tensors.unfit(coefficients)
-    if reason:
-        raise Decline(f"{name}: {reason}")
+    try:
+        torch_tensors.check_kind(coefficients)
+    except Decline as decline:
+        raise Decline(f"{name}: {decline}") from None
     if coefficients.dtype != like.dtype or coefficients.device != like.device:
         raise Decline(f"{name} and the waveform differ in dtype or device")
     if not (coefficients.dim() and coefficients.numel()):

@@ -46,12 +46,13 @@ class OneLane(Kit):
 
 
 def filter_chunks(
-    kit: Kit, source: Any, row_bytes: Any, target: Any, to_bytes: Any, chunks: Any, taps: Any, x: Any, y: Any,
-    limit: Any, sums: Any, orders: Any = None,
+    kit: Kit, orders: tuple[Any, ...], source: Any, row_bytes: Any, target: Any, to_bytes: Any, chunks: Any, taps: Any,
+    x: Any, y: Any, limit: Any, sums: Any,
 ) -> None:  # fmt: skip
     """Filter chunks of samples, each lane's row by taps of its own.
 
     Args:
+        orders: How many of the taps are of earlier inputs and outputs, where there are more than the near ones.
         source, row_bytes: Where the lanes' rows lie.
         target, to_bytes: Where those of the result do.
         chunks: How many to filter.
@@ -60,7 +61,6 @@ def filter_chunks(
             those; else all are written from here on.
         limit: Of magnitudes at ``target``.
         sums: A vector to add the squares of outputs to.
-        orders: How many of the taps are of earlier inputs and outputs, where there are more than the near ones.
     """
     step, high = kit.step, kit.spread(limit)
     low, near = -high, range(_NEAR)
@@ -113,24 +113,23 @@ def filter_chunks(
 
 
 @operation(
-    "source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums", "inputs", "outputs"
+    "inputs", "outputs", "source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums"
 )
-def filter_far(kit: Kit, *arguments: Any) -> None:
+def filter_far(kit: Kit, inputs: Any, outputs: Any, *arguments: Any) -> None:
     """:func:`filter_chunks` by any number of taps."""
-    *others, inputs, outputs = arguments
-    filter_chunks(kit, *others, orders=(inputs, outputs))
+    filter_chunks(kit, (inputs, outputs), *arguments)
 
 
 @operation("source", "row_bytes", "target", "to_bytes", "chunks", "taps", "x", "y", "limit:real", "sums")
 def filter_near(kit: Kit, *arguments: Any) -> None:
     """:func:`filter_chunks` by the near taps, which stay in registers."""
-    filter_chunks(kit, *arguments)
+    filter_chunks(kit, (), *arguments)
 
 
 @operation("source", "target", "chunks", "taps", "x", "y", "limit:real", "sums")
 def filter_one(kit: Kit, source: Any, target: Any, *arguments: Any) -> None:
     """:func:`filter_near` of a single row, which would take as long as a vector of them."""
-    filter_chunks(OneLane(kit), source, None, target, None, *arguments)
+    filter_chunks(OneLane(kit), (), source, None, target, None, *arguments)
 
 
 @operation("target", "source", "count")
@@ -282,16 +281,16 @@ def filter_rows(
                     there = address + batch_bytes * batch + filter_bytes * which + stride * t
                     transfer(real, stored, size, heard + room * lane, size, there, stride, samples)
             at_once = whole and to_lane and to_stride == size
-            made, made_bytes = (target + size * t, to_lane) if at_once else (told, room)
+            written, written_bytes = (target + size * t, to_lane) if at_once else (told, room)
             chunks = (samples + chunk - 1) // chunk
             if single:
-                filter_one(real, stored, read, made, chunks, taps, x, y, limit, sums)
+                filter_one(real, stored, read, written, chunks, taps, x, y, limit, sums)
             elif far == _NEAR and back == _NEAR:
-                filter_near(real, stored, read, read_bytes, made, made_bytes, chunks, taps, x, y, limit, sums)
+                filter_near(real, stored, read, read_bytes, written, written_bytes, chunks, taps, x, y, limit, sums)
             else:
                 filter_far(
-                    real, stored, read, read_bytes, made, made_bytes, chunks, taps, x, y, limit, sums, far, back
-                )  # fmt: skip
+                    real, stored, far, back, read, read_bytes, written, written_bytes, chunks, taps, x, y, limit, sums
+                )
                 copy(real, real, x - step * far, x + step * (block - far), step * far)
                 copy(real, real, y - step * back, y + step * (block - back), step * back)
             if not at_once:
@@ -334,10 +333,10 @@ def recursive_filter(
         x, a, b = x.astype(np.float64), a.astype(np.float64), b.astype(np.float64)
     filters, length, number = (len(a) if a.ndim > 1 else 1), x.shape[-1], x.dtype.type
     direct = out is not None and out.flags.behaved and out.dtype == x.dtype
-    made = advised(out if direct and out is not None else np.empty(x.shape, x.dtype))
-    rows, to = _streams(x, filters), made.reshape(-1, filters, length)
-    if not np.may_share_memory(to, made):
-        made = to = np.empty(rows.shape, x.dtype)
+    y = advised(out if direct and out is not None else np.empty(x.shape, x.dtype))
+    rows, to = _streams(x, filters), y.reshape(-1, filters, length)
+    if not np.may_share_memory(to, y):
+        y = to = np.empty(rows.shape, x.dtype)
     if op.backward:
         rows, to = rows[..., ::-1], to[..., ::-1]
     feedback, feedforward = np.ascontiguousarray(a), np.ascontiguousarray(b)
@@ -362,9 +361,9 @@ def recursive_filter(
     groups = -(-shape[0] // _LANES)
     share(work, groups, 1, _LANES * length * (1 + (inputs + outputs) // 8), (rows, to, feedback, feedforward))
     if out is None:
-        return made.reshape(x.shape)
-    if out is not made:
-        out[...] = made.reshape(x.shape)
+        return y.reshape(x.shape)
+    if out is not y:
+        out[...] = y.reshape(x.shape)
     return out
 
 
@@ -452,10 +451,10 @@ def lagged_products(op: LaggedProducts, x: Array, y: Array, *, out: Array | None
         )  # fmt: skip
 
     share(work, len(rows) * filters, 1, length * (1 + lags // 4), (rows, others, sums))
-    made: Array = sums.sum(axis=0).astype(np.float64 if precise else x.dtype)
+    products: Array = sums.sum(axis=0).astype(np.float64 if precise else x.dtype)
     if out is None:
-        return made
-    out[...] = made
+        return products
+    out[...] = products
     return out
 
 
