@@ -195,7 +195,7 @@ def take_taps(real, stored, size, lanes, lane, taps, feedforward, inputs, far, f
 
 @inner
 def filter_singly(real, stored, size, source, stride, target, step, count, a, outputs, b, inputs, x, y, limit):
-    """Filter a row sample by sample, each rounded as if stored, so that nothing is finite that is not by definition.
+    """Filter a row sample by sample and all rounded as if stored, so that nothing is finite that is not by definition.
 
     An output that is not finite spoils all after it, and a number too large for the memory is not finite.
 
@@ -218,8 +218,8 @@ def filter_singly(real, stored, size, source, stride, target, step, count, a, ou
             value += real * (peek(real, stored, b + size * k) / first) * peek(real, real, x + 8 * k)
         value = rounded(real, stored, value)
         for k in range(outputs, -1, -1):
-            value -= real * (peek(real, stored, a + size * k) / first) * peek(real, real, y + 8 * k)
-        value = rounded(real, stored, value)
+            term = real * (peek(real, stored, a + size * k) / first) * peek(real, real, y + 8 * k)
+            value = rounded(real, stored, value - rounded(real, stored, term))
         poke(real, real, y, value)
         if value > limit:
             value = limit
