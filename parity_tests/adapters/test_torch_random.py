@@ -178,9 +178,8 @@ def filters(draw: Draw) -> tuple[Any, Any, Any]:
     x = draw.array([(40,), (3, 40), (2, 3, 40), (1, 600)], REAL, [(3, 0), (0, 3, 9), ()], ODD_REAL)
     order, several = draw.of([0, 1, 2, 5]), draw.of([False, False, True])
     shape, rng = (3, order + 1) if several else (order + 1,), np.random.default_rng(draw.randrange(9))
-    a, b = (torch.from_numpy(rng.uniform(-0.4, 0.4, shape)).to(x.dtype) for _ in range(2))
     # a filter that grows would multiply what rounding does
-    a /= max(1, order)
+    a, b = (torch.from_numpy(rng.uniform(-0.4, 0.4, shape) / max(1, order)).to(x.dtype) for _ in range(2))
     a[..., 0] = draw.of([1.0, -0.5])
     return x, a, b
 
