@@ -242,4 +242,5 @@ def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
 
     made_of_nothing = {f"torchaudio.functional.{name}" for name in ("create_dct", "linear_fbanks", "melscale_fbanks")}
     served = {name for name, adapter in adapters.items() if adapter.function.library.startswith("torch")}
-    assert served - made_of_nothing == set(CALLS)
+    # torchaudio's loop has no derivative
+    assert served - made_of_nothing - {"torchaudio.functional.overdrive"} == set(CALLS)

@@ -26,8 +26,8 @@ from .filtering import bound, check_signal, engine_for
 _MANY = 1 << 19
 
 
-def _number(name: str, value: Any, like: Tensor) -> float:
-    """A number that is finite in the waveform's precision."""
+def number(name: str, value: Any, like: Tensor) -> float:
+    """An option that is a number, and is finite in the waveform's precision."""
     if type(value) not in (int, float):
         raise Decline(unread(name, value))
     if not abs(value) <= torch.finfo(like.dtype).max:
@@ -58,7 +58,7 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     Ours where no gradient is asked for: torch's own operations compute that.
     """
     check_signal(waveform)
-    engine, factor = engine_for(waveform), _number("coeff", coeff, waveform)
+    engine, factor = engine_for(waveform), number("coeff", coeff, waveform)
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the waveform requires a gradient, which torch computes")
     if settings.route.get() == "auto" and waveform.numel() < _MANY:
@@ -77,7 +77,7 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
 def deemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     """torchaudio.functional.deemphasis. Same arguments, same defaults."""
     check_signal(waveform)
-    factor = _number("coeff", coeff, waveform)
+    factor = number("coeff", coeff, waveform)
     plan: Work = filtering.lfilter.plan(waveform, *_coefficients(waveform, [1.0, -factor], [1.0, 0.0]))
     return plan
 

@@ -106,6 +106,13 @@ def _emphasis_samples(positional: bool) -> Iterator[Sample]:
         yield sample(f"{o}", _X[o["rows"]][..., : o["length"]], o["coeff"])
 
 
+def _overdrive_samples() -> Iterator[Sample]:
+    yield from each_signal(lambda x: Sample("", (x,)))
+    for o in pairwise(gain=(20, 0.0, 60.5), colour=(20, 0, 100.0), rows=_SHAPES, length=(2400, 513, 1)):
+        x = np.ascontiguousarray(_X[o["rows"]][..., : o["length"]])
+        yield Sample(f"{o}", (x, o["gain"], o["colour"]), batched=x.ndim == 3)
+
+
 def _loudness_samples(positional: bool) -> Iterator[Sample]:
     for o in pairwise(sample_rate=(4000, 4800, 5999), channels=(1, 2, 3), batch=(None, 2), level=(1.0, 0.01)):
         x = o["level"] * np.concatenate([_X[0], 0.1 * _X[1], _X[0]], -1)[: o["channels"]]
@@ -191,6 +198,17 @@ ROWS = [
             Reject("no channels", (_X[0, 0], 4000), {}, "IndexError"),
         ),
         timing=_time(16000),
+    ),
+    _row(
+        "torchaudio.functional.overdrive",
+        "torchaudio.functional.overdrive",
+        _overdrive_samples,
+        rejects=(
+            Reject("a name", (_X, "loud"), {}, "TypeError"),
+            Reject("no samples", (_X[..., :0],), {}, "RuntimeError"),
+            Reject("rows that are no view", (_X.swapaxes(0, 1),), {}, "RuntimeError"),
+        ),
+        timing=_time(),
     ),
     _row("torchaudio.transforms.Preemphasis", "torchaudio.transforms.Preemphasis", partial(_emphasis_samples, False)),
     _row(
