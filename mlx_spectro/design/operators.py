@@ -413,7 +413,7 @@ class LaggedProducts(Operator):
     The result is ``[filters, lags]``, ``y`` a weight of the shape of ``x``: so the gradients of coefficients are made.
     """
 
-    stem = "recursive_filter"
+    stem = "lagged_products"
 
     lags: int
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from ..design.operators import ClampedFilter, LaggedProducts, RecursiveFilter
+from ..design.operators import ClampedFilter, RecursiveFilter
 from .apply import apply, defines
 
 
@@ -22,7 +22,7 @@ def recursive_filter(op: RecursiveFilter, x: mx.array, a: mx.array, b: mx.array)
     with mx.stream(mx.cpu):
         x, a, b = (array.astype(mx.float64) for array in (x, a, b))
         x = _reversed(x) if op.backward else x
-        heard = mx.stack([b[..., k, None] * _later(x, k, -1) for k in range(b.shape[-1])]).sum(axis=0)
+        heard = mx.stack([b[..., k, None] * later(x, k, -1) for k in range(b.shape[-1])]).sum(axis=0)
         y = _recursion(heard, a)
         return (_reversed(y) if op.backward else y).astype(dtype)
 
@@ -37,7 +37,7 @@ def _recursion(x: mx.array, a: mx.array) -> mx.array:
     state = mx.stack([x] + [mx.zeros_like(x)] * (order - 1), axis=-1)
     reach = 1
     while reach < x.shape[-1]:
-        earlier = _later(state, reach, -2)
+        earlier = later(state, reach, -2)
         # not as a matrix product, whose rounding depends on how many signals there are
         parts = [(earlier * matrix[..., None, row, :]).sum(axis=-1) for row in range(order)]
         state = state + mx.stack(parts, axis=-1)
@@ -45,8 +45,8 @@ def _recursion(x: mx.array, a: mx.array) -> mx.array:
     return state[..., 0]
 
 
-def _later(x: mx.array, count: int, axis: int) -> mx.array:
-    """``x``, later by so many samples along an axis; before them there is silence."""
+def later(x: mx.array, count: int, axis: int) -> mx.array:
+    """``x [...]``, later by so many samples along an axis; before them there is silence."""
     length = x.shape[axis]
     count = min(count, length)
     silence, heard = mx.split(x, [length - count], axis=axis)[::-1]
@@ -61,13 +61,3 @@ def _reversed(x: mx.array) -> mx.array:
 def clamped_filter(op: ClampedFilter, x: mx.array, a: mx.array, b: mx.array) -> mx.array:
     """The filter's result, clamped."""
     return mx.clip(apply(op.filter, x, a, b), -1, 1)
-
-
-@defines(LaggedProducts)
-def lagged_products(op: LaggedProducts, x: mx.array, y: mx.array) -> mx.array:
-    """Products of each sample and the other signal's earlier ones, summed over batch and time."""
-    with mx.stream(mx.cpu):
-        earlier, later = x.astype(mx.float64), y.astype(mx.float64)
-        axes = [axis for axis in range(x.ndim) if axis != x.ndim - 2]
-        sums = [(_later(earlier, k, -1) * later).sum(axis=axes) for k in range(op.lags)]
-        return mx.stack(sums, axis=-1).astype(x.dtype)
