@@ -39,6 +39,12 @@ def aligned_rows(x: Array) -> Array:
     return rows if rows.flags.aligned else rows.copy()
 
 
+def streams(x: Array, filters: int) -> Array:
+    """``x [..., T]`` as ``[batch, filters, T]``, a view where its strides allow."""
+    rows = x.reshape(-1, filters, x.shape[-1])
+    return rows if rows.flags.aligned else rows.copy()
+
+
 def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, tuple[int, int, int]]:
     """An array of ``shape [..., N, values]`` to write to, and its bytes a row, a value and a frame.
 

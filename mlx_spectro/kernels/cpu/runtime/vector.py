@@ -224,6 +224,10 @@ class Kit:
         """The complex number at an address in every lane."""
         return Complex(self.broadcast(address, offset), self.broadcast(address, offset + self.size))
 
+    def reversed(self, value: Vec) -> Vec:
+        """The same values in lanes that are counted from the other end."""
+        return Vec(self, self._shuffle(value.value, value.value, range(self.lanes - 1, -1, -1)))
+
     # memory where each lane has a row of its own, or where lanes lie side by side
 
     @property
