@@ -46,6 +46,15 @@ def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
     return 64 * float(np.finfo(dtype).eps) * largest
 
 
+def masked(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for values times soft masks of the same numbers.
+
+    Of a mask, a power and a phase no more than eight results are rounded, by half a unit, and a power by a whole one:
+    within 8 eps of each other. Hard masks are the same.
+    """
+    return 0.0 if dtype.kind not in "fc" else 8 * float(np.finfo(dtype).eps) * largest
+
+
 def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     """Bound for orthonormal combinations of at most ``n_fft`` decibels that reach 80 below their maximum.
 

@@ -46,7 +46,7 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma"}
+        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -84,6 +84,10 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"y": AUDIO, **framed})
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
+    yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
+    yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
+    for name in ("hpss", "harmonic", "percussive"):
+        yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 
 
 class Outcome(NamedTuple):

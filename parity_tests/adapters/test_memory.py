@@ -21,6 +21,7 @@ from mlx_spectro.design.operators import (
     Filterbank,
     Istft,
     IstftAdjoint,
+    Medians,
     Operator,
     Spectrogram,
     Stft,
@@ -201,6 +202,7 @@ FRAMING = Framing(64, 32)
         Filterbank(FRAMING),
         Deltas(2),
         DeltasAdjoint(2),
+        Medians(3),
     ],
     ids=lambda op: op.name,
 )
@@ -208,7 +210,7 @@ FRAMING = Framing(64, 32)
 def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     of_spectrum = isinstance(op, (StftAdjoint, Istft))
     x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
-    needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
+    needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, (Deltas, Medians)) else 1
     weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
@@ -270,6 +272,11 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "spectral_contrast of S": lambda m, made: m.feature.spectral_contrast(S=made(S)),
     "spectral_flatness of S": lambda m, made: m.feature.spectral_flatness(S=made(S)),
     "onset_strength": lambda m, made: m.onset.onset_strength(y=made(Y)),
+    "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
+    "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
+    "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),
+    "effects.hpss": lambda m, made: m.effects.hpss(made(Y)),
+    "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 from mlx_spectro.design import envelope, operators
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Spectrogram, Stft
+from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Medians, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
@@ -240,6 +240,25 @@ def test_what_is_not_finite_spoils_the_slopes_it_is_part_of(bad: float) -> None:
     for op in (Deltas(3), Deltas(3).transpose(x.shape)):
         spoiled = np.flatnonzero(~np.isfinite(cpu.run(op, x)[0]))
         assert np.array_equal(spoiled, np.arange(2044, 2051))
+
+
+@pytest.mark.parametrize("size", [1, 2, 8, 17, 24, 31, 32, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_medians_are_those_of_sorted_windows(size: int, dtype: Any) -> None:
+    # many equal values, and axes that are shorter than windows, vectors and what is turned at once
+    rng = np.random.default_rng(95)
+    for shape in ((9,), (1, 5), (70, 3), (3, 70), (2, 33, 19), (20, 2, 21), (4, 9, 9)):
+        x = rng.integers(0, 9, shape).astype(dtype)
+        views = [x, x.T, x[..., ::-2], x[::-1], np.broadcast_to(x[:1], shape), np.asfortranarray(x)]
+        for y, axis in itertools.product(views, range(-x.ndim, 0)):
+            rows = np.moveaxis(y, axis, -1)
+            widths = [(0, 0)] * (x.ndim - 1) + [(size // 2, size - 1 - size // 2)]
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(rows, widths, mode="symmetric"), size, axis=-1)
+            defined = np.moveaxis(np.sort(windows, axis=-1)[..., size // 2], -1, axis)
+            out = np.empty_like(y, order="C")
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y), defined)
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y, out=out), defined)
+            np.testing.assert_array_equal(out, defined)
 
 
 def test_the_operators_that_are_served_are_those_that_a_file_of_kernels_runs() -> None:

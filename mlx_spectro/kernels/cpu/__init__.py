@@ -20,11 +20,12 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .masks import softmasks
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
 
-_HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_HOME = {"masks": "softmasks", "phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
 __all__ = [
     "available",
     "busy",
@@ -35,6 +36,7 @@ __all__ = [
     "run",
     "serves",
     "set_num_threads",
+    "softmasks",
     "spectral_peaks",
 ]
 

@@ -240,12 +240,13 @@ def _filter(x: Array, axis: int, size: int, out: Array) -> None:
     source, target, network = address_of(x), address_to_write(out), size if size in _IN_NETWORKS else 0
     # the last of the windows that are taken together, and of the values that are turned, lie beyond the end
     sizes = [VECTOR_BYTES * count for count in (length + size + 2 * _TOGETHER, length + _TOGETHER, size + 1)]
+    lines: tuple[int, ...] = ()
     if row > 1:
-        function, shape, groups, lines = medians_across, (length, row), outer * -(-row // lanes), ()
+        function, shape, groups = medians_across, (length, row), outer * -(-row // lanes)
     else:
         function, shape, groups = medians_along, (length, outer), -(-outer // lanes)
-        lines = (padded(bytes_each * length + CHUNK),)
-        sizes.append(lanes * lines[0])
+        line = padded(bytes_each * length + CHUNK)
+        sizes, lines = [*sizes, lanes * line], (line,)
 
     def work(first: int, last: int) -> None:
         *scratch, _memory = workspace.pieces(tuple(sizes))
