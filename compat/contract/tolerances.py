@@ -55,6 +55,11 @@ def masked(dtype: np.dtype[Any], _: int, largest: float) -> float:
     return 0.0 if dtype.kind not in "fc" else 8 * float(np.finfo(dtype).eps) * largest
 
 
+def probabilities(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for sums of a few hundred probabilities in double precision, and for what is chosen by them: the same."""
+    return 1e-12 * largest if dtype.kind in "fc" else 0.0
+
+
 def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     """Bound for orthonormal combinations of at most ``n_fft`` decibels that reach 80 below their maximum.
 

@@ -26,6 +26,7 @@ SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.c
 
 _FRAMES = {"n_fft": 64, "hop_length": 16}
 _RATE = {"sr": 8000}
+PITCHED = {**_RATE, "fmin": 300.0, "fmax": 1000.0, "frame_length": 64}
 _OF_STFT = ("n_fft", "hop_length", "win_length", "window", "center", "pad_mode")
 _OF_MEL = ("n_mels", "fmin", "fmax", "htk", "norm", "dtype")
 
@@ -84,6 +85,7 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"y": AUDIO, **framed})
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
+    yield Base("librosa.pyin", (AUDIO,), PITCHED)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     for name in ("hpss", "harmonic", "percussive"):

@@ -13,7 +13,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import librosa as shim
 from mlx_spectro.ops import backend
 
-from .librosa_calls import AUDIO, MAGNITUDES, Base, bases, told_apart
+from .librosa_calls import AUDIO, MAGNITUDES, PITCHED, Base, bases, told_apart
 
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
@@ -99,6 +99,11 @@ ONE_BIN = np.ones((1, 3), np.float32)
         ("feature.tonnetz", {"chroma": MAGNITUDES * np.float64(1e-310)}),
         ("feature.tonnetz", {"chroma": MAGNITUDES * np.float32(1e-39)}),
         ("feature.tonnetz", {"chroma": np.ones((12, 3), int)}),
+        ("pyin", {"y": AUDIO, **PITCHED, "fmin": 100.0}),
+        ("pyin", {"y": AUDIO, **PITCHED, "fmin": 1200.0}),
+        ("pyin", {"y": AUDIO, **PITCHED, "max_transition_rate": 1000.0}),
+        ("pyin", {"y": AUDIO[:20], **PITCHED, "center": False}),
+        ("pyin", {"y": AUDIO, **PITCHED, "win_length": 32}),
         ("decompose.hpss", {"S": AUDIO}),
         ("decompose.hpss", {"S": MAGNITUDES * np.float32(1e38), "margin": 100.0}),
         ("decompose.hpss", {"S": MAGNITUDES, "kernel_size": (3,)}),

@@ -272,6 +272,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "spectral_contrast of S": lambda m, made: m.feature.spectral_contrast(S=made(S)),
     "spectral_flatness of S": lambda m, made: m.feature.spectral_flatness(S=made(S)),
     "onset_strength": lambda m, made: m.onset.onset_strength(y=made(Y)),
+    "pyin": lambda m, made: m.pyin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
     "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
     "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
+    from .troughs import trough_probabilities
+    from .viterbi import Bands
 
 _HOME = {"masks": "softmasks", "phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_HOME |= {"troughs": "trough_probabilities", "viterbi": "Bands"}
 __all__ = [
+    "Bands",
     "available",
     "busy",
     "compiled",
@@ -38,6 +42,7 @@ __all__ = [
     "set_num_threads",
     "softmasks",
     "spectral_peaks",
+    "trough_probabilities",
 ]
 
 
