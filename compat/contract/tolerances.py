@@ -36,6 +36,14 @@ def decision(_: np.dtype[Any], step: int, largest: float) -> float:
     return float(step)
 
 
+def peaks(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for tops of parabolas through peaks: each shift is a quotient of differences of a spectrum's values.
+
+    A peak that stands out by a hundredth of the largest value moves by a hundred times their relative error.
+    """
+    return 100 * spectrum(dtype, n_fft, largest)
+
+
 def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     """Bound for sums of so many terms of one sign, and for filters over so many frequencies: each is rounded."""
     return 4 * float(np.finfo(dtype).eps) * terms * largest

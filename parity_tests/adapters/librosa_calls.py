@@ -86,6 +86,12 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
     yield Base("librosa.pyin", (AUDIO,), PITCHED)
+    for name, more in (
+        ("piptrack", ()),
+        ("estimate_tuning", ("hop_length", "fmin", "fmax", "threshold", "center", "ref")),
+    ):
+        yield Base(f"librosa.{name}", (), audio, more)
+        yield Base(f"librosa.{name}", (), spectrogram, more)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     for name in ("hpss", "harmonic", "percussive"):

@@ -272,6 +272,8 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "spectral_contrast of S": lambda m, made: m.feature.spectral_contrast(S=made(S)),
     "spectral_flatness of S": lambda m, made: m.feature.spectral_flatness(S=made(S)),
     "onset_strength": lambda m, made: m.onset.onset_strength(y=made(Y)),
+    "piptrack": lambda m, made: m.piptrack(S=made(S)),
+    "estimate_tuning": lambda m, made: m.estimate_tuning(y=made(Y)),
     "pyin": lambda m, made: m.pyin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
     "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
@@ -389,8 +391,10 @@ def test_a_result_is_its_caller_s_own(row: Any) -> None:
             warnings.simplefilter("ignore")
             return parts(function(*args, **kwargs))
 
-    first = call()
+    first = [part for part in call() if not isinstance(part, float)]
     kept = [kinds.to_numpy(part).copy() for part in first]
     for part in first:
         part[...] = 77
-    assert all(np.array_equal(kinds.to_numpy(a), b, equal_nan=True) for a, b in zip(call(), kept, strict=True))
+    assert all(
+        np.array_equal(kinds.to_numpy(a), b, equal_nan=True) for a, b in zip(call()[: len(kept)], kept, strict=True)
+    )

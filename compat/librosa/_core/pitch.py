@@ -1,4 +1,4 @@
-"""pyin of librosa."""
+"""pyin, piptrack and estimate_tuning of librosa."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import Any, NamedTuple
 
 import librosa
 import numpy as np
-import scipy.stats
 from librosa.core import pitch
 
+from mlx_spectro.design.operators import Spectrogram
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.lines import as_called_in, at_callers_line
 from .._adapter import adapter
+from .._analysis import Analysis, source_of
 from .._arguments import Array, audio_energy, check_engine
+from .._filters import check_rate
 from .._options import check_flag, check_number, check_plain, check_whole
 
-_frame = librosa.util.frame
+_frame, _pitch_tuning = librosa.util.frame, librosa.pitch_tuning
+_tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")
 _transition_local, _transition_loop = librosa.sequence.transition_local, librosa.sequence.transition_loop
 # librosa's own, for a decision between two almost equal numbers hangs on each of their bits
 _differences = getattr(pitch, "_cumulative_mean_normalized_difference", None)
@@ -90,6 +94,8 @@ def periods_of(
 @functools.lru_cache(maxsize=16)
 def _thresholds(count: int, parameters: tuple[float, float]) -> tuple[Array, Array]:
     """librosa's thresholds, and their probabilities."""
+    import scipy.stats  # which librosa 1.0 imports as late
+
     bounds = np.linspace(0, 1, count + 1)
     return bounds[1:], np.diff(scipy.stats.beta.cdf(bounds, *parameters))
 
@@ -157,7 +163,8 @@ def _check_least(least: Any) -> None:
             check_plain("transition_min_prob", least, 0, 1)
 
 
-@adapter("librosa.pyin", tolerances.probabilities, also="librosa.core")
+# librosa warns in the name of its caller's caller
+@adapter("librosa.pyin", tolerances.probabilities, also="librosa.core", theirs=at_callers_line(librosa.pyin, 2))
 def pyin(
     y: Array,
     *,
@@ -223,3 +230,130 @@ def pyin(
         return f0, is_voiced, voiced
 
     return work
+
+
+def peaks_of(s: Array, sr: float, n_fft: int, fmin: float = 150.0, fmax: float = 4000.0, threshold: float = 0.1) -> Any:
+    """Of magnitudes ``s [..., F, N]``, what librosa takes for peaks."""
+    hz = np.fft.rfftfreq(n_fft, 1.0 / sr)
+    low, high = np.searchsorted(hz, (fmin, min(fmax, float(sr) / 2)))
+    rows = s.swapaxes(-1, -2).reshape(-1, s.shape[-2])
+    return cpu.spectral_peaks(rows, max(1, low), min(high, s.shape[-2] - 1), threshold)
+
+
+def tuning_of(
+    s: Array, sr: float, n_fft: int, *, resolution: float = 0.01, bins_per_octave: int = 12, **searched: float
+) -> float:
+    """librosa's estimate of the deviation from A440, in bins, from the louder half of the peaks of ``s [..., F, N]``.
+
+    Args:
+        searched: Options of :func:`peaks_of`.
+    """
+    peaks = peaks_of(s, sr, n_fft, **searched)
+    loud = peaks.heights >= np.median(peaks.heights) if peaks.heights.size else slice(0)
+    pitches = (peaks.positions[loud] * float(sr) / n_fft).astype(s.dtype)
+    options = {"resolution": resolution, "bins_per_octave": bins_per_octave}
+    deviation: float = _tuning_as_called(_pitch_tuning, (pitches,), options)
+    return deviation
+
+
+def _magnitudes(source: Analysis | Array) -> Array:
+    """``[..., F, N]``"""
+    if isinstance(source, Analysis):
+        return source.run(Spectrogram(source.framing)).swapaxes(-1, -2)
+    return np.asarray(source)
+
+
+def _check_search(sr: Any, fmin: Any, fmax: Any, threshold: Any, ref: Any) -> dict[str, float]:
+    """Options of :func:`peaks_of`."""
+    check_rate(sr)
+    check_number("fmin", fmin)
+    check_number("fmax", fmax)
+    check_plain("threshold", threshold, 0)
+    if ref is not None and ref is not np.max:
+        raise Decline("ref is given: the largest magnitude of a frame is served")
+    return {"fmin": fmin, "fmax": fmax, "threshold": threshold}
+
+
+@adapter("librosa.piptrack", tolerances.peaks, also="librosa.core")
+def piptrack(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int | None = 2048,
+    hop_length: int | None = None,
+    fmin: float = 150.0,
+    fmax: float = 4000.0,
+    threshold: float = 0.1,
+    win_length: int | None = None,
+    window: Any = "hann",
+    center: bool = True,
+    pad_mode: Any = "constant",
+    ref: Any = None,
+) -> Work:
+    """librosa.piptrack. Same arguments, same defaults."""
+    searched = _check_search(sr, fmin, fmax, threshold, ref)
+    source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if length % 2 and fmax > sr / 2 * (1 - 1 / length):
+        raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
+
+    def work() -> tuple[Array, Array]:
+        s = _magnitudes(source)
+        peaks = peaks_of(s, sr, length, **searched)
+        *lead, frames = np.unravel_index(peaks.frames, (*s.shape[:-2], s.shape[-1]))
+        pitches, heights = (
+            np.zeros(s.shape, s.dtype, "F") if isinstance(source, Analysis) else np.zeros_like(s) for _ in range(2)
+        )
+        pitches[(*lead, peaks.bins, frames)] = peaks.positions * float(sr) / length
+        heights[(*lead, peaks.bins, frames)] = peaks.heights
+        return pitches, heights
+
+    return work
+
+
+@adapter("librosa.estimate_tuning", tolerances.decision, also="librosa.core", order=lambda given: given["resolution"])
+def estimate_tuning(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    S: Array | None = None,
+    n_fft: int | None = 2048,
+    resolution: float = 0.01,
+    bins_per_octave: int = 12,
+    **kwargs: Any,
+) -> Work:
+    """librosa.estimate_tuning. Same arguments, same defaults.
+
+    The histogram of the peaks' deviations is librosa's.
+    """
+    check_plain("resolution", resolution, 1e-6, 1)
+    check_whole("bins_per_octave", bins_per_octave)
+    return _plan_tuning(y, sr, S, n_fft, resolution, bins_per_octave, **kwargs)
+
+
+def _plan_tuning(
+    y: Any,
+    sr: Any,
+    S: Any,
+    n_fft: Any,
+    resolution: float,
+    bins_per_octave: int,
+    hop_length: Any = None,
+    fmin: Any = 150.0,
+    fmax: Any = 4000.0,
+    threshold: Any = 0.1,
+    win_length: Any = None,
+    window: Any = "hann",
+    center: Any = True,
+    pad_mode: Any = "constant",
+    ref: Any = None,
+    **unknown: Any,
+) -> Work:
+    if unknown:
+        raise Decline("arguments that mlx_spectro does not know")
+    searched = _check_search(sr, fmin, fmax, threshold, ref)
+    source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
+    if length % 2 and fmax > sr / 2 * (1 - 1 / length):
+        raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
+    step, bins = resolution, bins_per_octave
+    return lambda: tuning_of(_magnitudes(source), sr, length, resolution=step, bins_per_octave=bins, **searched)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..case import Reject, Sample, Timing, each_signal, pairwise
+from ..case import Decision, Reject, Sample, Timing, each_signal, pairwise
 from ..signals import nan_in_the_middle, white_noise
 from .librosa_core import ACCEPTED, row
+from .librosa_feature import NO_AUDIO, magnitudes, timed
 
 SPEECH = {"fmin": 100.0, "fmax": 500.0, "sr": 8000, "frame_length": 512}
 
@@ -70,12 +71,60 @@ def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (x[0] if batch == 1 else x,), options)
 
 
+PEAKY = ("chirp", "white_noise", "stereo_batch", "odd_length", "speech", "music", "dc", "silence")
+SEARCHED = {"fmin": (150.0, 0), "fmax": (4000.0, 900.5, 1e6), "threshold": (0.1, 0, 0.5), "ref": (None, np.max)}
+
+
+def searched(**options: Any) -> Callable[[], Iterator[Sample]]:
+    """Peaks of audio, and of magnitudes given."""
+
+    def make() -> Iterator[Sample]:
+        yield from each_signal(lambda x: Sample("", (), {"y": x, "n_fft": 512, "hop_length": 128}), PEAKY)
+        x = np.random.default_rng(97).standard_normal((2, 6001)).astype(np.float32)
+        for o in pairwise(
+            sr=(22050, 16000),
+            n_fft=(512, 600),
+            hop_length=(None, 100),
+            center=(True, False),
+            rows=(slice(None), 0),
+            double=(False, True),
+            **SEARCHED,
+            **options,
+        ):
+            signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+            yield Sample(f"{o} {signal.shape}", (), {"y": signal, **o})
+        for o in pairwise(order=("C", "F"), rows=(slice(None), 0), double=(False, True), **SEARCHED, **options):
+            s = magnitudes(o.pop("double"), o.pop("order"))[o.pop("rows")]
+            yield Sample(f"S {s.dtype} {s.strides} {o}", (), {"S": s, **o})
+        yield Sample("a reference", (), {"S": s, "ref": 1.0}, "ref is given")
+        yield Sample("complex", (), {"S": s.astype(complex)}, "S is no real spectrogram")
+        odd = {"y": x, "n_fft": 513, "fmax": 1e6}
+        yield Sample("the last bin of an odd transform", (), odd, "n_fft is odd, and fmax includes the last bin")
+
+    return make
+
+
 ROWS = [
+    row(
+        "piptrack",
+        searched(),
+        "positions and heights of parabolas through values that are rounded",
+        rejects=(NO_AUDIO,),
+        timing=timed(),
+    ),
+    row(
+        "estimate_tuning",
+        searched(resolution=(0.01, 0.1), bins_per_octave=(12, 24)),
+        "the fullest bin of a histogram, of positions that are rounded",
+        rejects=(NO_AUDIO,),
+        judged=Decision(),
+        timing=timed(),
+    ),
     row(
         "pyin",
         pyin_samples,
         "probabilities are summed in another order; the path is the same",
         rejects=PYIN_REJECTS,
         timing=Timing(_time),
-    )
+    ),
 ]
