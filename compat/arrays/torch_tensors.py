@@ -32,36 +32,48 @@ threads.follow(torch.get_num_threads)
 compiling = torch.compiler.is_compiling
 
 
-def traced() -> str:
-    """Why torch has to see the call itself: it is tracing or transforming the program. Empty where it is not."""
+def check_untraced() -> None:
+    """Decline where torch has to see the call itself: it is tracing or transforming the program."""
     if torch._C._get_tracing_state() is not None:
-        return "torch is tracing the program (torch.jit, an export) and has to see its own operations"
+        raise Decline("torch is tracing the program (torch.jit, an export) and has to see its own operations")
     if torch._C._functorch.maybe_current_level() is not None:
-        return "inside a torch.func transform (grad, vmap, jvp), which has to see torch's own operations"
+        raise Decline("inside a torch.func transform (grad, vmap, jvp), which has to see torch's own operations")
     if torch._C._len_torch_dispatch_stack():
-        return "a torch dispatch mode (fake tensors, a counter of operations) has to see torch's own operations"
+        raise Decline("a torch dispatch mode (fake tensors, a counter of operations) has to see torch's own operations")
     if torch._C._is_torch_function_mode_enabled() and not all(
         isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack()
     ):
-        return "a torch function mode is active and has to see torch's own calls"
-    return ""
+        raise Decline("a torch function mode is active and has to see torch's own calls")
 
 
-def unfit(tensor: Tensor) -> str:
-    """Why ``tensor`` cannot be served; empty where it can."""
+def check_kind(tensor: Tensor) -> None:
+    """Decline a tensor of a kind that cannot be served."""
     if type(tensor) not in PLAIN:
-        return f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
+        raise Decline(
+            f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
+        )
     if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
-        return f"the tensor lies on device {tensor.device.type}"
+        raise Decline(f"the tensor lies on device {tensor.device.type}")
     if tensor.is_mps and not (backend.has_mlx() and backend.preferred() == "gpu"):
-        return "the tensor lies on MPS, but MLX's default device is not the GPU"
+        raise Decline("the tensor lies on MPS, but MLX's default device is not the GPU")
     if tensor.layout is not torch.strided:
-        return f"the tensor's layout is {tensor.layout}: strided tensors are served"
+        raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
     if tensor.dtype not in _DTYPES:
-        return f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
+        raise Decline(
+            f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
+        )
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
-        return "the tensor carries a forward-mode derivative, which torch computes"
-    return ""
+        raise Decline("the tensor carries a forward-mode derivative, which torch computes")
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether a tensor of this kind can be served here, outside planning."""
+    try:
+        check_untraced()
+        check_kind(tensor)
+    except Decline:
+        return False
+    return True
 
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:

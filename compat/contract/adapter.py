@@ -74,7 +74,7 @@ class Library:
         *,
         also: str = "",
         theirs: Callable[..., Any] | None = None,
-        order: Callable[[dict[str, Any]], int] | None = None,
+        order: Callable[[dict[str, Any]], float] | None = None,
     ) -> Callable[[Any], Any]:
         """Make of a plan, which has the library's own signature, the function that takes the library's place.
 
@@ -95,7 +95,7 @@ class Library:
             plan, own = _function_of(planned), _function_of(original)
             signature = inspect.signature(plan)
 
-            def order_of(*args: Any, **kwargs: Any) -> int:
+            def order_of(*args: Any, **kwargs: Any) -> float:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)

@@ -27,8 +27,8 @@ class Function:
     """
     limit: Limit
     """``(dtype, n_fft, largest) -> bound`` of ``|ours - theirs|``; ``n_fft`` is :attr:`order` of the call."""
-    order: Callable[..., int]
-    """Takes a call's arguments and returns the length of its transforms."""
+    order: Callable[..., float]
+    """Takes a call's arguments and returns the length of its transforms, or what else its limit depends on."""
     compiling: Callable[[], bool] = bool
     """Whether a compiler reads this very call; it is to see nothing but the reference's function."""
     library: str = field(init=False)

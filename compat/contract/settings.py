@@ -70,9 +70,9 @@ class Setting(Generic[Value]):
         return scope
 
     def _checked(self, value: str, source: str | None = None) -> Value:
-        for known in self.values:
-            if value == known:
-                return known
+        for allowed in self.values:
+            if value == allowed:
+                return allowed
         options = ", ".join(map(repr, self.values))
         raise ValueError(f"{source or self.name} must be one of {options}, got {value!r}")
 

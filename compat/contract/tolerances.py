@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-# (dtype, length of the transforms or sums, largest value) -> bound of |ours - theirs|
-Limit = Callable[[Any, int, float], float]
+# (dtype, length of the transforms or sums, or what else a call is of, largest value) -> bound of |ours - theirs|
+Limit = Callable[[Any, Any, float], float]
 
 
 def spectrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
@@ -66,6 +66,11 @@ def masked(dtype: np.dtype[Any], _: int, largest: float) -> float:
 def probabilities(dtype: np.dtype[Any], _: int, largest: float) -> float:
     """Bound for sums of a few hundred probabilities in double precision, and for what is chosen by them: the same."""
     return 1e-12 * largest if dtype.kind in "fc" else 0.0
+
+
+def designed(dtype: np.dtype[Any], units: float, _: float) -> float:
+    """Bound for numbers that two designs have calculated in ``dtype``, each off by up to ``units`` of its precision."""
+    return 2 * float(np.finfo(dtype).eps) * units
 
 
 def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .runtime.compile import inner, kernel
-from .runtime.threads import share
 
 Array = npt.NDArray[Any]
+# frames whose troughs are in memory at once
+_BLOCK = 64
 
 
 @inner
@@ -22,45 +23,47 @@ def is_trough(x, i):
 
 
 @kernel
-def probabilities_of_frames(x, thresholds, weights, prior, decay, none_below, first, last, places, counts, before, out):
-    """Probabilities of the frames from ``first`` up to ``last``; see :func:`trough_probabilities`.
+def priors_of_frames(x, thresholds, prior, decay, counts, before, matrix, places, ends, lowest, below):
+    """Fill what :func:`trough_probabilities` reads, one trough of a frame after the other.
 
     Args:
         prior: Of a first trough among so many.
-        places, counts, before: Room for the troughs of a frame, and for those below each threshold.
+        decay: From it to the next ones.
+        counts, before: Room for the troughs below each threshold, and for those of them that came before.
     """
-    for frame in range(first, last):
-        row = x[frame]
-        found, lowest = 0, 0
+    troughs = 0
+    for frame in range(len(x)):
+        row, start = x[frame], troughs
+        best = start
         counts[:] = 0
         for i in range(len(row)):
             if is_trough(row, i):
-                places[found] = i
-                if row[i] < row[places[lowest]]:
-                    lowest = found
-                found += 1
+                places[troughs] = i
+                if row[i] < row[places[best]]:
+                    best = troughs
+                troughs += 1
                 for k in range(len(thresholds)):
                     counts[k] += row[i] < thresholds[k]
         before[:] = 0
-        for trough in range(found):
+        for trough in range(start, troughs):
             height = row[places[trough]]
-            total, missed = 0.0, 0.0
             for k in range(len(thresholds)):
+                matrix[trough, k] = 0.0
                 if height < thresholds[k]:
-                    total += min(1.0, prior[counts[k]] * decay[before[k]]) * weights[k]
+                    matrix[trough, k] = min(1.0, prior[counts[k]] * decay[before[k]])
                     before[k] += 1
-                else:
-                    missed += weights[k]
-            if trough == lowest:
-                total += none_below * missed
-            out[frame, places[trough]] = total
+        ends[frame], lowest[frame], below[frame] = troughs, best - start, 0
+        if troughs > start:
+            for k in range(len(thresholds)):
+                below[frame] += not row[places[best]] < thresholds[k]
 
 
 def trough_probabilities(x: Array, thresholds: Array, weights: Array, parameter: float, none_below: float) -> Array:
     """Probabilities ``[N, periods]`` that a trough of a frame is its period; 0 where none is.
 
     M. Mauch and S. Dixon, "pYIN: a fundamental frequency estimator using probabilistic threshold distributions",
-    ICASSP 2014. Of the troughs below a threshold, earlier ones are likelier, by a Boltzmann distribution.
+    ICASSP 2014. Of the troughs below a threshold, earlier ones are likelier, by a Boltzmann distribution. They are
+    summed by NumPy's product of a matrix and a vector: what is left to 1 may be its rounding alone.
 
     Args:
         x: Normalised differences ``[N, periods]`` of at least two periods.
@@ -71,16 +74,21 @@ def trough_probabilities(x: Array, thresholds: Array, weights: Array, parameter:
     """
     rows = np.require(x, requirements=["C", "A", "W"])
     out = np.zeros_like(rows)
-    most = rows.shape[1] + 1
-    decay = np.exp(-parameter * np.arange(most))
-    prior = np.zeros(most)
-    prior[1:] = (1 - np.exp(-parameter)) / (1 - np.exp(-parameter * np.arange(1, most)))
-
-    def work(first: int, last: int) -> None:
-        places, counts, before = (np.empty(size, np.int64) for size in (most, len(thresholds), len(thresholds)))
-        probabilities_of_frames(
-            rows, thresholds, weights, prior, decay, float(none_below), first, last, places, counts, before, out
-        )
-
-    share(work, len(rows), 1, 4 * rows.shape[1], ())
+    steps, most = len(thresholds), rows.shape[1] // 2 + 1
+    decay, prior = np.exp(-parameter * np.arange(most)), np.zeros(most + 1)
+    prior[1:] = (1 - np.exp(-parameter)) / (1 - np.exp(-parameter * np.arange(1, most + 1)))
+    missed = none_below * np.array([np.sum(weights[:count]) for count in range(steps + 1)])
+    matrix, places = np.empty((_BLOCK * most, steps)), np.empty(_BLOCK * most, np.int64)
+    counts, before = np.empty(steps, np.int64), np.empty(steps, np.int64)
+    ends, lowest, below = (np.empty(_BLOCK, np.int64) for _ in range(3))
+    for first in range(0, len(rows), _BLOCK):
+        block = rows[first : first + _BLOCK]
+        priors_of_frames(block, thresholds, prior, decay, counts, before, matrix, places, ends, lowest, below)
+        start = 0
+        for frame, end in enumerate(ends[: len(block)]):
+            if end > start:
+                probabilities = matrix[start:end].dot(weights)
+                probabilities[lowest[frame]] += missed[below[frame]]
+                out[first + frame, places[start:end]] = probabilities
+            start = end
     return out
