@@ -86,12 +86,9 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
     yield Base("librosa.pyin", (AUDIO,), PITCHED)
-    for name, more in (
-        ("piptrack", ()),
-        ("estimate_tuning", ("hop_length", "fmin", "fmax", "threshold", "center", "ref")),
-    ):
-        yield Base(f"librosa.{name}", (), audio, more)
-        yield Base(f"librosa.{name}", (), spectrogram, more)
+    # a window of one sample has a flat spectrum, whose peaks are its rounding's
+    yield Base("librosa.piptrack", (), spectrogram)
+    yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     for name in ("hpss", "harmonic", "percussive"):
@@ -132,6 +129,8 @@ def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         return "" if same else f"is {mine.result!r}, not {theirs.result!r}"
     if type(mine.result) is not type(theirs.result):
         return f"is of {type(mine.result)}, not {type(theirs.result)}"
+    if isinstance(theirs.result, float):
+        return "" if mine.result == theirs.result else f"is {mine.result}, not {theirs.result}"
     pairs = [(mine.result, theirs.result)]
     if isinstance(theirs.result, tuple):
         pairs = list(zip(mine.result, theirs.result, strict=True))

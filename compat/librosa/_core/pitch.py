@@ -20,7 +20,7 @@ from ...contract.function import Work
 from ...contract.lines import as_called_in, at_callers_line
 from .._adapter import adapter
 from .._analysis import Analysis, source_of
-from .._arguments import Array, audio_energy, check_engine
+from .._arguments import Array, audio_energy, check_engine, check_size
 from .._filters import check_rate
 from .._options import check_flag, check_number, check_plain, check_whole
 
@@ -39,6 +39,7 @@ _PAD_MODES = frozenset(("constant", "reflect", "edge"))
 # librosa numbers states in 16 bits
 _MOST_STATES = 2**16 - 1
 _LARGEST_TABLE = 1_000_000
+_LEAST = 20_000
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -274,6 +275,11 @@ def _check_search(sr: Any, fmin: Any, fmax: Any, threshold: Any, ref: Any) -> di
     return {"fmin": fmin, "fmax": fmax, "threshold": threshold}
 
 
+def _check_last_bin(n_fft: int, sr: float, fmax: float) -> None:
+    if n_fft % 2 and fmax > sr / 2 * (1 - 1 / n_fft):
+        raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
+
+
 @adapter("librosa.piptrack", tolerances.peaks, also="librosa.core")
 def piptrack(
     *,
@@ -294,8 +300,7 @@ def piptrack(
     """librosa.piptrack. Same arguments, same defaults."""
     searched = _check_search(sr, fmin, fmax, threshold, ref)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    if length % 2 and fmax > sr / 2 * (1 - 1 / length):
-        raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
+    _check_last_bin(length, sr, fmax)
 
     def work() -> tuple[Array, Array]:
         s = _magnitudes(source)
@@ -324,7 +329,7 @@ def estimate_tuning(
 ) -> Work:
     """librosa.estimate_tuning. Same arguments, same defaults.
 
-    The histogram of the peaks' deviations is librosa's.
+    The histogram of the peaks' deviations is librosa's. Ours under ``route("auto")`` where magnitudes given are many.
     """
     check_plain("resolution", resolution, 1e-6, 1)
     check_whole("bins_per_octave", bins_per_octave)
@@ -353,7 +358,8 @@ def _plan_tuning(
         raise Decline("arguments that mlx_spectro does not know")
     searched = _check_search(sr, fmin, fmax, threshold, ref)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    if length % 2 and fmax > sr / 2 * (1 - 1 / length):
-        raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
+    _check_last_bin(length, sr, fmax)
+    if not isinstance(source, Analysis):
+        check_size(source.size, _LEAST)
     step, bins = resolution, bins_per_octave
     return lambda: tuning_of(_magnitudes(source), sr, length, resolution=step, bins_per_octave=bins, **searched)

@@ -123,7 +123,7 @@ ROWS = [
     row(
         "pyin",
         pyin_samples,
-        "probabilities are summed in another order; the path is the same",
+        "none: probabilities and the path are the same to the bit",
         rejects=PYIN_REJECTS,
         timing=Timing(_time),
     ),
