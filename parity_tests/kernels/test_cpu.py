@@ -261,6 +261,53 @@ def test_medians_are_those_of_sorted_windows(size: int, dtype: Any) -> None:
             np.testing.assert_array_equal(out, defined)
 
 
+@pytest.mark.parametrize("beyond", [-50.0, -math.inf])
+@pytest.mark.parametrize(("states", "reach"), [(9, 1), (30, 4), (5, 4)])
+def test_the_likeliest_path_is_that_of_all_moves(states: int, reach: int, beyond: float) -> None:
+    # whole numbers are added exactly, and are often equal
+    rng = np.random.default_rng(98)
+    apart = np.abs(np.subtract.outer(np.arange(states), np.arange(states)))
+    own, other = (np.where(apart <= reach, -rng.integers(1, 9, apart.shape), beyond) for _ in range(2))
+    moves = np.block([[own, other], [other, own]])
+    first, second = -rng.integers(0, 60, (40, states)).astype(float), -rng.integers(0, 30, 40).astype(float)
+    observed = np.hstack([first, np.repeat(second[:, None], states, axis=1)])
+    likelihoods, before = [observed[0] - 3.0], []
+    for seen in observed[1:]:
+        ways = likelihoods[-1][:, None] + moves
+        before.append(ways.argmax(axis=0))
+        likelihoods.append(seen + ways.max(axis=0))
+    path = [int(likelihoods[-1].argmax())]
+    for origins in reversed(before):
+        path.append(int(origins[path[-1]]))
+    found = cpu.Bands.of(own, other, reach, beyond).likeliest_path(first, second, -3.0)
+    assert found.tolist() == path[::-1]
+
+
+@pytest.mark.parametrize("power", [1, 2, 0.7, 4, math.inf])
+@pytest.mark.parametrize("kind", ["f", "d", "F", "D"])
+def test_soft_masks_are_shares_of_powers(kind: str, power: float) -> None:
+    single = kind in "fF"
+    real, eps = (np.float32, 2.0**-23) if single else (np.float64, 2.0**-52)
+    first, second = (np.abs(noise((5, 7, 3), real)) for _ in range(2))
+    first[1, :3], second[1, 1:5] = 0, 0
+    values = noise((5, 7, 3), np.dtype(kind).type)
+    a, b = (x.astype(np.longdouble) for x in (first, second))
+    for margins, empty in (((1.0, 1.0), 0.5), ((2.0, 3.0), 0.0)):
+        pairs = ((a, b * margins[0]), (b, a * margins[1]))
+        with np.errstate(invalid="ignore"):
+            if math.isinf(power):
+                defined = [np.where(x > y, 1.0, 0.0) for x, y in pairs]
+            else:
+                defined = [np.where(x + y == 0, empty, x**power / (x**power + y**power)) for x, y in pairs]
+        masks = cpu.softmasks(first.copy(), second.copy(), power, margins, empty=empty)
+        parts = cpu.softmasks(first.copy(), second.copy(), power, margins, values, empty)
+        for mask, part, truth in zip(masks, parts, defined, strict=True):
+            # ratio, power, sum and share are rounded once each; a power takes its ratio's error so often
+            limit = 0 if math.isinf(power) else (4 + power) * eps
+            assert np.abs(1.0 * mask - truth).max() <= limit
+            assert (np.abs(part - values * truth) <= (limit + eps) * np.abs(values)).all()
+
+
 def test_the_operators_that_are_served_are_those_that_a_file_of_kernels_runs() -> None:
     modules = [importlib.import_module(f"{cpu.__name__}.{found.name}") for found in pkgutil.iter_modules(cpu.__path__)]
     runs = {kind for module in modules for kind in getattr(module, "RUN", ())}
