@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -296,11 +295,6 @@ def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any, firm:
         errors = _errors(a, b, t)
         outcome.ours.add(errors[0])
         outcome.theirs.add(errors[1])
-
-
-def by_chance(file: str) -> bool:
-    """Whether a warning of that file's is one that comes and goes: of numba's casts of memory not written to yet."""
-    return file.endswith(os.path.join("numba", "np", "ufunc", "gufunc.py"))
 
 
 def long_strides(x: npt.NDArray[Any]) -> list[int]:

@@ -20,29 +20,35 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .griffinlim import with_phases
     from .masks import softmasks
     from .peaks import spectral_peaks
+    from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
+    from .runtime.layout import Layout
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
-_HOME = {"masks": "softmasks", "phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
-_HOME |= {"troughs": "trough_probabilities", "viterbi": "Bands"}
+_HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
+_HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
 __all__ = [
     "Bands",
     "available",
     "busy",
     "compiled",
+    "faintest",
     "get_num_threads",
     "load",
     "magphase",
+    "prepare",
     "run",
     "serves",
     "set_num_threads",
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",
+    "with_phases",
 ]
 
 
@@ -75,6 +81,20 @@ def run(
     function = _runs.get(type(op)) or _find(op)
     result: npt.NDArray[Any] = function(op, x, *weights, out=out, precise=precise)
     return result
+
+
+def prepare(op: Operator, x: Layout, *weights: Layout) -> Callable[..., None] | None:
+    """An operator for arrays that lie as given, made ready for many calls; None where only :func:`run` serves.
+
+    Takes the address of an argument, the weights' values in C order as a tuple of bytes, where to put the result, in C
+    order too, and what the memory lives as long as.
+
+    Raises:
+        ValueError: a signal too short for its padding or for one frame.
+    """
+    make = getattr(_module(op.stem), "PREPARE", {}).get(type(op))
+    ready: Callable[..., None] | None = make and make(op, x, *weights)
+    return ready
 
 
 _runs: dict[type[Operator], Callable[..., Any]] = {}
