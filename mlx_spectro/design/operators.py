@@ -447,6 +447,27 @@ class DeltasAdjoint(Deltas):
 
 
 @dataclass(frozen=True)
+class Medians(Operator):
+    """Medians of windows of ``size`` values along an axis, which is mirrored at its ends, their values included.
+
+    The window of value ``i`` begins ``size // 2`` values before it; of an even number of values, the median is the
+    larger of the two in the middle.
+    """
+
+    stem = "medians"
+
+    size: int
+    axis: int = -1
+
+    def check(self, x: Shape) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
 class Resample(Linear):
     """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
 
