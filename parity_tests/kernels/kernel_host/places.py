@@ -50,6 +50,7 @@ def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDAr
             sample = n * op.orig // op.new + tap
             if 0 <= sample < length:
                 matrix[n, sample] = weights[n % op.new, op.reach + tap]
+    return matrix
 
 
 def response(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
