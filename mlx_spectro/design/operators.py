@@ -336,6 +336,44 @@ class FrameStatistic(OfAudio, Operator):
 
 
 @dataclass(frozen=True)
+class PhaseVocoder(Operator):
+    """Spectrum ``[..., M, F]`` between the frames of a spectrum ``[..., N, F]``, as loud as they are.
+
+    Its weights are whole numbers ``frames [4, M]``, of which those from ``N`` on are silent frames, and
+    ``fractions [M]``. With ``start, end, low, high = frames[:, m]``, bins of frame ``m`` are as large as those of
+    frames ``low`` and ``high`` interpolated, and from ``m`` on they turn as between frames ``start`` and ``end``. The
+    first is turned as frame ``start`` is. A bin that is 0 is turned by 0, or by half a turn where its real part is -0.
+    """
+
+    stem = "phase_vocoder"
+    is_complex = True
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], weights[0][1], x[-1]
+
+
+@dataclass(frozen=True)
+class GriffinLim(Operator):
+    """Audio ``[..., length]`` whose spectrum has the given magnitudes ``[..., N, F]``, or nearly so.
+
+    Its weights are a first spectrum ``[..., N, F]``, whose magnitudes are the given ones, and the window ``[n_fft]``.
+    ``momentum`` is how much of the spectrum before is taken from each spectrum; ``eps`` is added to magnitudes that are
+    divided by.
+    """
+
+    stem = "griffinlim"
+
+    istft: Istft
+    stft: Stft
+    iterations: int
+    momentum: float
+    eps: float
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.istft.length
+
+
+@dataclass(frozen=True)
 class KaldiSpectrogram(Operator):
     """Logarithms ``[..., N, F]`` of frames' energies at each frequency, with a window ``[frame length]``.
 

@@ -254,6 +254,11 @@ S = np.abs(Z)
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
+    # in double precision, where the errors of librosa's sums of phases are small
+    "phase_vocoder": lambda m, made: m.phase_vocoder(made(Z.astype(np.complex128)), rate=1.5),
+    "griffinlim": lambda m, made: m.griffinlim(made(S), n_iter=1, init=None),
+    "time_stretch": lambda m, made: m.effects.time_stretch(made(Y.astype(np.float64)), rate=1.5, n_fft=512),
+    "pitch_shift": lambda m, made: m.effects.pitch_shift(made(Y.astype(np.float64)), sr=8000, n_steps=3, n_fft=512),
     "magphase": lambda m, made: m.magphase(made(Z)),
     "power_to_db": lambda m, made: m.power_to_db(made(S)),
     "amplitude_to_db": lambda m, made: m.amplitude_to_db(made(S)),
