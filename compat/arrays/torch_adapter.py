@@ -13,11 +13,13 @@ from ..contract.adapter import Library
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ..contract.reasons import REJECTED
-from . import torch_tensors
+from . import torch_signature, torch_tensors
 
 
 class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
+
+    signature = staticmethod(torch_signature.of)
 
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)

@@ -31,6 +31,8 @@ class Bound(NamedTuple):
     weights: tuple[Tensor, ...] = ()
     kept: bool = False
     """Torch's own operations keep the argument for the backward pass: it must not have changed by then."""
+    sources: tuple[Tensor, ...] = ()
+    """What torch's own operations keep in the weights' place."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return run(self.engine, self.op, x, *self.weights)
@@ -67,12 +69,12 @@ class _Linear(torch.autograd.Function):
         x, operator = inputs
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
-        ctx.save_for_backward(x if operator.kept else None, *operator.weights)
+        ctx.save_for_backward(x if operator.kept else None, *operator.weights, *operator.sources)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        _, *weights = ctx.saved_tensors
-        gradient = _applied(ctx.operator.transposed(ctx.shape, tuple(weights)), g)
+        weights = ctx.saved_tensors[1 : 1 + len(ctx.operator.weights)]
+        gradient = _applied(ctx.operator.transposed(ctx.shape, weights), g)
         if ctx.place != -1:
             gradient = gradient.movedim(-1, ctx.place).contiguous().movedim(ctx.place, -1)
         return gradient, None
@@ -168,13 +170,16 @@ def _project_by_torch(op: Project, x: Tensor, bank: Tensor) -> Tensor:
     return x @ (bank.t() if op.transposed else bank)
 
 
-def linear(engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False) -> Tensor:
+def linear(
+    engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False, sources: tuple[Tensor, ...] = ()
+) -> Tensor:
     """``op`` of ``x``, differentiable with respect to ``x``.
 
     Args:
         kept: Torch's own operations keep ``x`` for the backward pass.
+        sources: What they keep in the weights' place.
     """
-    return _applied(Bound(engine, op, weights, kept), x)
+    return _applied(Bound(engine, op, weights, kept, sources), x)
 
 
 def stft(x: Tensor, spectral: Spectral) -> Tensor:

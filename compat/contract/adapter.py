@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .function import Door, Function, Work
+from .plans import Signature
 from .tolerances import Limit
 
 
@@ -57,6 +58,10 @@ class Library:
         """A call's arguments by name, as :meth:`order` takes them."""
         return call.arguments
 
+    def signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
+        """What a plan of a call depends on, and the call's arrays; None where every call is planned."""
+        return None
+
     def order(self, arguments: dict[str, Any]) -> int:
         """What a call's limit depends on: the length of its transforms or sums."""
         raise NotImplementedError
@@ -99,7 +104,9 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            function = Function(name, call, self.guard(plan, signature), limit, order_of, self.compiling)
+            function = Function(
+                name, call, self.guard(plan, signature), limit, order_of, self.compiling, self.signature
+            )
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

@@ -58,3 +58,22 @@ def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     """
     decibels = 20 / math.log(10) * 1e4 * spectrum(dtype, n_fft, 1.0)
     return decibels * math.sqrt(2 * n_fft)
+
+
+def phases(dtype: np.dtype[Any], order: int, largest: float) -> float:
+    """Bound for values whose phases a reference sums up, of as many radians as there are samples, and a few times that.
+
+    Each of a sum's frames rounds it by half a unit; ``order`` is samples times frames. What is turned by an angle is
+    moved by no more than that, and by no more than twice itself.
+    """
+    return min(2.0, 2 * float(np.finfo(dtype).eps) * order) * largest
+
+
+def iterated(dtype: np.dtype[Any], iterations: int, largest: float) -> float:
+    """Bound for what as many iterations of Griffin and Lim's make of a rounding.
+
+    A bin's phase takes a rounding over the bin's magnitude, and of a million bins one is a thousand times smaller than
+    they mostly are. Each iteration passes on what the one before has added, and adds as much. In the end it is no more
+    than another signal.
+    """
+    return min(2.0, 1024 * float(np.finfo(dtype).eps) * 2.0 ** min(iterations, 64)) * largest

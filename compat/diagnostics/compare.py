@@ -30,7 +30,11 @@ def differences(ours: Any, theirs: Any, exact: bool = True) -> list[Difference]:
     Args:
         exact: Results are of one kind and one dtype, or that is a difference of theirs.
     """
+    if ours is None and theirs is None:
+        return []
     mine, other = f"is {kinds.describe(ours)}", f"not {kinds.describe(theirs)}"
+    if ours is None or theirs is None:
+        return [Difference(np.dtype(float), 0, 0, f"{mine}, {other}")]
     if isinstance(theirs, (tuple, list)):
         if type(ours) is not type(theirs) or len(ours) != len(theirs):
             return [Difference(np.dtype(float), 0, 0, f"{mine}, {other}")]

@@ -1,4 +1,4 @@
-"""librosa, with our functions here and in ``core``, ``feature``, ``filters`` and ``onset``."""
+"""librosa, with our functions here and in ``core``, ``effects``, ``feature``, ``filters`` and ``onset``."""
 
 from ..install import proxy
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import copyreg
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
+from operator import itemgetter
 from typing import Any
 
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
+from ..arrays.torch_signature import note
 from ..contract.decline import Decline
 
 
@@ -58,19 +61,42 @@ class Twin(metaclass=_Kind):
         return twin
 
 
+_hooks_of = itemgetter("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
-    kind = type(module)
+    kind, state = type(module), vars(module)
     ours: Any = twin
     if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
-    if "forward" in vars(module):
+    if "forward" in state:
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
-    if (
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or torch_module._has_any_global_hook()
-    ):
+    if any(_hooks_of(state)) or torch_module._has_any_global_hook():
         raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")
+
+
+def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> Callable[[type[Twin]], type[Twin]]:
+    """Say of one of our classes what its ``forward`` reads of a module, so that calls can be planned together.
+
+    Args:
+        options: Attributes that are no tensors.
+        buffers: Tensors.
+        parts: Submodules, which it computes itself.
+    """
+
+    def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
+        state = vars(module)
+        held = state["_buffers"]
+        note((*[state[name] for name in options], *[held[name] for name in buffers]), key, places, tensors)
+        for name, twin in parts.items():
+            part = state["_modules"][name]
+            check_part(part, twin)
+            key.append(type(part))
+            vars(twin)["noted_by"](part, key, places, tensors)
+
+    def decorate(kind: Any) -> Any:
+        kind.noted_by = staticmethod(noted_by)
+        return kind
+
+    return decorate

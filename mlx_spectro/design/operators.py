@@ -15,6 +15,7 @@ from .descriptors import DescriptorSpec
 from .envelope import FLOOR
 from .epilogues import Epilogue
 from .framing import Framing, overlap_length
+from .kaldi import Extraction, Place
 
 Shape = tuple[int, ...]
 Statistic = Literal["norm", "crossings"]
@@ -335,6 +336,77 @@ class FrameStatistic(OfAudio, Operator):
 
 
 @dataclass(frozen=True)
+class PhaseVocoder(Operator):
+    """Spectrum ``[..., M, F]`` between the frames of a spectrum ``[..., N, F]``, as loud as they are.
+
+    Its weights are whole numbers ``frames [4, M]``, of which those from ``N`` on are silent frames, and
+    ``fractions [M]``. With ``start, end, low, high = frames[:, m]``, bins of frame ``m`` are as large as those of
+    frames ``low`` and ``high`` interpolated, and from ``m`` on they turn as between frames ``start`` and ``end``. The
+    first is turned as frame ``start`` is. A bin that is 0 is turned by 0, or by half a turn where its real part is -0.
+    """
+
+    stem = "phase_vocoder"
+    is_complex = True
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], weights[0][1], x[-1]
+
+
+@dataclass(frozen=True)
+class GriffinLim(Operator):
+    """Audio ``[..., length]`` whose spectrum has the given magnitudes ``[..., N, F]``, or nearly so.
+
+    Its weights are a first spectrum ``[..., N, F]``, whose magnitudes are the given ones, and the window ``[n_fft]``.
+    ``momentum`` is how much of the spectrum before is taken from each spectrum; ``eps`` is added to magnitudes that are
+    divided by.
+    """
+
+    stem = "griffinlim"
+
+    istft: Istft
+    stft: Stft
+    iterations: int
+    momentum: float
+    eps: float
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.istft.length
+
+
+@dataclass(frozen=True)
+class KaldiSpectrogram(Operator):
+    """Logarithms ``[..., N, F]`` of frames' energies at each frequency, with a window ``[frame length]``.
+
+    In the place of the first is that of a frame's whole energy.
+    """
+
+    stem = "kaldi"
+
+    extraction: Extraction
+
+    def check(self, x: Shape) -> None:
+        self.extraction.framing.check(x[-1])
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.extraction.framing.frames(x[-1]), bins_of(self.extraction.n_fft, True)
+
+
+@dataclass(frozen=True)
+class KaldiFilterbank(KaldiSpectrogram):
+    """Frames' magnitudes to ``power`` times a bank ``[F, filters]``, or their logarithms: ``[..., N, values]``.
+
+    Its weights are the window and the bank; the logarithm of a frame's energy may be one more of its values.
+    """
+
+    power: Literal[1, 2] = 2
+    logarithmic: bool = True
+    energy: Place = ""
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.extraction.framing.frames(x[-1]), weights[1][1] + bool(self.energy)
+
+
+@dataclass(frozen=True)
 class Deltas(Linear):
     """Slopes ``[..., T]`` of values ``[..., T]``: of a line fitted to each and ``reach`` neighbours on either side.
 
@@ -419,6 +491,46 @@ class LaggedProducts(Operator):
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return x[-2], self.lags
+
+
+@dataclass(frozen=True)
+class Resample(Linear):
+    """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
+
+    Its weights are ``[new, 2 * reach + 1]``: result ``n`` is the sum of the samples within ``reach`` of sample
+    ``n * orig // new``, times the weights of phase ``n % new``. Silence surrounds the audio. ``orig`` samples make a
+    frame of ``new`` results, which what is not finite spoils as a whole, be it among those samples or within ``reach``.
+    """
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], (x[-1] // self.orig + 1) * self.new
+
+    def transpose(self, x: Shape) -> Linear:
+        return ResampleAdjoint(self.orig, self.new, self.reach, x[-1])
+
+
+@dataclass(frozen=True)
+class ResampleAdjoint(Linear):
+    """Audio's gradient ``[..., length]``, of that of its :class:`Resample`."""
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+    length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.length
+
+    def transpose(self, x: Shape) -> Resample:
+        return Resample(self.orig, self.new, self.reach)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.c
 _FRAMES = {"n_fft": 64, "hop_length": 16}
 _RATE = {"sr": 8000}
 _OF_STFT = ("n_fft", "hop_length", "win_length", "window", "center", "pad_mode")
+_OF_STRETCH = ("n_fft", "hop_length", "win_length", "window", "center", "pad_mode", "length", "dtype")
 _OF_MEL = ("n_mels", "fmin", "fmax", "htk", "norm", "dtype")
+
+
+# the argument that random numbers come from, which from librosa 1.0 on has another name
+SEED = "rng" if "rng" in inspect.signature(find("librosa.griffinlim")).parameters else "random_state"
 
 
 class Base(NamedTuple):
@@ -55,6 +60,11 @@ def bases() -> Iterator[Base]:
     """A call of every function, with audio and with a spectrogram where it takes either."""
     yield Base("librosa.stft", (AUDIO,), _FRAMES)
     yield Base("librosa.istft", (SPECTRUM,), {"hop_length": 16})
+    yield Base("librosa.phase_vocoder", (SPECTRUM,), {"rate": 1.5})
+    yield Base("librosa.griffinlim", (MAGNITUDES,), {"hop_length": 16, "n_iter": 1, SEED: 0})
+    yield Base("librosa.effects.time_stretch", (AUDIO,), {"rate": 1.5, **_FRAMES}, _OF_STRETCH)
+    shifted = {"n_steps": 2, **_RATE, **_FRAMES}
+    yield Base("librosa.effects.pitch_shift", (AUDIO,), shifted, _OF_STRETCH)
     yield Base("librosa.magphase", (SPECTRUM,), {})
     for name in ("power_to_db", "amplitude_to_db", "db_to_power", "db_to_amplitude"):
         yield Base(f"librosa.{name}", (MAGNITUDES,), {})

@@ -23,6 +23,8 @@ from mlx_spectro.design.operators import (
     IstftAdjoint,
     Operator,
     RecursiveFilter,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -203,6 +205,8 @@ FRAMING = Framing(64, 32)
         Deltas(2),
         DeltasAdjoint(2),
         RecursiveFilter(),
+        Resample(3, 2, 4),
+        ResampleAdjoint(3, 2, 4, 958),
     ],
     ids=lambda op: op.name,
 )
@@ -213,6 +217,8 @@ def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
     weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
     weights = [np.ones(3, np.float32)] * 2 if isinstance(op, RecursiveFilter) else weights
+    if op.stem == "resample":
+        weights = [np.ones((2, 9), np.float32)]
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()
@@ -251,6 +257,11 @@ S = np.abs(Z)
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
+    # in double precision, where the errors of librosa's sums of phases are small
+    "phase_vocoder": lambda m, made: m.phase_vocoder(made(Z.astype(np.complex128)), rate=1.5),
+    "griffinlim": lambda m, made: m.griffinlim(made(S), n_iter=1, init=None),
+    "time_stretch": lambda m, made: m.effects.time_stretch(made(Y.astype(np.float64)), rate=1.5, n_fft=512),
+    "pitch_shift": lambda m, made: m.effects.pitch_shift(made(Y.astype(np.float64)), sr=8000, n_steps=3, n_fft=512),
     "magphase": lambda m, made: m.magphase(made(Z)),
     "power_to_db": lambda m, made: m.power_to_db(made(S)),
     "amplitude_to_db": lambda m, made: m.amplitude_to_db(made(S)),

@@ -24,8 +24,8 @@ from .torchaudio_modules import KINDS, close, each_implementation, each_kind, gi
 pytestmark = pytest.mark.usefixtures("ours")
 
 
-# those that have a gradient of ours: decibels of given values are torch's own operations
-DIFFERENTIABLE = [kind for kind in KINDS if kind != "AmplitudeToDB"]
+# those that have a gradient of ours: decibels and phases of given values are torch's own operations
+DIFFERENTIABLE = [kind for kind in KINDS if kind not in ("AmplitudeToDB", "GriffinLim", "TimeStretch")]
 
 
 def scalar(y: Any) -> Any:
@@ -48,7 +48,7 @@ def test_backward_and_double_backward_are_torchaudio_s(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale", "ComputeDeltas", "Deemphasis"]
+    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale", "ComputeDeltas", "Deemphasis", "Resample"]
 )
 def test_gradients_are_finite_differences_in_double_precision(kind: str, implementation: str) -> None:
     if implementation != "host":
@@ -62,6 +62,7 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
         "MelScale": {"n_mels": 2, "n_stft": 7},
         "ComputeDeltas": {},
         "Deemphasis": {},
+        "Resample": {"lowpass_filter_width": 1},
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of filters without a bin
@@ -74,7 +75,7 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
 
 
 @each_implementation
-@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "ComputeDeltas"])
+@pytest.mark.parametrize("kind", ["Spectrogram", "MelSpectrogram", "MFCC", "ComputeDeltas", "Resample"])
 def test_batched_gradients_are_torchaudio_s(kind: str) -> None:
     x = noise(100)
     jacobians = [
@@ -166,7 +167,7 @@ TRACERS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("tracer", TRACERS)
 @pytest.mark.parametrize(
-    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "ComputeDeltas", "function"]
+    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "ComputeDeltas", "Resample", "function"]
 )
 def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
     x = given(kind)
@@ -193,7 +194,7 @@ def test_what_traces_a_model_with_a_filter_gets_torchaudio_s(tracer: str) -> Non
     assert close(result, expected, 1e-5)
 
 
-@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB", "ComputeDeltas"])
+@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB", "ComputeDeltas", "Resample"])
 def test_what_compiles_in_one_graph_still_does(kind: str) -> None:
     model = Model(make(kind))
     compiled = torch.compile(model, backend="eager", fullgraph=True)

@@ -15,7 +15,7 @@ import pytest
 from mlx_spectro.design import envelope, operators
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Spectrogram, Stft
+from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Resample, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
@@ -240,6 +240,69 @@ def test_what_is_not_finite_spoils_the_slopes_it_is_part_of(bad: float) -> None:
     for op in (Deltas(3), Deltas(3).transpose(x.shape)):
         spoiled = np.flatnonzero(~np.isfinite(cpu.run(op, x)[0]))
         assert np.array_equal(spoiled, np.arange(2044, 2051))
+
+
+RESAMPLED = list(
+    pairwise(
+        rates=((3, 2), (2, 3), (1, 6), (6, 1), (147, 160), (160, 147), (2500, 2501), (1, 1)),
+        reach=(0, 1, 7, 40),
+        length=(1, 7, 61, 1401, 9000),
+        dtype=(np.float32, np.float64),
+        shape=((), (1,), (3, 2), (20,)),
+        precise=(False, True),
+        step=(1, -1, 2),
+    )
+)
+
+
+@pytest.mark.parametrize("o", RESAMPLED, ids=str)
+def test_resampling_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None:
+    (orig, new), reach, dtype = o["rates"], o["reach"], o["dtype"]
+    op, weights = Resample(orig, new, reach), noise((new, 2 * reach + 1), dtype, 2)
+    x = noise((*o["shape"], o["length"] * abs(o["step"])), dtype)[..., :: o["step"]]
+    results = np.arange(op.shape(x.shape)[-1])
+    around = results[:, None] * orig // new + np.arange(-reach, reach + 1)
+    there = (around >= 0) & (around < o["length"])
+    taps = np.where(there, weights.astype(np.float64)[results % new], 0)
+    samples = x.astype(np.float64)[..., np.where(there, around, 0)]
+    found = cpu.run(op, x, weights, precise=o["precise"])
+    assert found.dtype == (np.float64 if o["precise"] else dtype)
+    # a sum of so many terms, each of which is rounded, and is at most as large as the sum of their magnitudes
+    limit = float(np.finfo(dtype).eps) * (2 * reach + 3)
+    assert (np.abs(found - (samples * taps).sum(-1)) <= limit * np.abs(samples * taps).sum(-1)).all()
+    memory = np.empty((*found.shape[:-1], 2 * found.shape[-1]), found.dtype)[..., ::2]
+    for out in (np.empty_like(found), memory):
+        assert cpu.run(op, x, weights, out=out, precise=o["precise"]) is out
+        assert np.array_equal(out, found)
+    # <A x, g> = <x, A* g>, but for rounding, of which sums of magnitudes are the measure
+    g = noise(found.shape, dtype, seed=3)
+    back = cpu.run(op.transpose(x.shape), g, weights, precise=o["precise"])
+    assert back.shape == x.shape
+    there, here = (float(np.vdot(a.astype(np.float64), b.astype(np.float64))) for a, b in ((found, g), (x, back)))
+    size = float((np.abs(samples * taps).sum(-1) * np.abs(g)).sum())
+    terms = 2 * reach + 3 + -(-(2 * reach + 2) * new // orig)
+    assert abs(there - here) <= 2 * float(np.finfo(dtype).eps) * terms * size
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_the_frames_that_it_is_within_reach_of(bad: float) -> None:
+    op, weights, x = Resample(100, 99, 5), noise((99, 11)), noise((2, 5000))
+    x[1, 2003] = bad
+    spoiled = ~np.isfinite(cpu.run(op, x, weights))
+    assert not spoiled[0].any()
+    assert np.array_equal(np.flatnonzero(spoiled[1]), np.arange(19 * 99, 21 * 99))
+    g = noise(spoiled.shape)
+    g[0, 99 * 7 + 98] = bad
+    spoiled = ~np.isfinite(cpu.run(op.transpose(x.shape), g, weights))
+    assert not spoiled[1].any()
+    assert np.array_equal(np.flatnonzero(spoiled[0]), np.arange(700 - 5, 800 + 5))
+
+
+def test_no_result_of_resampling_depends_on_its_neighbours() -> None:
+    x, weights = noise((3, 4001)), noise((160, 31))
+    whole = cpu.run(Resample(147, 160, 15), x, weights)
+    for row in range(3):
+        assert np.array_equal(cpu.run(Resample(147, 160, 15), x[row], weights), whole[row])
 
 
 def test_the_operators_that_are_served_are_those_that_a_file_of_kernels_runs() -> None:

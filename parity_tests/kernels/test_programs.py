@@ -18,6 +18,7 @@ from mlx_spectro.design import operators
 from mlx_spectro.design.descriptors import DescriptorSpec
 from mlx_spectro.design.epilogues import Decibels, Power, Root
 from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.kaldi import Extraction, kaldi_framing
 from mlx_spectro.design.operators import (
     Cepstrum,
     ClampedFilter,
@@ -30,17 +31,23 @@ from mlx_spectro.design.operators import (
     Filterbank,
     Frames,
     FrameStatistic,
+    GriffinLim,
     Istft,
     IstftAdjoint,
+    KaldiFilterbank,
+    KaldiSpectrogram,
     LaggedProducts,
     Linear,
     Operator,
     OverlapAdd,
+    PhaseVocoder,
     PowerAdjoint,
     Project,
     ProjectClipped,
     ProjectPower,
     RecursiveFilter,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -66,6 +73,7 @@ WINDOW, BANK, BASIS = window_of(N), np.abs(noise(F, FILTERS)), noise(FILTERS, 5)
 HZ = np.linspace(0, 4000, F).astype(np.float32)
 SPEC = DescriptorSpec(("rolloff", "contrast", "centroid"), bands=((0, 10, 2), (10, F, 3)))
 DECIBELS = Decibels(10.0, 1e-10, 2.0)
+SPEECH = Extraction(kaldi_framing(N, HOP, True), N)
 
 
 class OnHost(Launcher[Any]):
@@ -260,6 +268,12 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "a recursive filter": (RecursiveFilter(), ((T,), (3,), (3,)), "RecursiveFilter"),
     "a clamped filter": (ClampedFilter(RecursiveFilter()), ((T,), (3,), (3,)), "ClampedFilter"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
+    "another rate": (Resample(3, 2, 4), ((T,), (2, 9)), "Resample"),
+    "another rate's gradient": (ResampleAdjoint(3, 2, 4, T), ((T // 3 * 2 + 2,), (2, 9)), "ResampleAdjoint"),
+    "phases": (PhaseVocoder(), ((FRAMES, F), (4, 9), (9,)), "PhaseVocoder"),
+    "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
+    "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
+    "Kaldi's filterbank": (KaldiFilterbank(SPEECH), ((T,), (N,), (F, 8)), "KaldiFilterbank"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 

@@ -8,6 +8,8 @@ from .runtime.compile import inner
 from .runtime.vector import Kit, operation
 
 PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
+# of what has no transpose
+FORWARD_PAD_MODES = PAD_MODES | {"symmetric": 4}
 
 
 @operation("target", "source", "count")
@@ -23,9 +25,7 @@ def copy(kit: Kit, target: Any, source: Any, count: Any) -> None:
 def spread_pairs(kit: Kit, target: Any, target_step: Any, source: Any, source_step: Any, count: Any) -> None:
     """Copy ``count`` complex numbers, of so many bytes from one to the next."""
     with kit.loop(count) as i:
-        at, to = kit.at(source, kit.times(i, source_step)), kit.at(target, kit.times(i, target_step))
-        for part in (0, kit.stored_size):
-            kit.poke(kit.at(to, part), kit.peek(kit.at(at, part)))
+        kit.copy_pair(kit.at(source, kit.times(i, source_step)), kit.at(target, kit.times(i, target_step)))
 
 
 @operation("address", returns="stored")
@@ -51,6 +51,9 @@ def source_index(i, length, mode):
         return 0 if i < 0 else length - 1
     if mode == 3:
         return i + length if i < 0 else i - length
+    if mode == 4:
+        i %= 2 * length
+        return min(i, 2 * length - 1 - i)
     return -1
 
 

@@ -1,4 +1,4 @@
-"""Which samples frames hold, and the matrices that slopes and recursive filters are products with. NumPy only."""
+"""Which samples frames hold, and the matrices of slopes, recursive filters and resampled audio. NumPy only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from mlx_spectro.design.operators import Resample
 
 _NUMPY_MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
@@ -53,4 +55,16 @@ def recursion(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDAr
     h, matrix = response(length, a, b), np.zeros((length, length))
     for t in range(length):
         matrix[t, : t + 1] = h[t::-1]
+    return matrix
+
+
+def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[results, length]`` of :class:`Resample`, with its ``weights [new, 2 * reach + 1]``."""
+    (results,) = op.shape((length,))
+    matrix = np.zeros((results, length))
+    for n in range(results):
+        for tap in range(-op.reach, op.reach + 1):
+            sample = n * op.orig // op.new + tap
+            if 0 <= sample < length:
+                matrix[n, sample] = weights[n % op.new, op.reach + tap]
     return matrix

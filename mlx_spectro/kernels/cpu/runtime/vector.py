@@ -156,6 +156,11 @@ class Kit:
         """Store a number at an address."""
         self._store(value, address, self.stored_size)
 
+    def copy_pair(self, source: Any, target: Any) -> None:
+        """Copy two stored numbers that lie side by side."""
+        pair = self._load(source, ir.VectorType(self.stored, 2), self.stored_size)
+        self._store(pair, target, self.stored_size)
+
     def variable(self) -> Any:
         """A vector that changes inside a loop; starts at 0. See :meth:`get` and :meth:`put`."""
         return cgutils.alloca_once_value(self.builder, ir.Constant(self.vector, [0.0] * self.lanes))
