@@ -65,7 +65,7 @@ def griffinlim(
     dtype, spectra = specgram.dtype, torch_tensors.counterpart(specgram)
     bins, frames = specgram.shape[-2:]
     like = torch.empty((), dtype=spectra, device="cpu").expand(1, bins, frames)
-    back, samples = synthesis(like, n_fft, hop_length, win_length, window, True, None, length)
+    back, samples = synthesis(like, n_fft, hop_length, win_length, window, True, None, length).of(like, window)
     size, hop = back.framing.n_fft, back.framing.hop_length
     half = size // 2
     if not back.onesided:

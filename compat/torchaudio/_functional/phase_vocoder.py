@@ -164,14 +164,15 @@ def shift(
     if window is None:
         window = torch.hann_window(integer("win_length", length), device=waveform.device)
     x = waveform.reshape(-1, waveform.shape[-1])
-    forward = analysis(x, size, hop, length, window, True, "reflect", True)
+    forward = analysis(x, size, hop, length, window, True, "reflect", True).of(x, window)
     bins, spectra = forward.bins, torch_tensors.counterpart(x)
     if bins == size:
         raise Decline("n_fft is 2, whose spectra torch takes for two-sided ones")
     steps = None if rate == 1 else steps_at(rate, forward.framing.frames(x.shape[-1]), x.dtype)
     frames = forward.framing.frames(x.shape[-1]) if steps is None else steps.fractions.size
     like = torch.empty((), dtype=spectra, device="cpu").expand(1, bins, frames)
-    back, samples = synthesis(like, size, hop, length, window, True, None, round(x.shape[-1] / rate))
+    planned = synthesis(like, size, hop, length, window, True, None, round(x.shape[-1] / rate))
+    back, samples = planned.of(like, window)
 
     def work() -> Tensor:
         z = torch_ops.run(forward.engine, forward.stft, x, forward.window)
