@@ -64,9 +64,7 @@ class PitchShift(Twin, theirs.PitchShift):
         kernel = self.kernel
         if is_lazy(kernel) or kernel.dtype != waveform.dtype or kernel.device != waveform.device:
             raise Decline("the module has no kernel yet, or one of another dtype or device")
-        resampler = SimpleNamespace(
-            orig_freq=rates[0], new_freq=rates[1], gcd=rates[2], kernel=kernel, width=self.width
-        )
+        resampler = SimpleNamespace(orig_freq=orig, new_freq=new, gcd=common, kernel=kernel, width=reach)
 
         def resampled(y: Tensor) -> Tensor:
             try:
