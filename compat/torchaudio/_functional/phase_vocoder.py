@@ -171,8 +171,8 @@ def shift(
     steps = None if rate == 1 else steps_at(rate, forward.framing.frames(x.shape[-1]), x.dtype)
     frames = forward.framing.frames(x.shape[-1]) if steps is None else steps.fractions.size
     like = torch.empty((), dtype=spectra, device="cpu").expand(1, bins, frames)
-    inverse = synthesis(like, size, hop, length, window, True, None, round(x.shape[-1] / rate))
-    back, samples = inverse.of(like, window)
+    planned = synthesis(like, size, hop, length, window, True, None, round(x.shape[-1] / rate))
+    back, samples = planned.of(like, window)
 
     def work() -> Tensor:
         z = torch_ops.run(forward.engine, forward.stft, x, forward.window)

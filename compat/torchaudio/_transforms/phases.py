@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED
 from .._functional import griffinlim, phase_vocoder
+from .._functional.resample import by_module
 from .._modules import Twin
 
 # of NumPy's arrays
@@ -56,13 +58,22 @@ class PitchShift(Twin, theirs.PitchShift):
     def forward(self, waveform: Tensor) -> Work:
         options = self.bins_per_octave, self.n_fft, self.win_length, self.hop_length, self.window
         stretched = phase_vocoder.shift(waveform, self.n_steps, *options)
-        rates = self.orig_freq, self.sample_rate, self.gcd
-        if self.orig_freq == self.sample_rate:
+        orig, new, common, reach = self.orig_freq, self.sample_rate, self.gcd, getattr(self, "width", 0)
+        if orig == new:
             return lambda: stretched.resampled(lambda y: y, waveform.shape)
         kernel = self.kernel
         if is_lazy(kernel) or kernel.dtype != waveform.dtype or kernel.device != waveform.device:
             raise Decline("the module has no kernel yet, or one of another dtype or device")
-        return lambda: stretched.resampled(lambda y: _resampled(y, *rates, kernel, self.width), waveform.shape)
+        resampler = SimpleNamespace(orig_freq=orig, new_freq=new, gcd=common, kernel=kernel, width=reach)
+
+        def resampled(y: Tensor) -> Tensor:
+            try:
+                result: Tensor = by_module(resampler, y)()
+            except Decline:  # as for the kernel's gradient
+                result = _resampled(y, orig, new, common, kernel, reach)
+            return result
+
+        return lambda: stretched.resampled(resampled, waveform.shape)
 
 
 @adapter("torchaudio.transforms.GriffinLim", tolerances.iterated, order=griffinlim.iterations)
