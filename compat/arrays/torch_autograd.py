@@ -81,7 +81,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _applied(operator: Bound, x: Tensor) -> Tensor:
-    if not serves(x) or _is_batched(x):
+    if not serves(x) or is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
         return _computed(operator, x)
@@ -90,10 +90,10 @@ def _applied(operator: Bound, x: Tensor) -> Tensor:
 
 
 def _computed(operator: Bound, x: Tensor) -> Tensor:
-    return _or_by_torch(lambda: operator(x), lambda: operator.by_torch(x))
+    return or_by_torch(lambda: operator(x), lambda: operator.by_torch(x))
 
 
-def _or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Tensor:
+def or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Tensor:
     """What ``ours`` returns; in a backward pass, where no reference can step in, a fault of it is torch's to mend."""
     if serving():
         return ours()
@@ -108,7 +108,7 @@ def _or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Te
     return theirs()
 
 
-def _is_batched(g: Tensor) -> bool:
+def is_batched(g: Tensor) -> bool:
     """Whether ``g`` stands for several gradients at once."""
     return torch._C._functorch.is_legacy_batchedtensor(g)
 
@@ -235,7 +235,7 @@ class _Magnitudes(torch.autograd.Function):
 def _times(z: Tensor, factor: Tensor) -> Tensor:
     """Complex ``z``, perhaps overwritten, times a real factor."""
     pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = not (z.requires_grad or factor.requires_grad or _is_batched(factor))
+    fixed = not (z.requires_grad or factor.requires_grad or is_batched(factor))
     return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
 
 
@@ -275,7 +275,7 @@ def _without_gradient(
         values = _by_torch(spectral.stft, x, spectral.window).abs().pow(power)
         return values if bank is None else _follow(epilogue, values @ bank)
 
-    return _or_by_torch(ours, theirs)
+    return or_by_torch(ours, theirs)
 
 
 def spectrogram(

@@ -36,6 +36,14 @@ def decision(_: np.dtype[Any], step: int, largest: float) -> float:
     return float(step)
 
 
+def peaks(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for tops of parabolas through peaks: each shift is a quotient of differences of a spectrum's values.
+
+    A peak that stands out by a hundredth of the largest value moves by a hundred times their relative error.
+    """
+    return 100 * spectrum(dtype, n_fft, largest)
+
+
 def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     """Bound for sums of so many terms of one sign, and for filters over so many frequencies: each is rounded."""
     return 4 * float(np.finfo(dtype).eps) * terms * largest
@@ -44,6 +52,20 @@ def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
 def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
     """Bound for logarithms and powers of single values: ``10 ** y`` takes ``y ln 10`` times ``y``'s relative error."""
     return 64 * float(np.finfo(dtype).eps) * largest
+
+
+def masked(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for values times soft masks of the same numbers.
+
+    Of a mask, a power and a phase no more than eight results are rounded, by half a unit, and a power by a whole one:
+    within 8 eps of each other. Hard masks are the same.
+    """
+    return 0.0 if dtype.kind not in "fc" else 8 * float(np.finfo(dtype).eps) * largest
+
+
+def probabilities(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for sums of a few hundred probabilities in double precision, and for what is chosen by them: the same."""
+    return 1e-12 * largest if dtype.kind in "fc" else 0.0
 
 
 def designed(dtype: np.dtype[Any], units: float, _: float) -> float:

@@ -56,6 +56,8 @@ def difference_of_values(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference
             problem = "has NaN or infinity in other frames"
     elif not np.array_equal(finite_a, finite_b):
         problem = "has NaN or infinity in other places"
+    if b.dtype == bool:
+        a, b = a.astype(np.int8), b.astype(np.int8)
     worst = np.abs(np.subtract(a, b, where=both, out=np.zeros_like(a))).max(initial=0) if both.any() else 0.0
     largest = np.abs(b[finite_b]).max(initial=0)
     return Difference(b.dtype, float(worst), float(largest), problem)

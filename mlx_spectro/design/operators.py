@@ -447,6 +447,27 @@ class DeltasAdjoint(Deltas):
 
 
 @dataclass(frozen=True)
+class Medians(Operator):
+    """Medians of windows of ``size`` values along an axis, which is mirrored at its ends, their values included.
+
+    The window of value ``i`` begins ``size // 2`` values before it; of an even number of values, the median is the
+    larger of the two in the middle.
+    """
+
+    stem = "medians"
+
+    size: int
+    axis: int = -1
+
+    def check(self, x: Shape) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
 class Resample(Linear):
     """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
 
@@ -484,6 +505,53 @@ class ResampleAdjoint(Linear):
 
     def transpose(self, x: Shape) -> Resample:
         return Resample(self.orig, self.new, self.reach)
+
+
+@dataclass(frozen=True)
+class RecursiveFilter(Linear):
+    """Signals ``[..., T]`` that follow ``sum_k a[k] y[t - k] = sum_k b[k] x[t - k]`` and are 0 before the first sample.
+
+    Its weights are ``a`` and ``b``, each ``[order + 1]`` for one filter, or ``[filters, order + 1]`` for signals
+    ``[..., filters, T]``; the two orders may differ. Coefficients are divided by ``a[0]`` in their own precision.
+    ``backward`` is time that runs from the last sample to the first.
+    """
+
+    stem = "recursive_filter"
+
+    backward: bool = False
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+    def transpose(self, x: Shape) -> RecursiveFilter:
+        return RecursiveFilter(not self.backward)
+
+
+@dataclass(frozen=True)
+class ClampedFilter(Operator):
+    """A :class:`RecursiveFilter` whose result, and not what it goes on from, is clamped to magnitudes up to 1."""
+
+    stem = "recursive_filter"
+
+    filter: RecursiveFilter
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
+class LaggedProducts(Operator):
+    """Sums over ``t`` of ``x[t - k] y[t]`` for ``k`` from 0 to ``lags - 1``, of signals ``[..., filters, T]``.
+
+    The result is ``[filters, lags]``, ``y`` a weight of the shape of ``x``: so the gradients of coefficients are made.
+    """
+
+    stem = "lagged_products"
+
+    lags: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x[-2], self.lags
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,13 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     **{f"deltas, {m}": module("ComputeDeltas", mode=m) for m in ("reflect", "constant", "replicate", "circular")},
     "resample": lambda libraries, x: module("Resample", orig_freq=11, new_freq=7)(libraries, x[0]),
     "centroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
+    "deemphasis": module("Deemphasis"),
+    "a filter forward and backward": lambda libraries, x: libraries[1].functional.filtfilt(
+        x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2])
+    ),
+    "filters of one signal each": lambda libraries, x: libraries[1].functional.lfilter(
+        x, torch.tensor([[1.0, -0.5]] * 2), torch.tensor([[0.5, 0.2]] * 2), False, False
+    ),
 }
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda x: x * 1,

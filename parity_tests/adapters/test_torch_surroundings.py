@@ -63,6 +63,10 @@ CALLS: dict[str, Callable[[Any], Callable[[Any, Any], Any]]] = {
     "torchaudio.transforms.ComputeDeltas": module("ComputeDeltas"),
     "torchaudio.transforms.Resample": module("Resample", orig_freq=11, new_freq=7),
     "torchaudio.functional.resample": lambda libs: lambda x, w: libs[1].functional.resample(x, 11, 7),
+    "torchaudio.transforms.Deemphasis": module("Deemphasis"),
+    "torchaudio.functional.lowpass_biquad": lambda libs: (
+        lambda x, w: libs[1].functional.lowpass_biquad(x, 16000, 1000.0)
+    ),
     "torchaudio.transforms.AmplitudeToDB": module("AmplitudeToDB", top_db=80.0),
 }
 

@@ -48,7 +48,7 @@ def test_backward_and_double_backward_are_torchaudio_s(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale", "ComputeDeltas", "Resample"]
+    "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "LFCC", "MelScale", "ComputeDeltas", "Resample", "Deemphasis"]
 )
 def test_gradients_are_finite_differences_in_double_precision(kind: str, implementation: str) -> None:
     if implementation != "host":
@@ -62,6 +62,7 @@ def test_gradients_are_finite_differences_in_double_precision(kind: str, impleme
         "MelScale": {"n_mels": 2, "n_stft": 7},
         "ComputeDeltas": {},
         "Resample": {"lowpass_filter_width": 1},
+        "Deemphasis": {},
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of filters without a bin
@@ -183,6 +184,18 @@ def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: 
 
 
 @pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB", "ComputeDeltas", "Resample"])
+@pytest.mark.slow
+@pytest.mark.parametrize("tracer", ["jit.script", "jit.trace", "compile", "export"])
+def test_what_traces_a_model_with_a_filter_gets_torchaudio_s(tracer: str) -> None:
+    # torchaudio's filters have no place in the other transformations
+    x = given("Deemphasis")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, result = (TRACERS[tracer](Model(make("Deemphasis", library)), x) for library in (torchaudio, shim))
+    assert close(result, expected, 1e-5)
+
+
+@pytest.mark.parametrize("kind", ["MelScale", "AmplitudeToDB", "ComputeDeltas"])
 def test_what_compiles_in_one_graph_still_does(kind: str) -> None:
     model = Model(make(kind))
     compiled = torch.compile(model, backend="eager", fullgraph=True)
@@ -191,6 +204,8 @@ def test_what_compiles_in_one_graph_still_does(kind: str) -> None:
 
 @each_kind
 def test_autocast_gives_torchaudio_s_dtypes(kind: str) -> None:
+    if kind == "Deemphasis":
+        pytest.skip("torchaudio's recursion takes no half precision")
     with torch.autocast("cpu", torch.bfloat16):
         mine, theirs = (make(kind, library)(given(kind)) for library in (shim, torchaudio))
     assert mine.dtype == theirs.dtype

@@ -24,6 +24,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "GriffinLim": {"n_fft": 64, "n_iter": 2, "rand_init": False},
     "SpectralCentroid": {"sample_rate": 16000, "n_fft": 64},
     "Resample": {"orig_freq": 11, "new_freq": 7},
+    "Deemphasis": {"coeff": 0.9},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_implementation = pytest.mark.usefixtures("implementation")

@@ -15,7 +15,7 @@ import pytest
 from mlx_spectro.design import envelope, operators
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Resample, Spectrogram, Stft
+from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Medians, Resample, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
@@ -242,6 +242,72 @@ def test_what_is_not_finite_spoils_the_slopes_it_is_part_of(bad: float) -> None:
         assert np.array_equal(spoiled, np.arange(2044, 2051))
 
 
+@pytest.mark.parametrize("size", [1, 2, 8, 17, 24, 31, 32, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_medians_are_those_of_sorted_windows(size: int, dtype: Any) -> None:
+    # many equal values, and axes that are shorter than windows, vectors and what is turned at once
+    rng = np.random.default_rng(95)
+    for shape in ((9,), (1, 5), (70, 3), (3, 70), (2, 33, 19), (20, 2, 21), (4, 9, 9)):
+        x = rng.integers(0, 9, shape).astype(dtype)
+        views = [x, x.T, x[..., ::-2], x[::-1], np.broadcast_to(x[:1], shape), np.asfortranarray(x)]
+        for y, axis in itertools.product(views, range(-x.ndim, 0)):
+            rows = np.moveaxis(y, axis, -1)
+            widths = [(0, 0)] * (x.ndim - 1) + [(size // 2, size - 1 - size // 2)]
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(rows, widths, mode="symmetric"), size, axis=-1)
+            defined = np.moveaxis(np.sort(windows, axis=-1)[..., size // 2], -1, axis)
+            out = np.empty_like(y, order="C")
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y), defined)
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y, out=out), defined)
+            np.testing.assert_array_equal(out, defined)
+
+
+@pytest.mark.parametrize("beyond", [-50.0, -math.inf])
+@pytest.mark.parametrize(("states", "reach"), [(9, 1), (30, 4), (5, 4)])
+def test_the_likeliest_path_is_that_of_all_moves(states: int, reach: int, beyond: float) -> None:
+    # whole numbers are added exactly, and are often equal
+    rng = np.random.default_rng(98)
+    apart = np.abs(np.subtract.outer(np.arange(states), np.arange(states)))
+    own, other = (np.where(apart <= reach, -rng.integers(1, 9, apart.shape), beyond) for _ in range(2))
+    moves = np.block([[own, other], [other, own]])
+    first, second = -rng.integers(0, 60, (40, states)).astype(float), -rng.integers(0, 30, 40).astype(float)
+    observed = np.hstack([first, np.repeat(second[:, None], states, axis=1)])
+    likelihoods, before = [observed[0] - 3.0], []
+    for seen in observed[1:]:
+        ways = likelihoods[-1][:, None] + moves
+        before.append(ways.argmax(axis=0))
+        likelihoods.append(seen + ways.max(axis=0))
+    path = [int(likelihoods[-1].argmax())]
+    for origins in reversed(before):
+        path.append(int(origins[path[-1]]))
+    found = cpu.Bands.of(own, other, reach, beyond).likeliest_path(first, second, -3.0)
+    assert found.tolist() == path[::-1]
+
+
+@pytest.mark.parametrize("power", [1, 2, 0.7, 4, math.inf])
+@pytest.mark.parametrize("kind", ["f", "d", "F", "D"])
+def test_soft_masks_are_shares_of_powers(kind: str, power: float) -> None:
+    single = kind in "fF"
+    real, eps = (np.float32, 2.0**-23) if single else (np.float64, 2.0**-52)
+    first, second = (np.abs(noise((5, 7, 3), real)) for _ in range(2))
+    first[1, :3], second[1, 1:5] = 0, 0
+    values = noise((5, 7, 3), np.dtype(kind).type)
+    a, b = (x.astype(np.longdouble) for x in (first, second))
+    for margins, empty in (((1.0, 1.0), 0.5), ((2.0, 3.0), 0.0)):
+        pairs = ((a, b * margins[0]), (b, a * margins[1]))
+        with np.errstate(invalid="ignore"):
+            if math.isinf(power):
+                defined = [np.where(x > y, 1.0, 0.0) for x, y in pairs]
+            else:
+                defined = [np.where(x + y == 0, empty, x**power / (x**power + y**power)) for x, y in pairs]
+        masks = cpu.softmasks(first.copy(), second.copy(), power, margins, empty=empty)
+        parts = cpu.softmasks(first.copy(), second.copy(), power, margins, values, empty)
+        for mask, part, truth in zip(masks, parts, defined, strict=True):
+            # ratio, power, sum and share are rounded once each; a power takes its ratio's error so often
+            limit = 0 if math.isinf(power) else (4 + power) * eps
+            assert np.abs(1.0 * mask - truth).max() <= limit
+            assert (np.abs(part - values * truth) <= (limit + eps) * np.abs(values)).all()
+
+
 RESAMPLED = list(
     pairwise(
         rates=((3, 2), (2, 3), (1, 6), (6, 1), (147, 160), (160, 147), (2500, 2501), (1, 1)),
@@ -382,7 +448,7 @@ def test_no_frame_depends_on_its_neighbours(n_fft: int, dtype: Any) -> None:
 def test_peaks_are_the_tops_of_parabolas() -> None:
     k = np.arange(64.0)
     s = np.maximum(0, np.stack([50 - (k - 20.3) ** 2, 30 - 0.5 * (k - 40.8) ** 2]))
-    positions, heights = cpu.spectral_peaks(s, 1, 63, 0.1)
+    *_, positions, heights = cpu.spectral_peaks(s, 1, 63, 0.1)
     assert np.allclose(positions, [20.3, 40.8])
     assert np.allclose(heights, [50, 30])
 

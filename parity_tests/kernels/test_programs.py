@@ -21,6 +21,7 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.kaldi import Extraction, kaldi_framing
 from mlx_spectro.design.operators import (
     Cepstrum,
+    ClampedFilter,
     ClippedFilterbank,
     Deltas,
     DeltasAdjoint,
@@ -35,6 +36,7 @@ from mlx_spectro.design.operators import (
     IstftAdjoint,
     KaldiFilterbank,
     KaldiSpectrogram,
+    LaggedProducts,
     Linear,
     Operator,
     OverlapAdd,
@@ -43,6 +45,7 @@ from mlx_spectro.design.operators import (
     Project,
     ProjectClipped,
     ProjectPower,
+    RecursiveFilter,
     Resample,
     ResampleAdjoint,
     Spectrogram,
@@ -268,6 +271,9 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
     "Kaldi's filterbank": (KaldiFilterbank(SPEECH), ((T,), (N,), (F, 8)), "KaldiFilterbank"),
+    "a recursive filter": (RecursiveFilter(), ((T,), (3,), (3,)), "RecursiveFilter"),
+    "a clamped filter": (ClampedFilter(RecursiveFilter()), ((T,), (3,), (3,)), "ClampedFilter"),
+    "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 

@@ -261,13 +261,15 @@ def by_module(module: Any, waveform: Tensor) -> Work:
         return lambda: waveform
     common, reach, kernel = integer("gcd", module.gcd), integer("width", module.width), module.kernel
     check_weights("kernel", kernel, waveform.dtype, waveform)
+    if common < 1:
+        raise Decline(REJECTED)
     rates = Rates(orig // common, new // common)
+    if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
+        raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
     if settings.route.get() == "auto" and waveform.numel() < _FEW:
         products = kernel.numel() * (waveform.numel() // rates.orig + 1)
         if products < _FEW_PRODUCTS:
             raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"))
-    if reach < 0 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
-        raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
     if not _ends(kernel, rates, reach):
         raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
     weights = np.take(torch_tensors.to_host(kernel).reshape(-1), _places(*rates, reach))

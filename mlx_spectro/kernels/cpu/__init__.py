@@ -21,15 +21,19 @@ from .runtime.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ...design.operators import Operator
     from .griffinlim import with_phases
+    from .masks import softmasks
     from .peaks import spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
     from .runtime.layout import Layout
+    from .troughs import trough_probabilities
+    from .viterbi import Bands
 
-_HOME = {"griffinlim": "with_phases", "peaks": "spectral_peaks", "phase_vocoder": "faintest", "phases": "magphase"}
-_HOME |= {"plan": "compiled"}
+_HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
+_HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
 __all__ = [
+    "Bands",
     "available",
     "busy",
     "compiled",
@@ -41,7 +45,9 @@ __all__ = [
     "run",
     "serves",
     "set_num_threads",
+    "softmasks",
     "spectral_peaks",
+    "trough_probabilities",
     "with_phases",
 ]
 

@@ -1,4 +1,4 @@
-"""Which samples frames hold, and the matrices that slopes and resampled audio are products with. NumPy only."""
+"""Which samples frames hold; the matrices that slopes, resampled and filtered audio are products with. NumPy only."""
 
 from __future__ import annotations
 
@@ -50,4 +50,21 @@ def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDAr
             sample = n * op.orig // op.new + tap
             if 0 <= sample < length:
                 matrix[n, sample] = weights[n % op.new, op.reach + tap]
+    return matrix
+
+
+def response(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The first samples of a recursive filter's impulse response."""
+    h = np.zeros(length)
+    for t in range(length):
+        earlier = range(1, min(t, a.size - 1) + 1)
+        h[t] = ((b[t] if t < b.size else 0.0) - sum(a[k] * h[t - k] for k in earlier)) / a[0]
+    return h
+
+
+def recursion(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[length, length]`` of a recursive filter: its product with a column of samples is their result."""
+    h, matrix = response(length, a, b), np.zeros((length, length))
+    for t in range(length):
+        matrix[t, : t + 1] = h[t::-1]
     return matrix

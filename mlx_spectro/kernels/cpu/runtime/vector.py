@@ -62,6 +62,14 @@ class Vec:
         """The larger of the two; NaN where self is."""
         return self.where("ugt", other, self, other)
 
+    def least(self, other: Vec) -> Vec:
+        """The smaller of the two; ``other`` where either is NaN."""
+        return self.where("olt", other, self, other)
+
+    def most(self, other: Vec) -> Vec:
+        """The larger of the two; ``other`` where either is NaN."""
+        return self.where("ogt", other, self, other)
+
     def where(self, relation: str, other: Vec, yes: Vec, no: Vec) -> Vec:
         """``yes`` in the lanes where self stands in LLVM's ``relation`` to ``other``, ``no`` elsewhere."""
         builder = self.kit.builder
@@ -223,6 +231,10 @@ class Kit:
     def twiddle(self, address: Any, offset: int = 0) -> Complex:
         """The complex number at an address in every lane."""
         return Complex(self.broadcast(address, offset), self.broadcast(address, offset + self.size))
+
+    def reversed(self, value: Vec) -> Vec:
+        """The same values in lanes that are counted from the other end."""
+        return Vec(self, self._shuffle(value.value, value.value, range(self.lanes - 1, -1, -1)))
 
     # memory where each lane has a row of its own, or where lanes lie side by side
 
