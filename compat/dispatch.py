@@ -13,7 +13,7 @@ from .arrays import foreign, kinds
 from .contract import records, settings
 from .contract.decline import Decline
 from .contract.function import Function
-from .contract.reasons import REJECTED, STRICT, ByDesign
+from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign
 from .diagnostics import profile, verify
 
 # what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
@@ -28,13 +28,13 @@ def serving() -> bool:
 def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call of a program's."""
     if function.compiling():
-        return function.theirs(*args, **kwargs)
+        return _compiled(function, args, kwargs)
     rewritten = foreign.rewritten(function, args, kwargs)
     if rewritten is not None:
         return rewritten(call)
     if _inside.get() == "ours":
         return _part(function, args, kwargs)
-    if profile.on:
+    if profile.on and not function.transformed():
         return profile.timed(serve, function, args, kwargs)
     return serve(function, args, kwargs)[0]
 
@@ -45,6 +45,8 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if numerics == "strict":
         return _handed_over(function, STRICT, args, kwargs)
     if numerics == "verify":
+        if function.transformed():
+            return _handed_over(function, NO_VALUES, args, kwargs)
         if kinds.is_capturing():
             return _handed_over(function, "a CUDA graph is being captured, where nothing can be compared", args, kwargs)
         kinds.settle()
@@ -76,6 +78,16 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if record is not None:
         record.device = device or record.device
     return result, record
+
+
+def _compiled(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a compiler reads: it makes of it a guard that nobody asks for other numerics."""
+    if function.compiled is None or settings.numerics.changed:
+        return function.theirs(*args, **kwargs)
+    try:
+        return function.compiled(*args, **kwargs)
+    except Decline:
+        return function.theirs(*args, **kwargs)
 
 
 def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -8,16 +8,37 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from .. import dispatch
+from ..contract import records
 from ..contract.adapter import Library
 from ..contract.decline import Decline
-from ..contract.function import Work
+from ..contract.function import Function, Work
 from ..contract.reasons import REJECTED
 from . import torch_tensors
 
 
 class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
+    transformed = staticmethod(torch_tensors.transformed)
+
+    def as_one(self, function: Function) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with records.paused():
+                return dispatch.call(function, args, kwargs)
+
+        def announce() -> None:
+            torch.compiler.allow_in_graph(call)
+
+        # as torch.compiler.assume_constant_result does, which would import the compiler now: it calls this as it reads
+        announce._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+        def read(*args: Any, **kwargs: Any) -> Any:
+            announce()
+            return call(*args, **kwargs)
+
+        return read
 
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)

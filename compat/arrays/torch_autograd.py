@@ -20,6 +20,7 @@ from ..contract import records
 from ..contract.decline import Decline
 from ..dispatch import serving
 from .torch_ops import Spectral, dtype_of, run
+from .torch_library import apply
 from .torch_tensors import gradient_wanted, to_host, traced, unfit
 
 
@@ -52,7 +53,7 @@ class Bound(NamedTuple):
 
     def by_torch(self, x: Tensor) -> Tensor:
         """Its value in torch's own operations, for what only torch can see into."""
-        return _by_torch(self.op, x, *self.weights)
+        return by_torch(self.op, x, *self.weights)
 
 
 class _Linear(torch.autograd.Function):
@@ -79,6 +80,8 @@ class _Linear(torch.autograd.Function):
 
 
 def _applied(operator: Bound, x: Tensor) -> Tensor:
+    if operator.engine is apply:
+        return operator(x)
     if traced() or unfit(x) or _is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
@@ -88,10 +91,10 @@ def _applied(operator: Bound, x: Tensor) -> Tensor:
 
 
 def _computed(operator: Bound, x: Tensor) -> Tensor:
-    return _or_by_torch(lambda: operator(x), lambda: operator.by_torch(x))
+    return or_by_torch(lambda: operator(x), lambda: operator.by_torch(x))
 
 
-def _or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Tensor:
+def or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Tensor:
     """What ``ours`` returns; in a backward pass, where no reference can step in, a fault of it is torch's to mend."""
     if serving():
         return ours()
@@ -126,7 +129,7 @@ def defines(kind: type[Operator]) -> Callable[[Definition], Definition]:
     return decorate
 
 
-def _by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
+def by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """A linear operator in torch's own operations."""
     definition = _definitions.get(type(op))
     if definition is not None:
@@ -137,7 +140,7 @@ def _by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     with torch.enable_grad():
         shape = op.shape(x.shape, *(w.shape for w in weights))
         at = torch.zeros(shape, dtype=dtype_of(op, x), device=x.device, requires_grad=True)
-        (gradient,) = torch.autograd.grad(_by_torch(forward, at, *weights), at, x, create_graph=x.requires_grad)
+        (gradient,) = torch.autograd.grad(by_torch(forward, at, *weights), at, x, create_graph=x.requires_grad)
     return gradient
 
 
@@ -168,6 +171,23 @@ def _project_by_torch(op: Project, x: Tensor, bank: Tensor) -> Tensor:
     return x @ (bank.t() if op.transposed else bank)
 
 
+@defines(Spectrogram)
+def _spectrogram_by_torch(op: Spectrogram, x: Tensor, window: Tensor) -> Tensor:
+    return _of_magnitudes(by_torch(op.stft, x, window), op.power)
+
+
+@defines(Filterbank)
+def _filterbank_by_torch(op: Filterbank, x: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+    return _of_magnitudes(by_torch(op.spectrogram.stft, x, window), op.power, bank, op.epilogue)
+
+
+def _of_magnitudes(
+    z: Tensor, power: float, bank: Tensor | None = None, epilogue: Epilogue | None = None
+) -> Tensor:
+    values = z.abs().pow(power)
+    return values if bank is None else _follow(epilogue, values @ bank)
+
+
 def linear(engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False) -> Tensor:
     """``op`` of ``x``, differentiable with respect to ``x``.
 
@@ -184,6 +204,8 @@ def stft(x: Tensor, spectral: Spectral) -> Tensor:
 
 def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     """``x``, whose gradient will lie in memory as ``x`` does if torch would take frames of ``x`` itself."""
+    if spectral.engine is apply:
+        return x
     if spectral.framing.left or spectral.framing.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
         return x
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
@@ -214,23 +236,51 @@ class _Magnitudes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, window, bank = ctx.saved_tensors
-        spectral, power = ctx.spectral._replace(window=window), ctx.power
-        if ctx.epilogue is not None:
-            g = _before(ctx.epilogue, spectrogram(x, spectral, power, bank), g)
-        if bank is not None:
-            g = linear(spectral.engine, Project(transposed=True), g, bank)
-        # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
-        z = stft(x, spectral)
-        z = z.sgn() if power == 1 else z
-        forward = spectral._replace(scale=power * spectral.scale).stft
-        gradient = linear(spectral.engine, forward.transpose(x.shape), _times(z, g), window)
-        return gradient, None, None, None, None
+        spectral = ctx.spectral._replace(window=window)
+        return _of_spectrogram(x, spectral, ctx.power, bank, ctx.epilogue, g), None, None, None, None
 
 
-def _times(z: Tensor, factor: Tensor) -> Tensor:
-    """Complex ``z``, perhaps overwritten, times a real factor."""
+def _of_spectrogram(
+    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None, g: Tensor
+) -> Tensor:
+    """The gradient of ``x``, of that of its :func:`spectrogram`."""
+    if epilogue is not None:
+        g = _before(epilogue, spectrogram(x, spectral, power, bank), g)
+    if bank is not None:
+        g = linear(spectral.engine, Project(transposed=True), g, bank)
+    # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
+    z = stft(x, spectral)
+    if power not in (1, 2):
+        g = g * z.abs().pow(power - 1)
+    z = z if power == 2 else z.sgn()
+    forward = spectral._replace(scale=power * spectral.scale).stft
+    z = _times(z, g, spectral.engine is not apply)
+    return linear(spectral.engine, forward.transpose(x.shape), z, spectral.window)
+
+
+def gradient(
+    engine: Any, op: Operator, shape: torch.Size, x: Tensor | None, weights: tuple[Tensor, ...], g: Tensor
+) -> Tensor:
+    """The gradient of an operator's argument, of that of its result.
+
+    Args:
+        shape: The argument's.
+        x: The argument; a linear operator needs none.
+    """
+    if isinstance(op, Linear):
+        return _applied(Bound(engine, op.transpose(shape), weights), g)
+    if not isinstance(op, (Spectrogram, Filterbank)):
+        raise NotImplementedError(f"mlx_spectro::apply has no gradient of {op.name}")
+    assert x is not None
+    window, bank = weights if isinstance(op, Filterbank) else (*weights, None)
+    onesided, epilogue = getattr(op, "onesided", True), getattr(op, "epilogue", None)
+    return _of_spectrogram(x, Spectral(engine, window, op.framing, op.scale, onesided), op.power, bank, epilogue, g)
+
+
+def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
+    """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
     pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = not (z.requires_grad or factor.requires_grad or _is_batched(factor))
+    fixed = own and not (z.requires_grad or factor.requires_grad or _is_batched(factor))
     return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
 
 
@@ -267,10 +317,9 @@ def _without_gradient(
         return run(spectral.engine, Filterbank(framing, power, scale, epilogue), x, spectral.window, bank)
 
     def theirs() -> Tensor:
-        values = _by_torch(spectral.stft, x, spectral.window).abs().pow(power)
-        return values if bank is None else _follow(epilogue, values @ bank)
+        return _of_magnitudes(by_torch(spectral.stft, x, spectral.window), power, bank, epilogue)
 
-    return _or_by_torch(ours, theirs)
+    return or_by_torch(ours, theirs)
 
 
 def spectrogram(
@@ -290,7 +339,7 @@ def spectrogram(
         epilogue: What follows the filters.
         own: No program holds this memory of ``x``, to change it before the backward pass.
     """
-    if not gradient_wanted(x):
+    if spectral.engine is apply or not gradient_wanted(x):
         return _without_gradient(x, spectral, power, bank, epilogue)
     if power in (1, 2):
         # torch keeps the spectrum; we keep the audio, which a program may change before the backward pass

@@ -11,7 +11,7 @@ from torch import Tensor
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 
-from .torch_tensors import counterpart, to_host
+from .torch_tensors import counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
 
@@ -60,7 +60,7 @@ class Spectral(NamedTuple):
 
         A single frame of several signals may have all leading axes in one.
         """
-        if y.shape[-2] == 1 and y.dim() > 2:
+        if not transformed() and y.shape[-2] == 1 and y.dim() > 2:
             framing, rows = self.framing, x.reshape(-1, x.shape[-1])
             signal, frame = rows.stride(0), framing.hop_length * rows.stride(1)
             if framing.left:

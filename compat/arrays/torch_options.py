@@ -33,6 +33,8 @@ def integer(name: str, value: Any) -> int:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, (int, np.integer)) and type(value) is not bool:
         return int(value)
+    if isinstance(value, torch.SymInt):
+        return value  # which a compiler does not know yet
     if _is_scalar(value) and value.dtype in _INTEGERS:
         return int(value)
     raise Decline(unread(name, value))

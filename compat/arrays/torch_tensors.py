@@ -8,8 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.overrides import _get_current_function_mode_stack
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from mlx_spectro import distribution
 from mlx_spectro.kernels.cpu.runtime import threads
@@ -29,7 +30,16 @@ _DTYPES = {
 # a program that holds torch to a few threads, as its data loaders do, means its transforms
 threads.follow(torch.get_num_threads)
 
-compiling = torch.compiler.is_compiling
+compiling = torch.compiler.is_dynamo_compiling
+
+# of what torch traces a program with: its tensors, and the modes that see to its functions
+_TRACERS_TENSORS = ("torch._subclasses.fake_tensor", "torch._subclasses.functional_tensor")
+_TRACERS = ("torch._export", "torch.export", "torch.fx")
+
+
+def transformed() -> bool:
+    """Whether torch traces or transforms what happens here, other than by a mode for its functions."""
+    return torch._C._functorch.maybe_current_level() is not None or torch._C._len_torch_dispatch_stack() > 0
 
 
 def traced() -> str:
@@ -47,9 +57,38 @@ def traced() -> str:
     return ""
 
 
+def hidden() -> str:
+    """Why torch has to see a call itself that our operators serve otherwise; empty where it has not.
+
+    What compiles, exports, vectorizes or differentiates backwards takes our operators for what torch's own are.
+    """
+    reason = traced()
+    if not reason or not transformed():
+        return reason
+    if torch._C._get_tracing_state() is not None:
+        return reason
+    for transform in torch._C._functorch.get_interpreter_stack() or ():
+        if transform.key() == torch._C._functorch.TransformType.Jvp:
+            return "inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes"
+    if not all(mode.is_infra_mode() for mode in _get_current_dispatch_mode_stack()):
+        return "a torch dispatch mode (a counter of operations) has to see torch's own operations"
+    if not all(_is_tracer(mode) for mode in _get_current_function_mode_stack()):
+        return "a torch function mode is active and has to see torch's own calls"
+    return ""
+
+
+def _is_tracer(mode: TorchFunctionMode) -> bool:
+    return isinstance(mode, DeviceContext) or type(mode).__module__.startswith(_TRACERS)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    kind = type(tensor)
+    return kind in PLAIN or (kind.__module__ in _TRACERS_TENSORS and transformed())
+
+
 def unfit(tensor: Tensor) -> str:
     """Why ``tensor`` cannot be served; empty where it can."""
-    if type(tensor) not in PLAIN:
+    if not _is_plain(tensor):
         return f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
     if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
         return f"the tensor lies on device {tensor.device.type}"
@@ -80,7 +119,20 @@ def gradient_wanted(x: Tensor) -> bool:
 
 
 def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
-    """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined."""
+    """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined.
+
+    Where torch traces or transforms the program, that is an operator, which computes where there is an engine for it.
+    """
+    there = present_engine(x, n_fft)
+    if not transformed():
+        return there
+    from . import torch_library
+
+    return torch_library.apply
+
+
+def present_engine(x: Tensor, n_fft: int | None = None) -> Any:
+    """The engine that computes with the values of ``x``; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
     if x.is_cpu:
         return engine(dtype, n_fft)

@@ -39,8 +39,9 @@ class Library:
         door: What their calls go through.
     """
 
-    # whether a compiler reads the present call
+    # whether a compiler reads the present call, and whether the library traces or transforms it
     compiling: Callable[[], bool] = bool
+    transformed: Callable[[], bool] = bool
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -52,6 +53,10 @@ class Library:
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         """``plan`` for whatever arguments a call may have; what it cannot take, it declines."""
         return plan
+
+    def as_one(self, function: Function) -> Callable[..., Any]:
+        """What a compiler takes for one operation, which is planned where the operation is traced."""
+        raise NotImplementedError
 
     def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
         """A call's arguments by name, as :meth:`order` takes them."""
@@ -74,6 +79,7 @@ class Library:
         *,
         also: str = "",
         theirs: Callable[..., Any] | None = None,
+        traceable: bool = False,
         order: Callable[[dict[str, Any]], int] | None = None,
     ) -> Callable[[Any], Any]:
         """Make of a plan, which has the library's own signature, the function that takes the library's place.
@@ -85,6 +91,7 @@ class Library:
             limit: Bound of ``|ours - theirs|``, see :class:`Function`.
             also: Another of the library's modules that shows it.
             theirs: What calls the library's own function, if not :meth:`theirs`.
+            traceable: A compiler takes a call for one operation. Of a class it reads a method ``_compiled``, if any.
             order: What the limit depends on, if not :meth:`order`.
         """
         path, _, last = name.rpartition(".")
@@ -99,7 +106,9 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            function = Function(name, call, self.guard(plan, signature), limit, order_of, self.compiling)
+            guarded = self.guard(plan, signature)
+            function = Function(name, call, guarded, limit, order_of, self.compiling, self.transformed)
+            function.compiled = self.as_one(function) if traceable else getattr(planned, "_compiled", None)
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

@@ -30,7 +30,11 @@ class Function:
     order: Callable[..., int]
     """Takes a call's arguments and returns the length of its transforms."""
     compiling: Callable[[], bool] = bool
-    """Whether a compiler reads this very call; it is to see nothing but the reference's function."""
+    """Whether a compiler reads this very call."""
+    transformed: Callable[[], bool] = bool
+    """Whether the library traces or transforms the call: its arrays have no values."""
+    compiled: Callable[..., Any] | None = None
+    """What a compiler is to read in place of the call, None for the reference's function; it may decline."""
     library: str = field(init=False)
 
     def __post_init__(self) -> None:

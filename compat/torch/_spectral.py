@@ -52,6 +52,12 @@ def _small_istft() -> None:
     _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
 
 
+def _check_is_heard() -> None:
+    """Decline what torch warns of, where the small call that has it do so would be part of a traced program."""
+    if torch_tensors.transformed():
+        raise Decline("torch warns of the call, and traces or transforms the program")
+
+
 # on CUDA, torch's own STFT of fewer samples is computed while we still plan ours: measured on an H100
 _FEW_ON_CUDA = 2_000_000
 
@@ -65,7 +71,7 @@ def _check_size(x: Tensor) -> None:
         raise Decline(ByDesign("torch's own STFT is as fast on so few samples; route('ours') has us serve them"))
 
 
-@adapter("torch.stft", tolerances.spectrum, theirs=_stft)
+@adapter("torch.stft", tolerances.spectrum, theirs=_stft, traceable=True)
 def stft(
     input: Tensor,
     n_fft: int,
@@ -94,6 +100,8 @@ def stft(
         raise Decline(REJECTED)
     if type(return_complex) is not bool:
         raise Decline(unread("return_complex", return_complex))
+    if window is None or not return_complex:
+        _check_is_heard()
     if normalized:
         transform = transform._replace(scale=transform.window.numel() ** -0.5)
 
@@ -107,7 +115,7 @@ def stft(
     return work
 
 
-@adapter("torch.istft", tolerances.spectrum, theirs=_istft)
+@adapter("torch.istft", tolerances.spectrum, theirs=_istft, traceable=True)
 def istft(
     input: Tensor,
     n_fft: int,
@@ -129,6 +137,8 @@ def istft(
             raise Decline(unread(name, option))
     if return_complex:
         raise Decline("return_complex=True asks for a complex signal: real signals are served")
+    if window is None:
+        _check_is_heard()
     transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
         raise Decline(REJECTED)

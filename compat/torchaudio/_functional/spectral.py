@@ -17,7 +17,7 @@ from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import analysis, check_tensor, check_weights, synthesis
 from ...arrays.torch_ops import Spectral
 from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import PLAIN, gradient_wanted
+from ...arrays.torch_tensors import PLAIN, gradient_wanted, transformed
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -28,6 +28,8 @@ _FEW = 8
 
 
 def _l2_norm(window: Tensor) -> float:
+    if transformed():
+        raise Decline("the window's norm is asked for where torch traces or transforms the program")
     if not window.is_cuda:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
@@ -66,6 +68,8 @@ class Signal(NamedTuple):
     def magnitudes(self, power: float) -> Tensor:
         """Magnitudes to ``power``, ``[..., F, N]``."""
         y = self._swapped(torch_autograd.spectrogram(self.x, self.spectral, power, own=self.own))
+        if transformed():
+            return y
         # torch's powers lie anew where an axis of 1 leaves it open how
         return y.reshape(-1).view(y.shape) if power != 1 and y.is_contiguous() else y
 
@@ -77,6 +81,8 @@ class Signal(NamedTuple):
     def _swapped(self, y: Tensor) -> Tensor:
         """``y [..., N, F]`` as torchaudio gives it back, ``[..., F, N]``."""
         y = self.spectral.swapped(y, self.x)
+        if transformed():
+            return y if y.dim() == len(self.lead) + 2 else y.reshape(self.lead + y.shape[-2:])
         # strides of an axis of 1 depend on how it came to be
         return y.reshape(self.lead + y.shape[-2:]) if 1 in y.shape or y.dim() != len(self.lead) + 2 else y
 
@@ -126,7 +132,7 @@ def power_of(power: Any) -> float:
     return exponent
 
 
-@adapter("torchaudio.functional.spectrogram", tolerances.energy)
+@adapter("torchaudio.functional.spectrogram", tolerances.energy, traceable=True)
 def spectrogram(
     waveform: Tensor,
     pad: int,
@@ -152,7 +158,7 @@ def spectrogram(
     return audio.spectrum if exponent is None else lambda: audio.magnitudes(exponent)
 
 
-@adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum)
+@adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum, traceable=True)
 def inverse_spectrogram(
     spectrogram: Tensor,
     length: int | None,
@@ -190,12 +196,12 @@ def inverse_spectrogram(
 
 def _exactly(name: str, value: Any) -> int:
     """An int with which torchaudio can calculate as with Python's."""
-    if type(value) not in (int, np.int64):
+    if type(value) not in (int, np.int64, torch.SymInt):
         raise Decline(unread(name, value))
-    return int(value)
+    return integer(name, value)
 
 
-@adapter("torchaudio.functional.spectral_centroid", tolerances.sums)
+@adapter("torchaudio.functional.spectral_centroid", tolerances.sums, traceable=True)
 def spectral_centroid(
     waveform: Tensor, sample_rate: int, pad: int, window: Tensor, n_fft: int, hop_length: int, win_length: int
 ) -> Work:
@@ -210,7 +216,9 @@ def spectral_centroid(
     dtype = torch.promote_types(torch.get_default_dtype(), audio.x.dtype)
     if dtype != audio.x.dtype:
         raise Decline("torch's default dtype is wider than the signal, and so is torchaudio's result")
-    bank = _moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
+    # what is traced is part of one program
+    moments = _moments.__wrapped__ if transformed() else _moments
+    bank = moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
 
     def work() -> Tensor:
         moment, total = audio.filtered(1.0, bank).tensor_split(2, -1)

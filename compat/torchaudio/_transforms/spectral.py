@@ -38,6 +38,9 @@ class Spectrogram(Twin, theirs.Spectrogram):
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectrogram.plan(waveform, *_framing(self), self.power, *_options(self))
 
+    def _compiled(self, waveform: Tensor) -> Tensor:
+        return spectral.spectrogram(waveform, *_framing(self), self.power, *_options(self))
+
 
 @adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
@@ -49,6 +52,9 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     def forward(self, spectrogram: Tensor, length: int | None = None) -> Work:
         return spectral.inverse_spectrogram.plan(spectrogram, length, *_framing(self), *_options(self))
 
+    def _compiled(self, spectrogram: Tensor, length: int | None = None) -> Tensor:
+        return spectral.inverse_spectrogram(spectrogram, length, *_framing(self), *_options(self))
+
 
 @adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums)
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
@@ -59,6 +65,9 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
 
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectral_centroid.plan(waveform, self.sample_rate, *_framing(self))
+
+    def _compiled(self, waveform: Tensor) -> Tensor:
+        return spectral.spectral_centroid(waveform, self.sample_rate, *_framing(self))
 
 
 @adapter("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
@@ -78,6 +87,9 @@ class ComputeDeltas(Twin, theirs.ComputeDeltas):
 
     def forward(self, specgram: Tensor) -> Work:
         return deltas.compute_deltas.plan(specgram, self.win_length, self.mode)
+
+    def _compiled(self, specgram: Tensor) -> Tensor:
+        return deltas.compute_deltas(specgram, self.win_length, self.mode)
 
 
 @adapter("torchaudio.transforms.MelScale", tolerances.sums)
