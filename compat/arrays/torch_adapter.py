@@ -16,6 +16,7 @@ from ..contract.adapter import Library
 from ..contract.decline import Decline
 from ..contract.function import Function, Work
 from ..contract.reasons import REJECTED
+from ..contract.tolerances import Limit
 from . import torch_tensors
 
 
@@ -78,4 +79,16 @@ class _Torch(Library):
         return ours  # type: ignore[no-any-return]
 
 
-adapter = _Torch(dispatch.call).adapter
+_torch = _Torch(dispatch.call)
+adapter = _torch.adapter
+
+
+def as_one(name: str, plan: Callable[..., Work], theirs: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
+    """What a compiler takes for one operation: work that no function alone is, planned where it is traced.
+
+    Args:
+        name: Whose work it is.
+        plan, theirs: Ours, and what takes its place where it is declined.
+        limit: As in :class:`Function`.
+    """
+    return _torch.as_one(Function(name, theirs, plan, limit, lambda *_: 2, transformed=_torch.transformed))

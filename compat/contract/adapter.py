@@ -55,7 +55,7 @@ class Library:
         return plan
 
     def as_one(self, function: Function) -> Callable[..., Any]:
-        """What a compiler takes for one operation, which is planned where the operation is traced."""
+        """What a compiler takes for one operation: a call of ``function``, planned where the operation is traced."""
         raise NotImplementedError
 
     def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:

@@ -28,8 +28,6 @@ _FEW = 8
 
 
 def _l2_norm(window: Tensor) -> float:
-    if transformed():
-        raise Decline("the window's norm is asked for where torch traces or transforms the program")
     if not window.is_cuda:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
@@ -38,14 +36,16 @@ def _l2_norm(window: Tensor) -> float:
     return found
 
 
-def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float:
-    """What torchaudio divides a spectrum by."""
+def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | Tensor:
+    """What torchaudio divides a spectrum by; a tensor where the window has no values yet."""
     if normalized is False:
         return 1.0
     if not isinstance(normalized, (bool, str)) or normalized not in (True, "window", "frame_length"):
         raise Decline(REJECTED)
     if normalized == "frame_length":
         return math.sqrt(n_fft)
+    if transformed():
+        return torch.linalg.vector_norm(window)
     norm = _l2_norm(window)
     if not norm > 0:
         raise Decline("the window's norm is 0 or not finite")
@@ -121,7 +121,11 @@ def signal(
             x = x.reshape(-1, x.shape[-1])
     spectral = analysis(x, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     norm = _norm(normalized, window, spectral.window.numel())
-    return Signal(x, spectral._replace(scale=1 / norm), waveform.shape[:-1], own)
+    if isinstance(norm, Tensor):
+        spectral = spectral._replace(window=spectral.window / norm)
+    else:
+        spectral = spectral._replace(scale=1 / norm)
+    return Signal(x, spectral, waveform.shape[:-1], own)
 
 
 def power_of(power: Any) -> float:
@@ -186,9 +190,11 @@ def inverse_spectrogram(
         whole, cut = asked + 2 * zeros, max(0, zeros)
     inverse, samples = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
     norm = _norm(normalized, window, inverse.window.numel())
+    scale, factor = (1.0, norm) if isinstance(norm, Tensor) else (norm, None)
 
     def work() -> Tensor:
-        y = torch_autograd.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
+        y = torch_autograd.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=scale), samples)
+        y = y if factor is None else y * factor
         return y.reshape(-1, samples)[:, cut:-cut].reshape(*spectrogram.shape[:-2], -1) if cut else y
 
     return work

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torchaudio import transforms as theirs
 
 from mlx_spectro.design.epilogues import Epilogue, Log
 
 from ...arrays import torch_autograd, torch_tensors
-from ...arrays.torch_adapter import adapter
+from ...arrays.torch_adapter import adapter, as_one
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import truth
 from ...contract import tolerances
@@ -20,8 +21,20 @@ from .._functional import decibels, deltas, spectral
 from .._modules import Twin, check_part
 
 
+# of a spectrogram: framing, power and options; of decibels: multiplier, amin, db_multiplier and top_db
+_Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
+_Levels = tuple[Any, Any, Any, Any]
+
+# what torchaudio adds before a logarithm
+_ADDED = 1e-6
+
+
 def _framing(module: Any) -> tuple[Any, ...]:
     return module.pad, module.window, module.n_fft, module.hop_length, module.win_length
+
+
+def _arguments(module: Any) -> _Arguments:
+    return _framing(module), module.power, _options(module)
 
 
 def _options(module: Any) -> tuple[Any, ...]:
@@ -111,13 +124,31 @@ class MelScale(Twin, theirs.MelScale):
         return lambda: torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
 
-def _filtered(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Signal, float]:
-    """The signal and the power whose spectrogram ``module`` would take for ``bank`` to filter."""
-    check_part(module, Spectrogram)
-    power = spectral.power_of(module.power)
-    signal = spectral.signal(waveform, *_framing(module), *_options(module))
+def _filtered(waveform: Any, spectrogram: _Arguments, bank: Any) -> tuple[spectral.Signal, float]:
+    """The signal and the power whose spectrogram is to be filtered."""
+    framing, power, options = spectrogram
+    exponent = spectral.power_of(power)
+    signal = spectral.signal(waveform, *framing, *options)
     signal.check_bank(bank)
-    return signal, power
+    return signal, exponent
+
+
+def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
+    """A spectrogram times a bank."""
+    signal, power = _filtered(waveform, spectrogram, bank)
+    return lambda: signal.filtered(power, bank).transpose(-1, -2)
+
+
+def _mel_in_parts(waveform: Tensor, spectrogram: _Arguments, bank: Tensor) -> Tensor:
+    framing, power, options = spectrogram
+    return _product(spectral.spectrogram(waveform, *framing, power, *options), bank)
+
+
+def _product(values: Tensor, weights: Tensor) -> Tensor:
+    return torch.matmul(values.transpose(-1, -2), weights).transpose(-1, -2)
+
+
+_mel_at_once = as_one("torchaudio.transforms.MelSpectrogram", _mel, _mel_in_parts, tolerances.energy)
 
 
 @adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
@@ -128,25 +159,30 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        mel_scale = self.mel_scale
-        check_part(mel_scale, MelScale)
-        bank = mel_scale.fb
-        signal, power = _filtered(waveform, self.spectrogram, bank)
-        return lambda: signal.filtered(power, bank).transpose(-1, -2)
+        return _mel(waveform, *_mel_parts(self))
+
+    def _compiled(self, waveform: Tensor) -> Tensor:
+        return _mel_at_once(waveform, *_mel_parts(self))
 
 
-def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Work:
+def _mel_parts(module: Any) -> tuple[_Arguments, Any]:
+    """What a mel spectrogram is made with."""
+    check_part(module.mel_scale, MelScale)
+    check_part(module.spectrogram, Spectrogram)
+    return _arguments(module.spectrogram), module.mel_scale.fb
+
+
+def _cepstrum(waveform: Any, spectrogram: _Arguments, bank: Any, decibel: _Levels | None, basis: Any) -> Work:
     """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
     signal, power = _filtered(waveform, spectrogram, bank)
     check_weights("basis", basis, signal.x.dtype, signal.x)
     if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
         raise Decline(f"the basis is {list(basis.shape)}, which does not fit the filters")
-    epilogue: Epilogue = Log(1e-6, added=True)
+    epilogue: Epilogue = Log(_ADDED, added=True)
     below: float | None = None
-    if not logarithmic:
-        check_part(to_decibel, AmplitudeToDB)
-        below = decibels.range_of(to_decibel.top_db)
-        numbers = to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier
+    if decibel is not None:
+        *numbers, top_db = decibel
+        below = decibels.range_of(top_db)
         epilogue = decibels.epilogue(*numbers, signal.x.dtype)
 
     def work() -> Tensor:
@@ -154,6 +190,22 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
         return torch_autograd.project(levels, basis, signal.spectral.engine).transpose(-1, -2)
 
     return work
+
+
+def _cepstrum_in_parts(
+    waveform: Tensor, spectrogram: _Arguments, bank: Tensor, decibel: _Levels | None, basis: Tensor
+) -> Tensor:
+    mel = _mel_at_once(waveform, spectrogram, bank)
+    levels = torch.log(mel + _ADDED) if decibel is None else decibels.amplitude_to_DB(mel, *decibel)
+    return _product(levels, basis)
+
+
+_cepstrum_at_once = as_one("torchaudio.transforms.MFCC", _cepstrum, _cepstrum_in_parts, tolerances.cepstrum)
+
+
+def _levels(module: Any) -> _Levels:
+    check_part(module, AmplitudeToDB)
+    return module.multiplier, module.amin, module.db_multiplier, module.top_db
 
 
 @adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
@@ -164,12 +216,16 @@ class MFCC(Twin, theirs.MFCC):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        mel, logarithmic = self.MelSpectrogram, truth("log_mels", self.log_mels)
-        check_part(mel, MelSpectrogram)
-        mel_scale = mel.mel_scale
-        check_part(mel_scale, MelScale)
-        to_decibel = None if logarithmic else self.amplitude_to_DB
-        return _cepstrum(waveform, mel.spectrogram, mel_scale.fb, logarithmic, to_decibel, self.dct_mat)
+        return _cepstrum(waveform, *_mfcc_parts(self))
+
+    def _compiled(self, waveform: Tensor) -> Tensor:
+        return _cepstrum_at_once(waveform, *_mfcc_parts(self))
+
+
+def _mfcc_parts(module: Any) -> tuple[Any, ...]:
+    check_part(module.MelSpectrogram, MelSpectrogram)
+    decibel = None if truth("log_mels", module.log_mels) else _levels(module.amplitude_to_DB)
+    return *_mel_parts(module.MelSpectrogram), decibel, module.dct_mat
 
 
 @adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
@@ -180,6 +236,13 @@ class LFCC(Twin, theirs.LFCC):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        logarithmic = truth("log_lf", self.log_lf)
-        to_decibel = None if logarithmic else self.amplitude_to_DB
-        return _cepstrum(waveform, self.Spectrogram, self.filter_mat, logarithmic, to_decibel, self.dct_mat)
+        return _cepstrum(waveform, *_lfcc_parts(self))
+
+    def _compiled(self, waveform: Tensor) -> Tensor:
+        return _cepstrum_at_once(waveform, *_lfcc_parts(self))
+
+
+def _lfcc_parts(module: Any) -> tuple[Any, ...]:
+    check_part(module.Spectrogram, Spectrogram)
+    decibel = None if truth("log_lf", module.log_lf) else _levels(module.amplitude_to_DB)
+    return _arguments(module.Spectrogram), module.filter_mat, decibel, module.dct_mat
