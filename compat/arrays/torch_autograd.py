@@ -159,7 +159,7 @@ def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
     frames = torch.fft.irfft(z[..., : n_fft // 2 + 1], n=n_fft) * (window * op.scale)
     total = overlap_length(frames.shape[-2], n_fft, hop)
     index = torch.arange(total, device=z.device).unfold(0, n_fft, hop)
-    summed = frames.new_zeros(*z.shape[:-2], total).index_put((..., index), frames, accumulate=True)
+    summed = frames.new_zeros(*z.shape[:-2], total).index_add(-1, index.flatten(), frames.flatten(-2))
     samples = to_host(window)
     inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], left, op.length, op.floor)
     y: Tensor = summed[..., left : left + op.length] * torch.from_numpy(inverse).to(summed)

@@ -53,12 +53,18 @@ def _computed(text: str, size: int, x: Tensor, weights: list[Tensor]) -> Tensor:
 
     op = notation.read(text, size)
 
+    def theirs() -> Tensor:
+        # a transpose is a gradient, and inside of an operator torch records none
+        with torch._C._PreserveDispatchKeyGuard(), torch.no_grad():
+            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C.DispatchKey.AutogradFunctionality, False)
+            return torch_autograd.by_torch(op, x.detach(), *weights)
+
     def ours() -> Tensor:
         framing: Any = op.framing if op.stem in _TRANSFORMS else None  # type: ignore[attr-defined]
         engine = torch_tensors.present_engine(x, framing and framing.n_fft)
         return torch_ops.run(engine, op, x, *weights)
 
-    return torch_autograd.or_by_torch(ours, lambda: torch_autograd.by_torch(op, x, *weights))
+    return torch_autograd.or_by_torch(ours, theirs)
 
 
 def _shaped(text: str, size: int, x: Tensor, weights: list[Tensor]) -> Tensor:
