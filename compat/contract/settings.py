@@ -39,7 +39,7 @@ class Setting(Generic[Value]):
         self.values = values
         self._default = self._checked(os.environ.get(variable, values[0]), source=f"environment variable {variable}")
         self._calls: list[_Scope[Value]] = []
-        self._elsewhere: set[object] = set()
+        self._elsewhere: set[int] = set()
         self.changed = self._default != values[0]
         self._context: ContextVar[Value | None] = ContextVar(name, default=None)
 
@@ -78,13 +78,13 @@ class Setting(Generic[Value]):
     def _set(self, value: Value) -> Token[Value | None]:
         token = self._context.set(value)
         if value != self.values[0]:
-            self._elsewhere.add(token)
+            self._elsewhere.add(id(token))
         self._note()
         return token
 
     def _reset(self, token: Token[Value | None]) -> None:
         self._context.reset(token)
-        self._elsewhere.discard(token)
+        self._elsewhere.discard(id(token))
         self._note()
 
     def _note(self) -> None:

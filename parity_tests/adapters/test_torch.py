@@ -175,9 +175,9 @@ def _traced_calls() -> dict[str, tuple[Callable[[Any], Any], str]]:
         "compile": (lambda x: torch.compile(Net(), backend="eager", fullgraph=True)(x), ""),
         "compile with AOT": (lambda x: torch.compile(Net(), backend="aot_eager", fullgraph=True)(x), ""),
         "export": (lambda x: torch.export.export(Net(), (torch.ones(500),)).module()(x), ""),
-        "func.vmap": (lambda x: torch.func.vmap(Net())(x[None])[0], "inside a torch.func transform"),
-        "func.grad": (lambda x: torch.func.grad(lambda x: Net()(x).sum())(x), "inside a torch.func transform"),
-        "func.jvp": (lambda x: torch.func.jvp(Net(), (x,), (x,))[1], "inside a torch.func transform"),
+        "func.vmap": (lambda x: torch.func.vmap(Net())(x[None])[0], ""),
+        "func.grad": (lambda x: torch.func.grad(lambda x: Net()(x).sum())(x), ""),
+        "func.jvp": (lambda x: torch.func.jvp(Net(), (x,), (x,))[1], "inside a forward-mode transform"),
         "forward mode": (_forward_mode, "the tensor carries a forward-mode derivative"),
         "function mode": (_function_mode, "a torch function mode is active"),
         "meta": (
