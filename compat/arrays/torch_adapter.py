@@ -26,8 +26,12 @@ class _Torch(Library):
 
     def as_one(self, function: Function) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            with records.paused():
-                return dispatch.call(function, args, kwargs)
+            token = torch_tensors.compiled.set(True)
+            try:
+                with records.paused():
+                    return dispatch.call(function, args, kwargs)
+            finally:
+                torch_tensors.compiled.reset(token)
 
         def announce() -> None:
             torch.compiler.allow_in_graph(call)

@@ -19,8 +19,8 @@ from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Pr
 from ..contract import records
 from ..contract.decline import Decline
 from ..dispatch import serving
-from .torch_ops import Spectral, dtype_of, run
 from .torch_library import apply
+from .torch_ops import Spectral, dtype_of, run
 from .torch_tensors import gradient_wanted, to_host, traced, unfit
 
 
@@ -181,9 +181,7 @@ def _filterbank_by_torch(op: Filterbank, x: Tensor, window: Tensor, bank: Tensor
     return _of_magnitudes(by_torch(op.spectrogram.stft, x, window), op.power, bank, op.epilogue)
 
 
-def _of_magnitudes(
-    z: Tensor, power: float, bank: Tensor | None = None, epilogue: Epilogue | None = None
-) -> Tensor:
+def _of_magnitudes(z: Tensor, power: float, bank: Tensor | None = None, epilogue: Epilogue | None = None) -> Tensor:
     values = z.abs().pow(power)
     return values if bank is None else _follow(epilogue, values @ bank)
 
@@ -272,9 +270,9 @@ def gradient(
     if not isinstance(op, (Spectrogram, Filterbank)):
         raise NotImplementedError(f"mlx_spectro::apply has no gradient of {op.name}")
     assert x is not None
-    window, bank = weights if isinstance(op, Filterbank) else (*weights, None)
-    onesided, epilogue = getattr(op, "onesided", True), getattr(op, "epilogue", None)
-    return _of_spectrogram(x, Spectral(engine, window, op.framing, op.scale, onesided), op.power, bank, epilogue, g)
+    window, *banks = weights
+    spectral = Spectral(engine, window, op.framing, op.scale, getattr(op, "onesided", True))
+    return _of_spectrogram(x, spectral, op.power, *(banks or [None]), getattr(op, "epilogue", None), g)
 
 
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:

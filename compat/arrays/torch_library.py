@@ -1,7 +1,7 @@
-"""Operators of ours as torch's dispatcher knows them: what a program holds that torch compiles, exports or transforms.
+"""Operators of ours as torch's dispatcher knows them: what a program holds that torch compiles or transforms.
 
-``mlx_spectro::apply`` is any operator, as text, of a tensor and its weights. It has a shape, a gradient of any order and
-a rule for batches; forward-mode derivatives are torch's, of its own operations. In eager code no call comes this way.
+``mlx_spectro::apply`` is any operator, as text, of a tensor and its weights. It has a shape, a gradient and a rule for
+batches; forward-mode derivatives are torch's, of its own operations. In eager code no call comes this way.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def _integer(name: str, value: Any) -> int:
     if isinstance(value, (int, np.integer)) and type(value) is not bool:
         return int(value)
     if isinstance(value, torch.SymInt):
-        return value  # which a compiler does not know yet
+        return value  # type: ignore[return-value]  # which a compiler does not know yet
     if _is_scalar(value) and value.dtype in _INTEGERS:
         return int(value)
     raise Decline(unread(name, value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy.typing as npt
@@ -31,6 +32,8 @@ _DTYPES = {
 threads.follow(torch.get_num_threads)
 
 compiling = torch.compiler.is_dynamo_compiling
+# whether a compiler plans the present call, to make fast code of what becomes of it
+compiled: ContextVar[bool] = ContextVar("mlx_spectro_compiled", default=False)
 
 # of what torch traces a program with: its tensors, and the modes that see to its functions
 _TRACERS_TENSORS = ("torch._subclasses.fake_tensor", "torch._subclasses.functional_tensor")
@@ -116,6 +119,12 @@ def counterpart(x: Tensor) -> torch.dtype:
 def gradient_wanted(x: Tensor) -> bool:
     """Whether torch records what becomes of ``x``."""
     return x.requires_grad and torch.is_grad_enabled()
+
+
+def likely_size(x: Tensor) -> int:
+    """How many values ``x`` has, or a compiler's first example of it, without having the program depend on that."""
+    size: Any = x.numel()
+    return size if type(size) is int else size.node.hint or 0
 
 
 def engine_for(x: Tensor, n_fft: int | None = None) -> Any:

@@ -71,6 +71,20 @@ def _check_size(x: Tensor) -> None:
         raise Decline(ByDesign("torch's own STFT is as fast on so few samples; route('ours') has us serve them"))
 
 
+# on a CPU, torch's compiler makes faster code of fewer values' transforms, or of fewer whose gradient is asked for:
+# measured by the time of one thread
+_FEW_COMPILED = {"stft": (131_072, 32_768), "istft": (524_288, 65_536)}
+
+
+def _check_compiled(name: str, x: Any) -> None:
+    """Leave to torch what its compiler makes faster code of."""
+    if not (isinstance(x, Tensor) and torch_tensors.transformed() and settings.route.get() == "auto"):
+        return
+    few, few_in_training = _FEW_COMPILED[name]
+    if x.is_cpu and torch_tensors.likely_size(x) < (few_in_training if gradient_wanted(x) else few):
+        raise Decline(ByDesign("torch compiles transforms of so few samples to faster code; route('ours') keeps ours"))
+
+
 @adapter("torch.stft", tolerances.spectrum, theirs=_stft, traceable=True)
 def stft(
     input: Tensor,
@@ -91,6 +105,8 @@ def stft(
     """
     if type(input) in torch_tensors.PLAIN and input.is_cuda:
         _check_size(input)
+    if torch_tensors.compiled.get():
+        _check_compiled("stft", input)
     transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
@@ -139,6 +155,8 @@ def istft(
         raise Decline("return_complex=True asks for a complex signal: real signals are served")
     if window is None:
         _check_is_heard()
+    if torch_tensors.compiled.get():
+        _check_compiled("istft", input)
     transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
         raise Decline(REJECTED)

@@ -45,7 +45,8 @@ def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | Tensor:
     if normalized == "frame_length":
         return math.sqrt(n_fft)
     if transformed():
-        return torch.linalg.vector_norm(window)
+        unknown: Tensor = torch.linalg.vector_norm(window)
+        return unknown
     norm = _l2_norm(window)
     if not norm > 0:
         raise Decline("the window's norm is 0 or not finite")

@@ -20,7 +20,6 @@ from ...contract.function import Work
 from .._functional import decibels, deltas, spectral
 from .._modules import Twin, check_part
 
-
 # of a spectrogram: framing, power and options; of decibels: multiplier, amin, db_multiplier and top_db
 _Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
 _Levels = tuple[Any, Any, Any, Any]
@@ -181,9 +180,9 @@ def _cepstrum(waveform: Any, spectrogram: _Arguments, bank: Any, decibel: _Level
     epilogue: Epilogue = Log(_ADDED, added=True)
     below: float | None = None
     if decibel is not None:
-        *numbers, top_db = decibel
+        multiplier, amin, db_multiplier, top_db = decibel
         below = decibels.range_of(top_db)
-        epilogue = decibels.epilogue(*numbers, signal.x.dtype)
+        epilogue = decibels.epilogue(multiplier, amin, db_multiplier, signal.x.dtype)
 
     def work() -> Tensor:
         levels = decibels.clipped(signal.filtered(power, bank, epilogue), below)
