@@ -270,9 +270,9 @@ def gradient(
     if not isinstance(op, (Spectrogram, Filterbank)):
         raise NotImplementedError(f"mlx_spectro::apply has no gradient of {op.name}")
     assert x is not None
-    window, *banks = weights
-    spectral = Spectral(engine, window, op.framing, op.scale, getattr(op, "onesided", True))
-    return _of_spectrogram(x, spectral, op.power, *(banks or [None]), getattr(op, "epilogue", None), g)
+    spectral = Spectral(engine, weights[0], op.framing, op.scale, getattr(op, "onesided", True))
+    bank = weights[1] if len(weights) > 1 else None
+    return _of_spectrogram(x, spectral, op.power, bank, getattr(op, "epilogue", None), g)
 
 
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:

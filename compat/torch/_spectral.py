@@ -73,7 +73,7 @@ def _check_size(x: Tensor) -> None:
 
 # on a CPU, torch's compiler makes faster code of fewer values' transforms, or of fewer whose gradient is asked for:
 # measured by the time of one thread
-_FEW_COMPILED = {"stft": (131_072, 32_768), "istft": (524_288, 65_536)}
+_FEW_COMPILED = {"stft": (131_072, 32_768), "istft": (262_144, 65_536)}
 
 
 def _check_compiled(name: str, x: Any) -> None:
