@@ -33,6 +33,8 @@ class _Torch(Library):
             finally:
                 torch_tensors.compiled.reset(token)
 
+        call.__name__ = function.name.rpartition(".")[2]  # as a graph names it
+
         def announce() -> None:
             torch.compiler.allow_in_graph(call)
 

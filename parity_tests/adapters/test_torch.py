@@ -212,7 +212,7 @@ def _function_mode(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", _traced_calls())
-def test_what_traces_or_transforms_is_torch_s(name: str) -> None:
+def test_what_traces_or_transforms_computes_what_torch_does(name: str) -> None:
     call, reason = _traced_calls()[name]
     x = noise(500)
     with warnings.catch_warnings():

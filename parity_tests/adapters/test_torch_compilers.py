@@ -18,8 +18,8 @@ pytest.importorskip("torchaudio")
 
 import torch
 import torchaudio
-from functorch.compile import make_boxed_func
 from torch._dynamo.backends.common import aot_autograd
+from torch._functorch._aot_autograd.utils import make_boxed_func
 from torch._subclasses import FakeTensorMode
 from torch.func import functional_call, grad, jacrev, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -211,7 +211,7 @@ def test_parts_with_hooks_are_called() -> None:
     mel = make("MelSpectrogram")
     mel.mel_scale.register_forward_hook(lambda *_: called.append(1))
     graphs = Graphs()
-    compiled = torch.compile(mel, backend=graphs.backend)  # torchaudio's own does not compile in one graph
+    compiled: Any = torch.compile(mel, backend=graphs.backend)  # torchaudio's own does not compile in one graph
     assert close(compiled(given("MelSpectrogram")), make("MelSpectrogram")(given("MelSpectrogram")), ROUNDING)
     assert called
     assert "Filterbank" not in graphs.operators
