@@ -28,7 +28,7 @@ def serving() -> bool:
 def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call of a program's."""
     if function.compiling():
-        return _compiled(function, args, kwargs)
+        return _for_compiler(function, args, kwargs)
     rewritten = foreign.rewritten(function, args, kwargs)
     if rewritten is not None:
         return rewritten(call)
@@ -80,12 +80,12 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     return result, record
 
 
-def _compiled(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _for_compiler(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What a compiler reads: it makes of it a guard that nobody asks for other numerics."""
-    if function.compiled is None or settings.numerics.changed:
+    if function.for_compiler is None or settings.numerics.changed:
         return function.theirs(*args, **kwargs)
     try:
-        return function.compiled(*args, **kwargs)
+        return function.for_compiler(*args, **kwargs)
     except Decline:
         return function.theirs(*args, **kwargs)
 

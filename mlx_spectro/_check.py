@@ -48,18 +48,18 @@ def number(
     """
     if not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {shown(value)}")
-    found = float(value)
-    if above < found < below and found >= at_least:
-        return found
-    if not finite and found == math.inf:
-        return found
+    real = float(value)
+    if above < real < below and real >= at_least:
+        return real
+    if not finite and real == math.inf:
+        return real
     if above > -math.inf and below < math.inf:
         rule = f"lie between {above} and {below}"
     elif above > -math.inf:
         rule = f"be above {above}"
     else:
         rule = f"be at least {at_least}" if at_least > -math.inf else "be a number"
-    raise ValueError(f"{name} must {rule}{' and finite' if math.isinf(found) else ''}, got {value}")
+    raise ValueError(f"{name} must {rule}{' and finite' if math.isinf(real) else ''}, got {value}")
 
 
 def number_or_none(name: str, value: Any, **limits: float) -> float | None:
@@ -70,8 +70,8 @@ def number_or_none(name: str, value: Any, **limits: float) -> float | None:
 def flag(name: str, value: Any) -> bool:
     """``value`` as a bool; TypeError where it is neither one nor 0 or 1."""
     if value is True or value is False:
-        found: bool = value
-        return found
+        truth: bool = value
+        return truth
     # NumPy's own bool has that name too, and is no integer
     if type(value).__name__ == "bool" or (isinstance(value, numbers.Integral) and value in (0, 1)):
         return bool(value)

@@ -15,11 +15,11 @@ def folder() -> Path | None:
     import platformdirs
 
     try:
-        found = Path(platformdirs.user_cache_dir("mlx-spectro"))
+        path = Path(platformdirs.user_cache_dir("mlx-spectro"))
     except RuntimeError:
         return None
     # older versions raise nothing, and leave a "~" that would become a folder of that name wherever the program runs
-    return found if found.is_absolute() else None
+    return path if path.is_absolute() else None
 
 
 def make_private(folder: Path) -> None:
@@ -29,10 +29,10 @@ def make_private(folder: Path) -> None:
         OSError: it cannot be made, or is another's too.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
+    status = folder.stat()
     # loading compiled code that somebody else could have written would be running it
     others = stat.S_IWGRP | stat.S_IWOTH
-    if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & others):
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & others):
         raise PermissionError(errno.EACCES, "not ours alone to write to", str(folder))
 
 

@@ -67,20 +67,20 @@ def _key(results: str, threads: int) -> str:
 
 def crossover(results: str) -> int:
     """Samples from which the GPU is faster, copies included; -1 where it never is, or nothing may be measured."""
-    known = tuning_cache.get(key(results))
-    if type(known) is int:
-        return known
+    samples = tuning_cache.get(key(results))
+    if type(samples) is int:
+        return samples
     if not tune.enabled():
         return -1
     # while one call measures, the others, of its own thread's signal handlers too, go to the host
     if not _measuring.acquire(blocking=False):
         return -1
     try:
-        known = _crossing(*(seconds(results, size) for size in (_SMALL, _LARGE)))
-        tuning_cache.put(key(results), known)
+        samples = _crossing(*(seconds(results, size) for size in (_SMALL, _LARGE)))
+        tuning_cache.put(key(results), samples)
     finally:
         _measuring.release()
-    return known
+    return samples
 
 
 def _crossing(small: tuple[float, float], large: tuple[float, float]) -> int:

@@ -16,9 +16,9 @@ Rewritten = Callable[[Door], Any]
 
 def rewritten(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Rewritten | None:
     """The call rewritten for ``function``'s library, if its first array is of another kind; else None."""
-    given = (*args, *kwargs.values())
+    arguments = (*args, *kwargs.values())
     of_numpy = function.library == "librosa"
-    for x in given:
+    for x in arguments:
         if is_tensor(x):
             # librosa makes of a tensor what NumPy does
             return None if not of_numpy else _of_mlx(function, args, kwargs)

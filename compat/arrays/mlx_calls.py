@@ -33,11 +33,11 @@ def call(door: Door, function: Function, args: tuple[Any, ...], kwargs: dict[str
     """
     if is_mlx(kwargs.get("out")):
         raise TypeError(f"{function.name} cannot write to an MLX array: out must be NumPy memory, or left out")
-    given = (*args, *kwargs.values())
+    arguments = (*args, *kwargs.values())
     if function.library != "librosa":
         # a window of NumPy's beside audio of MLX's
-        given = tuple(to_torch(x) if is_plain(x) and x.ndim else x for x in given)
-    values = [x for x in given if is_mlx(x)]
+        arguments = tuple(to_torch(x) if is_plain(x) and x.ndim else x for x in arguments)
+    values = [x for x in arguments if is_mlx(x)]
     if any(map(has_no_value, values)):
         raise ValueError(
             f"{function.name} looks at the values of MLX arrays, which have none inside mx.compile and mx.vmap: "
@@ -47,9 +47,9 @@ def call(door: Door, function: Function, args: tuple[Any, ...], kwargs: dict[str
 
     def compute(*own: Any) -> Sequence[Any]:
         rest = iter(own)
-        arguments = [next(rest) if is_mlx(x) else x for x in given]
-        options = dict(zip(kwargs, arguments[len(args) :], strict=True))
-        result = door(function, tuple(arguments[: len(args)]), options)
+        theirs = [next(rest) if is_mlx(x) else x for x in arguments]
+        options = dict(zip(kwargs, theirs[len(args) :], strict=True))
+        result = door(function, tuple(theirs[: len(args)]), options)
         results[:] = [result]
         parts: list[Any] = []
         each_part(result, parts.append)

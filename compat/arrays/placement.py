@@ -20,14 +20,14 @@ _NO_KERNEL = (
 
 def engine(dtype: str, n_fft: int | None = None) -> Any:
     """What transforms host arrays of ``dtype``, in frames of ``n_fft`` samples; where nothing does, it declines."""
-    chosen = backend.for_host_arrays()
+    implementation = backend.for_host_arrays()
     if cpu.busy():
         raise Decline(BUSY)
     if dtype == "float32" and settings.device.get() != "cpu" and backend.gpu_takes_host_arrays():
         from . import crossover
 
-        return crossover.engine if chosen == "host" and settings.device.get() == "auto" else crossover.gpu
-    if chosen == "host":
+        return crossover.engine if implementation == "host" and settings.device.get() == "auto" else crossover.gpu
+    if implementation == "host":
         if n_fft is not None and settings.route.get() == "auto" and not cpu.compiled(n_fft):
             raise Decline(ByDesign(_NO_KERNEL.format(n_fft)))
         return cpu
@@ -39,7 +39,7 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
         )
     if dtype != "float32":
         raise Decline(f"without numba, MLX computes in float32, not in {dtype}: {distribution.install('host')}")
-    if chosen == "plain" and settings.route.get() == "auto":
+    if implementation == "plain" and settings.route.get() == "auto":
         raise Decline(f"without numba, we are slower than the library: {distribution.install('host')}")
     return by_mlx()
 

@@ -26,12 +26,12 @@ class _Torch(Library):
 
     def as_one(self, function: Function) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            token = torch_tensors.compiled.set(True)
+            token = torch_tensors.for_compiler.set(True)
             try:
                 with records.paused():
                     return dispatch.call(function, args, kwargs)
             finally:
-                torch_tensors.compiled.reset(token)
+                torch_tensors.for_compiler.reset(token)
 
         call.__name__ = function.name.rpartition(".")[2]  # as a graph names it
 

@@ -17,7 +17,6 @@ from ..contract.reasons import REJECTED, unread
 from . import torch_library, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
-from .torch_tensors import unfit
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
 # torch sums an envelope in single precision
@@ -29,21 +28,20 @@ def check_tensor(x: Any) -> None:
     """Decline a call that cannot be served whatever else it asks for, seeing where it happens and its tensor."""
     if not isinstance(x, Tensor):
         raise Decline(f"a {type(x).__name__} is no plain tensor: plain tensors and parameters are served")
-    reason = torch_tensors.hidden()
-    if not reason and torch._C._is_any_autocast_enabled():
-        reason = "inside torch.autocast, which chooses the dtypes"
-    reason = reason or unfit(x)
-    if reason:
-        raise Decline(reason)
+    torch_tensors.check_visible()
+    if torch._C._is_any_autocast_enabled():
+        raise Decline("inside torch.autocast, which chooses the dtypes")
+    torch_tensors.check_kind(x)
 
 
 def check_weights(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> None:
     """Decline weights (a window, a filterbank) that a transform of ``like`` cannot use."""
     if not isinstance(weights, Tensor):
         raise Decline(unread(name, weights))
-    reason = unfit(weights)
-    if reason:
-        raise Decline(f"{name}: {reason}")
+    try:
+        torch_tensors.check_kind(weights)
+    except Decline as decline:
+        raise Decline(f"{name}: {decline}") from None
     if torch_tensors.gradient_wanted(weights):
         raise Decline(f"the {name} requires a gradient, which torch computes: detach it if it is not trained")
     if weights.dtype != dtype:
@@ -141,8 +139,8 @@ def smallest_envelope(
         return of(np.ones(win_length, np.float32))
     from . import torch_launch
 
-    found: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
-    return found
+    value: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
+    return value
 
 
 def synthesis(

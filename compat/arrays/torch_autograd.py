@@ -21,7 +21,7 @@ from ..contract.decline import Decline
 from ..dispatch import serving
 from .torch_library import apply
 from .torch_ops import Spectral, dtype_of, run
-from .torch_tensors import gradient_wanted, to_host, traced, unfit
+from .torch_tensors import gradient_wanted, serves, to_host
 
 
 class Bound(NamedTuple):
@@ -82,7 +82,7 @@ class _Linear(torch.autograd.Function):
 def _applied(operator: Bound, x: Tensor) -> Tensor:
     if operator.engine is apply:
         return operator(x)
-    if traced() or unfit(x) or _is_batched(x):
+    if not serves(x) or _is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
         return _computed(operator, x)

@@ -33,7 +33,7 @@ threads.follow(torch.get_num_threads)
 
 compiling = torch.compiler.is_dynamo_compiling
 # whether a compiler plans the present call, to make fast code of what becomes of it
-compiled: ContextVar[bool] = ContextVar("mlx_spectro_compiled", default=False)
+for_compiler: ContextVar[bool] = ContextVar("mlx_spectro_for_compiler", default=False)
 
 # of what torch traces a program with: its tensors, and the modes that see to its functions
 _TRACERS_TENSORS = ("torch._subclasses.fake_tensor", "torch._subclasses.functional_tensor")
@@ -45,39 +45,35 @@ def transformed() -> bool:
     return torch._C._functorch.maybe_current_level() is not None or torch._C._len_torch_dispatch_stack() > 0
 
 
-def traced() -> str:
-    """Why torch has to see the call itself: it is tracing or transforming the program. Empty where it is not."""
+def check_untraced() -> None:
+    """Decline where torch has to see the call itself: it is tracing or transforming the program."""
     if torch._C._get_tracing_state() is not None:
-        return "torch is tracing the program (torch.jit, an export) and has to see its own operations"
+        raise Decline("torch is tracing the program (torch.jit, an export) and has to see its own operations")
     if torch._C._functorch.maybe_current_level() is not None:
-        return "inside a torch.func transform (grad, vmap, jvp), which has to see torch's own operations"
+        raise Decline("inside a torch.func transform (grad, vmap, jvp), which has to see torch's own operations")
     if torch._C._len_torch_dispatch_stack():
-        return "a torch dispatch mode (fake tensors, a counter of operations) has to see torch's own operations"
+        raise Decline("a torch dispatch mode (fake tensors, a counter of operations) has to see torch's own operations")
     if torch._C._is_torch_function_mode_enabled() and not all(
         isinstance(mode, DeviceContext) for mode in _get_current_function_mode_stack()
     ):
-        return "a torch function mode is active and has to see torch's own calls"
-    return ""
+        raise Decline("a torch function mode is active and has to see torch's own calls")
 
 
-def hidden() -> str:
-    """Why torch has to see a call itself that our operators serve otherwise; empty where it has not.
+def check_visible() -> None:
+    """Decline where torch has to see a call itself, and no operator of ours in its place.
 
-    What compiles, exports, vectorizes or differentiates backwards takes our operators for what torch's own are.
+    What compiles, exports, vectorizes or differentiates backwards takes our operators as it takes torch's own.
     """
-    reason = traced()
-    if not reason or not transformed():
-        return reason
-    if torch._C._get_tracing_state() is not None:
-        return reason
+    if not transformed() or torch._C._get_tracing_state() is not None:
+        return check_untraced()
     for transform in torch._C._functorch.get_interpreter_stack() or ():
         if transform.key() == torch._C._functorch.TransformType.Jvp:
-            return "inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes"
+            raise Decline("inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes")
     if not all(mode.is_infra_mode() for mode in _get_current_dispatch_mode_stack()):
-        return "a torch dispatch mode (a counter of operations) has to see torch's own operations"
+        raise Decline("a torch dispatch mode (a counter of operations) has to see torch's own operations")
     if not all(_is_tracer(mode) for mode in _get_current_function_mode_stack()):
-        return "a torch function mode is active and has to see torch's own calls"
-    return ""
+        raise Decline("a torch function mode is active and has to see torch's own calls")
+    return None
 
 
 def _is_tracer(mode: TorchFunctionMode) -> bool:
@@ -89,21 +85,34 @@ def _is_plain(tensor: Tensor) -> bool:
     return kind in PLAIN or (kind.__module__ in _TRACERS_TENSORS and transformed())
 
 
-def unfit(tensor: Tensor) -> str:
-    """Why ``tensor`` cannot be served; empty where it can."""
+def check_kind(tensor: Tensor) -> None:
+    """Decline a tensor of a kind that cannot be served."""
     if not _is_plain(tensor):
-        return f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
+        raise Decline(
+            f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
+        )
     if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
-        return f"the tensor lies on device {tensor.device.type}"
+        raise Decline(f"the tensor lies on device {tensor.device.type}")
     if tensor.is_mps and not (backend.has_mlx() and backend.preferred() == "gpu"):
-        return "the tensor lies on MPS, but MLX's default device is not the GPU"
+        raise Decline("the tensor lies on MPS, but MLX's default device is not the GPU")
     if tensor.layout is not torch.strided:
-        return f"the tensor's layout is {tensor.layout}: strided tensors are served"
+        raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
     if tensor.dtype not in _DTYPES:
-        return f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
+        raise Decline(
+            f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
+        )
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
-        return "the tensor carries a forward-mode derivative, which torch computes"
-    return ""
+        raise Decline("the tensor carries a forward-mode derivative, which torch computes")
+
+
+def serves(tensor: Tensor) -> bool:
+    """Whether a tensor of this kind can be served here, outside planning."""
+    try:
+        check_untraced()
+        check_kind(tensor)
+    except Decline:
+        return False
+    return True
 
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:

@@ -80,7 +80,7 @@ class Library:
         also: str = "",
         theirs: Callable[..., Any] | None = None,
         traceable: bool = False,
-        order: Callable[[dict[str, Any]], int] | None = None,
+        order: Callable[[dict[str, Any]], float] | None = None,
     ) -> Callable[[Any], Any]:
         """Make of a plan, which has the library's own signature, the function that takes the library's place.
 
@@ -91,7 +91,7 @@ class Library:
             limit: Bound of ``|ours - theirs|``, see :class:`Function`.
             also: Another of the library's modules that shows it.
             theirs: What calls the library's own function, if not :meth:`theirs`.
-            traceable: A compiler takes a call for one operation. Of a class it reads a method ``_compiled``, if any.
+            traceable: A compiler takes a call for one operation. Of a class it reads ``_for_compiler``, if there is one.
             order: What the limit depends on, if not :meth:`order`.
         """
         path, _, last = name.rpartition(".")
@@ -102,13 +102,13 @@ class Library:
             plan, own = _function_of(planned), _function_of(original)
             signature = inspect.signature(plan)
 
-            def order_of(*args: Any, **kwargs: Any) -> int:
+            def order_of(*args: Any, **kwargs: Any) -> float:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
             guarded = self.guard(plan, signature)
             function = Function(name, call, guarded, limit, order_of, self.compiling, self.transformed)
-            function.compiled = self.as_one(function) if traceable else getattr(planned, "_compiled", None)
+            function.for_compiler = self.as_one(function) if traceable else getattr(planned, "_for_compiler", None)
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

@@ -27,13 +27,13 @@ class Function:
     """
     limit: Limit
     """``(dtype, n_fft, largest) -> bound`` of ``|ours - theirs|``; ``n_fft`` is :attr:`order` of the call."""
-    order: Callable[..., int]
-    """Takes a call's arguments and returns the length of its transforms."""
+    order: Callable[..., float]
+    """Takes a call's arguments and returns the length of its transforms, or what else its limit depends on."""
     compiling: Callable[[], bool] = bool
     """Whether a compiler reads this very call."""
     transformed: Callable[[], bool] = bool
     """Whether the library traces or transforms the call: its arrays have no values."""
-    compiled: Callable[..., Any] | None = None
+    for_compiler: Callable[..., Any] | None = None
     """What a compiler is to read in place of the call, None for the reference's function; it may decline."""
     library: str = field(init=False)
 

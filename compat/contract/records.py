@@ -129,7 +129,7 @@ def record(function: str, reason: str = "", level: int = logging.INFO) -> Record
     key = (function, reason, *call_site())
     with _lock:
         entry = _store.table.get(key)
-        known = entry is not None
+        is_new = entry is None
         if entry is None:
             if len(_store.table) >= _MOST:
                 _store.dropped += 1
@@ -138,7 +138,7 @@ def record(function: str, reason: str = "", level: int = logging.INFO) -> Record
         entry.calls += 1
         if _mirror is not None:
             _mirror.write(entry)
-    if reason and not known:
+    if reason and is_new:
         logger.log(level, "%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
     return entry
 
@@ -221,21 +221,21 @@ def merge(table: dict[tuple[str, str, str, int], Record], more: list[Record]) ->
     """Add records of the same or other calls to ``table``."""
     for record in more:
         key = (record.function, record.reason, record.file, record.line)
-        known = table.get(key)
-        if known is None:
+        entry = table.get(key)
+        if entry is None:
             table[key] = replace(record)
             continue
-        known.calls += record.calls
-        known.seconds += record.seconds
-        known.longest = max(known.longest, record.longest)
-        known.reference += record.reference
-        known.once += record.once
-        known.breaches += record.breaches
-        known.device = known.device or record.device
-        known.problem = known.problem or record.problem
-        known.reproduction = known.reproduction or record.reproduction
-        if record.error * known.limit >= known.error * record.limit:
-            known.error, known.limit = record.error, record.limit
+        entry.calls += record.calls
+        entry.seconds += record.seconds
+        entry.longest = max(entry.longest, record.longest)
+        entry.reference += record.reference
+        entry.once += record.once
+        entry.breaches += record.breaches
+        entry.device = entry.device or record.device
+        entry.problem = entry.problem or record.problem
+        entry.reproduction = entry.reproduction or record.reproduction
+        if record.error * entry.limit >= entry.error * record.limit:
+            entry.error, entry.limit = record.error, record.limit
 
 
 def report() -> list[Record]:

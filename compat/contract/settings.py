@@ -88,13 +88,14 @@ class Setting(Generic[Value]):
         self._note()
 
     def _note(self) -> None:
-        last = self._calls[-1].value if self._calls else self._default
-        self.changed = last != self.values[0] or bool(self._elsewhere)
+        last = self._calls[-1:]
+        default = last[0].value if last else self._default
+        self.changed = default != self.values[0] or bool(self._elsewhere)
 
     def _checked(self, value: str, source: str | None = None) -> Value:
-        for known in self.values:
-            if value == known:
-                return known
+        for allowed in self.values:
+            if value == allowed:
+                return allowed
         options = ", ".join(map(repr, self.values))
         raise ValueError(f"{source or self.name} must be one of {options}, got {value!r}")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-# (dtype, length of the transforms or sums, largest value) -> bound of |ours - theirs|
-Limit = Callable[[Any, int, float], float]
+# (dtype, length of the transforms or sums, or what else a call is of, largest value) -> bound of |ours - theirs|
+Limit = Callable[[Any, Any, float], float]
 
 
 def spectrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
@@ -44,6 +44,11 @@ def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
 def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
     """Bound for logarithms and powers of single values: ``10 ** y`` takes ``y ln 10`` times ``y``'s relative error."""
     return 64 * float(np.finfo(dtype).eps) * largest
+
+
+def designed(dtype: np.dtype[Any], units: float, _: float) -> float:
+    """Bound for numbers that two designs have calculated in ``dtype``, each off by up to ``units`` of its precision."""
+    return 2 * float(np.finfo(dtype).eps) * units
 
 
 def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:

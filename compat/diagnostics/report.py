@@ -53,11 +53,11 @@ class Run:
 
     def tables(self) -> list[Table]:
         """What is to be seen, the most important first."""
-        found = [_verified(self.records)] if self.verified else []
-        found += [_by_function(self.records)] if self.profiled else []
-        found += [_fallbacks(self.records)]
-        found += [_call_sites(self.records)] if self.profiled else []
-        return [table for table in found if table.rows]
+        every = [_verified(self.records)] if self.verified else []
+        every += [_by_function(self.records)] if self.profiled else []
+        every += [_fallbacks(self.records)]
+        every += [_call_sites(self.records)] if self.profiled else []
+        return [table for table in every if table.rows]
 
     def notes(self) -> list[str]:
         """What has to be said beside the tables."""

@@ -39,23 +39,23 @@ def show(table: Table, file: TextIO) -> None:
 
 def _draw(table: Table, file: TextIO) -> None:
     from rich.console import Console
-    from rich.table import Table as Drawn
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = Drawn(title=Text(table.title), title_justify="left")
+    grid = RichTable(title=Text(table.title), title_justify="left")
     for i, name in enumerate(table.header):
-        drawn.add_column(name, justify="left" if i < table.left else "right", overflow="fold")
+        grid.add_column(name, justify="left" if i < table.left else "right", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*map(Text, row))
-    Console(file=file).print(drawn)
+        grid.add_row(*map(Text, row))
+    Console(file=file).print(grid)
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that matter, those installed."""
-    found = {"python": platform.python_version()}
+    numbers = {"python": platform.python_version()}
     for package in (distribution.NAME, "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return numbers

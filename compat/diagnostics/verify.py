@@ -108,6 +108,8 @@ def _own_errors(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any
 
     The truth is the reference in double precision; of what is double already, what a rounding of its input makes of it.
     """
+    if not _precision((args, kwargs)):
+        return []  # what is made of numbers alone has the precision that it has
     double = _precision((args, kwargs)) <= np.finfo(np.float64).eps
     call = kinds.each_array((args, kwargs), _nudged if double else kinds.in_double)
     call = tuple(map(_module_in_double, call[0])), call[1]

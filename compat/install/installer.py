@@ -27,8 +27,8 @@ _lock = threading.RLock()
 # what stands for what, by library: filled when the library's adapters are imported
 _functions: dict[str, dict[int, Any]] = {library: {} for library in _LIBRARIES}
 _methods: dict[str, list[Patch]] = {library: [] for library in _LIBRARIES}
-_wanted: set[str] = set()
-_done: list[tuple[Patch, Any]] = []
+_targets: set[str] = set()
+_patches: list[tuple[Patch, Any]] = []
 
 
 def replaces(library: str, original: Any, ours: Any) -> None:
@@ -55,9 +55,9 @@ def install(*libraries: str) -> None:
             raise ValueError(f"libraries must be among {', '.join(map(repr, _LIBRARIES))}, got {library!r}")
     with _lock:
         for library in libraries or _LIBRARIES:
-            if library in _wanted:
+            if library in _targets:
                 continue
-            _wanted.add(library)
+            _targets.add(library)
             if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
                 sys.meta_path.insert(0, _Watcher())
             if _is_loaded(library):
@@ -67,33 +67,33 @@ def install(*libraries: str) -> None:
 def uninstall() -> None:
     """Give the libraries their own functions back. What other code has since put in their place is left alone."""
     with _lock:
-        _wanted.clear()
+        _targets.clear()
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
-        while _done:
-            patch, original = _done.pop()
+        while _patches:
+            patch, original = _patches.pop()
             if vars(patch.owner).get(patch.name) is patch.ours:
                 setattr(patch.owner, patch.name, original)
 
 
 def installed(library: str) -> bool:
     """Whether our functions are to be in ``library``."""
-    return library in _wanted
+    return library in _targets
 
 
 def bound_before() -> list[str]:
     """Names outside the libraries that hold a library's own function, bound before ours was there, and what to do."""
-    found = []
+    messages = []
     for module_name, module in list(sys.modules.items()):
         if module_name.partition(".")[0] in (*_LIBRARIES, "mlx_spectro") or not isinstance(module, ModuleType):
             continue
         for name, value in list(vars(module).items()):
-            for library in _wanted:
+            for library in _targets:
                 if id(value) in _functions[library]:
-                    found.append(
+                    messages.append(
                         f"{module_name}.{name} is {library}'s own function, bound before mlx_spectro was there: "
                         f"run 'from {value.__module__} import {value.__name__}' again, or load mlx_spectro first"
                     )
-    return found
+    return messages
 
 
 def _is_loaded(library: str) -> bool:
@@ -123,7 +123,7 @@ def _patch_module(library: str, module: ModuleType) -> None:
 def _put(patch: Patch) -> None:
     original = vars(patch.owner)[patch.name]
     if original is not patch.ours:
-        _done.append((patch, original))
+        _patches.append((patch, original))
         setattr(patch.owner, patch.name, patch.ours)
 
 
@@ -142,7 +142,7 @@ class _Watcher(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         library = fullname.partition(".")[0]
-        if library not in _wanted or (library == "torch" and fullname != library):
+        if library not in _targets or (library == "torch" and fullname != library):
             return None
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(fullname, path, target)
@@ -168,7 +168,7 @@ class _PatchingLoader(importlib.abc.Loader):
         self._loader.exec_module(module)
         library = module.__name__.partition(".")[0]
         with _lock:
-            if library not in _wanted:
+            if library not in _targets:
                 return
             if module.__name__ == library:
                 _patch(library)

@@ -35,8 +35,8 @@ def window_of(window: Any, win_length: int, n_fft: int) -> Array:
 
 def faintest_of(window: Any, win_length: int, n_fft: int, samples: Array) -> float:
     """Of :func:`window_of`'s ``samples`` the smallest that is not 0, over the largest."""
-    given = callable(window) or type(window) in (list, np.ndarray)
-    return _faintest(samples) if given else _named_faintest(window, win_length, n_fft)
+    has_samples = callable(window) or type(window) in (list, np.ndarray)
+    return _faintest(samples) if has_samples else _named_faintest(window, win_length, n_fft)
 
 
 @functools.lru_cache(maxsize=64)

@@ -136,7 +136,7 @@ def _check_matrix(dtype: Any) -> None:
         raise Decline("dtype is neither float32 nor float64")
 
 
-@adapter("librosa.filters.mel", tolerances.sums)
+@adapter("librosa.filters.mel", tolerances.elementwise)
 def mel(
     *,
     sr: float,
@@ -165,7 +165,7 @@ def mel(
     return lambda: np.ascontiguousarray(bank.T, dtype)
 
 
-@adapter("librosa.filters.chroma", tolerances.sums)
+@adapter("librosa.filters.chroma", tolerances.elementwise)
 def chroma(
     *,
     sr: float,

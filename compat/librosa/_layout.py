@@ -82,14 +82,14 @@ def _order(result_of: Callable[[Array], Array], how: Lying, dtype: np.dtype[Any]
 
 
 def memory(
-    result_of: Callable[[Array], Array], how: Lying, given: np.dtype[Any], shape: tuple[int, ...], dtype: Any
+    result_of: Callable[[Array], Array], how: Lying, input_dtype: np.dtype[Any], shape: tuple[int, ...], dtype: Any
 ) -> Array:
-    """New memory of ``shape``, in the order of ``result_of``'s result for an array of dtype ``given`` that lies so.
+    """New memory of ``shape``, in the order of ``result_of``'s result for an array of ``input_dtype`` that lies so.
 
     Args:
         result_of: A function of librosa or of NumPy of one array; it is called, with a small one, once a layout.
     """
-    order = _order(result_of, how, given)
+    order = _order(result_of, how, input_dtype)
     if order.name:
         return np.empty(shape, dtype, order.name)  # type: ignore[call-overload, no-any-return]
     return np.empty([shape[axis] for axis in order.outermost_first], dtype).transpose(order.back)

@@ -12,11 +12,15 @@ import importlib
 import importlib.util
 import os
 import sys
+import time
+import warnings
 from pathlib import Path
 
 from mlx_spectro import distribution
 
-from ..diagnostics import tables
+from .. import dispatch
+from ..contract import records, settings
+from ..diagnostics import report, reproduction, tables
 from .program import MissingError, Options, Program, run
 
 _WITH_VALUE = ("--report", "--breaches")
@@ -47,8 +51,8 @@ def _name() -> str:
 
 
 def _version() -> str:
-    found = tables.versions()
-    return f"{distribution.NAME} {found.get(distribution.NAME, 'not installed')} (python {found['python']})"
+    versions = tables.versions()
+    return f"{distribution.NAME} {versions.get(distribution.NAME, 'not installed')} (python {versions['python']})"
 
 
 def _parse(argv: list[str]) -> tuple[Program, Options]:
@@ -76,17 +80,17 @@ def _parse(argv: list[str]) -> tuple[Program, Options]:
     program.add_argument("-m", dest="module", metavar="MODULE", help="run a module")
     program.add_argument("-c", dest="code", metavar="CODE", help="run code")
     mine, rest = _split(argv)
-    found = parser.parse_args(mine)
-    if not (found.module or found.code is not None or rest):
+    ours = parser.parse_args(mine)
+    if not (ours.module or ours.code is not None or rest):
         parser.error("a script, -m MODULE or -c CODE is needed")
-    if found.report:
-        reason = _unwritable(found.report)
+    if ours.report:
+        reason = _unwritable(ours.report)
         if reason:
-            parser.error(f"--report {found.report}: {reason}")
-    script = "" if found.module or found.code is not None else rest.pop(0)
-    profile = found.profile or (found.report is not None and not found.verify)
-    options = Options(profile, found.verify, found.strict, found.report, found.breaches)
-    return Program(script, found.module or "", found.code, tuple(rest)), options
+            parser.error(f"--report {ours.report}: {reason}")
+    script = "" if ours.module or ours.code is not None else rest.pop(0)
+    profile = ours.profile or (ours.report is not None and not ours.verify)
+    options = Options(profile, ours.verify, ours.strict, ours.report, ours.breaches)
+    return Program(script, ours.module or "", ours.code, tuple(rest)), options
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -138,12 +142,20 @@ def _replay(arguments: list[str]) -> int:
     path = parser.parse_args(arguments).file
     if not path.is_file():
         parser.error(f"there is no file {path}")
-    from ..diagnostics import replay
-
-    reason = replay.unreadable(path)
+    reason = reproduction.unreadable(path)
     if reason:
         parser.error(f"{path}: {reason}")
-    return replay.replay(path)
+    function, args, kwargs = reproduction.load(path)
+    begin = time.perf_counter()
+    with (
+        records.apart(), settings.numerics("verify"), settings.route("ours"), settings.on_breach("warn"),
+        warnings.catch_warnings(),
+    ):  # fmt: skip
+        warnings.simplefilter("ignore", RuntimeWarning)
+        dispatch.call(function, args, kwargs)
+        again = report.Run(str(path), records.report(), time.perf_counter() - begin, verified=True)
+    again.show(sys.stdout)
+    return 1 if again.breaches else 0
 
 
 if __name__ == "__main__":

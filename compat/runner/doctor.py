@@ -39,7 +39,7 @@ class Finding(NamedTuple):
     """A line of the report."""
 
     what: str
-    found: str
+    state: str
     remedy: str = ""
     """What to do; empty where all is well."""
     wrong: bool = False
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     """Print every finding; 1 where something does not work."""
     argparse.ArgumentParser(prog="mlx-spectro doctor", description=__doc__).parse_args(argv)
     findings = [finding for check in CHECKS for finding in check()]
-    rows = [(f.what, f.found, f.remedy or "ok") for f in findings]
+    rows = [(f.what, f.state, f.remedy or "ok") for f in findings]
     tables.show(tables.Table("mlx_spectro on this machine", ("what", "found", "what to do"), rows, left=3), sys.stdout)
     return 1 if any(finding.wrong for finding in findings) else 0
 
@@ -60,13 +60,13 @@ def _versions() -> Iterator[Finding]:
 
 
 def _installed(packages: tuple[str, ...]) -> list[str]:
-    found = []
+    versions = []
     for package in packages:
         try:
-            found.append(f"{package} {version(package)}")
+            versions.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def other_project() -> Iterator[Finding]:
@@ -77,24 +77,24 @@ def other_project() -> Iterator[Finding]:
         return
     if any(file.as_posix() == "mlx_spectro/__init__.py" for file in other.files or ()):
         remedy = f"pip uninstall mlx-spectro, then install {NAME} again, with --force-reinstall"
-        found = f"{other.version}: another project's, in the same folder as this one"
-        yield Finding("mlx-spectro", found, remedy, wrong=True)
+        state = f"{other.version}: another project's, in the same folder as this one"
+        yield Finding("mlx-spectro", state, remedy, wrong=True)
 
 
 def back_end() -> Iterator[Finding]:
     """MLX's own libraries: on Linux they come in wheels that overwrite each other's files."""
-    found = _installed(_BACK_ENDS)
-    if sys.platform == "linux" and len(found) > 1:
-        names = " ".join(entry.split()[0] for entry in found)
+    wheels = _installed(_BACK_ENDS)
+    if sys.platform == "linux" and len(wheels) > 1:
+        names = " ".join(entry.split()[0] for entry in wheels)
         remedy = f"each overwrites the other's files: pip uninstall {names}, then {install('cpu')} or [cuda]"
-        yield Finding("MLX back end", ", ".join(found), remedy, wrong=True)
+        yield Finding("MLX back end", ", ".join(wheels), remedy, wrong=True)
         return
     if not backend.has_mlx():
         yield Finding("MLX back end", "none", f"{install('cpu')}, or [cuda] for an NVIDIA GPU")
         return
     status, said = _start_of_mlx()
     remedy = "" if status == 0 else "pip install --force-reinstall mlx and its back end"
-    yield Finding("MLX back end", ", ".join(filter(None, [*found, said])), remedy, wrong=bool(status))
+    yield Finding("MLX back end", ", ".join(filter(None, [*wheels, said])), remedy, wrong=bool(status))
 
 
 @functools.cache
@@ -193,21 +193,21 @@ def _kernels() -> Iterator[Finding]:
 
 _CROSSOVER = (
     "from mlx_spectro.kernels import tuning_cache; from mlx_spectro.compat.arrays import crossover\n"
-    "found = {kind: tuning_cache.get(crossover.key(kind)) for kind in ('large', 'small')}\n"
+    "samples = {kind: tuning_cache.get(crossover.key(kind)) for kind in ('large', 'small')}\n"
     "said = {None: 'not measured yet', -1: 'never'}\n"
-    "print(', '.join(f'{kind} results: {said.get(n, n)}' for kind, n in found.items()))"
+    "print(', '.join(f'{kind} results: {said.get(n, n)}' for kind, n in samples.items()))"
 )
 
 
 def _host_arrays() -> Iterator[Finding]:
-    wanted = settings.device.get()
+    device = settings.device.get()
     if not _mlx_works() or not backend.gpu_takes_host_arrays():
-        if wanted == "gpu":
+        if device == "gpu":
             yield Finding(
-                "CPU arrays", f"MLX_SPECTRO_DEVICE=gpu: {settings.without_gpu(wanted)}", "unset it", wrong=True
+                "CPU arrays", f"MLX_SPECTRO_DEVICE=gpu: {settings.without_gpu(device)}", "unset it", wrong=True
             )
-    elif wanted != "auto":
-        yield Finding("CPU arrays", f"computed on the {wanted}, says MLX_SPECTRO_DEVICE")
+    elif device != "auto":
+        yield Finding("CPU arrays", f"computed on the {device}, says MLX_SPECTRO_DEVICE")
     elif backend.for_host_arrays() == "host":
         yield Finding("CPU arrays", f"go to the GPU from so many samples on: {_probe(_CROSSOVER)[1]}")
 
@@ -228,12 +228,12 @@ def _caches() -> Iterator[Finding]:
     if folder is None:
         yield Finding("compiled host kernels", "kept nowhere: every process compiles them", elsewhere)
         return
-    found = f"{folder}, {_size(folder) / 2**20:.1f} MiB"
+    place = f"{folder}, {_size(folder) / 2**20:.1f} MiB"
     if not os.access(folder, os.W_OK):
-        yield Finding("compiled host kernels", f"{found}, read-only: every process compiles what is missing", elsewhere)
+        yield Finding("compiled host kernels", f"{place}, read-only: every process compiles what is missing", elsewhere)
         return
     others = sum(1 for path in caches.host_kernels() if path != folder)
-    yield Finding("compiled host kernels", found, f"{others} of earlier versions can be deleted" if others else "")
+    yield Finding("compiled host kernels", place, f"{others} of earlier versions can be deleted" if others else "")
 
 
 def _size(folder: Path) -> int:

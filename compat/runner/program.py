@@ -19,7 +19,7 @@ from typing import Any
 
 from ..contract import records, settings
 from ..diagnostics import profile, reproduction
-from ..diagnostics.report import Run as Told
+from ..diagnostics.report import Run
 from ..install import installer
 from . import subprocesses
 
@@ -104,15 +104,15 @@ class Session:
         setting(value)
         os.environ[f"MLX_SPECTRO_{variable}"] = value
 
-    def found(self) -> Told:
+    def report(self) -> Run:
         """The records of the program and its children so far."""
         theirs = [] if self._folder is None else subprocesses.collect(self._folder)
-        kept: dict[tuple[str, str, str, int], records.Record] = {}
-        for found in (records.report(), *theirs):
-            records.merge(kept, found)
-        return Told(
+        by_key: dict[tuple[str, str, str, int], records.Record] = {}
+        for report in (records.report(), *theirs):
+            records.merge(by_key, report)
+        return Run(
             str(self.program),
-            list(kept.values()),
+            list(by_key.values()),
             time.perf_counter() - self._begin,
             1 + len(theirs),
             installer.bound_before(),
@@ -125,7 +125,7 @@ class Session:
         if os.getpid() != self._process or self._folder is None:
             return
         sys.stdout.flush()
-        run = self.found()
+        run = self.report()
         shutil.rmtree(self._folder, ignore_errors=True)
         if self.options.profile or self.options.verify:
             run.show(sys.stderr)
@@ -144,7 +144,7 @@ def run(program: Program, options: Options) -> None:
     try:
         # before the program's code is looked for: that imports the packages it lies in
         session.start()
-        code, main = _loaded(program)
+        code, main = _code(program)
         sys.modules["__main__"] = main
         exec(code, vars(main))
         status: Any = 0
@@ -163,7 +163,7 @@ def run(program: Program, options: Options) -> None:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
-        status = 1 if session.found().breaches else status
+        status = 1 if session.report().breaches else status
     sys.exit(status)
 
 
@@ -184,7 +184,7 @@ def _is_archive(path: str) -> bool:
     return importlib.machinery.PathFinder.find_spec("__main__", [path]) is not None
 
 
-def _loaded(program: Program) -> tuple[types.CodeType, types.ModuleType]:
+def _code(program: Program) -> tuple[types.CodeType, types.ModuleType]:
     """The program's code and an empty ``__main__`` for it."""
     main = types.ModuleType("__main__")
     space = vars(main)
@@ -238,19 +238,19 @@ def _spec(program: Program) -> importlib.machinery.ModuleSpec:
 
 def _forget_our_frames(error: BaseException | None) -> None:
     """Leave the shim out of the tracebacks of ``error`` and of what led to it."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    visited: set[int] = set()
+    while error is not None and id(error) not in visited:
+        visited.add(id(error))
         frames = []
         trace = error.__traceback__
         while trace is not None:
             frames.append(trace)
             trace = trace.tb_next
-        kept = [frame for frame in frames if not frame.tb_frame.f_code.co_filename.startswith(_SHIM)]
+        theirs = [frame for frame in frames if not frame.tb_frame.f_code.co_filename.startswith(_SHIM)]
         # before the program's own frames stands what found it
-        while kept and "importlib" in kept[0].tb_frame.f_code.co_filename:
-            del kept[0]
-        for i, frame in enumerate(kept):
-            frame.tb_next = kept[i + 1] if i + 1 < len(kept) else None
-        error.__traceback__ = kept[0] if kept else None
+        while theirs and "importlib" in theirs[0].tb_frame.f_code.co_filename:
+            del theirs[0]
+        for i, frame in enumerate(theirs):
+            frame.tb_next = theirs[i + 1] if i + 1 < len(theirs) else None
+        error.__traceback__ = theirs[0] if theirs else None
         error = error.__cause__ or error.__context__

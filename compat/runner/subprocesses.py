@@ -85,7 +85,7 @@ def collect(folder: Path) -> list[list[Record]]:
 
 def _read(path: Path) -> list[Record]:
     numbers = np.fromfile(path.with_suffix(".f64"), np.float64).reshape(_MOST, -1)
-    found: dict[int, Record] = {}
+    by_slot: dict[int, Record] = {}
     # a child killed while it wrote leaves half a line
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n"):
@@ -93,8 +93,8 @@ def _read(path: Path) -> list[Record]:
             values = dict(zip(_NUMBERS, numbers[slot].tolist(), strict=True))
             values |= {"calls": int(values["calls"]), "breaches": int(values["breaches"])}
             texts = {"device": device, "problem": problem, "reproduction": reproduction}
-            found[slot] = Record(function, reason, file, number, **values, **texts)
-    return list(found.values())
+            by_slot[slot] = Record(function, reason, file, number, **values, **texts)
+    return list(by_slot.values())
 
 
 def expect(folder: Path | None) -> None:

@@ -76,7 +76,7 @@ def _check_size(x: Tensor) -> None:
 _FEW_COMPILED = {"stft": (131_072, 32_768), "istft": (262_144, 65_536)}
 
 
-def _check_compiled(name: str, x: Any) -> None:
+def _check_pays_compiled(name: str, x: Any) -> None:
     """Leave to torch what its compiler makes faster code of."""
     if not (isinstance(x, Tensor) and torch_tensors.transformed() and settings.route.get() == "auto"):
         return
@@ -105,8 +105,8 @@ def stft(
     """
     if type(input) in torch_tensors.PLAIN and input.is_cuda:
         _check_size(input)
-    if torch_tensors.compiled.get():
-        _check_compiled("stft", input)
+    if torch_tensors.for_compiler.get():
+        _check_pays_compiled("stft", input)
     transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
@@ -155,8 +155,8 @@ def istft(
         raise Decline("return_complex=True asks for a complex signal: real signals are served")
     if window is None:
         _check_is_heard()
-    if torch_tensors.compiled.get():
-        _check_compiled("istft", input)
+    if torch_tensors.for_compiler.get():
+        _check_pays_compiled("istft", input)
     transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
         raise Decline(REJECTED)

@@ -61,8 +61,8 @@ class Twin(metaclass=_Kind):
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
     kind = type(module)
-    known: Any = twin
-    if kind not in (twin, twin.theirs) or kind.forward not in (known.forward, known.forward.__wrapped__):
+    ours: Any = twin
+    if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
     if "forward" in vars(module):
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")

@@ -53,6 +53,12 @@ def triangles(bin_hz: Matrix, corner_hz: Matrix) -> Matrix:
     return np.maximum(0.0, np.minimum(rising, falling))
 
 
+def mel_corners(f_min: float, f_max: float, n_mels: int, mel_scale: str = "htk") -> Matrix:
+    """The ``n_mels + 2`` frequencies in Hz, evenly spaced in mels, between which ``n_mels`` filters rise and fall."""
+    mels = np.linspace(hz_to_mel(f_min, mel_scale), hz_to_mel(f_max, mel_scale), n_mels + 2)
+    return mel_to_hz(mels, mel_scale)
+
+
 def mel_bank(
     bin_hz: Matrix, f_min: float, f_max: float, n_mels: int, norm: MelNorm = None, mel_scale: MelScale = "htk"
 ) -> Matrix:
@@ -62,15 +68,19 @@ def mel_bank(
     _check.one_of("mel_scale", mel_scale, MelScale)
     if not 0 <= f_min < f_max:
         raise ValueError(f"f_min must be at least 0 and below f_max, got f_min={f_min}, f_max={f_max}")
-    mels = np.linspace(hz_to_mel(f_min, mel_scale), hz_to_mel(f_max, mel_scale), n_mels + 2)
-    corners = mel_to_hz(mels, mel_scale)
+    corners = mel_corners(f_min, f_max, n_mels, mel_scale)
     bank = triangles(bin_hz, corners)
     return bank * (2.0 / (corners[2:] - corners[:-2])) if norm == "slaney" else bank
 
 
+def linear_corners(f_min: float, f_max: float, n_filter: int) -> Matrix:
+    """The ``n_filter + 2`` evenly spaced frequencies in Hz between which ``n_filter`` filters rise and fall."""
+    return np.linspace(f_min, f_max, n_filter + 2)
+
+
 def linear_bank(bin_hz: Matrix, f_min: float, f_max: float, n_filter: int) -> Matrix:
     """Triangular filters ``[bins, n_filter]`` evenly spaced from ``f_min`` to ``f_max`` Hz."""
-    return triangles(bin_hz, np.linspace(f_min, f_max, n_filter + 2))
+    return triangles(bin_hz, linear_corners(f_min, f_max, n_filter))
 
 
 def dct_basis(n_out: int, n_in: int, norm: str | None = "ortho") -> Matrix:
@@ -133,8 +143,8 @@ def chroma_bank(
         weights *= np.exp(-0.5 * ((classes / n_chroma - centre_octave) / octave_width) ** 2)
     if base_c:
         weights = np.roll(weights, -3 * (n_chroma // 12), axis=0)
-    kept: Matrix = weights[:, : n_fft // 2 + 1]
-    return kept
+    one_sided: Matrix = weights[:, : n_fft // 2 + 1]
+    return one_sided
 
 
 def tonal_basis(n_chroma: int) -> Matrix:

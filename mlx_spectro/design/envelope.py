@@ -28,8 +28,8 @@ def inverse_envelope(
     window: npt.NDArray[np.floating], hop_length: int, frames: int, left: int, length: int, floor: float = FLOOR
 ) -> npt.NDArray[np.float64]:
     """``1 / envelope`` over up to ``length`` samples after ``left``; 0 where the envelope is below ``floor``."""
-    kept = envelope(window, hop_length, frames)[left : left + length]
-    return np.divide(1.0, kept, where=kept >= floor, out=np.zeros_like(kept))
+    divisor = envelope(window, hop_length, frames)[left : left + length]
+    return np.divide(1.0, divisor, where=divisor >= floor, out=np.zeros_like(divisor))
 
 
 def smallest(
@@ -49,5 +49,5 @@ def smallest(
 
 @functools.lru_cache(maxsize=256)
 def _smallest(window: bytes, dtype: str, hop_length: int, frames: int, start: int, end: int, above: float) -> float:
-    kept = envelope(np.frombuffer(window, dtype), hop_length, frames)[start:end]
-    return float(kept.min(initial=np.inf, where=kept > above))
+    part = envelope(np.frombuffer(window, dtype), hop_length, frames)[start:end]
+    return float(part.min(initial=np.inf, where=part > above))

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 def factors(n: int) -> list[int]:
     """Prime factors of ``n`` in ascending order."""
-    found, p = [], 2
+    primes, p = [], 2
     while n > 1:
         while n % p == 0:
-            found.append(p)
+            primes.append(p)
             n //= p
         p += 1
-    return found
+    return primes

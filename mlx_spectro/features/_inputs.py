@@ -18,28 +18,28 @@ def array(name: str, x: Any) -> mx.array:
     if isinstance(x, mx.array):
         return x
     kind = type(x)
-    given = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    raise TypeError(f"{name} must be an mlx.core.array, got {given}; mlx.core.array(...) makes one of it")
+    shown = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    raise TypeError(f"{name} must be an mlx.core.array, got {shown}; mlx.core.array(...) makes one of it")
 
 
 def real(name: str, x: Any) -> mx.array:
     """``x`` in float32; TypeError where it is no MLX array of real floating-point numbers that MLX transforms."""
-    given = array(name, x)
-    if given.dtype == mx.float32:
-        return given
-    if not mx.issubdtype(given.dtype, mx.floating) or given.dtype == mx.float64:
+    values = array(name, x)
+    if values.dtype == mx.float32:
+        return values
+    if not mx.issubdtype(values.dtype, mx.floating) or values.dtype == mx.float64:
         raise TypeError(
-            f"{name} must be float32, float16 or bfloat16, got {given.dtype}; astype(mlx.core.float32) converts"
+            f"{name} must be float32, float16 or bfloat16, got {values.dtype}; astype(mlx.core.float32) converts"
         )
-    return given.astype(mx.float32)
+    return values.astype(mx.float32)
 
 
 def numbers(name: str, x: Any) -> mx.array:
     """``x`` in floating point, integers in float32; TypeError where it is no MLX array of real numbers."""
-    given = array(name, x)
-    if mx.issubdtype(given.dtype, mx.complexfloating):
-        raise TypeError(f"{name} must hold real numbers, got {given.dtype}")
-    return given if mx.issubdtype(given.dtype, mx.floating) else given.astype(mx.float32)
+    values = array(name, x)
+    if mx.issubdtype(values.dtype, mx.complexfloating):
+        raise TypeError(f"{name} must hold real numbers, got {values.dtype}")
+    return values if mx.issubdtype(values.dtype, mx.floating) else values.astype(mx.float32)
 
 
 def samples(name: str, x: Any) -> npt.NDArray[np.float32]:
@@ -51,8 +51,8 @@ def samples(name: str, x: Any) -> npt.NDArray[np.float32]:
     except ValueError:  # lists of different lengths
         values = np.asarray(None)
     if values.dtype.kind not in "biuf":
-        given = type(x).__name__ if values.dtype.kind == "O" else values.dtype
-        raise TypeError(f"{name} must be an array of real numbers, got {given}")
+        kind = type(x).__name__ if values.dtype.kind == "O" else values.dtype
+        raise TypeError(f"{name} must be an array of real numbers, got {kind}")
     return values.astype(np.float32)
 
 

@@ -34,20 +34,20 @@ def recorded(unless: Callable[..., bool] = lambda *_args, **_options: False) -> 
         own: dict[Any, Any] = {}
         is_method = next(iter(inspect.signature(function).parameters)) == "self"
 
-        def call(known: dict[Any, Any], bound: tuple[Any, ...], x: Any, rest: tuple[Any, ...], options: Any) -> Any:
+        def call(replays: dict[Any, Any], bound: tuple[Any, ...], x: Any, rest: tuple[Any, ...], options: Any) -> Any:
             key = (function, _changes, x.shape, x.dtype, *rest, *options.items())
             try:
-                replay = known.get(key, _never_seen)
+                replay = replays.get(key, _NEW)
             except TypeError:  # an option that cannot be hashed
                 return function(*bound, x, *rest, **options)
-            if replay is _never_seen:
+            if replay is _NEW:
                 if is_traced(x):  # what a first call finds out needs values
                     return function(*bound, x, *rest, **options)
-                _remember(known, key, function if unless(*bound, *rest, **options) else None)
+                _remember(replays, key, function if unless(*bound, *rest, **options) else None)
                 return function(*bound, x, *rest, **options)
             if replay is None:
                 replay = _recording(lambda x: function(*bound, x, *rest, **options), x)
-                _remember(known, key, replay)
+                _remember(replays, key, replay)
             return function(*bound, x, *rest, **options) if replay is function else replay(x)
 
         @functools.wraps(function)
@@ -104,12 +104,12 @@ class Owner:
         """Parameters that :func:`repr` shows otherwise than the attributes of their names."""
         return {}
 
-    def _keep(self, given: dict[str, Any]) -> None:
-        """Have parameters among ``given`` as attributes, those that are none yet."""
-        kept = self.__dict__
+    def _keep(self, parameters: dict[str, Any]) -> None:
+        """Have parameters among these as attributes, those that are none yet."""
+        attributes = self.__dict__
         for name in self._parameters():
-            if name in given:
-                kept.setdefault(name, given[name])
+            if name in parameters:
+                attributes.setdefault(name, parameters[name])
 
     def __getstate__(self) -> dict[str, Any]:
         # what MLX has compiled stays in its process
@@ -121,14 +121,14 @@ def forget(owner: object) -> None:
     vars(owner).pop("_recorded", None)
 
 
-_never_seen = object()
+_NEW = object()
 
 
-def _remember(known: dict[Any, Any], key: Any, value: Any) -> None:
-    known[key] = value
+def _remember(replays: dict[Any, Any], key: Any, value: Any) -> None:
+    replays[key] = value
     # a copy: other threads add to it meanwhile
-    for oldest in list(known)[:-_MOST]:
-        known.pop(oldest, None)
+    for oldest in list(replays)[:-_MOST]:
+        replays.pop(oldest, None)
 
 
 def _recording(function: Callable[[mx.array], Any], like: mx.array) -> Callable[[mx.array], Any]:

@@ -111,7 +111,7 @@ class Compilable(_replay.Owner):
 
     def compiled_once(self, key: Any, function: Callable[[mx.array], Any]) -> Callable[[mx.array], Any]:
         """``function`` for fixed shapes with the least overhead, made once a ``key``."""
-        known: dict[Any, Callable[[mx.array], Any]] = self.__dict__.setdefault("_compiled", {})
-        if key not in known:
-            known.setdefault(key, backend.compiled(function))
-        return known[key]
+        functions: dict[Any, Callable[[mx.array], Any]] = self.__dict__.setdefault("_compiled", {})
+        if key not in functions:
+            functions.setdefault(key, backend.compiled(function))
+        return functions[key]

@@ -129,8 +129,8 @@ class SpectralFeatureTransform(Compilable):
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
         """Features by name, in the order of ``include``: each ``[..., rows, N]`` of audio ``[..., T]``."""
         s = spectrogram(self.spectral, x)
-        found = descriptors.of_magnitudes(s, self._hz, self._spec) if self._spec.names else {}
-        features = {f"spectral_{name}": rows for name, rows in found.items()}
+        values = descriptors.of_magnitudes(s, self._hz, self._spec) if self._spec.names else {}
+        features = {f"spectral_{name}": rows for name, rows in values.items()}
         for name in self._filtered.keys() & set(self.include):
             features[name] = mx.swapaxes(self._filtered[name](s), -1, -2)
         return OrderedDict((name, like_input(x, features[name])) for name in self.include)
@@ -181,8 +181,8 @@ def spectral_features(
         >>> import mlx.core as mx
         >>> import mlx_spectro
         >>> audio = mx.zeros((2, 16000))  # one second of two signals
-        >>> found = mlx_spectro.spectral_features(audio, sample_rate=16000, include=("mfcc", "spectral_centroid"))
-        >>> {name: value.shape for name, value in found.items()}
+        >>> features = mlx_spectro.spectral_features(audio, sample_rate=16000, include=("mfcc", "spectral_centroid"))
+        >>> {name: value.shape for name, value in features.items()}
         {'mfcc': (2, 20, 32), 'spectral_centroid': (2, 1, 32)}
     """
     parameters = {name: value for name, value in locals().items() if name != "x"}

@@ -128,14 +128,14 @@ class SpectralTransform(CompiledForms):
     def set_window(self, window: WindowLike) -> None:
         """Use another window from the next call on. A compiled callable obtained before keeps the old one."""
         self._window = make_window(window, self.window_fn, self.win_length, self.n_fft, self.periodic)
-        self._asked = window if window is None or isinstance(window, str) else self._window
+        self._window_argument = window if window is None or isinstance(window, str) else self._window
         self._samples = np.array(self._window)
         self._compiled: dict[Any, ArrayFunction] = {}
         self._overlaps: dict[tuple[int, int, int], float] = {}
         self._warned = False
 
     def _shown_else(self) -> dict[str, Any]:
-        return {"window": self._asked}
+        return {"window": self._window_argument}
 
     def with_window(self, window: WindowLike) -> SpectralTransform:
         """A copy of this transform with another window."""

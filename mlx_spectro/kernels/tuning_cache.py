@@ -16,16 +16,16 @@ logger = logging.getLogger("mlx_spectro")
 # a signal handler or a finalizer may call us while its thread holds it
 _lock = threading.RLock()
 # the entries of the file, and this process's own
-_loaded: dict[str, Any] | None = None
+_table: dict[str, Any] | None = None
 _LOST = "what was measured is measured again by the next process"
 
 
 @functools.cache
 def path() -> Path | None:
     """The file: ``SPEC_MLX_AUTOTUNE_CACHE_PATH``, or one in the user's cache; None for a user without a home."""
-    told = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
-    if told:
-        return Path(told)
+    from_env = os.environ.get("SPEC_MLX_AUTOTUNE_CACHE_PATH")
+    if from_env:
+        return Path(from_env)
     ours = caches.folder()
     return None if ours is None else ours / "autotune.json"
 
@@ -36,7 +36,7 @@ def persists() -> bool:
     return _check.switch("SPEC_MLX_AUTOTUNE_PERSIST", default=True)
 
 
-def known() -> dict[str, Any]:
+def entries() -> dict[str, Any]:
     """Every entry by its key."""
     return dict(_entries())
 
@@ -58,7 +58,7 @@ def put(key: str, value: Any) -> None:
             _say(f"there is no home folder to write to: {_LOST}")
             return
         try:
-            entries.update({other: found for other, found in _read(file).items() if other not in entries})
+            entries.update({other: entry for other, entry in _read(file).items() if other not in entries})
             _write(file, entries)
         except OSError as error:
             if interrupts.by_handler(error):
@@ -67,19 +67,19 @@ def put(key: str, value: Any) -> None:
 
 
 def _entries() -> dict[str, Any]:
-    global _loaded
-    if _loaded is None:
+    global _table
+    if _table is None:
         file = path()
-        found = _read(file) if file is not None and persists() else {}
-        _loaded = found if _loaded is None else _loaded
-    return _loaded
+        entries = _read(file) if file is not None and persists() else {}
+        _table = entries if _table is None else _table
+    return _table
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(entries, dict):
+            return entries
         problem = "it holds no entries"
     except FileNotFoundError:
         return {}
@@ -108,7 +108,7 @@ def _say(message: str) -> None:
 
 def forget() -> None:
     """Drop what this process knows: it asks the environment and reads the file again."""
-    global _loaded, _warned
-    _loaded, _warned = None, False
+    global _table, _warned
+    _table, _warned = None, False
     path.cache_clear()
     persists.cache_clear()

@@ -11,22 +11,22 @@ import mlx.core as mx
 
 Function = Callable[[mx.array], mx.array]
 
-_wanted: ContextVar[bool] = ContextVar("mlx_spectro_rules", default=True)
+_rules: ContextVar[bool] = ContextVar("mlx_spectro_rules", default=True)
 
 
 @contextlib.contextmanager
 def none() -> Iterator[None]:
     """Inside, functions come without rules: nobody will derive what is made of them, and MLX has less to do."""
-    token = _wanted.set(False)
+    token = _rules.set(False)
     try:
         yield
     finally:
-        _wanted.reset(token)
+        _rules.reset(token)
 
 
 def with_rules(forward: Function, vjp: Callable[[mx.array, mx.array], mx.array], jvp: Any) -> Function:
     """``forward`` with these rules; a batch axis is one more leading axis."""
-    if not _wanted.get():
+    if not _rules.get():
         return forward
     operator: Any = mx.custom_function(forward)
     operator.vjp(lambda primal, cotangent, _output: vjp(primal, cotangent))
@@ -67,7 +67,7 @@ def fused_pair(
     forward: Callable[[mx.array, mx.array], mx.array], parts: Callable[[mx.array, mx.array], mx.array]
 ) -> Callable[[mx.array, mx.array], mx.array]:
     """:func:`fused` for functions of two arrays; ``mx.vmap`` takes the parts."""
-    if not _wanted.get():
+    if not _rules.get():
         return forward
     operator: Any = mx.custom_function(forward)
     operator.vjp(lambda primals, cotangent, _output: tuple(mx.vjp(parts, list(primals), [cotangent])[1]))

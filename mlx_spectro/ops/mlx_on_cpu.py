@@ -50,7 +50,7 @@ def run(op: Operator, x: mx.array, *weights: Any) -> mx.array | None:
     """``op`` by host kernels; None inside a transformation, and where this call interrupts its thread in compiling."""
     if has_no_value(x) or cpu.busy():
         return None
-    arrays, kind = list(map(_seen, (x, *weights))), type(op)
+    arrays, kind = list(map(_memory_of, (x, *weights))), type(op)
     diagnostics.used(f"host {op.name}")
 
     shape, turned = op.shape(*map(_shape_of, arrays)), kind in _FRAMES_LAST
@@ -62,7 +62,7 @@ def run(op: Operator, x: mx.array, *weights: Any) -> mx.array | None:
     return mx.swapaxes(y, -1, -2) if turned else y
 
 
-def _seen(x: Any) -> npt.NDArray[Any]:
+def _memory_of(x: Any) -> npt.NDArray[Any]:
     """``x``'s own memory."""
     return x if isinstance(x, np.ndarray) else np.array(x, copy=False)
 
@@ -73,4 +73,4 @@ def _room(shape: tuple[int, ...], is_complex: bool) -> tuple[mx.array | None, np
         return None, np.empty(shape, np.complex64 if is_complex else np.float32)
     y = mx.zeros(shape, mx.complex64 if is_complex else mx.float32)
     mx.eval(y)
-    return y, _seen(y)
+    return y, _memory_of(y)

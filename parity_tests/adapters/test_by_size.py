@@ -50,7 +50,7 @@ def served(samples: int) -> str:
 
 def test_small_calls_stay_on_the_host_and_nothing_is_measured() -> None:
     assert served(4000) == HOST
-    assert tuning_cache.known() == {}
+    assert tuning_cache.entries() == {}
 
 
 @pytest.mark.parametrize(("samples", "device"), [(1 << 16, GPU), (1 << 30, HOST), (-1, HOST)])
@@ -150,7 +150,7 @@ def test_the_crossover_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch
 def test_nothing_is_measured_where_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tune, "enabled", lambda: False)
     assert served(100_000) == HOST
-    assert tuning_cache.known() == {}
+    assert tuning_cache.entries() == {}
 
 
 @pytest.mark.parametrize(

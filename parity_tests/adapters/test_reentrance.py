@@ -157,7 +157,7 @@ def test_a_measurement_inside_a_measurement_goes_to_the_host(monkeypatch: pytest
 
     monkeypatch.setattr(crossover, "seconds", seconds)
     monkeypatch.setattr(crossover, "key", lambda results: results)
-    monkeypatch.setattr(tuning_cache, "_loaded", {})
+    monkeypatch.setattr(tuning_cache, "_table", {})
     monkeypatch.setattr(tuning_cache, "persists", lambda: False)
     assert in_time(lambda: crossover.crossover("large")) == 0
     assert inside == [-1, -1]
@@ -172,13 +172,13 @@ def test_what_is_measured_inside_keeping_a_measurement_is_kept_too(monkeypatch: 
             tuning_cache.put("inner", 2)
         kept.extend(entries)
 
-    monkeypatch.setattr(tuning_cache, "_loaded", {})
+    monkeypatch.setattr(tuning_cache, "_table", {})
     monkeypatch.setattr(tuning_cache, "_write", write)
     monkeypatch.setattr(tuning_cache, "_read", lambda _: {})
     monkeypatch.setattr(tuning_cache, "persists", lambda: True)
     in_time(lambda: tuning_cache.put("outer", 1))
     assert {"outer", "inner"} <= set(kept)
-    assert tuning_cache.known() == {"outer": 1, "inner": 2}
+    assert tuning_cache.entries() == {"outer": 1, "inner": 2}
 
 
 def test_a_setting_can_be_read_while_its_block_begins_elsewhere() -> None:

@@ -330,19 +330,19 @@ def test_geometries_are_tried_with_events_and_never_in_a_capture(
 ) -> None:
     monkeypatch.setattr(tune, "enabled", lambda: True)
     monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
-    monkeypatch.setattr(tune, "_decided", {})
+    monkeypatch.setattr(tune, "_choices", {})
     tuning_cache.forget()
     x = cuda(noise(2, 301))
     with compat.numerics("fast"):
         stft(x[0])
-        (key,) = tuning_cache.known()
+        (key,) = tuning_cache.entries()
         assert key.startswith("cuda:a card:sm_90|torch|stft|64|16|")
         launched = len(gpu.launched)
         stft(x[0])
         assert len(gpu.launched) == launched + 1
         gpu.capturing = True
         stft(cuda(noise(9, 3000)))
-    assert list(tuning_cache.known()) == [key]
+    assert list(tuning_cache.entries()) == [key]
     served()
     tuning_cache.forget()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,6 +46,59 @@ def test_the_innocent_are_not_accused(what: str) -> None:
     INNOCENT[what]()
     assert all(record.breaches == 0 for record in compat.report())
     assert [record.reason for record in compat.report()] == [""] * len(compat.report())
+
+
+def designs(seed: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Matrices that torchaudio designs, of random options."""
+    draw = np.random.default_rng(seed)
+    for _ in range(60):
+        rate, bins, filters = (int(draw.choice(n)) for n in ((8000, 22050, 48000), (257, 513, 1025), (1, 23, 64, 128)))
+        f_max = float(rate * draw.uniform(0.1, 0.5))
+        f_min = float(draw.choice((0.0, 20.0, f_max / 2)))
+        norm, scale = draw.choice(np.array([None, "slaney"])), str(draw.choice(("htk", "slaney")))
+        yield "melscale_fbanks", (bins, f_min, f_max, filters, rate, norm, scale)
+        yield "linear_fbanks", (bins, f_min, f_max, filters, rate)
+        ortho = draw.choice(np.array([None, "ortho"]))
+        yield "create_dct", (int(draw.integers(2, 200)), int(draw.integers(2, 500)), ortho)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def default_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("torchaudio")
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, request.param))
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.usefixtures("default_dtype")
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
+def test_designs_of_any_options_are_innocent() -> None:
+    from mlx_spectro.compat import torchaudio
+
+    for name, options in designs(0):
+        getattr(torchaudio.functional, name)(*options)
+    records = [record for record in compat.report() if not record.reason]
+    assert {record.function.rpartition(".")[2] for record in records} == {name for name, _ in designs(0)}
+    assert sum(record.calls for record in records) > 150
+    assert not any(record.breaches for record in records)
+    assert all("some filters hold no frequency" in record.reason for record in compat.report() if record.reason)
+
+
+@pytest.mark.usefixtures("default_dtype")
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
+def test_a_design_that_is_shifted_by_one_bin_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlx_spectro.compat import torchaudio
+
+    for name in ("melscale_fbanks", "linear_fbanks", "create_dct"):
+        planted(monkeypatch, f"torchaudio.functional.{name}", lambda y: y.roll(1, 0))
+    for name, options in designs(1):
+        compat.reset()
+        with contextlib.suppress(compat.VerificationError):
+            getattr(torchaudio.functional, name)(*options)
+        (record,) = compat.report()
+        assert record.breaches or "some filters hold no frequency" in record.reason, (name, options)
 
 
 def planted(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], Any]) -> None:

@@ -33,7 +33,7 @@ def afresh(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     """A process that has neither looked for its folders nor said anything."""
     monkeypatch.setattr(compile, "_said", False)
     monkeypatch.setattr(compile, "_say_once", lambda: None)
-    monkeypatch.setattr(compile, "_kept", [])
+    monkeypatch.setattr(compile, "_kernels", [])
     caplog.set_level(logging.WARNING, "mlx_spectro")
     compile.cache_folder.cache_clear()
     tuning_cache.forget()
@@ -81,7 +81,7 @@ def test_an_odd_place_is_done_without_and_said_once(
     assert "not kept" in caplog.text
     assert not cpu.load() or not caches.host_kernels()
     (finding,) = doctor._caches()
-    assert "kept nowhere" in finding.found
+    assert "kept nowhere" in finding.state
     assert not finding.wrong
 
 
@@ -95,7 +95,7 @@ def test_measurements_without_a_place_are_this_process_s(
     monkeypatch.delenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", raising=False)
     tuning_cache.put("a", 1)
     tuning_cache.put("b", 2)
-    assert tuning_cache.known() == {"a": 1, "b": 2}
+    assert tuning_cache.entries() == {"a": 1, "b": 2}
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -189,12 +189,12 @@ def test_another_type_s_code_is_never_run(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_is_kept_is_loaded_and_nothing_is_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
     fresh = stored(doubled)
-    assert not compile.load_kept()
+    assert not compile.load_cache()
     assert not fresh.signatures
     assert fresh(2) == 4
-    monkeypatch.setattr(compile, "_kept", [])
+    monkeypatch.setattr(compile, "_kernels", [])
     again = stored(doubled)
-    assert compile.load_kept()
+    assert compile.load_cache()
     assert again.signatures == fresh.signatures
     assert not again.stats.cache_misses
 
@@ -204,13 +204,13 @@ def test_the_doctor_survives_a_folder_that_vanishes(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
     stored(doubled)(2)
     (finding,) = doctor._caches()
-    assert "MiB" in finding.found
+    assert "MiB" in finding.state
     monkeypatch.setattr(os, "access", lambda *_: False)
     (finding,) = doctor._caches()
-    assert "read-only" in finding.found
+    assert "read-only" in finding.state
     shutil.rmtree(tmp_path)
     (finding,) = doctor._caches()
-    assert "0.0 MiB" in finding.found
+    assert "0.0 MiB" in finding.state
 
 
 def test_a_breach_that_cannot_be_saved_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

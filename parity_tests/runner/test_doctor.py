@@ -33,7 +33,7 @@ def test_two_back_ends_that_destroy_each_other_are_named(tmp_path: Path, monkeyp
     monkeypatch.setattr(sys, "platform", "linux")
     (finding,) = doctor.back_end()
     assert finding.wrong
-    assert "mlx-cpu 0.32.4, mlx-cuda-13 0.32.4" in finding.found
+    assert "mlx-cpu 0.32.4, mlx-cuda-13 0.32.4" in finding.state
     assert "pip uninstall mlx-cpu mlx-cuda-13, then" in finding.remedy
 
 
@@ -48,7 +48,7 @@ def test_another_project_in_our_folder_is_named(tmp_path: Path, monkeypatch: pyt
     (folder / "RECORD").write_text("mlx_spectro/__init__.py,,\nmlx_spectro/spectral_ops.py,,\n")
     (finding,) = doctor.other_project()
     assert finding.wrong
-    assert finding.found.startswith("0.9.10")
+    assert finding.state.startswith("0.9.10")
     assert "pip uninstall mlx-spectro, then install mlx-spectro-compat again" in finding.remedy
 
 

@@ -397,8 +397,6 @@ class TestVerify:
     def test_a_saved_call_comes_back_as_it_was(
         self, which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from mlx_spectro.compat.diagnostics import replay
-
         importlib.import_module("mlx_spectro.compat.torch")  # registers its functions
 
         monkeypatch.setattr(reproduction, "folder", tmp_path)
@@ -415,14 +413,14 @@ class TestVerify:
             own = Own(8000, n_fft=256, n_mels=12)
             door = adapters["torchaudio.transforms.MelSpectrogram"].function
             path = reproduction.save(door, (own, torch.ones(1000)), {})
-            function, (again, x), _ = replay.load(Path(path))
+            function, (again, x), _ = reproduction.load(Path(path))
             assert torch.equal(own(x), again(x))
             assert function is door
             return
         door = adapters["torch.stft"].function
         options = {"ref": np.max, "dtype": np.float32, "pair": (1, [2.5, None]), "w": np.arange(3), "k": np.float64(3)}
         path = reproduction.save(door, (torch.arange(4), torch.float64), options)
-        _, (x, dtype), found = replay.load(Path(path))
+        _, (x, dtype), found = reproduction.load(Path(path))
         assert torch.equal(x, torch.arange(4))
         assert dtype is torch.float64
         assert np.array_equal(found.pop("w"), np.arange(3))

@@ -26,8 +26,8 @@ class _FirstImport:
             from mlx_spectro.compat.runner import subprocesses
 
             subprocesses.join()
-        found = (finder.find_spec(fullname, path, target) for finder in list(sys.meta_path))
-        return next((spec for spec in found if spec is not None), None)
+        specs = (finder.find_spec(fullname, path, target) for finder in list(sys.meta_path))
+        return next((spec for spec in specs if spec is not None), None)
 
 
 def _run_next() -> None:

@@ -40,11 +40,11 @@ def _check_axes(axes: Any, ndim: int) -> None:
         if axes is not _EVERY:
             raise Decline("axes is an argument of another version of librosa")
         return
-    given = axes if type(axes) is tuple else (axes,)
+    several = axes if type(axes) is tuple else (axes,)
     if axes is None or (type(axes) is str and axes == "auto"):
         return
-    known = all(type(axis) is int and -ndim <= axis < ndim for axis in given)
-    if not (known and len({axis % ndim for axis in given}) == len(given) > 0):
+    are_axes = all(type(axis) is int and -ndim <= axis < ndim for axis in several)
+    if not (are_axes and len({axis % ndim for axis in several}) == len(several) > 0):
         raise Decline("axes are not different axes of the array")
 
 
@@ -121,8 +121,8 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
         raise Decline("S holds values that are not finite, or whose squares overflow")
 
     def work() -> Array:
-        given = np.asarray(s)
-        values = _absolute(given) if amplitude else given
+        array = np.asarray(s)
+        values = _absolute(array) if amplitude else array
         reference = _reference(ref, values, axes)
         if reference is None:
             options = {"axes": axes} if _BY_SPECTRUM else {}

@@ -125,9 +125,9 @@ def istft(
     return work
 
 
-def _moved(values: Array, result_of: Callable[[Array], Array], given: Array) -> Array:
-    """``values`` in the memory order of ``result_of(given)``."""
-    out = memory(result_of, lying(given), given.dtype, values.shape, values.dtype)
+def _in_order_of(values: Array, result_of: Callable[[Array], Array], like: Array) -> Array:
+    """``values`` in the memory order of ``result_of(like)``."""
+    out = memory(result_of, lying(like), like.dtype, values.shape, values.dtype)
     out[...] = values
     return out
 
@@ -150,7 +150,7 @@ def magphase(D: Array, *, power: float = 1) -> Work:
     def work() -> tuple[Array, Array]:
         magnitude, phase = cpu.magphase(D)
         if not (D.flags.c_contiguous or D.flags.f_contiguous):
-            magnitude, phase = _moved(magnitude, np.abs, D), _moved(phase, np.empty_like, D)
+            magnitude, phase = _in_order_of(magnitude, np.abs, D), _in_order_of(phase, np.empty_like, D)
         if type(D) is np.memmap:  # as librosa's
             phase = phase.view(np.memmap)
         return magnitude if power == 1 else magnitude**power, phase

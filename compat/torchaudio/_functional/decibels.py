@@ -61,7 +61,7 @@ def _check_values(x: Any) -> None:
     """Decline what torch's own operations have to make of single values of ``x``."""
     check_tensor(x)
     if torch_tensors.transformed():
-        raise Decline(torch_tensors.traced())
+        torch_tensors.check_untraced()
     if torch_tensors.gradient_wanted(x):
         raise Decline("the input requires a gradient, which torch's own operations compute")
     if not x.is_floating_point():

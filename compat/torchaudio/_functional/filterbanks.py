@@ -36,17 +36,55 @@ def _check_place() -> None:
         raise Decline(f"torch's default device is {torch.get_default_device().type}")
     if torch.get_default_dtype() not in (torch.float32, torch.float64):
         raise Decline(f"torch's default dtype is {torch.get_default_dtype()}")
-    reason = torch_tensors.traced()
-    if reason:
-        raise Decline(reason)
+    torch_tensors.check_untraced()
+
+
+def _units_of_bank(corners: banks.Matrix, errors: banks.Matrix, norm: Any) -> float:
+    """By how many units of precision a weight of triangular filters may be off.
+
+    A weight on the slope from ``a`` to ``b`` is ``(f - a) / (b - a)``, or that from 1, so that to first order errors
+    ``F`` of the bin and ``A``, ``B`` of the corners move it by at most ``(F + max(A, B)) / (b - a)``, and its three
+    operations by half a unit each. Bins are evenly spaced from 0: five roundings, half a unit each of their own
+    frequency, and in the upper half of the highest one, which is at most twice as high, come to 5 units of it.
+
+    Args:
+        corners: Hz between which the filters rise and fall.
+        errors: By how many units of precision each is off, in Hz.
+        norm: ``"slaney"`` divides by half a filter's width, which is off by both its ends.
+    """
+    slopes = (5 * corners + errors)[1:] / np.diff(corners)
+    units = np.maximum(slopes[:-1], slopes[1:]) + 2
+    if norm is not None:
+        widths = corners[2:] - corners[:-2]
+        units = (units + 2 * errors[2:] / widths + 1.5) * (2 / widths)
+    return float(units.max())
+
+
+def _units_of_mel(call: dict[str, Any]) -> float:
+    """:func:`_units_of_bank` of a mel bank.
+
+    With ``L = log(1 + f_max / 700)``, a unit of the highest mel is ``(c + 700) L`` Hz at a corner ``c`` of
+    O'Shaughnessy's scale. Corners are off by the five roundings of evenly spaced mels and one unit of the highest
+    mel's logarithm, ``3.5 L``; by the half unit of the exponential's argument, ``L / 2`` at most; by one unit of the
+    exponential, and two roundings after it. On Slaney's scale they are off by less than the sum of these.
+    """
+    f_max = float(call["f_max"])
+    corners = banks.mel_corners(float(call["f_min"]), f_max, int(call["n_mels"]), call.get("mel_scale", "htk"))
+    return _units_of_bank(corners, 4 * (corners + 700) * (1 + math.log1p(f_max / 700)), call.get("norm"))
+
+
+def _units_of_linear(call: dict[str, Any]) -> float:
+    """:func:`_units_of_bank` of a linear bank, whose corners are evenly spaced as the bins are."""
+    corners = banks.linear_corners(float(call["f_min"]), float(call["f_max"]), int(call["n_filter"]))
+    return _units_of_bank(corners, 5 * corners, None)
 
 
 def _tensor(matrix: banks.Matrix) -> Tensor:
     return torch.from_numpy(matrix).to(torch.get_default_dtype())
 
 
-def _is(option: Any, *known: str | None) -> bool:
-    return (option is None or isinstance(option, str)) and option in known
+def _is(option: Any, *names: str | None) -> bool:
+    return (option is None or isinstance(option, str)) and option in names
 
 
 def _count(name: str, value: Any) -> int:
@@ -72,7 +110,7 @@ def _bins(n_freqs: Any, f_min: Any, f_max: Any, filters: Any, sample_rate: Any) 
     return np.linspace(0.0, rate // 2, bins), low, high, count
 
 
-@adapter("torchaudio.functional.melscale_fbanks", tolerances.sums)
+@adapter("torchaudio.functional.melscale_fbanks", tolerances.designed, order=_units_of_mel)
 def melscale_fbanks(
     n_freqs: int,
     f_min: float,
@@ -97,7 +135,7 @@ def melscale_fbanks(
     return lambda: _tensor(bank)
 
 
-@adapter("torchaudio.functional.linear_fbanks", tolerances.sums)
+@adapter("torchaudio.functional.linear_fbanks", tolerances.designed, order=_units_of_linear)
 def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sample_rate: int) -> Work:
     """torchaudio.functional.linear_fbanks. Same arguments, same defaults.
 
@@ -108,7 +146,18 @@ def linear_fbanks(n_freqs: int, f_min: float, f_max: float, n_filter: int, sampl
     return lambda: _tensor(banks.linear_bank(*bins))
 
 
-@adapter("torchaudio.functional.create_dct", tolerances.sums)
+def _units_of_dct(call: dict[str, Any]) -> float:
+    """By how many units of precision a cosine of :func:`create_dct` may be off.
+
+    Three roundings, half a unit each, turn the largest phase, and the cosine follows; it is itself right to a unit, and
+    its two factors are rounded and multiplied.
+    """
+    rows, columns = int(call["n_mfcc"]), int(call["n_mels"])
+    phase = math.pi * (rows - 1) * (columns - 0.5) / columns
+    return (1.5 * phase + 3) * (2.0 if call["norm"] is None else math.sqrt(2 / columns))
+
+
+@adapter("torchaudio.functional.create_dct", tolerances.designed, order=_units_of_dct)
 def create_dct(n_mfcc: int, n_mels: int, norm: str | None) -> Work:
     """torchaudio.functional.create_dct. Same arguments, same defaults.
 

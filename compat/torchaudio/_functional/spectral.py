@@ -32,8 +32,8 @@ def _l2_norm(window: Tensor) -> float:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
 
-    found: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
-    return found
+    norm: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
+    return norm
 
 
 def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | Tensor:
@@ -187,8 +187,8 @@ def inverse_spectrogram(
         raise Decline(unread("center", center))
     whole, cut = None, 0
     if length is not None:
-        asked, zeros = _exactly("length", length), _exactly("pad", pad)
-        whole, cut = asked + 2 * zeros, max(0, zeros)
+        end, zeros = _exactly("length", length), _exactly("pad", pad)
+        whole, cut = end + 2 * zeros, max(0, zeros)
     inverse, samples = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
     norm = _norm(normalized, window, inverse.window.numel())
     scale, factor = (1.0, norm) if isinstance(norm, Tensor) else (norm, None)

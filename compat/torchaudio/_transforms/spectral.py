@@ -50,7 +50,7 @@ class Spectrogram(Twin, theirs.Spectrogram):
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectrogram.plan(waveform, *_framing(self), self.power, *_options(self))
 
-    def _compiled(self, waveform: Tensor) -> Tensor:
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
         return spectral.spectrogram(waveform, *_framing(self), self.power, *_options(self))
 
 
@@ -64,7 +64,7 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     def forward(self, spectrogram: Tensor, length: int | None = None) -> Work:
         return spectral.inverse_spectrogram.plan(spectrogram, length, *_framing(self), *_options(self))
 
-    def _compiled(self, spectrogram: Tensor, length: int | None = None) -> Tensor:
+    def _for_compiler(self, spectrogram: Tensor, length: int | None = None) -> Tensor:
         return spectral.inverse_spectrogram(spectrogram, length, *_framing(self), *_options(self))
 
 
@@ -78,7 +78,7 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectral_centroid.plan(waveform, self.sample_rate, *_framing(self))
 
-    def _compiled(self, waveform: Tensor) -> Tensor:
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
         return spectral.spectral_centroid(waveform, self.sample_rate, *_framing(self))
 
 
@@ -100,7 +100,7 @@ class ComputeDeltas(Twin, theirs.ComputeDeltas):
     def forward(self, specgram: Tensor) -> Work:
         return deltas.compute_deltas.plan(specgram, self.win_length, self.mode)
 
-    def _compiled(self, specgram: Tensor) -> Tensor:
+    def _for_compiler(self, specgram: Tensor) -> Tensor:
         return deltas.compute_deltas(specgram, self.win_length, self.mode)
 
 
@@ -160,7 +160,7 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
     def forward(self, waveform: Tensor) -> Work:
         return _mel(waveform, *_mel_parts(self))
 
-    def _compiled(self, waveform: Tensor) -> Tensor:
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
         return _mel_at_once(waveform, *_mel_parts(self))
 
 
@@ -217,7 +217,7 @@ class MFCC(Twin, theirs.MFCC):
     def forward(self, waveform: Tensor) -> Work:
         return _cepstrum(waveform, *_mfcc_parts(self))
 
-    def _compiled(self, waveform: Tensor) -> Tensor:
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
         return _cepstrum_at_once(waveform, *_mfcc_parts(self))
 
 
@@ -237,7 +237,7 @@ class LFCC(Twin, theirs.LFCC):
     def forward(self, waveform: Tensor) -> Work:
         return _cepstrum(waveform, *_lfcc_parts(self))
 
-    def _compiled(self, waveform: Tensor) -> Tensor:
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
         return _cepstrum_at_once(waveform, *_lfcc_parts(self))
 
 

@@ -99,7 +99,7 @@ def load() -> bool:
         return False
     for found in pkgutil.iter_modules(__path__):
         _module(found.name)
-    loaded: bool = _module("runtime.compile").load_kept()
+    loaded: bool = _module("runtime.compile").load_cache()
     return loaded
 
 

@@ -67,13 +67,15 @@ def slopes_of_rows(number, scale, signal, mode, folded, reach, distances, block,
         step: Values that are taken side by side.
     """
     address, row_bytes, stride, length = signal
-    padded, made, beyond = scratch
+    padded, slopes, beyond = scratch
     blocks = (length + block - 1) // block
     for i in range(first, last):
         row, part = divmod(i, blocks)
         source, begin = address + row_bytes * row, block * part
         count = min(block, length - begin)
-        slopes_at(number, size, source, stride, length, mode, begin, count, reach, scale, distances, padded, made, step)
+        slopes_at(
+            number, size, source, stride, length, mode, begin, count, reach, scale, distances, padded, slopes, step
+        )
         if folded and (begin <= reach or begin + count >= length - reach):
             for start in (-reach, length):
                 slopes_at(
@@ -83,9 +85,9 @@ def slopes_of_rows(number, scale, signal, mode, folded, reach, distances, block,
                 for j in range(reach):
                     place = source_index(start + j, length, folded) - begin
                     if 0 <= place < count:
-                        to = made + size * place
+                        to = slopes + size * place
                         poke(number, number, to, peek(number, number, to) + peek(number, number, beyond + size * j))
-        copy(number, number, out + size * (length * row + begin), made, size * count)
+        copy(number, number, out + size * (length * row + begin), slopes, size * count)
 
 
 def deltas(op: Deltas, x: Array, *, out: Array | None, precise: bool) -> Array:
@@ -94,13 +96,13 @@ def deltas(op: Deltas, x: Array, *, out: Array | None, precise: bool) -> Array:
     values = x.astype(np.float64) if precise else x
     rows, length, size, reach = aligned_rows(values), x.shape[-1], values.itemsize, op.reach
     direct = out is not None and out.flags.c_contiguous and out.flags.behaved and out.dtype == values.dtype
-    made = advised(out if direct and out is not None else np.empty(x.shape, values.dtype))
+    target = advised(out if direct and out is not None else np.empty(x.shape, values.dtype))
     number, mode = values.dtype.type, PAD_MODES[op.pad_mode]
     mode, folded, scale = (0, mode, -op.scale) if isinstance(op, DeltasAdjoint) else (mode, 0, op.scale)
     signal = (address_of(rows), rows.strides[0], rows.strides[1], length)
     # what overlaps is a small part of a block
     block, distances = max(_BLOCK, 4 * reach), np.arange(reach + 1, dtype=number)
-    numbers, to = address_of(distances), address_to_write(made)
+    numbers, to = address_of(distances), address_to_write(target)
     # the last group reaches beyond the last value
     sizes = tuple(size * count + _GROUP_BYTES for count in (block + 2 * reach, block, reach))
 
@@ -111,11 +113,11 @@ def deltas(op: Deltas, x: Array, *, out: Array | None, precise: bool) -> Array:
             _GROUP_BYTES // size, to,
         )  # fmt: skip
 
-    share(work, len(rows) * -(-length // block), 1, min(length, block) * (1 + reach // 8), (rows, distances, made))
+    share(work, len(rows) * -(-length // block), 1, min(length, block) * (1 + reach // 8), (rows, distances, target))
     if out is None:
-        return made
-    if out is not made:
-        out[...] = made
+        return target
+    if out is not target:
+        out[...] = target
     return out
 
 

@@ -59,15 +59,15 @@ def find_bandwidth(
 @operation("block", "count", "hz", "total", "share:real", "target")
 def find_rolloff(kit: Kit, block: Any, count: Any, hz: Any, total: Any, share: Any, target: Any) -> None:
     """Lowest frequency up to which ``share`` of the magnitudes' sum lies."""
-    running, found = kit.variable(), kit.variable()
+    running, rolloff = kit.variable(), kit.variable()
     threshold = kit.load(total) * kit.spread(share)
-    kit.put(found, kit.broadcast(hz))
+    kit.put(rolloff, kit.broadcast(hz))
     with kit.loop(kit.at(count, -1)) as i:
         reached = kit.get(running) + _term(kit, block, i)
         kit.put(running, reached)
         following = kit.broadcast(kit.at(hz, kit.times(i, kit.size)), kit.size)
-        kit.put(found, reached.where("olt", threshold, following, kit.get(found)))
-    kit.store(kit.get(found), target)
+        kit.put(rolloff, reached.where("olt", threshold, following, kit.get(rolloff)))
+    kit.store(kit.get(rolloff), target)
 
 
 @operation("block", "count", "squared", "amin:real", "target")
@@ -106,13 +106,13 @@ def find_extremes(kit: Kit, block: Any, count: Any, extremes: Any, low: Any, hig
         kit.put(larger, _term(kit, block, i))
         with kit.loop(extremes) as j:
             at = kit.at(low, kit.times(j, kit.step))
-            kept, new = kit.load(at), kit.get(smaller)
-            kit.store(new.where("ult", kept, new, kept), at)
-            kit.put(smaller, new.where("ult", kept, kept, new))
+            extreme, new = kit.load(at), kit.get(smaller)
+            kit.store(new.where("ult", extreme, new, extreme), at)
+            kit.put(smaller, new.where("ult", extreme, extreme, new))
             at = kit.at(high, kit.times(j, kit.step))
-            kept, new = kit.load(at), kit.get(larger)
-            kit.store(new.where("ugt", kept, new, kept), at)
-            kit.put(larger, new.where("ugt", kept, kept, new))
+            extreme, new = kit.load(at), kit.get(larger)
+            kit.store(new.where("ugt", extreme, new, extreme), at)
+            kit.put(larger, new.where("ugt", extreme, extreme, new))
     share = kit.spread(kit.builder.sitofp(extremes, kit.element))
     for k, at in enumerate((low, high)):
         total = kit.variable()
@@ -122,11 +122,11 @@ def find_extremes(kit: Kit, block: Any, count: Any, extremes: Any, low: Any, hig
 
 
 @inner
-def describe(real, stored, block, count, wanted, hz, squared, numbers, bands, scratch, results, step):
+def describe(real, stored, block, count, bits, hz, squared, numbers, bands, scratch, results, step):
     """The wanted descriptors of the ``count`` magnitudes at ``block``, one vector a number, at ``results``; how many.
 
     Args:
-        wanted: Bits of :data:`CENTROID` and so on; results lie in the order of the bits, two for flatness (the mean of
+        bits: Bits of :data:`CENTROID` and so on; results lie in the order of the bits, two for flatness (the mean of
             the logarithms and the mean) and two a band for contrast (valley and peak).
         hz: Address of the bins' frequencies.
         squared: ``(bandwidth of order 2 rather than 1, flatness of squares)``.
@@ -137,19 +137,19 @@ def describe(real, stored, block, count, wanted, hz, squared, numbers, bands, sc
     total, centroid, low = scratch, scratch + step, scratch + 2 * step
     at = results
     find_centroid(real, real, block, count, hz, total, centroid)
-    if wanted & 1:
+    if bits & 1:
         find_centroid(real, real, block, count, hz, total, at)
         at += step
-    if wanted & 2:
+    if bits & 2:
         find_bandwidth(real, real, block, count, hz, total, centroid, squared[0], at)
         at += step
-    if wanted & 4:
+    if bits & 4:
         find_rolloff(real, real, block, count, hz, total, numbers[0], at)
         at += step
-    if wanted & 8:
+    if bits & 8:
         find_flatness(real, stored, block, count, squared[1], numbers[1], at)
         at += 2 * step
-    if wanted & 16:
+    if bits & 16:
         number, table = bands
         for b in range(number):
             first, end = integer(real, real, table, 3 * b), integer(real, real, table, 3 * b + 1)

@@ -35,10 +35,10 @@ def spoil(kit: Kit, block: Any, count: Any, target: Any) -> None:
 @operation("target", "spoiled", "count")
 def add_spoiled(kit: Kit, target: Any, spoiled: Any, count: Any) -> None:
     """Add what :func:`spoil` found to every value."""
-    found = kit.load(spoiled)
+    mark = kit.load(spoiled)
     with kit.loop(count) as i:
         address = kit.at(target, kit.times(i, kit.step))
-        kit.store(kit.load(address) + found, address)
+        kit.store(kit.load(address) + mark, address)
 
 
 @operation("block", "count")

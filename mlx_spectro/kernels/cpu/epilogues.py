@@ -33,8 +33,8 @@ def amounts(epilogue: Decibels, number: Any) -> tuple[Any, ...]:
 def level(value: Vec, amin: Vec, factor: Vec, zero: Vec, low: Vec, high: Vec) -> Vec:
     """``factor * log10(max(value, amin)) - zero``, which from ``low`` to ``high`` is 0."""
     value = value.at_least(amin)
-    found = elementary.log10(value) * factor
-    return value.where("ult", low, found, value.where("ugt", high, found, zero)) - zero
+    decibels = elementary.log10(value) * factor
+    return value.where("ult", low, decibels, value.where("ugt", high, decibels, zero)) - zero
 
 
 @operation("source", "target", "count", "amin:real", "factor:real", "zero:real", "low:real", "high:real")

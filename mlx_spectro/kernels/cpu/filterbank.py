@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...design.operators import Filterbank, Spectrogram
-from .measurement import given, measure
+from .measurement import measure, to_out
 
 Array = npt.NDArray[Any]
 
@@ -18,7 +18,7 @@ def spectrogram(op: Spectrogram, x: Array, window: Array, *, out: Array | None, 
     half = measure(x, window, op.framing, op.scale, op.power, precise, out if op.onesided else None)
     if op.onesided:
         return half
-    return given(np.concatenate([half, half[..., (window.size - 1) // 2 : 0 : -1]], axis=-1), out)
+    return to_out(np.concatenate([half, half[..., (window.size - 1) // 2 : 0 : -1]], axis=-1), out)
 
 
 def filterbank(op: Filterbank, x: Array, window: Array, bank: Array, *, out: Array | None, precise: bool) -> Array:

@@ -171,8 +171,8 @@ def _store_sizes(kit: Kit, squared: Any, pairs: list[tuple[Complex, Any]]) -> No
         for value, address in pairs:
             kit.store(value.energy, address)
     with kit.when(squared, 0):
-        found = elementary.magnitudes([value for value, _ in pairs])
-        for magnitude, (_, address) in zip(found, pairs, strict=True):
+        magnitudes = elementary.magnitudes([value for value, _ in pairs])
+        for magnitude, (_, address) in zip(magnitudes, pairs, strict=True):
             kit.store(magnitude, address)
 
 

@@ -31,10 +31,10 @@ def find_norm(kit: Kit, block: Any, count: Any, target: Any) -> None:
         return kit.total(count, square, _TURNS)
 
     def largest() -> Vec:
-        found = kit.variable()
+        peak = kit.variable()
         with kit.loop(count) as i:
-            kit.put(found, elementary.absolute(sample(i)).at_least(kit.get(found)))
-        return kit.get(found)
+            kit.put(peak, elementary.absolute(sample(i)).at_least(kit.get(peak)))
+        return kit.get(peak)
 
     def scaled() -> list[Vec]:
         up, down = elementary.scaling(largest())
@@ -47,7 +47,7 @@ def find_norm(kit: Kit, block: Any, count: Any, target: Any) -> None:
 @operation("block", "count", "zero:real", "target")
 def count_crossings(kit: Kit, block: Any, count: Any, zero: Any, target: Any) -> None:
     """How many of ``count`` samples differ in sign from the one before; from ``-zero`` up, a sample is positive."""
-    found, before = kit.variable(), kit.variable()
+    crossings, before = kit.variable(), kit.variable()
     edge, one, none = -kit.spread(zero), kit.constant(1.0), kit.constant(0.0)
 
     def sign(i: Any) -> Any:
@@ -56,19 +56,19 @@ def count_crossings(kit: Kit, block: Any, count: Any, zero: Any, target: Any) ->
     kit.put(before, sign(kit.index(0)))
     with kit.loop(count) as i:
         here = sign(i)
-        kit.put(found, kit.get(found) + elementary.absolute(here - kit.get(before)))
+        kit.put(crossings, kit.get(crossings) + elementary.absolute(here - kit.get(before)))
         kit.put(before, here)
-    kit.store(kit.get(found), target)
+    kit.store(kit.get(crossings), target)
 
 
 @kernel
 def counted_frames(
-    real, stored, wanted, zero, signal, frames, hop, n, first, last, scratch, shape, out, out_row_bytes, frame_bytes
+    real, stored, statistic, zero, signal, frames, hop, n, first, last, scratch, shape, out, out_row_bytes, frame_bytes
 ):
-    """The wanted number of each frame of ``n`` samples from ``first`` up to ``last``, counted through all rows.
+    """The statistic of each frame of ``n`` samples from ``first`` up to ``last``, counted through all rows.
 
     Args:
-        wanted: ``NORM`` or ``CROSSINGS``.
+        statistic: ``NORM`` or ``CROSSINGS``.
         signal: As in :func:`find_frames`.
         scratch: ``(copied frames, bytes a copied frame, samples, number, rows, bytes a row)``.
         shape: As in :func:`emit`.
@@ -87,7 +87,7 @@ def counted_frames(
             # the last chunk ends where the frame ends
             i = max(0, min(i, n - chunk))
             read_rows(real, stored, source + size * i, block + step * i, source_bytes)
-        if wanted == 0:
+        if statistic == 0:
             find_norm(real, real, block, n, number)
         else:
             count_crossings(real, real, block, n, zero, number)

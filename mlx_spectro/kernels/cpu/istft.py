@@ -26,12 +26,12 @@ def istft(op: Istft, z: Array, window: Array, *, out: Array | None, precise: boo
     real = NAMES[z.dtype]
     target = advised(out if out is not None and out.flags.carray else np.empty(op.shape(z.shape), real))
     covered = max(0, min(op.length, overlap_length(frames, n_fft, framing.hop_length) - framing.left))
-    kept = target[..., :covered]
+    audio = target[..., :covered]
     if covered:
         divided = inverse_envelope(window, framing.hop_length, frames, real, op.floor)
         factor, span = op.scale / n_fft, (framing.left, framing.left + covered)
-        if not synthesise(half, window, framing.hop_length, factor, 1.0, *span, divided, kept, precise):
-            numpy_fallback.istft(half, window, framing, op.scale, kept, op.floor)
+        if not synthesise(half, window, framing.hop_length, factor, 1.0, *span, divided, audio, precise):
+            numpy_fallback.istft(half, window, framing, op.scale, audio, op.floor)
     target[..., covered:] = 0
     if out is not None and out is not target:
         out[...] = target

@@ -23,13 +23,13 @@ LINEAR, LOG, DECIBEL, ROOT = 0, 1, 2, 3
 
 @inner
 def finish(
-    real, stored, block, count, described, bank, filtered, spoiled, ending, amounts, valid, out, value_bytes,
+    real, stored, block, count, descriptors, bank, filtered, spoiled, ending, amounts, valid, out, value_bytes,
     frame_bytes, rows, row_bytes, shape,
 ):  # fmt: skip
     """Describe or filter the ``count`` values at ``block``, take logarithms, and put them out.
 
     Args:
-        described: ``(wanted, hz, squared, numbers, bands, scratch)`` of :func:`describe`; nothing wanted for none.
+        described: ``(bits, hz, squared, numbers, bands, scratch)`` of :func:`describe`; no bits for none.
         bank: ``(number of filters, table, weights)``; no filters for none. See :func:`apply_filters`.
         ending: ``(LINEAR, LOG, DECIBEL or ROOT, whether amin is added)``.
         amounts: ``(amin, factor, zero, low, high)`` of :func:`take_decibel`.
@@ -38,9 +38,9 @@ def finish(
     filters, table, weights = bank
     kind, added = ending
     amin, factor, zero, low, high = amounts
-    wanted, hz, squared, numbers, bands, extremes = described
-    if wanted:
-        count = describe(real, stored, block, count, wanted, hz, squared, numbers, bands, extremes, filtered, shape[3])
+    bits, hz, squared, numbers, bands, extremes = descriptors
+    if bits:
+        count = describe(real, stored, block, count, bits, hz, squared, numbers, bands, extremes, filtered, shape[3])
         block = filtered
     elif filters:
         apply_filters(real, block, count, filters, (table, weights), filtered, spoiled, shape[3])
@@ -56,7 +56,7 @@ def finish(
 
 @kernel
 def measured_frames(
-    real, stored, squared, edge, signal, frames, hop, first, last, window, layout, tables, described, bank, ending,
+    real, stored, squared, edge, signal, frames, hop, first, last, window, layout, tables, descriptors, bank, ending,
     amounts, scratch, out, out_row_bytes, value_bytes, frame_bytes,
 ):  # fmt: skip
     """Magnitudes (or their squares) of the frames from ``first`` up to ``last``, counted through all rows.
@@ -85,7 +85,7 @@ def measured_frames(
         transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
         measure_spectrum(real, stored, z, block, squared, edge, layout, tables)
         finish(
-            real, stored, block, n_fft // 2 + 1, described, bank, filtered, spoiled, ending, amounts, valid,
+            real, stored, block, n_fft // 2 + 1, descriptors, bank, filtered, spoiled, ending, amounts, valid,
             out + out_row_bytes * row + frame_bytes * frame, value_bytes, frame_bytes, rows, row_bytes, shape,
         )  # fmt: skip
         group += valid
@@ -94,7 +94,7 @@ def measured_frames(
 
 @kernel
 def projected_frames(
-    real, stored, values, squared, frames, count, first, last, described, bank, ending, amounts, scratch, shape, out,
+    real, stored, values, squared, frames, count, first, last, descriptors, bank, ending, amounts, scratch, shape, out,
     out_row_bytes, value_bytes, frame_bytes,
 ):  # fmt: skip
     """Filters over given values, or descriptors of the frames from ``first`` up to ``last``, counted through all rows.
@@ -131,7 +131,7 @@ def projected_frames(
         if squared:
             square(real, real, block, count)
         finish(
-            real, stored, block, count, described, bank, filtered, spoiled, ending, amounts, valid,
+            real, stored, block, count, descriptors, bank, filtered, spoiled, ending, amounts, valid,
             out + out_row_bytes * row + frame_bytes * frame, value_bytes, frame_bytes, rows, row_bytes, shape,
         )  # fmt: skip
         group += valid

@@ -155,7 +155,7 @@ def measure(
         )  # fmt: skip
 
     share(work, rows.shape[0] * frames, layout.lanes, framing.n_fft, (rows, weights, target))
-    return given(target, out)
+    return to_out(target, out)
 
 
 @numpy_fallback.quietly
@@ -184,7 +184,7 @@ def measure_given(
 ) -> Array:
     """What is made of given magnitudes ``s [..., N, F]`` of any strides, or of their squares."""
     if bank is None and spec is None and epilogue is None and not squared:
-        return given(s, out)
+        return to_out(s, out)
     stored = NAMES[s.dtype]
     layout = setting(1024, "float64" if precise else stored, stored)  # for its types; nothing is transformed
     assert layout is not None
@@ -208,10 +208,10 @@ def measure_given(
 
     # so many multiplications take as long as one sample of a transform
     share(work, stack.shape[0] * frames, layout.lanes, bins + finish.weights // 16, (stack, target))
-    return given(target, out)
+    return to_out(target, out)
 
 
-def given(result: Array, out: Array | None) -> Array:
+def to_out(result: Array, out: Array | None) -> Array:
     if out is None or out is result:
         return result
     out[...] = result

@@ -84,8 +84,8 @@ def stft_adjoint(g: Array, window: Array, hop_length: int, low: int, out: Array)
 def istft_adjoint(g: Array, window: Array, framing: Framing, scale: float, out: Array) -> None:
     """Transpose of :func:`istft`."""
     inverse = envelope.inverse_envelope(window, framing.hop_length, out.shape[-2], framing.left, g.shape[-1])
-    kept = g[..., : inverse.size] * inverse.astype(g.dtype)
-    stft(kept, window * (2 * scale / window.size), framing, out)
+    audio = g[..., : inverse.size] * inverse.astype(g.dtype)
+    stft(audio, window * (2 * scale / window.size), framing, out)
     out[..., 0] *= 0.5
     if window.size % 2 == 0:
         out[..., -1] *= 0.5

@@ -19,17 +19,17 @@ def peaks_of_frames(values, low, high, least, first, last, shifts, strengths, co
     for frame in range(first, last):
         row = values[frame]
         floor = least * row.max()
-        found = 0
+        peaks = 0
         for k in range(low, high):
             below, here, above = row[k - 1], row[k], row[k + 1]
             if here > floor and here > below and here >= above:
                 curvature, slope = above + below - 2 * here, (above - below) / 2
                 shift = 0.0 if abs(slope) >= abs(curvature) else -slope / curvature
-                bins[frame, found] = k
-                shifts[frame, found] = shift
-                strengths[frame, found] = here + 0.5 * slope * shift
-                found += 1
-        counts[frame] = found
+                bins[frame, peaks] = k
+                shifts[frame, peaks] = shift
+                strengths[frame, peaks] = here + 0.5 * slope * shift
+                peaks += 1
+        counts[frame] = peaks
 
 
 def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, Array]:
@@ -54,5 +54,5 @@ def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, 
         peaks_of_frames(rows, low, high, rows.dtype.type(least), first, last, shifts, strengths, counts, bins)
 
     share(work, len(rows), 1, rows.shape[1], ())
-    kept = np.arange(most) < counts[:, None]
-    return bins[kept] + shifts[kept], strengths[kept]
+    is_peak = np.arange(most) < counts[:, None]
+    return bins[is_peak] + shifts[is_peak], strengths[is_peak]

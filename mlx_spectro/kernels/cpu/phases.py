@@ -21,11 +21,11 @@ Array = npt.NDArray[Any]
 def split(kit: Kit, z: Any, magnitude: Any, unit: Any) -> None:
     """Magnitude and phase factor of a complex value of each lane; the phase of 0 is 0."""
     value = kit.load_pairs(z)
-    found, zero, one = elementary.sqrt(value.energy), kit.constant(0.0), kit.constant(1.0)
+    modulus, zero, one = elementary.sqrt(value.energy), kit.constant(0.0), kit.constant(1.0)
     # not above 0 is 0 itself; NaN counts as above, and stays
-    turned = value.scaled(found.where("ugt", zero, one / found, zero))
-    kit.store_stored(found, magnitude)
-    kit.store_pairs(Complex(found.where("ugt", zero, turned.re, one), turned.im), unit)
+    phase = value.scaled(modulus.where("ugt", zero, one / modulus, zero))
+    kit.store_stored(modulus, magnitude)
+    kit.store_pairs(Complex(modulus.where("ugt", zero, phase.re, one), phase.im), unit)
 
 
 @inner

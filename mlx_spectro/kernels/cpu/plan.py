@@ -43,28 +43,28 @@ class Setting(NamedTuple):
 @functools.lru_cache(maxsize=128)
 def setting(n_fft: int, real: str, stored: str) -> Setting | None:
     """The setting, None where NumPy has to do the transform."""
-    found = plan(n_fft, real) if n_fft >= _SMALLEST else None
-    if found is None:
+    transform = plan(n_fft, real) if n_fft >= _SMALLEST else None
+    if transform is None:
         return None
     size, real_size, bins = np.dtype(stored).itemsize, np.dtype(real).itemsize, n_fft // 2 + 1
     lanes = VECTOR_BYTES // real_size
     frame_bytes, row_bytes = padded(n_fft * size), padded(2 * size * bins)
     temporary = 8 * CHUNK * VECTOR_BYTES
-    common = (address_of(found.passes), len(found.passes), address_of(found.places))
+    common = (address_of(transform.passes), len(transform.passes), address_of(transform.places))
     return Setting(
         np.dtype(real).type(1),
         np.dtype(stored).type(1),
         lanes,
         bins,
-        found.packed,
-        (n_fft, found.points, int(found.packed), size, real_size, CHUNK // size, VECTOR_BYTES),
-        (*common, address_of(found.forward), address_of(found.split_forward)),
-        (*common, address_of(found.backward), address_of(found.split_backward)),
-        (lanes * frame_bytes, found.scratch, temporary, lanes * row_bytes),
-        (lanes * row_bytes, found.scratch, lanes * frame_bytes),
+        transform.packed,
+        (n_fft, transform.points, int(transform.packed), size, real_size, CHUNK // size, VECTOR_BYTES),
+        (*common, address_of(transform.forward), address_of(transform.split_forward)),
+        (*common, address_of(transform.backward), address_of(transform.split_backward)),
+        (lanes * frame_bytes, transform.scratch, temporary, lanes * row_bytes),
+        (lanes * row_bytes, transform.scratch, lanes * frame_bytes),
         frame_bytes,
         row_bytes,
-        found,
+        transform,
     )
 
 

@@ -25,18 +25,18 @@ class SparseBank(NamedTuple):
 NO_BANK = (0, 0, 0)
 _MOST = 32
 # banks made last, the latest first: to compare a bank with a few is cheaper than to hash one
-_made: tuple[tuple[npt.NDArray[Any], str, SparseBank], ...] = ()
+_recent: tuple[tuple[npt.NDArray[Any], str, SparseBank], ...] = ()
 
 
 def sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
     """The dense ``bank [bins, filters]`` without its zeros, its weights in ``real`` arithmetic."""
-    global _made
-    for known, kind, found in _made:
-        if kind == real and known.dtype == bank.dtype and known.shape == bank.shape and (known == bank).all():
-            return found
-    made = _sparse(bank, real)
-    _made = ((bank.copy(), real, made), *_made[: _MOST - 1])
-    return made
+    global _recent
+    for dense, kind, result in _recent:
+        if kind == real and dense.dtype == bank.dtype and dense.shape == bank.shape and (dense == bank).all():
+            return result
+    result = _sparse(bank, real)
+    _recent = ((bank.copy(), real, result), *_recent[: _MOST - 1])
+    return result
 
 
 def _sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:

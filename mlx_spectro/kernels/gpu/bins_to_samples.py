@@ -50,16 +50,16 @@ def launch(
     """
     n_fft, hop_length, _, right, pad_mode = framing
     threads, steps, at_once = geometry or from_environment("istft")
-    chosen, built = kernel(n_fft, divided, gained, threads)
+    fft, code = kernel(n_fft, divided, gained, threads)
     cover = -(-n_fft // hop_length)
     if not steps:
-        steps = _steps(rows, samples.hops(hop_length), cover, chosen.teams, at_once or _PROCESSORS * built.resident)
-    steps = max(steps, cover - 1, -(-cover // chosen.teams))
-    each = chosen.teams * steps - cover + 1
+        steps = _steps(rows, samples.hops(hop_length), cover, fft.teams, at_once or _PROCESSORS * code.resident)
+    steps = max(steps, cover - 1, -(-cover // fft.teams))
+    each = fft.teams * steps - cover + 1
     groups, others = (-(-part.hops(hop_length) // each) for part in (samples, also))
     grid, scalars = over_rows(groups + others, rows)
     return Launch(
-        built,
+        code,
         {
             **scalars,
             "frames": frames,

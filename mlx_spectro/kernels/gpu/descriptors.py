@@ -71,14 +71,14 @@ const int frame = int(threadgroup_position_in_grid.x) * TEAMS + id / 32;
 if (row < rows && frame < frames) {
   K_SHARED float* values = held + id / 32 * (BINS + MET);
   K_SHARED float* met = values + BINS;
-  const K_DEVICE float* given = x + (row * frames + frame) * BINS;
+  const K_DEVICE float* magnitudes = x + (row * frames + frame) * BINS;
   const K_DEVICE float* hz = table + 3 * bands;
   K_DEVICE float* results = out + row * numbers * frames + frame;
   const bool weighed = centroid_row >= 0 || bandwidth_row >= 0;
 
   float sum[2] = {0.0f, 0.0f}, weighted[2] = {0.0f, 0.0f}, raised[2] = {0.0f, 0.0f};
   for (int i = lane; i < BINS; i += 32) {
-    const float value = given[i];
+    const float value = magnitudes[i];
     values[i] = value;
     k_add(sum, value);
     if (weighed) k_add(weighted, value * hz[i]);
@@ -246,11 +246,11 @@ def _check(spec: DescriptorSpec, bins: int) -> None:
 
 def launch(rows: int, frames: int, bins: int, spec: DescriptorSpec) -> Launch:
     """Descriptors ``[rows, numbers, frames]`` of magnitudes ``[rows, frames, bins]``."""
-    built, places, numbers = kernel(bins), dict.fromkeys(_ROWS, -1), 0
+    code, places, numbers = kernel(bins), dict.fromkeys(_ROWS, -1), 0
     for name in spec.names:
         places[name] = numbers
         numbers += 2 * len(spec.bands) if name == "contrast" else 1
-    groups, scalars = over_rows(-(-frames * SIMD // built.threads), rows)
+    groups, scalars = over_rows(-(-frames * SIMD // code.threads), rows)
     scalars |= {
         "frames": frames,
         "numbers": numbers,
@@ -261,7 +261,7 @@ def launch(rows: int, frames: int, bins: int, spec: DescriptorSpec) -> Launch:
         "share": spec.share,
         "amin": spec.amin,
     }
-    return Launch(built, scalars, groups, ((rows, numbers, frames),))
+    return Launch(code, scalars, groups, ((rows, numbers, frames),))
 
 
 @gpu(Describe)

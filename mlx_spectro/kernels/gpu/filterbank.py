@@ -115,14 +115,14 @@ if (id == 0) peaks[row * groups + k_long(threadgroup_position_in_grid.x)] = high
 def sink(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Sink:
     """Magnitudes, or their squares, through a filterbank, frames first; ``peaked``: with the largest a threadgroup."""
     at_once = next(n for n in range(AT_ONCE, 0, -1) if plan.teams % n == 0)
-    seen = "highest = k_higher(highest, b);" if peaked else ""
+    track = "highest = k_higher(highest, b);" if peaked else ""
     return Sink(
         f"filtered_{kind}{'_peaked' if peaked else ''}",
         "float",
         (ABS if kind == "magnitude" else "")
         + f"#define PUT(k, c, value) {{ const float2 z = value; (stage + (k))[c] = {VALUES[kind]}; }}\n"
         + f"#define ALIGNED {plan.threads // GROUP * GROUP or plan.threads}\n"
-        + f"#define SEEN(b) {seen}\n"
+        + f"#define SEEN(b) {track}\n"
         + bank_table.weigh(
             at_once, "const K_SHARED float* frame", "const K_SHARED float* from = frame + first;", _GATHER
         )
@@ -144,8 +144,8 @@ def sink(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Sink:
 @functools.lru_cache(maxsize=64)
 def kernel(n_fft: int, kind: Magnitudes, peaked: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    chosen = plan(n_fft, threads=threads)
-    return chosen, samples_to_bins.build(chosen, sink(chosen, kind, peaked=peaked))
+    fft = plan(n_fft, threads=threads)
+    return fft, samples_to_bins.build(fft, sink(fft, kind, peaked=peaked))
 
 
 def numbers_of(epilogue: Epilogue | None) -> dict[str, float]:
@@ -190,11 +190,11 @@ def launch(
         peaked: And the largest of some frames each, ``[rows, n]``.
     """
     threads, steps, _ = geometry or from_environment("filterbank")
-    chosen, built = kernel(framing.n_fft, kind, peaked, threads)
-    grid, scalars = samples_to_bins.over_frames(chosen, rows, length, frames, framing, scale=scale, steps=steps)
+    fft, code = kernel(framing.n_fft, kind, peaked, threads)
+    grid, scalars = samples_to_bins.over_frames(fft, rows, length, frames, framing, scale=scale, steps=steps)
     shapes = ((rows, frames, filters), *([(rows, grid[0])] if peaked else []))
     bank = {"filters": filters, "pieces": pieces, "groups": grid[0]}
-    return Launch(built, {**scalars, **bank, **epilogue}, grid, shapes)
+    return Launch(code, {**scalars, **bank, **epilogue}, grid, shapes)
 
 
 def kind_of(power: float) -> Magnitudes:

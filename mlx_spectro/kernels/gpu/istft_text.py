@@ -333,6 +333,6 @@ def build(plan: Plan, *, divided: bool, gained: bool, shared: bool) -> Kernel:
 @functools.lru_cache(maxsize=64)
 def kernel(n_fft: int, divided: bool, gained: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    chosen = plan(n_fft, inverse=True, threads=threads)
-    shared = chosen.bytes + 4 * n_fft <= SHARED_BYTES
-    return chosen, build(chosen, divided=divided, gained=gained, shared=shared)
+    fft = plan(n_fft, inverse=True, threads=threads)
+    shared = fft.bytes + 4 * n_fft <= SHARED_BYTES
+    return fft, build(fft, divided=divided, gained=gained, shared=shared)

@@ -67,7 +67,7 @@ def _tables(kernel: Kernel) -> list[mx.array]:
 
 
 @functools.cache
-def _built(kernel: Kernel) -> Any:
+def _function(kernel: Kernel) -> Any:
     """The kernel as MLX calls it, compiled.
 
     Raises:
@@ -75,7 +75,7 @@ def _built(kernel: Kernel) -> Any:
     """
     header, source = text(kernel, target())
     make = mx.fast.metal_kernel if target() == "metal" else mx.fast.cuda_kernel
-    built = make(
+    function = make(
         name=kernel.name,
         input_names=[*kernel.inputs, *kernel.tables, "par"],
         output_names=list(kernel.outputs),
@@ -86,11 +86,11 @@ def _built(kernel: Kernel) -> Any:
     nothing = Launch(kernel, dict.fromkeys(kernel.scalars, 0), (1, 1, 1), ((SMALLEST_INPUT,),) * len(kernel.outputs))
     inputs = [mx.zeros(SMALLEST_INPUT, _DTYPES[kind]) for kind in kernel.inputs.values()]
     try:
-        mx.eval(Call(nothing, built)(inputs))
+        mx.eval(Call(nothing, function)(inputs))
     except RuntimeError as error:
         raise RuntimeError(f"GPU kernel {kernel.name} does not compile for {target()}: {error}") from error
     diagnostics.used(kernel.name, -1)  # that was to compile it
-    return built
+    return function
 
 
 def _enough(x: mx.array) -> mx.array:
@@ -101,11 +101,11 @@ def _enough(x: mx.array) -> mx.array:
 class Call:
     """A launch made ready: calling it with the kernel's input arrays returns its outputs."""
 
-    def __init__(self, launch: Launch, built: Any = None) -> None:
+    def __init__(self, launch: Launch, function: Any = None) -> None:
         kernel = launch.kernel
         scalars = _enough(mx.array(kernel.pack(launch.scalars)))
         mx.eval(scalars)
-        self._name, self._built = kernel.name, built or _built(kernel)
+        self._name, self._function = kernel.name, function or _function(kernel)
         self._constant = [*_tables(kernel), scalars]
         x, y, z = launch.groups
         self._geometry: dict[str, Any] = {
@@ -118,7 +118,7 @@ class Call:
     def __call__(self, arrays: list[mx.array]) -> list[mx.array]:
         diagnostics.used(self._name)
         inputs = [x if x.size >= SMALLEST_INPUT else _enough(x) for x in arrays]
-        outputs: list[mx.array] = self._built(inputs=inputs + self._constant, **self._geometry)
+        outputs: list[mx.array] = self._function(inputs=inputs + self._constant, **self._geometry)
         return outputs
 
 

@@ -139,8 +139,8 @@ class Launcher(ABC, Generic[Array]):
 
         def first(geometry: Geometry | None) -> tune.Run:
             call, inputs = of(geometry)[0]
-            given = [values[i] for i in inputs]
-            return lambda: call(given)[0]
+            arrays = [values[i] for i in inputs]
+            return lambda: call(arrays)[0]
 
         choice = tune.DEFAULT if tuning is None else tune.geometry(tuning, self, values[: len(shapes)], first)
         ready = of(choice.geometry)

@@ -265,8 +265,8 @@ def build(plan: Plan, sink: Sink, *, divided: bool = False) -> Kernel:
 @functools.lru_cache(maxsize=64)
 def kernel(n_fft: int, kind: Kind, layout: Layout, divided: bool, threads: int) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    chosen = plan(n_fft, threads=threads)
-    return chosen, build(chosen, spectrum(kind, layout), divided=divided)
+    fft = plan(n_fft, threads=threads)
+    return fft, build(fft, spectrum(kind, layout), divided=divided)
 
 
 def check(framing: Framing) -> None:
@@ -303,14 +303,14 @@ def launch(
         geometry: Threads and steps to take instead of the default ones.
     """
     threads, steps, _ = geometry or from_environment("stft")
-    chosen, built = kernel(framing.n_fft, kind, layout, divided, threads)
-    groups, scalars = over_frames(chosen, rows, length, frames, framing, scale=scale, edge=edge, steps=steps)
-    shape = (rows, frames, chosen.bins) if layout == "bnf" else (rows, chosen.bins, frames)
-    return Launch(built, scalars, groups, (shape,))
+    fft, code = kernel(framing.n_fft, kind, layout, divided, threads)
+    groups, scalars = over_frames(fft, rows, length, frames, framing, scale=scale, edge=edge, steps=steps)
+    shape = (rows, frames, fft.bins) if layout == "bnf" else (rows, fft.bins, frames)
+    return Launch(code, scalars, groups, (shape,))
 
 
 def over_frames(
-    chosen: Plan,
+    fft: Plan,
     rows: int,
     length: int,
     frames: int,
@@ -322,8 +322,8 @@ def over_frames(
 ) -> tuple[tuple[int, int, int], dict[str, Any]]:
     """Threadgroups for all frames of signals ``[rows, length]``, and the scalars that every such kernel takes."""
     if not steps:
-        steps = 2 if rows * frames > 2048 * chosen.teams else 1
-    groups, scalars = over_rows(-(-frames // (chosen.teams * steps)), rows)
+        steps = 2 if rows * frames > 2048 * fft.teams else 1
+    groups, scalars = over_rows(-(-frames // (fft.teams * steps)), rows)
     return groups, {
         **scalars,
         "length": length,

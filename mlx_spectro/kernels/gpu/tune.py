@@ -58,7 +58,7 @@ class Choice(NamedTuple):
 DEFAULT = Choice(None, settled=True)
 
 # what this process has decided, by device and kind of work
-_decided: dict[tuple[str, TuningKey], Choice] = {}
+_choices: dict[tuple[str, TuningKey], Choice] = {}
 _compiling: ContextVar[bool] = ContextVar("mlx_spectro_autotune_compiling", default=False)
 # asked at every call: whether geometries are tried that need another kernel text
 tries_all = _compiling.get
@@ -95,26 +95,26 @@ def geometry(kind: TuningKey, bench: Bench, arrays: Sequence[Any], make: Callabl
         make: Makes the call with a geometry.
     """
     device, thoroughly = bench.device(), tries_all()
-    decided = _decided.get((device, kind))
-    if decided is not None and not thoroughly:
-        return decided
+    choice = _choices.get((device, kind))
+    if choice is not None and not thoroughly:
+        return choice
     if not enabled() or is_given(kind.kernel):
         return DEFAULT
-    known = _valid(tuning_cache.get(key(device, kind)))
-    if known is not None:
+    entry = _valid(tuning_cache.get(key(device, kind)))
+    if entry is not None:
         diagnostics.count("autotune_hit")
-    if known is None or (thoroughly and not known[1]):
+    if entry is None or (thoroughly and not entry[1]):
         if any(map(bench.is_traced, arrays)):
-            return Choice(None if known is None else known[0], settled=False)
-        known = _tuned(kind.kernel, thoroughly, make, bench), thoroughly
-        tuning_cache.put(key(device, kind), [*known[0], int(thoroughly)])
-    decided = _decided[device, kind] = Choice(known[0], settled=True)
-    return decided
+            return Choice(None if entry is None else entry[0], settled=False)
+        entry = _tuned(kind.kernel, thoroughly, make, bench), thoroughly
+        tuning_cache.put(key(device, kind), [*entry[0], int(thoroughly)])
+    choice = _choices[device, kind] = Choice(entry[0], settled=True)
+    return choice
 
 
 def forget() -> None:
     """Drop what this process has decided."""
-    _decided.clear()
+    _choices.clear()
     enabled.cache_clear()
     tuning_cache.forget()
 
@@ -174,4 +174,4 @@ def clocked(run: Run, calls: int, wait: Callable[[list[Any]], None]) -> float:
     return (time.perf_counter() - start) / calls
 
 
-diagnostics.snapshot("autotune", lambda: {"path": str(tuning_cache.path()), "size": len(tuning_cache.known())})
+diagnostics.snapshot("autotune", lambda: {"path": str(tuning_cache.path()), "size": len(tuning_cache.entries())})

@@ -128,9 +128,9 @@ class _Cache(caching.FunctionCache):
     _impl_class = _Implementation
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        found: Any = None
+        overload: Any = None
         try:
-            found = super().load_overload(signature, target)  # type: ignore[no-untyped-call]
+            overload = super().load_overload(signature, target)  # type: ignore[no-untyped-call]
         except OSError as error:
             self._do_without(error)
         # numba itself raises at a damaged file: https://github.com/numba/numba/pull/10656
@@ -139,10 +139,10 @@ class _Cache(caching.FunctionCache):
             with contextlib.suppress(OSError):
                 self.flush()  # type: ignore[no-untyped-call]
         # where two processes wrote at once, a file may hold the code of the other's types
-        if found is None or found.signature.args != tuple(signature):
+        if overload is None or overload.signature.args != tuple(signature):
             _say_once()
             return None
-        return found
+        return overload
 
     def save_overload(self, signature: Any, data: Any) -> None:
         try:
@@ -155,7 +155,7 @@ class _Cache(caching.FunctionCache):
             raise error
         _say_not_kept(error)
 
-    def kept(self, codegen: Any) -> list[Any]:
+    def signatures(self, codegen: Any) -> list[Any]:
         """The signatures that there is compiled code for."""
         try:
             files = self._cache_file._load_index()
@@ -170,16 +170,16 @@ class _Cache(caching.FunctionCache):
         ]
 
 
-_kept: list[Any] = []
+_kernels: list[Any] = []
 
 
-def load_kept() -> bool:
+def load_cache() -> bool:
     """Load what is kept of the kernels that are imported, and compile nothing; whether any is ready for use."""
     with loading.under_way():
-        for compiled in _kept:
-            for signature in compiled._cache.kept(compiled.targetctx.codegen()):
+        for compiled in _kernels:
+            for signature in compiled._cache.signatures(compiled.targetctx.codegen()):
                 compiled.compile(signature)
-    return any(compiled.signatures for compiled in _kept)
+    return any(compiled.signatures for compiled in _kernels)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -187,7 +187,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     compiled = numba.njit(**OPTIONS)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
-        _kept.append(compiled)
+        _kernels.append(compiled)
     compile_for = compiled._compile_for_args
 
     def compile_alone(*arguments: Any) -> Any:

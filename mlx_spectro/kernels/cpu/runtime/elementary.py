@@ -73,18 +73,18 @@ class _Bits:
 
 def norms(energies: Callable[[], list[Vec]], scaled: Callable[[], list[Vec]]) -> list[Vec]:
     """Roots of ``energies()``; if in any lane squares may have been too small or too large, ``scaled()`` instead."""
-    found = energies()
-    kit, bits = found[0].kit, _Bits(found[0])
+    squares = energies()
+    kit, bits = squares[0].kit, _Bits(squares[0])
     if kit.stored_size < kit.size:
-        return list(map(sqrt, found))  # what came from a smaller type has squares
+        return list(map(sqrt, squares))  # what came from a smaller type has squares
     builder, flag = kit.builder, ir.IntType(1)
     least, most = (bits.power_of_two(sign * 2 * bits.format.range) for sign in (-1, 1))
-    above = [builder.sub(bits.of(energy), bits.spread(least)) for energy in found]
+    above = [builder.sub(bits.of(energy), bits.spread(least)) for energy in squares]
     strays = [builder.icmp_unsigned(">", distance, bits.spread(most - least)) for distance in above]
     kind = ir.FunctionType(flag, [ir.VectorType(flag, kit.lanes)])
     any_lane = builder.module.declare_intrinsic(f"llvm.vector.reduce.or.v{kit.lanes}i1", (), kind)
-    results = [kit.variable() for _ in found]
-    for result, energy in zip(results, found, strict=True):
+    results = [kit.variable() for _ in squares]
+    for result, energy in zip(results, squares, strict=True):
         kit.put(result, sqrt(energy))
     with builder.if_then(builder.call(any_lane, [functools.reduce(builder.or_, strays)]), likely=False):
         for result, value in zip(results, scaled(), strict=True):
@@ -96,12 +96,12 @@ def magnitudes(values: Sequence[Complex]) -> list[Vec]:
     """Absolute values of complex numbers."""
 
     def scaled() -> list[Vec]:
-        found = []
+        roots = []
         for z in values:
             a, b = absolute(z.re), absolute(z.im)
             up, down = scaling(a.where("ogt", b, a, b))
-            found.append(sqrt(z.scaled(up).energy) * down)
-        return found
+            roots.append(sqrt(z.scaled(up).energy) * down)
+        return roots
 
     return norms(lambda: [z.energy for z in values], scaled)
 

@@ -23,9 +23,9 @@ def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, 
 
     It is ``out`` if a frame's values, or a value's frames, lie side by side there.
     """
-    made = out if out is not None and _takes_rows(out) else np.empty(shape, kind)
-    row_bytes = made.strides[-3] if made.ndim > 2 else 0
-    return advised(made), (row_bytes, made.strides[-1], made.strides[-2])
+    target = out if out is not None and _takes_rows(out) else np.empty(shape, kind)
+    row_bytes = target.strides[-3] if target.ndim > 2 else 0
+    return advised(target), (row_bytes, target.strides[-1], target.strides[-2])
 
 
 def _takes_rows(out: Array) -> bool:

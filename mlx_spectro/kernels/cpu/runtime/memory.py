@@ -21,7 +21,7 @@ class _Room(NamedTuple):
     """Memory, and where in it pieces of given sizes lie."""
 
     buffer: npt.NDArray[Any]
-    found: dict[tuple[int, ...], tuple[Any, ...]]
+    pieces: dict[tuple[int, ...], tuple[Any, ...]]
 
 
 class _Workspace(threading.local):
@@ -35,22 +35,22 @@ class _Workspace(threading.local):
         compiled code.
         """
         room = self._room
-        known = room.found.get(sizes)
-        if known is None:
+        addresses = room.pieces.get(sizes)
+        if addresses is None:
             total = sum(size + 2 * LINE for size in sizes)
             if room.buffer.size < total:
                 self._room = room = _Room(np.empty(total, np.uint8), {})
-            known = room.found[sizes] = _placed(room.buffer, sizes)
-        return known
+            addresses = room.pieces[sizes] = _addresses(room.buffer, sizes)
+        return addresses
 
 
-def _placed(buffer: npt.NDArray[Any], sizes: tuple[int, ...]) -> tuple[Any, ...]:
+def _addresses(buffer: npt.NDArray[Any], sizes: tuple[int, ...]) -> tuple[Any, ...]:
     address = -(-address_of(buffer) // LINE) * LINE
-    found: list[Any] = []
+    addresses: list[Any] = []
     for size in sizes:
-        found.append(address)
+        addresses.append(address)
         address += -(-size // LINE) * LINE + LINE
-    return (*found, buffer)
+    return (*addresses, buffer)
 
 
 def address_of(array: npt.NDArray[Any]) -> int:

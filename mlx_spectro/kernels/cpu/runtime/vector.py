@@ -27,8 +27,8 @@ CHUNK = 16
 
 def _vector_bytes() -> int:
     # NUMBA_CPU_FEATURES has numba compile for another processor
-    told = config.CPU_FEATURES  # type: ignore[attr-defined]
-    features = llvm.get_host_cpu_features().flatten() if told is None else told
+    from_env = config.CPU_FEATURES  # type: ignore[attr-defined]
+    features = llvm.get_host_cpu_features().flatten() if from_env is None else from_env
     return 64 if {"+avx512f", "+avx512dq"} <= set(features.split(",")) else 32
 
 

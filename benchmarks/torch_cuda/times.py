@@ -1,4 +1,4 @@
-"""python -m benchmarks.torch_cuda: our kernels on torch's CUDA tensors, checked and then timed against torch's own.
+"""Times of ours and of torch's own.
 
 *lone*: calls in a row from Python, and one wait, over their number. *graph*: the same calls captured in a CUDA graph,
 the device's time alone. Contenders take turns; medians.
@@ -6,19 +6,10 @@ the device's time alone. Contenders take turns; medians.
 
 from __future__ import annotations
 
-import os
-
-# a fault of ours is to be seen
-os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")
-
-import argparse
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -28,7 +19,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import torch as ours
 from mlx_spectro.compat import torchaudio as our_audio
 
-from . import torch_cuda_checks
+from .check import noise
 
 SIZES = (
     (1, 16_000, 512, 128),
@@ -78,7 +69,7 @@ def lone(works: dict[str, Work]) -> dict[str, float]:
 
 def in_graphs(works: dict[str, Work]) -> dict[str, float]:
     """Microseconds of a call on the device."""
-    graphs, kept = {}, []
+    graphs, results = {}, []
     for name, work in works.items():
         for _ in range(3):
             work()
@@ -87,7 +78,7 @@ def in_graphs(works: dict[str, Work]) -> dict[str, float]:
         with torch.cuda.graph(graph):
             for _ in range(_IN_GRAPH):
                 result = work()
-        kept.append(result)
+        results.append(result)
         graphs[name] = graph
 
     def once(graph: torch.cuda.CUDAGraph) -> float:
@@ -105,7 +96,7 @@ def in_graphs(works: dict[str, Work]) -> dict[str, float]:
 
 def _medians(measured: dict[str, Callable[[], float]]) -> dict[str, float]:
     rounds = [{name: once() * 1e6 for name, once in measured.items()} for _ in range(_ROUNDS)]
-    return {name: statistics.median(found[name] for found in rounds) for name in measured}
+    return {name: statistics.median(times[name] for times in rounds) for name in measured}
 
 
 def _gradient(function: Callable[[Any], Any], x: torch.Tensor) -> Work:
@@ -131,7 +122,7 @@ def _ones_like(y: torch.Tensor) -> torch.Tensor:
 
 def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
     """What is timed of one size."""
-    x, window = torch_cuda_checks.noise(batch, length), torch.hann_window(n_fft, device="cuda")
+    x, window = noise(batch, length), torch.hann_window(n_fft, device="cuda")
     z = torch.stft(x, n_fft, hop, window=window, return_complex=True)
 
     def stft(library: Any, x: Any) -> Any:
@@ -171,15 +162,15 @@ def overhead() -> dict[str, float]:
     from mlx_spectro.design.framing import Framing
     from mlx_spectro.design.operators import Stft
 
-    x, window = torch_cuda_checks.noise(1, 16_000), torch.hann_window(512, device="cuda")
+    x, window = noise(1, 16_000), torch.hann_window(512, device="cuda")
     op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), torch_launch.launcher(x)
     launcher(op, x, window)
     shapes = (x.shape, window.shape)
     ((call, _),) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]
-    given, device = [x, window], x.device
+    arrays, device = [x, window], x.device
     works: dict[str, Work] = {
         "torch.empty": lambda: torch.empty((1, 126, 257), dtype=torch.complex64, device=device),
-        "a launch made ready": lambda: call(given),
+        "a launch made ready": lambda: call(arrays),
         "the operator": lambda: launcher(op, x, window),
         "torch.stft of ours": lambda: ours.stft(x, 512, 128, window=window, return_complex=True),
     }
@@ -189,8 +180,8 @@ def overhead() -> dict[str, float]:
 def timed() -> dict[str, Any]:
     """The times of everything, printed as they come."""
     rate = copy_rate()
-    found: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
-    print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(found['overhead'])}\n")
+    times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
+    print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(times['overhead'])}\n")
     header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
     print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")
     for size in SIZES:
@@ -204,11 +195,11 @@ def timed() -> dict[str, Any]:
                     row["floor"] = contest.moved / rate * 1e6
             except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
                 row["error"] = f"{type(error).__name__}: {error}"
-            found["rows"].append(row)
+            times["rows"].append(row)
             print(_line(row), flush=True)
-    found["reasons"] = sorted({f"{r.function}: {r.reason}" for r in compat.report() if r.reason})
-    print(*found["reasons"], sep="\n")
-    return found
+    times["reasons"] = sorted({f"{r.function}: {r.reason}" for r in compat.report() if r.reason})
+    print(*times["reasons"], sep="\n")
+    return times
 
 
 def _ours_alone(contest: Contest) -> dict[str, Work]:
@@ -229,35 +220,3 @@ def _line(row: dict[str, Any]) -> str:
     if "ours" in graph:
         parts += f"{graph['ours']:9.1f}" + (f"{graph['ours'] / row['floor']:8.2f}" if "floor" in row else "")
     return start + parts
-
-
-def main() -> int:
-    """Check, then time; the exit status says whether all checks passed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.torch_cuda", description=__doc__)
-    parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--only", default="", help="checks whose names contain this")
-    parser.add_argument("--no-checks", action="store_true")
-    parser.add_argument("--no-times", action="store_true")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("torch sees no CUDA device")
-        return 2
-    compat.route("ours")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    name = torch.cuda.get_device_name()
-    versions = {"torch": torch.__version__, "torchaudio": torchaudio.__version__, "python": sys.version.split()[0]}
-    print(name, torch.cuda.get_device_capability(), versions)
-    report: dict[str, Any] = {"device": name, "versions": versions}
-    if not options.no_checks:
-        report["failed"] = torch_cuda_checks.run(options.only)
-        print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")
-    if not options.no_times:
-        compat.reset()
-        report |= timed()
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    return 1 if report.get("failed") else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

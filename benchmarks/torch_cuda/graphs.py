@@ -1,0 +1,70 @@
+"""CUDA graphs, and calls that wait for nothing."""
+
+from __future__ import annotations
+
+import torch
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torch as ours
+
+from .cases import calls
+from .check import DEVICE, check, noise, served
+
+
+@check
+def nothing_waits_for_the_device() -> None:
+    x = noise(2, 9001)
+    for name, call in calls().items():
+        call(x)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            call(x)
+        except RuntimeError as error:
+            raise AssertionError(f"{name} waits: {error}") from error
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    served()
+
+
+@check
+def graphs() -> None:
+    for name, call in calls().items():
+        x = noise(2, 9001)
+        call(x)
+        compat.reset()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            y = call(x)
+        served()
+        x.copy_(noise(2, 9001, seed=3))
+        graph.replay()
+        assert torch.equal(y, call(x)), name
+
+
+@check
+def a_graph_of_another_shape() -> None:
+    x, window = noise(5, 12345), torch.hann_window(512, device=DEVICE)
+    ours.stft(noise(2, 9001), 512, 128, window=window, return_complex=True)
+    graph = torch.cuda.CUDAGraph()
+    compat.reset()
+    with torch.cuda.graph(graph):
+        z = ours.stft(x, 512, 128, window=window, return_complex=True)
+    served()
+    graph.replay()
+    assert torch.equal(z, ours.stft(x, 512, 128, window=window, return_complex=True))
+
+
+@check
+def a_kernel_that_a_graph_meets_first_is_torch_s() -> str:
+    x, window = noise(2, 9001), torch.hann_window(320, device=DEVICE)
+    with compat.numerics("strict"):
+        expected = ours.stft(x, 320, 80, window=window, return_complex=True)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        z = ours.stft(x, 320, 80, window=window, return_complex=True)
+    graph.replay()
+    (record,) = compat.report()
+    assert "call once before the capture" in record.reason, record
+    assert torch.equal(z, expected)
+    return record.reason

@@ -1,0 +1,174 @@
+"""Threads, devices, memory, settings, and the next process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import traceback
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torch as ours
+from mlx_spectro.compat import torchaudio as our_audio
+
+from .cases import MEL, TRANSFORMS, calls
+from .check import DEVICE, check, noise, served
+
+
+@check
+def threads_with_a_stream_each() -> None:
+    by_name = calls()
+    inputs = [noise(2, 9001, seed=seed) for seed in range(8)]
+    expected = [{name: call(x) for name, call in by_name.items()} for x in inputs]
+    torch.cuda.synchronize()
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        try:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                for _ in range(20):
+                    results = {name: call(inputs[number]) for name, call in by_name.items()}
+                torch.cuda.current_stream().synchronize()
+                wrong.extend(name for name in by_name if not torch.equal(results[name], expected[number][name]))
+        except Exception:  # noqa: BLE001 - a thread's own would be lost
+            wrong.append(traceback.format_exc())
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[0]
+
+
+@check
+def a_thread_that_has_called_nothing_of_cuda_s() -> None:
+    x, window, found = noise(2, 9001), torch.hann_window(512, device=DEVICE), list[Tensor]()
+    thread = threading.Thread(target=lambda: found.append(ours.stft(x, 512, 128, window=window, return_complex=True)))
+    thread.start()
+    thread.join()
+    served()
+    assert torch.equal(found[0], ours.stft(x, 512, 128, window=window, return_complex=True))
+
+
+@check
+def another_device() -> str:
+    if torch.cuda.device_count() < 2:
+        return "there is one device"
+    there = torch.device("cuda", 1)
+    for name, make in TRANSFORMS.items():
+        x = noise(2, 9001)
+        expected = make(our_audio.transforms).to(DEVICE)(x)
+        compat.reset()
+        y = make(our_audio.transforms).to(there)(x.to(there))
+        served("cuda:1")
+        assert y.device == there
+        assert torch.allclose(y.to(DEVICE), expected, rtol=1e-4, atol=1e-5), name
+    at = noise(2, 9001).to(there).requires_grad_()
+    our_audio.transforms.MelSpectrogram(16000, **MEL).to(there)(at).sum().backward()
+    assert torch.cuda.current_device() == 0
+    return "two devices"
+
+
+@check
+def what_is_torch_s_goes_to_torch() -> str:
+    x, window = noise(2, 9001), torch.hann_window(512, device=DEVICE)
+    said = []
+    for dtype in (torch.float64, torch.float16):
+        options: dict[str, Any] = {"window": window.to(dtype), "return_complex": True}
+        assert torch.equal(ours.stft(x.to(dtype), 512, **options), torch.stft(x.to(dtype), 512, **options))
+        said.append(compat.report()[0].reason)
+        compat.reset()
+    assert "float64" in said[0], said
+    assert "float16" in said[1], said
+    for call in (ours.stft, torch.stft):
+        try:
+            call(x, 512, window=window.cpu(), return_complex=True)
+        except RuntimeError as error:
+            said.append(str(error))
+    assert said[2] == said[3]
+    with torch.autocast("cuda", torch.float16):
+        ours.stft(x, 512, window=window, return_complex=True)
+    assert any("autocast" in record.reason for record in compat.report())
+    return said[0]
+
+
+@check
+def verification_and_a_profile() -> str:
+    x = noise(2, 3, 9001)
+    state = torch.cuda.get_rng_state()
+    with compat.numerics("verify"):
+        for make in TRANSFORMS.values():
+            make(our_audio.transforms).to(DEVICE)(x)
+        ours.stft(x[0], 400, window=torch.hann_window(400, device=DEVICE), return_complex=True)
+    assert torch.equal(state, torch.cuda.get_rng_state())
+    verified = [record for record in compat.report() if not record.reason]
+    assert verified and not any(record.breaches for record in verified), verified
+    compat.reset()
+    with compat.profile():
+        for make in TRANSFORMS.values():
+            make(our_audio.transforms).to(DEVICE)(x)
+    for record in compat.report():
+        assert record.seconds > 0 and record.device.startswith("cuda:0"), record
+    worst = max(verified, key=lambda record: record.error / record.limit)
+    return f"nearest its limit: {worst.function}, {worst.error:.2g} of {worst.limit:.2g}"
+
+
+@check
+def addresses_beyond_32_bits() -> str:
+    if torch.cuda.mem_get_info()[0] < 45 << 30:
+        return "there is too little memory"
+    n_fft = hop = 512
+    length = (1 << 31) + 5000
+    window, x = torch.ones(n_fft, device=DEVICE), torch.zeros(length, device=DEVICE)
+    x[-100_000:] = noise(100_000)
+    frames = length // hop
+    z = ours.stft(x, n_fft, hop, window=window, center=False, return_complex=True)
+    served()
+    tail = x[(frames - 50) * hop :]
+    expected = torch.stft(tail, n_fft, hop, window=window, center=False, return_complex=True)
+    assert z.shape == (n_fft // 2 + 1, frames)
+    assert torch.allclose(z[:, -50:], expected, atol=1e-3)
+    y = ours.istft(z, n_fft, hop, window=window, center=False)
+    served()
+    assert torch.allclose(y[-1000:], x[: len(y)][-1000:], atol=1e-4)
+    assert not y[:1000].any()
+    torch.cuda.empty_cache()
+    return f"{z.numel()} bins"
+
+
+@check
+def deterministic_algorithms() -> None:
+    torch.use_deterministic_algorithms(True)
+    try:
+        for call in calls().values():
+            x = noise(2, 9001)
+            assert torch.equal(call(x), call(x))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    served()
+
+
+_NEXT = """
+import logging, sys, time
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+import torch
+from mlx_spectro.compat import torch as ours
+x, window = torch.randn(2, 9001, device="cuda"), torch.hann_window(512, device="cuda")
+torch.cuda.synchronize(); begin = time.perf_counter()
+ours.stft(x, 512, 128, window=window, return_complex=True); torch.cuda.synchronize()
+print(f"the first call took {time.perf_counter() - begin:.3f} s")
+"""
+
+
+@check
+def the_next_process_compiles_nothing() -> str:
+    ours.stft(noise(2, 9001), 512, 128, window=torch.hann_window(512, device=DEVICE), return_complex=True)
+    done = subprocess.run([sys.executable, "-c", _NEXT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "compiling the CUDA kernel" not in done.stdout, done.stdout
+    return done.stdout.strip().splitlines()[-1]
