@@ -17,7 +17,7 @@ from ..contract.decline import Decline
 from ..contract.function import Function, Work
 from ..contract.reasons import REJECTED
 from ..contract.tolerances import Limit
-from . import torch_tensors
+from . import torch_operators, torch_tensors
 
 
 class _Torch(Library):
@@ -85,6 +85,7 @@ class _Torch(Library):
         return ours  # type: ignore[no-any-return]
 
 
+torch_operators.define()
 _torch = _Torch(dispatch.call)
 adapter = _torch.adapter
 

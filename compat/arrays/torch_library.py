@@ -1,42 +1,40 @@
 """Operators of ours as torch's dispatcher knows them: what a program holds that torch compiles or transforms.
 
-``mlx_spectro::apply`` is any operator, as text, of a tensor and its weights. It has a shape, a gradient and a rule for
-batches; forward-mode derivatives are torch's, of its own operations. In eager code no call comes this way.
+``mlx_spectro::apply`` is any operator, as text, of a tensor and its weights. In eager code no call comes this way. What
+the operations do, :mod:`.torch_operators` says.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from mlx_spectro.design import notation
-from mlx_spectro.design.envelope import FLOOR
-from mlx_spectro.design.operators import Linear, Operator
+from mlx_spectro.design.operators import Operator
 
-from . import torch_ops, torch_tensors
-
-# these have a transform of their framing's length
-_TRANSFORMS = ("stft", "istft", "filterbank")
-
-_library = torch.library.Library("mlx_spectro", "DEF")
-_library.define("apply(str op, SymInt size, Tensor x, Tensor[] weights) -> Tensor")
-_library.define(
+library = torch.library.Library("mlx_spectro", "DEF")
+library.define("apply(str op, SymInt size, Tensor x, Tensor[] weights) -> Tensor")
+library.define(
     "with_overlap(Tensor window, int hop_length, SymInt frames, int left, SymInt length) -> Tensor",
+    # it looks at values
     tags=(torch.Tag.cudagraph_unsafe,),
 )
-_apply = torch.ops.mlx_spectro.apply.default
-_with_overlap = torch.ops.mlx_spectro.with_overlap.default
+operation = torch.ops.mlx_spectro.apply.default
+checked = torch.ops.mlx_spectro.with_overlap.default
+
+# the same where torch.func is at work, which sees a function's rules and no operation's
+transformable: Callable[..., Tensor] = operation
 
 
 def apply(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """An operator of a tensor and its weights as one operation of torch's: an engine for what torch traces."""
     text, size = notation.write(op)
     if maybe_current_level() is None:
-        return _apply(text, size, x, weights)  # type: ignore[no-any-return]
-    return _Apply.apply(text, size, x, *weights)  # type: ignore[no-any-return, no-untyped-call]
+        return operation(text, size, x, weights)  # type: ignore[no-any-return]
+    return transformable(text, size, x, *weights)
 
 
 def with_overlap(window: Tensor, hop_length: int, frames: int, left: int, length: int) -> Tensor:
@@ -45,109 +43,4 @@ def with_overlap(window: Tensor, hop_length: int, frames: int, left: int, length
     Raises:
         RuntimeError: then, torch's own; they do not.
     """
-    return _with_overlap(window, hop_length, frames, left, length)  # type: ignore[no-any-return]
-
-
-def _computed(text: str, size: int, x: Tensor, weights: list[Tensor]) -> Tensor:
-    from . import torch_autograd
-
-    op = notation.read(text, size)
-
-    def theirs() -> Tensor:
-        # a transpose is a gradient, and inside of an operator torch records none
-        with torch._C._PreserveDispatchKeyGuard(), torch.no_grad():
-            torch._C._dispatch_tls_set_dispatch_key_excluded(torch._C.DispatchKey.AutogradFunctionality, False)
-            return torch_autograd.by_torch(op, x.detach(), *weights)
-
-    def ours() -> Tensor:
-        framing: Any = op.framing if op.stem in _TRANSFORMS else None  # type: ignore[attr-defined]
-        engine = torch_tensors.present_engine(x, framing and framing.n_fft)
-        return torch_ops.run(engine, op, x, *weights)
-
-    return torch_autograd.or_by_torch(ours, theirs)
-
-
-def _shaped(text: str, size: int, x: Tensor, weights: list[Tensor]) -> Tensor:
-    op = notation.read(text, size)
-    shape = op.shape(x.shape, *(w.shape for w in weights))
-    return torch.empty(shape, dtype=torch_ops.dtype_of(op, x), device=x.device)
-
-
-def _checked(window: Tensor, hop_length: int, frames: int, left: int, length: int) -> Tensor:
-    from .torch_arguments import ROUNDING, smallest_envelope
-
-    n_fft = window.numel()
-    smallest = smallest_envelope(window, n_fft, window, hop_length, frames, left, length)
-    if smallest < (1 + ROUNDING) * FLOOR:
-        z = torch.zeros(n_fft // 2 + 1, frames, dtype=torch_tensors.counterpart(window))
-        torch.ops.aten.istft(z, n_fft, hop_length, window=window.cpu(), center=left > 0, length=length)
-        raise RuntimeError("istft: the windows overlap to next to nothing somewhere")
-    return window.clone()
-
-
-def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    text, size, x, weights = inputs
-    if any(w.requires_grad for w in weights):
-        raise NotImplementedError("mlx_spectro::apply has no gradient of its weights, a window or a bank: detach them")
-    ctx.text, ctx.size, ctx.shape = text, size, x.shape
-    linear = isinstance(notation.read(text, size), Linear)
-    ctx.save_for_backward(None if linear else x, *weights)
-
-
-def _gradient(ctx: Any, g: Tensor) -> tuple[None, None, Tensor, list[None]]:
-    from . import torch_autograd
-
-    x, *weights = ctx.saved_tensors
-    op = notation.read(ctx.text, ctx.size)
-    gradient = torch_autograd.gradient(apply, op, ctx.shape, x, tuple(weights), g)
-    return None, None, gradient, [None] * len(weights)
-
-
-def _batched(info: Any, places: tuple[Any, ...], text: str, size: int, x: Tensor, weights: list[Tensor]) -> Any:
-    _, _, of_x, of_weights = places
-    if not any(place is not None for place in of_weights):
-        return _apply(text, size, x.movedim(of_x, 0), weights), 0
-    rows = (
-        _apply(text, size, _row(x, of_x, i), [_row(w, place, i) for w, place in zip(weights, of_weights, strict=True)])
-        for i in range(info.batch_size)
-    )
-    return torch.stack(list(rows)), 0
-
-
-def _row(x: Tensor, place: int | None, i: int) -> Tensor:
-    return x if place is None else x.select(place, i)
-
-
-def _batched_windows(info: Any, places: tuple[Any, ...], window: Tensor, *framing: int) -> Any:
-    return torch.stack([_with_overlap(row, *framing) for row in window.unbind(places[0])]), 0
-
-
-class _Apply(torch.autograd.Function):
-    """``mlx_spectro::apply`` where torch.func is at work, which sees a function's rules and no operator's."""
-
-    @staticmethod
-    def forward(text: str, size: int, x: Tensor, *weights: Tensor) -> Tensor:
-        return _apply(text, size, x, weights)  # type: ignore[no-any-return]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        text, size, x, *weights = inputs
-        _remember(ctx, (text, size, x, weights), output)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        *first, weights = _gradient(ctx, g)
-        return *first, *weights
-
-    @staticmethod
-    def vmap(info: Any, places: tuple[Any, ...], text: str, size: int, x: Tensor, *weights: Tensor) -> Any:
-        return _batched(info, (*places[:3], places[3:]), text, size, x, list(weights))
-
-
-for _name, _kernel in (("apply", _computed), ("with_overlap", _checked)):
-    _library.impl(_name, _kernel, "CompositeExplicitAutograd")
-torch.library.register_fake(_apply, _shaped, lib=_library)
-torch.library.register_fake(_with_overlap, lambda window, *_: torch.empty_like(window), lib=_library)
-torch.library.register_autograd(_apply, _gradient, setup_context=_remember, lib=_library)
-torch.library.register_vmap(_apply, _batched, lib=_library)
-torch.library.register_vmap(_with_overlap, _batched_windows, lib=_library)
+    return checked(window, hop_length, frames, left, length)  # type: ignore[no-any-return]

@@ -91,7 +91,7 @@ class Library:
             limit: Bound of ``|ours - theirs|``, see :class:`Function`.
             also: Another of the library's modules that shows it.
             theirs: What calls the library's own function, if not :meth:`theirs`.
-            traceable: A compiler takes a call for one operation. Of a class it reads ``_for_compiler``, if there is one.
+            traceable: A compiler takes a call for one operation. Of a class it reads ``_for_compiler``, if any.
             order: What the limit depends on, if not :meth:`order`.
         """
         path, _, last = name.rpartition(".")
