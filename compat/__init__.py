@@ -21,6 +21,7 @@ if not hasattr(mlx_spectro, "set_num_threads"):
         "pip uninstall mlx-spectro, then install mlx-spectro-compat again, with --force-reinstall"
     )
 
+from .arrays.warm import prewarm
 from .contract import records
 from .contract.records import FallbackError, FaultError, Record, reset
 from .contract.settings import device, numerics, on_breach, on_fallback, on_fault, route
@@ -41,6 +42,7 @@ __all__ = [
     "on_breach",
     "on_fallback",
     "on_fault",
+    "prewarm",
     "profile",
     "report",
     "reset",

@@ -129,6 +129,7 @@ def filters_and_inverses() -> None:
     given: dict[str, tuple[Callable[[Any], Any], Tensor]] = {
         "MelScale": (lambda m: m.MelScale(80, 16000, n_stft=201), z.abs().square()),
         "MelScale of what torch lays out": (lambda m: m.MelScale(80, 16000, n_stft=201), z.abs().contiguous()),
+        "AmplitudeToDB": (lambda m: m.AmplitudeToDB(top_db=60.0), z.abs().square()),
         "InverseSpectrogram": (lambda m: m.InverseSpectrogram(400, normalized="window"), z.reshape(2, 3, *z.shape[1:])),
     }
     for name, (make, x) in given.items():

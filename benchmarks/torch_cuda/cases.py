@@ -19,6 +19,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "powers": lambda m: m.Spectrogram(400),
     "powers of both sides": lambda m: m.Spectrogram(400, onesided=False),
     "spectra": lambda m: m.Spectrogram(400, power=None, normalized="window", pad=5),
+    "another power": lambda m: m.Spectrogram(400, power=1.5),
     "mel": lambda m: m.MelSpectrogram(16000, **MEL),
     "mel of 2048": lambda m: m.MelSpectrogram(44100, n_fft=2048, n_mels=128),
     "mel of magnitudes": lambda m: m.MelSpectrogram(16000, **MEL, power=1.0, normalized=True),

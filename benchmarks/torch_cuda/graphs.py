@@ -6,6 +6,7 @@ import torch
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torch as ours
+from mlx_spectro.compat import torchaudio as our_audio
 
 from .cases import calls
 from .check import DEVICE, check, noise, served
@@ -52,6 +53,24 @@ def a_graph_of_another_shape() -> None:
     served()
     graph.replay()
     assert torch.equal(z, ours.stft(x, 512, 128, window=window, return_complex=True))
+
+
+@check
+def a_prewarmed_call_is_captured() -> None:
+    mel, x = (
+        our_audio.transforms.MelSpectrogram(16000, n_fft=480, n_mels=80).to(DEVICE),
+        noise(2, 9001).requires_grad_(),
+    )
+    compat.prewarm(mel, x)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = mel(x)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x)
+    served()
+    graph.replay()
+    assert torch.equal(y, mel(x))
+    assert torch.equal(gradient, torch.autograd.grad(mel(x).square().sum(), x)[0])
 
 
 @check

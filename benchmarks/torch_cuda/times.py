@@ -141,6 +141,8 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
     filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
     yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered)
+    levels, powers = [m.transforms.AmplitudeToDB(top_db=80.0) for m in (torchaudio, our_audio)], mel[0](x)
+    yield Contest("decibels", lambda: levels[0](powers), lambda: levels[1](powers), 2 * powers.nbytes)
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
     yield Contest("MFCC 40", lambda: mfcc[0](x), lambda: mfcc[1](x), x.nbytes + 2 * batch * z.shape[-1] * 80)
     if x.nbytes < 1 << 28:
@@ -158,12 +160,12 @@ def copy_rate() -> float:
 
 def overhead() -> dict[str, float]:
     """Microseconds of a small call's parts: an output, a launch made ready, the operator, the whole call."""
-    from mlx_spectro.compat.arrays import torch_launch
+    from mlx_spectro.compat.arrays.torch_cuda import launcher as launcher_of
     from mlx_spectro.design.framing import Framing
     from mlx_spectro.design.operators import Stft
 
     x, window = noise(1, 16_000), torch.hann_window(512, device="cuda")
-    op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), torch_launch.launcher(x)
+    op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), launcher_of(x)
     launcher(op, x, window)
     shapes = (x.shape, window.shape)
     ((call, _),) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]

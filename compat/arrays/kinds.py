@@ -125,9 +125,11 @@ def is_capturing() -> bool:
 
 
 def settle() -> None:
-    """Wait for torch's CUDA devices, so that the time of a call of theirs is known."""
+    """Wait for torch's GPUs, so that the time of a call of theirs is known."""
     for device in _cuda_devices():
         sys.modules["torch"].cuda.synchronize(device)
+    for _ in _mps_devices():
+        sys.modules["torch"].mps.synchronize()
 
 
 def _cuda_devices() -> range:
@@ -136,6 +138,12 @@ def _cuda_devices() -> range:
     if torch is None or not torch.cuda.is_initialized() or is_capturing():
         return range(0)
     return range(torch.cuda.device_count())
+
+
+def _mps_devices() -> range:
+    """The same on a Mac, which has one."""
+    torch = sys.modules.get("torch")
+    return range(torch is not None and torch.backends.mps.is_available())
 
 
 @contextlib.contextmanager
@@ -150,5 +158,6 @@ def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(_cuda_devices()), torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+    of_mps = torch.random.fork_rng(_mps_devices(), device_type="mps")
+    with torch.random.fork_rng(_cuda_devices()), of_mps, torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
         yield

@@ -1,9 +1,9 @@
-"""Operators on arrays of other libraries by MLX: host arrays are copied in and out, MPS tensors share their memory."""
+"""Operators on host arrays by MLX, which copies them in and out."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from mlx_spectro.design.operators import Operator
 from mlx_spectro.ops.apply import apply
-
-if TYPE_CHECKING:
-    import torch
 
 
 def run(op: Operator, x: npt.NDArray[Any], *weights: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
@@ -28,15 +25,3 @@ def _constant(values: bytes, shape: tuple[int, ...], dtype: str) -> mx.array:
     array = mx.array(np.frombuffer(values, dtype).reshape(shape))
     mx.eval(array)
     return array
-
-
-def on_metal(op: Operator, *tensors: torch.Tensor) -> torch.Tensor:
-    """``op`` of MPS tensors: neither library copies, and each waits for the other."""
-    import torch
-
-    torch.mps.synchronize()
-    # MLX sees memory, and not that torch means its conjugate or its negative
-    plain = (tensor.detach().resolve_conj().resolve_neg() for tensor in tensors)
-    result = apply(op, *map(mx.from_dlpack, plain))
-    mx.eval(result)
-    return torch.utils.dlpack.from_dlpack(result)

@@ -133,7 +133,7 @@ def smallest_envelope(
         padded = np.pad(values, (before, n_fft - win_length - before))
         return envelope.smallest(padded, hop, frames, left, total)
 
-    if not centred.is_cuda:
+    if centred.is_cpu:
         return envelope.smallest(np.ascontiguousarray(torch_tensors.to_host(centred)), hop, frames, left, total)
     if window is None:
         return of(np.ones(win_length, np.float32))

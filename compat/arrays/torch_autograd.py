@@ -337,9 +337,12 @@ def spectrogram(
         epilogue: What follows the filters.
         own: No program holds this memory of ``x``, to change it before the backward pass.
     """
-    if spectral.engine is apply or not gradient_wanted(x):
+    fused = power in (1, 2)
+    # kernels of GPUs take no other powers
+    whole = fused or (x.is_cpu if spectral.engine is apply else not callable(spectral.engine))
+    if whole and (spectral.engine is apply or not gradient_wanted(x)):
         return _without_gradient(x, spectral, power, bank, epilogue)
-    if power in (1, 2):
+    if fused:
         # torch keeps the spectrum; we keep the audio, which a program may change before the backward pass
         x = _in_place(x, spectral)
         audio = x if own or spectral.kept else x.clone()

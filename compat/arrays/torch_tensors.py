@@ -93,8 +93,6 @@ def check_kind(tensor: Tensor) -> None:
         )
     if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
         raise Decline(f"the tensor lies on device {tensor.device.type}")
-    if tensor.is_mps and not (backend.has_mlx() and backend.preferred() == "gpu"):
-        raise Decline("the tensor lies on MPS, but MLX's default device is not the GPU")
     if tensor.layout is not torch.strided:
         raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
     if tensor.dtype not in _DTYPES:
@@ -155,29 +153,22 @@ def present_engine(x: Tensor, n_fft: int | None = None) -> Any:
     if x.is_cpu:
         return engine(dtype, n_fft)
     if dtype != "float32":
-        device, who = ("MPS", "MLX computes") if x.is_mps else ("CUDA", "our kernels compute")
-        raise Decline(f"on {device}, {who} in float32, not in {dtype}")
+        raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
     if x.is_mps:
-        return _on_metal()
-    from . import torch_launch
+        from . import torch_mps
 
-    return torch_launch.launcher(x)
+        return torch_mps.launcher()
+    from . import torch_cuda
 
-
-def _on_metal() -> Any:
-    from . import mlx_bridge
-
-    return mlx_bridge.on_metal
+    return torch_cuda.launcher(x)
 
 
 def mlx_for(x: Tensor) -> Any:
     """MLX's operations for ``x``; where there are none, the call is declined."""
     if _DTYPES[x.dtype][0] != "float32":
         raise Decline(f"MLX computes this function, and not in {_DTYPES[x.dtype][0]}: float32 is served")
-    if x.is_cuda:
-        raise Decline("MLX computes this function, and cannot share CUDA memory")
-    if x.is_mps:
-        return _on_metal()
+    if not x.is_cpu:
+        raise Decline(f"MLX computes this function, and no {'MPS' if x.is_mps else 'CUDA'} tensors")
     if not (backend.has_mlx() and backend.mlx_survived()):
         raise Decline(
             f"MLX computes this function, and is not installed or was used before a fork: {distribution.install('cpu')}"

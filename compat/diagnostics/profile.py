@@ -118,7 +118,7 @@ def _device(args: tuple[Any, ...], kwargs: dict[str, Any], ours: bool) -> str:
     if not ours:
         return device
     if device != "cpu":
-        return f"{device}, MLX"
+        return f"{device}, our kernels"
     return "cpu, host kernels" if backend.for_host_arrays() == "host" else "MLX's device"
 
 

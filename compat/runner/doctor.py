@@ -119,44 +119,43 @@ def _extras() -> Iterator[Finding]:
 def _sharing() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None or not _mlx_works():
         return
-    code = (
-        "import torch, mlx.core as mx\n"
-        "print(torch.backends.mps.is_available() and mx.default_device().type == mx.DeviceType.gpu)"
-    )
-    status, said = _probe(code)
+    status, said = _probe("import torch, mlx.core as mx; mx.eval(mx.ones(1))")
     if status:
         yield Finding("torch and MLX in one process", said, "see the back ends and versions above", wrong=True)
-        return
-    if said == "True":
-        yield Finding("torch and MLX share memory", "yes, MPS tensors")
     elif backend.for_host_arrays() == "host":
         yield Finding("torch and MLX share memory", "no; host kernels read CPU tensors where they lie")
     else:
         yield Finding("torch and MLX share memory", "no; tensors are copied", install("host"))
 
 
-def _cuda_tensors() -> Iterator[Finding]:
+def _gpu_tensors() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
         return
-    status, said = _probe(_ON_CUDA)
+    device, asked = ("mps", "backends.mps") if sys.platform == "darwin" else ("cuda", "cuda")
+    what = f"{device.upper()} tensors"
+    status, said = _probe(_ON_GPU.format(device, asked))
     if status:
-        yield Finding("CUDA tensors", said, "see the versions above", wrong=True)
-    elif said.startswith("cuda:"):
-        yield Finding("CUDA tensors", said)
+        yield Finding(what, said, "see the versions above", wrong=True)
+    elif said.startswith(f"{device}:"):
+        yield Finding(what, said)
     elif said != "no device":
-        yield Finding("CUDA tensors", "served by torch", said)
+        yield Finding(what, "served by torch", said)
+    elif device == "mps":
+        yield Finding(what, "torch finds no such device", "it needs Apple silicon and a newer macOS")
+    elif os.path.exists("/dev/nvidiactl"):
+        yield Finding(what, "torch finds no such device", "install a CUDA build of torch, or a newer driver")
 
 
 _BEGIN = "import time, numpy as np; begin = time.perf_counter()\n"
 _END = "\nprint(f'work; the first call took {time.perf_counter() - begin:.1f} s')"
-_ON_CUDA = (
+_ON_GPU = (
     "import torch\n"
-    "if not torch.cuda.is_available(): raise SystemExit(print('no device'))\n"
+    "if not torch.{1}.is_available(): raise SystemExit(print('no device'))\n"
     "from mlx_spectro import compat\n"
     "from mlx_spectro.compat import torch as ours\n"
-    "x, window = torch.ones(9999, device='cuda'), torch.ones(512, device='cuda')\n"
-    "ours.stft(x, 512, window=window, return_complex=True)\n"
-    "torch.cuda.synchronize()\n"
+    "x, window = torch.ones(9999, device='{0}'), torch.ones(512, device='{0}')\n"
+    "with compat.route('ours'): ours.stft(x, 512, window=window, return_complex=True)\n"
+    "torch.{0}.synchronize()\n"
     "(record,) = compat.report()\n"
     "print(record.reason or record.device)"
 )
@@ -262,7 +261,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     back_end,
     _extras,
     _sharing,
-    _cuda_tensors,
+    _gpu_tensors,
     _kernels,
     _host_arrays,
     _threads,

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_spectro.compat.arrays import cuda_modules, torch_launch, torch_tensors
+from mlx_spectro.compat.arrays import cuda_modules, torch_cuda, torch_launch, torch_tensors
 from mlx_spectro.compat.torchaudio._functional import spectral
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
@@ -53,14 +53,6 @@ def cuda(x: torch.Tensor) -> Any:
     return x.as_subclass(OnCuda)
 
 
-def moved(module: Any) -> Any:
-    """A module with its buffers on the GPU."""
-    for part in module.modules():
-        for name, buffer in list(part.named_buffers(recurse=False)):
-            setattr(part, name, cuda(buffer))
-    return module
-
-
 class Status(int):
     """What functions of the driver return first."""
 
@@ -81,6 +73,9 @@ class Machine:
         current: The device that torch has chosen.
         meanwhile: Runs while the driver has the arguments and has not read them yet.
     """
+
+    device, key = "cuda:0, our kernels", "cuda:a card:sm_90|torch"
+    put = staticmethod(cuda)
 
     def __init__(self) -> None:
         self.capturing, self.current, self.waited = False, 0, 0
@@ -112,6 +107,10 @@ class Machine:
             nvrtcGetCUBINSize=lambda program: (Status(0), len(self._code(program))),
             nvrtcGetCUBIN=lambda program, room: (Status(0), self._fill(room, self._code(program)))[:1],
         )
+
+    def launcher(self) -> Any:
+        """What computes on the device."""
+        return torch_cuda._launchers[0]
 
     def program_of(self, kernel: Kernel) -> str:
         """The text of a kernel, by which it is known again."""
@@ -264,26 +263,27 @@ class _Torch:
 def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """A machine with such a GPU."""
     made, plain = Machine(), (*torch_tensors.PLAIN, OnCuda)
-    values, side_by_side, is_plain = torch_launch.values_of, torch_launch._side_by_side, torch_launch._is_plain
+    values, side_by_side, is_plain = torch_launch.values_of, torch_launch.side_by_side, torch_launch.is_plain
 
     def values_of(name: str, tensor: Any) -> Any:
         found = values(name, tensor)
         made.wait()
         return found
 
-    patch.setattr(torch_launch, "torch", _Torch(made))
-    patch.setattr(torch_launch, "cuda_program", made.program_of)
-    patch.setattr(torch_launch, "current_device", lambda: made.current)
-    patch.setattr(torch_launch, "current_stream", lambda index: STREAM)
+    for module in (torch_launch, torch_cuda):
+        patch.setattr(module, "torch", _Torch(made))
+    patch.setattr(torch_cuda, "cuda_program", made.program_of)
+    patch.setattr(torch_cuda, "current_device", lambda: made.current)
+    patch.setattr(torch_cuda, "current_stream", lambda index: STREAM)
     patch.setattr(torch_launch, "values_of", values_of)
     # what torch makes in a backward pass, and what is detached, has lost its class
-    patch.setattr(torch_launch, "_side_by_side", lambda x: cuda(side_by_side(x)))
-    patch.setattr(torch_launch, "_is_plain", lambda x: is_plain(x) and type(x) is OnCuda)
-    patch.setattr(torch_launch, "_launchers", {})
+    patch.setattr(torch_launch, "side_by_side", lambda x: cuda(side_by_side(x)))
+    patch.setattr(torch_launch, "is_plain", lambda x: is_plain(x) and type(x) is OnCuda)
+    patch.setattr(torch_cuda, "_launchers", {})
     patch.setattr(cuda_modules, "bindings", lambda: cuda_modules.Bindings(made.driver, made.nvrtc, VERSION))
     for module in (torch_tensors, spectral):
         patch.setattr(module, "PLAIN", plain)
-    torch_launch._why_none.cache_clear()
+    torch_cuda._why_none.cache_clear()
     yield made
-    torch_launch._why_none.cache_clear()
+    torch_cuda._why_none.cache_clear()
     extents.clear()

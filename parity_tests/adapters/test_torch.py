@@ -336,23 +336,6 @@ def test_results_lie_in_torch_s_memory_order() -> None:
             assert stft(x, center=center).stride() == stft(x, torch, center=center).stride()
 
 
-@pytest.mark.skipif(
-    not hasattr(torch.backends, "mps") or not torch.backends.mps.is_available(), reason="no Metal device"
-)
-def test_metal_tensors_share_their_memory() -> None:
-    import mlx.core as mx
-
-    x = noise(2, 1000).to("mps")
-    torch.mps.synchronize()
-    shared = mx.from_dlpack(x)
-    x.mul_(2)
-    torch.mps.synchronize()
-    assert np.array_equal(np.array(shared), x.cpu().numpy())
-    z = stft(x, window=WINDOW.to("mps"))
-    assert z.device.type == "mps"
-    assert reasons() == {""}
-
-
 def test_host_memory_is_read_and_written_where_it_lies(implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if implementation != "host":
         pytest.skip("MLX copies host memory on its way in and out")

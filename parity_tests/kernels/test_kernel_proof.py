@@ -20,6 +20,7 @@ from mlx_spectro.kernels.gpu import (
     bins_to_samples,
     deltas,
     descriptors,
+    epilogues,
     filterbank,
     frame_statistics,
     istft_text,
@@ -192,7 +193,12 @@ class Usage(NamedTuple):
 def cuda_kernels() -> list[Kernel]:
     """Every kind of kernel, for sizes of several shapes."""
     kernels = [overlap_add.kernel(), projection.kernel(), projection.kernel(1), peaks.clipping(), peaks.kernel()]
-    kernels += [frame_statistics.kernel(), deltas.kernel(), *map(descriptors.kernel, (33, 1025, 4097))]
+    kernels += [
+        epilogues.kernel(),
+        frame_statistics.kernel(),
+        deltas.kernel(),
+        *map(descriptors.kernel, (33, 1025, 4097)),
+    ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):
         kernels += [
             samples_to_bins.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],

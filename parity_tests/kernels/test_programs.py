@@ -16,7 +16,7 @@ mx = pytest.importorskip("mlx.core")
 
 from mlx_spectro.design import operators
 from mlx_spectro.design.descriptors import DescriptorSpec
-from mlx_spectro.design.epilogues import Decibels, Root
+from mlx_spectro.design.epilogues import Decibels, Power, Root
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import (
     Cepstrum,
@@ -150,6 +150,7 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
 OF_FRAMES: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
     "project": (Project(), (BANK,), lambda s: s @ BANK),
     "project by the transpose": (Project(transposed=True), (BANK.T.copy(),), lambda s: s @ BANK),
+    "decibels": (Elementwise(DECIBELS), (), decibels),
     "project squares": (ProjectPower(), (BANK,), lambda s: s**2 @ BANK),
     "project clipped": (ProjectClipped(0.5), (BANK,), lambda s: clipped(s, 0.5) @ BANK),
     "overlap-add": (
@@ -253,7 +254,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
-    "an epilogue alone": (Elementwise(DECIBELS), ((T,),), "Elementwise"),
+    "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 
 
@@ -344,14 +345,17 @@ def test_complete_metal_text_does_what_mlx_s_does(name: str) -> None:
 
     class ByProgram(OnHost):
         def prepare(self, launch: Launch) -> Any:
-            by_mlx, by_itself = super().prepare(launch), host.Compiled(metal_program(launch.kernel))
+            by_mlx, kernel = super().prepare(launch), launch.kernel
+            by_itself = host.Compiled(metal_program(kernel))
+            scalars = [np.array(n, np.float32 if type(n) is float else np.int64) for n in kernel.each(launch.scalars)]
 
             def call(arrays: list[Any]) -> list[Any]:
                 expected = by_mlx(arrays)
-                inputs = dict(zip(launch.kernel.inputs, map(self.from_numpy, arrays), strict=True))
-                outcome = by_itself.run(launch, inputs)
-                assert outcome.wrong == {}
-                for ours, theirs in zip(outcome.outputs.values(), expected, strict=True):
+                outputs = [np.full_like(values, np.nan) for values in expected]
+                inputs = [*map(self.from_numpy, arrays), *kernel.tables.values(), *scalars]
+                given, results = ([host.Memory(x.ctypes.data, x.nbytes) for x in some] for some in (inputs, outputs))
+                assert by_itself.launch(given, results, launch.groups, kernel.threads) == {}
+                for ours, theirs in zip(outputs, expected, strict=True):
                     assert np.array_equal(ours, theirs)
                 return expected
 

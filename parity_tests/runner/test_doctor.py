@@ -84,3 +84,30 @@ def test_a_process_that_dies_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatc
     assert doctor._probe("raise OSError('no such library')") == (1, "OSError: no such library")
     monkeypatch.setattr(doctor, "_SECONDS", 0.2)
     assert doctor._probe("import time; time.sleep(9)") == (1, "no answer after 0.2 s")
+
+
+@pytest.mark.parametrize(("platform", "device"), [("linux", "cuda"), ("darwin", "mps")])
+def test_torch_s_gpu_is_tried_and_what_it_lacks_has_a_remedy(
+    platform: str, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = 0, f"{device}:0, our kernels"
+    monkeypatch.setattr(doctor, "_probe", lambda code: answer if f"device='{device}'" in code else None)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/dev/nvidiactl")
+    what = f"{device.upper()} tensors"
+    assert list(doctor._gpu_tensors()) == [doctor.Finding(what, answer[1])]
+    answer = 0, "cuda.bindings is not installed: pip install cuda-bindings"
+    assert list(doctor._gpu_tensors()) == [doctor.Finding(what, "served by torch", answer[1])]
+    answer = 1, "RuntimeError: out of memory"
+    (finding,) = doctor._gpu_tensors()
+    assert (finding.state, finding.wrong) == (answer[1], True)
+    answer = 0, "no device"
+    (finding,) = doctor._gpu_tensors()
+    assert (finding.state, finding.wrong) == ("torch finds no such device", False)
+    assert finding.remedy
+
+
+@pytest.mark.parametrize(("device", "asked"), [("cuda", "cuda"), ("mps", "backends.mps")])
+def test_torch_is_asked_for_its_gpu(device: str, asked: str) -> None:
+    status, said = doctor._probe(doctor._ON_GPU.format(device, asked))
+    assert status == 0, said

@@ -87,8 +87,8 @@ def amplitude_to_DB(
         raise Decline("the values do not lie side by side in memory: x.contiguous() is served")
 
     def work() -> Tensor:
-        x_db = torch_ops.run(engine, Elementwise(decibels), values)
-        return clipped(x_db.transpose(-1, -2) if flipped else x_db, below)
+        x_db = clipped(torch_ops.run(engine, Elementwise(decibels), values), below)
+        return x_db.transpose(-1, -2) if flipped else x_db
 
     return work
 

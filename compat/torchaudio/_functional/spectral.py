@@ -28,7 +28,7 @@ _FEW = 8
 
 
 def _l2_norm(window: Tensor) -> float:
-    if not window.is_cuda:
+    if window.is_cpu:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
 
@@ -247,4 +247,4 @@ def _moments(bins: int, highest: float, made_in: torch.dtype, dtype: torch.dtype
         torch_launch.check_not_capturing("such filters are needed")
     few = torch.eye(-(-bins // _FEW), dtype=made_in, device="cpu").repeat_interleave(_FEW, 0)[:bins]
     hz = torch.linspace(0, highest, bins, dtype=made_in, device="cpu")
-    return torch.cat([few * hz[:, None], few], dim=-1).to(device, dtype)
+    return torch.cat([few * hz[:, None], few], dim=-1).to(dtype).to(device)

@@ -8,7 +8,7 @@ and scalars only, so that any launcher can run it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,6 +116,13 @@ class Kernel:
             packed[at] = np.float32(value).view(np.int32) if kind == "float" else int(value)
         return packed
 
+    def each(self, values: Mapping[str, float]) -> list[int | float]:
+        """These scalars one by one, in order."""
+        return [
+            float(np.float32(values[name])) if kind == "float" else int(values[name])
+            for name, kind in self.scalars.items()
+        ]
+
     @property
     def resident(self) -> int:
         """Threadgroups that a CUDA multiprocessor holds at once, as far as registers go, given out by warps."""
@@ -127,24 +134,27 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
 
     Comments are left out: MLX copies and hashes the text at every call.
     """
-    scalars = "".join(
-        f"const {kind} {name} = {_READ[kind].format(at)};\n" for at, (name, kind) in enumerate(kernel.scalars.items())
-    )
     header = _squeeze(_PRELUDES[target] + kernel.header)
     if target == "cuda":
         # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
         bounds = f"__launch_bounds__({kernel.threads}, {kernel.resident})"
         header += f"#undef __global__\n#define __global__ __attribute__((global)) {bounds}\n"
-    return header, _squeeze(scalars + _ROW + kernel.body)
+    return header, _source(kernel, [_READ[kind].format(at) for at, kind in enumerate(kernel.scalars.values())])
+
+
+def _source(kernel: Kernel, scalars: Iterable[str]) -> str:
+    """The statements of a kernel, whose scalars are these expressions."""
+    given = zip(kernel.scalars.items(), scalars, strict=True)
+    return _squeeze("".join(f"const {kind} {name} = {value};\n" for (name, kind), value in given) + _ROW + kernel.body)
 
 
 _TYPES = {"float": "float", "complex": "float2"}
 
 
-def _parameters(kernel: Kernel, scalars: str, space: str = "") -> list[str]:
+def _parameters(kernel: Kernel, scalars: list[str], space: str = "") -> list[str]:
     """A kernel's parameters in order: inputs, tables, ``scalars``, outputs."""
     parameters = [f"const {space}{_TYPES[kind]}* {name}" for name, kind in kernel.inputs.items()]
-    parameters += [f"const {space}float2* {name}" for name in kernel.tables] + [scalars]
+    parameters += [f"const {space}float2* {name}" for name in kernel.tables] + scalars
     return parameters + [f"{space}{_TYPES[kind]}* {name}" for name, kind in kernel.outputs.items()]
 
 
@@ -156,15 +166,20 @@ def cuda_program(kernel: Kernel) -> str:
     header, source = text(kernel, "cuda")
     read = "K_FN k_long operator[](int i) const { return at[i]; }"
     scalars = f"struct k_scalars {{ k_long at[{len(kernel.scalars)}]; {read} }};\n"
-    parameters = ", ".join(_parameters(kernel, "const __grid_constant__ k_scalars par"))
+    parameters = ", ".join(_parameters(kernel, ["const __grid_constant__ k_scalars par"]))
     return f'{header}{scalars}extern "C" __global__ void {kernel.name}({parameters}) {{\n{source}}}\n'
 
 
 def metal_program(kernel: Kernel) -> str:
-    """Complete Metal text of a kernel, for a launcher that is not MLX: its arrays in order, from buffer 0."""
-    header, source = text(kernel, "metal")
-    arrays = _parameters(kernel, "const device k_long* par", "device ")
-    parameters = [f"{array} [[buffer({at})]]" for at, array in enumerate(arrays)]
+    """Complete Metal text of a kernel, for a launcher that is not MLX: its arrays and scalars in order, from buffer 0.
+
+    Scalars come one by one, as :meth:`Kernel.each` gives them: integers of 64 bits, and float32.
+    """
+    header, _ = text(kernel, "metal")
+    source = _source(kernel, [f"{kind}({name}_)" for name, kind in kernel.scalars.items()])
+    kinds = {name: "float" if kind == "float" else "k_long" for name, kind in kernel.scalars.items()}
+    arguments = _parameters(kernel, [f"constant {kind}& {name}_" for name, kind in kinds.items()], "device ")
+    parameters = [f"{argument} [[buffer({at})]]" for at, argument in enumerate(arguments)]
     places = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
     parameters += [f"uint3 {place} [[{place}]]" for place in places]
     start = "#include <metal_stdlib>\nusing namespace metal;\n"

@@ -53,6 +53,13 @@ class Findings(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_uint64) for name in FINDINGS)
 
 
+class Memory(NamedTuple):
+    """Where an argument lies, and how many bytes of it."""
+
+    begin: int
+    size: int
+
+
 class Outcome(NamedTuple):
     """Outputs by name, and what went wrong: kind to count, empty where nothing did."""
 
@@ -125,10 +132,13 @@ def signature(metal: str) -> tuple[str, str]:
 def program(metal: str) -> str:
     """``metal`` with an entry that takes its arguments and its position as arrays."""
     name, parameters = signature(metal)
-    arrays = re.findall(r"(const (?:device|constant) \w+\*|device \w+\*) \w+ \[\[buffer", parameters)
+    arrays = re.findall(r"((?:const )?(?:device|constant) \w+[*&]) \w+ \[\[buffer", parameters)
     positions = re.findall(r"uint3 (\w+) \[\[", parameters)
     places = {"thread_position_in_threadgroup": "0", "threadgroup_position_in_grid": "3"}
-    arguments = [f"ARGUMENT({kind}, {i})" for i, kind in enumerate(arrays)]
+    arguments = [
+        f"*ARGUMENT({kind[:-1]}*, {i})" if kind.endswith("&") else f"ARGUMENT({kind}, {i})"
+        for i, kind in enumerate(arrays)
+    ]
     arguments += ["uint3{{at[{0}], at[{0} + 1], at[{0} + 2]}}".format(places[position]) for position in positions]
     metal = metal.replace("#include <metal_stdlib>", "").replace("[[kernel]]", "KERNEL")
     return f"{metal}\nENTRY(host_entry) {{ {name}({', '.join(arguments)}); }}\n"
@@ -184,33 +194,45 @@ class Compiled:
         return sum(size for _, size in self._shared)
 
     def run(self, launch: Launch, arrays: Arrays, order: str = "forward") -> Outcome:
-        """Run every threadgroup of a launch, its threads in one of :data:`ORDERS`."""
-        kernel, driver = launch.kernel, _driver()
+        """Run every threadgroup of a launch of MLX's text, its threads in one of :data:`ORDERS`."""
+        kernel = launch.kernel
         outputs: dict[str, npt.NDArray[np.generic]] = {
             name: np.full(shape, np.nan, _NUMPY[kind])
             for (name, kind), shape in zip(kernel.outputs.items(), launch.shapes, strict=True)
         }
         inputs = [*(arrays[name] for name in kernel.inputs), *kernel.tables.values(), kernel.pack(launch.scalars)]
-        everything = [*inputs, *outputs.values()]
-        assert all(array.flags.c_contiguous for array in everything)
+        assert all(array.flags.c_contiguous for array in [*inputs, *outputs.values()])
+        given, results = ([Memory(x.ctypes.data, x.nbytes) for x in some] for some in (inputs, outputs.values()))
+        return Outcome(outputs, self.launch(given, results, launch.groups, kernel.threads, order))
+
+    def launch(
+        self,
+        inputs: list[Memory],
+        outputs: list[Memory],
+        groups: tuple[int, int, int],
+        threads: int,
+        order: str = "forward",
+    ) -> dict[str, int]:
+        """Run the program on memory, which are its arguments in order, and say what went wrong."""
+        driver, everything = _driver(), [*inputs, *outputs]
         for begin, size in self._shared:
             driver.host_range(begin, size, 1)
-        for address, size in {array.ctypes.data: array.nbytes for array in everything}.items():
-            driver.host_range(address, size, 0)
+        for begin, size in dict(everything).items():
+            driver.host_range(begin, size, 0)
         findings = Findings()
         three = ctypes.c_uint32 * 3
         driver.host_launch(
             self._library.host_entry,
-            (ctypes.c_uint64 * len(everything))(*(array.ctypes.data for array in everything)),
-            three(*launch.groups),
-            three(kernel.threads, 1, 1),
+            (ctypes.c_uint64 * len(everything))(*(memory.begin for memory in everything)),
+            three(*groups),
+            three(threads, 1, 1),
             ORDERS[order],
             ctypes.byref(findings),
         )
         counts = {name: getattr(findings, name) for name in FINDINGS}
-        counts["unwritten"] = sum(driver.host_unwritten(array.ctypes.data) for array in outputs.values())
+        counts["unwritten"] = sum(driver.host_unwritten(memory.begin) for memory in outputs)
         driver.host_forget()
-        return Outcome(outputs, {name: count for name, count in counts.items() if count})
+        return {name: count for name, count in counts.items() if count}
 
     def _threadgroup_arrays(self, built: Path, kernel: str) -> Iterator[tuple[int, int]]:
         """Address and size of each; the compiler makes them static variables of the kernel's function."""

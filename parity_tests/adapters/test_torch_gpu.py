@@ -1,0 +1,370 @@
+"""torch's tensors on a GPU by our kernels, on machines that stand in for one with CUDA and for a Mac."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+torchaudio = pytest.importorskip("torchaudio")
+pytest.importorskip("mlx.core")
+
+from mlx_spectro import caches, compat
+from mlx_spectro.compat import torch as shim
+from mlx_spectro.compat import torchaudio as audio_shim
+from mlx_spectro.kernels import tuning_cache
+from mlx_spectro.kernels.gpu import tune
+
+from ..kernels.kernel_host import host
+from . import cuda_machine, mps_machine
+
+pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+
+Machine = cuda_machine.Machine | mps_machine.Machine
+MACHINES: dict[str, Callable[[pytest.MonkeyPatch], contextlib.AbstractContextManager[Machine]]] = {
+    "cuda": cuda_machine.machine,
+    "mps": mps_machine.machine,
+}
+WINDOW = torch.hann_window(64)
+
+
+@pytest.fixture(autouse=True, params=MACHINES)
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
+    monkeypatch.setattr(tune, "enabled", lambda: False)
+    monkeypatch.setattr(caches, "folder", lambda: tmp_path)
+    with MACHINES[request.param](monkeypatch) as made, compat.route("ours"):
+        yield made
+
+
+def noise(*shape: int, seed: int = 0) -> Any:
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
+
+
+def moved(gpu: Machine, module: Any) -> Any:
+    """A module with its buffers on the GPU."""
+    for part in module.modules():
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            setattr(part, name, gpu.put(buffer))
+    return module
+
+
+def served(gpu: Machine) -> None:
+    """All calls were ours, on the device."""
+    found = {(record.reason, record.device) for record in compat.report()}
+    assert found == {("", gpu.device)}
+
+
+def reason() -> str:
+    (record,) = compat.report()
+    return record.reason
+
+
+def alike(ours: Any, theirs: Any) -> None:
+    """Equal but for a few roundings, and so in memory."""
+    ours = ours.as_subclass(torch.Tensor)
+    assert (ours.shape, ours.stride(), ours.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+    assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+
+
+def stft(x: Any, module: Any = shim, window: Any = WINDOW, **options: Any) -> Any:
+    return module.stft(x, 64, 16, window=window.as_subclass(type(x)), return_complex=True, **options)
+
+
+def istft(z: Any, module: Any = shim, window: Any = WINDOW, **options: Any) -> Any:
+    return module.istft(z, 64, 16, window=window.as_subclass(type(z)), **options)
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    **{mode: {"pad_mode": mode} for mode in ("reflect", "constant", "replicate", "circular")},
+    "not centred": {"center": False},
+    "normalized": {"normalized": True},
+    "two-sided": {"onesided": False},
+}
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (3,)], ids=str)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_spectra_are_torch_s(name: str, lead: tuple[int, ...], gpu: Machine) -> None:
+    x = noise(*lead, 301)
+    alike(stft(gpu.put(x), **OPTIONS[name]), stft(x, torch, **OPTIONS[name]))
+    served(gpu)
+
+
+@pytest.mark.parametrize("onesided", [True, False])
+@pytest.mark.parametrize("length", [None, 250])
+def test_inverses_are_torch_s(length: int | None, onesided: bool, gpu: Machine) -> None:
+    z = stft(noise(3, 301), torch, onesided=onesided)
+    for spectrum in (z, z.contiguous(), z.conj()):
+        options = {"length": length, "onesided": onesided}
+        alike(istft(gpu.put(spectrum), **options), istft(spectrum, torch, **options))
+    served(gpu)
+
+
+def test_an_odd_frame_has_both_sides_too(gpu: Machine) -> None:
+    x, window = noise(2, 300), torch.hann_window(63)
+    for module, signal in ((shim, gpu.put(x)), (torch, x)):
+        given = gpu.put(window) if module is shim else window
+        z = module.stft(signal, 63, 16, window=given, onesided=False, return_complex=True)
+        y = module.istft(z, 63, 16, window=given, onesided=False, length=300)
+        if module is shim:
+            ours = z, y
+    alike(ours[0], z)
+    alike(ours[1], y)
+    served(gpu)
+
+
+def test_views_are_taken_as_they_are_and_short_windows_are_centred(gpu: Machine) -> None:
+    x = noise(3, 903)[1:, ::3]
+    alike(stft(gpu.put(x)), stft(x, torch))
+    window = torch.hann_window(40)
+    z = torch.stft(x, 64, 10, 40, window, return_complex=True)
+    alike(shim.stft(gpu.put(x), 64, 10, 40, gpu.put(window), return_complex=True), z)
+    alike(shim.istft(gpu.put(z), 64, 10, 40, gpu.put(window)), torch.istft(z, 64, 10, 40, window))
+    negative = noise(300).to(torch.complex64).conj().imag + 1
+    alike(stft(gpu.put(negative)), stft(negative, torch))
+    served(gpu)
+
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "magnitude": lambda x, m: stft(x, m).abs().square().sum(),
+    "two-sided": lambda x, m: stft(x, m, onesided=False).abs().pow(3).sum(),
+    "round trip": lambda x, m: istft(stft(x, m), m, length=x.shape[-1]).pow(3).sum(),
+    "two-sided round trip": lambda x, m: (
+        istft(stft(x, m, onesided=False), m, onesided=False, length=x.shape[-1]).pow(3).sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_backward_and_double_backward_are_torch_s(name: str, gpu: Machine) -> None:
+    results = []
+    for module in (shim, torch):
+        x = noise(2, 300)
+        x = (gpu.put(x) if module is shim else x).requires_grad_()
+        (first,) = torch.autograd.grad(LOSSES[name](x, module), x, create_graph=True)
+        (second,) = torch.autograd.grad((first * noise(2, 300, seed=1)).sum(), x)
+        results.append((first.detach(), second))
+    for mine, theirs in zip(*results, strict=True):
+        assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+        assert (mine - theirs).abs().max() <= 2e-5 * theirs.abs().max()
+    served(gpu)
+    assert sum("adjoint" in kernel for kernel in gpu.launched) > 0
+
+
+SIZES = {"n_fft": 64, "hop_length": 16}
+MEL = {**SIZES, "n_mels": 8}
+TRANSFORMS: dict[str, Callable[[Any], Any]] = {
+    "magnitudes": lambda m: m.Spectrogram(**SIZES, power=1.0),
+    "powers": lambda m: m.Spectrogram(**SIZES),
+    "powers of both sides": lambda m: m.Spectrogram(**SIZES, onesided=False),
+    "spectra": lambda m: m.Spectrogram(**SIZES, power=None, normalized="window", pad=5),
+    "another power": lambda m: m.Spectrogram(**SIZES, power=0.5),
+    "mel": lambda m: m.MelSpectrogram(8000, **MEL),
+    "mel of another power": lambda m: m.MelSpectrogram(8000, **MEL, power=1.5),
+    "mel of magnitudes": lambda m: m.MelSpectrogram(8000, **MEL, power=1.0, normalized=True),
+    "MFCC": lambda m: m.MFCC(8000, 5, melkwargs=MEL),
+    "MFCC of logarithms": lambda m: m.MFCC(8000, 5, log_mels=True, melkwargs=MEL),
+    "LFCC": lambda m: m.LFCC(8000, 8, n_lfcc=5, speckwargs=SIZES),
+    "centroid": lambda m: m.SpectralCentroid(8000, **SIZES),
+}
+
+
+@pytest.mark.parametrize("gradient", [False, True], ids=["values", "gradient"])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool, gpu: Machine) -> None:
+    results = []
+    for module in (audio_shim, torchaudio):
+        x = noise(2, 3, 301)
+        x = (gpu.put(x) if module is audio_shim else x).requires_grad_(gradient)
+        transform = TRANSFORMS[name](module.transforms)
+        y = (moved(gpu, transform) if module is audio_shim else transform)(x)
+        if gradient:
+            y.abs().square().sum().backward()
+            results.append(x.grad.as_subclass(torch.Tensor))
+        else:
+            results.append(y.as_subclass(torch.Tensor))
+    mine, theirs = results
+    assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+    # a logarithm makes of a rounding of small values a larger one
+    assert (mine - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+    served(gpu)
+
+
+@pytest.mark.parametrize("mode", ["replicate", "constant", "reflect", "circular"])
+def test_slopes_are_torchaudio_s_at_every_call(mode: str, gpu: Machine) -> None:
+    theirs = pytest.importorskip("torchaudio").functional
+    from mlx_spectro.compat import torchaudio as shim_audio
+
+    x = noise(2, 3, 50)
+    for _ in range(3):
+        alike(shim_audio.functional.compute_deltas(gpu.put(x), 5, mode), theirs.compute_deltas(x, 5, mode))
+    grads = []
+    for module, tensor in ((shim_audio.functional, gpu.put(x)), (theirs, x.clone())):
+        tensor.requires_grad_()
+        grads.append(torch.autograd.grad(module.compute_deltas(tensor, 5, mode).square().sum(), tensor)[0])
+    alike(*grads)
+    served(gpu)
+
+
+def test_filters_and_inverses_of_torchaudio_are_torchaudio_s(gpu: Machine) -> None:
+    make: dict[str, tuple[Callable[[Any], Any], Any]] = {
+        "InverseSpectrogram": (
+            lambda m: m.InverseSpectrogram(**SIZES, normalized="window"),
+            stft(noise(2, 3, 301).reshape(6, -1), torch),
+        ),
+        "MelScale": (lambda m: m.MelScale(8, 8000, n_stft=33), stft(noise(2, 301), torch).abs()),
+    }
+    for build, x in make.values():
+        alike(moved(gpu, build(audio_shim.transforms))(gpu.put(x)), build(torchaudio.transforms)(x))
+    served(gpu)
+
+
+def test_nothing_is_waited_for_after_the_first_call_of_a_kind(gpu: Machine) -> None:
+    mel, x = moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)), gpu.put(noise(2, 301))
+    window = gpu.put(WINDOW)
+
+    def calls() -> None:
+        mel(x)
+        z = shim.stft(x, 64, 16, window=window, return_complex=True)
+        shim.istft(z, 64, 16, window=window)
+
+    calls()
+    before, kernels = gpu.waited, list(gpu.compiled)
+    calls()
+    assert (gpu.waited, gpu.compiled) == (before, kernels)
+    served(gpu)
+
+
+def test_after_prewarming_nothing_is_compiled_or_waited_for(gpu: Machine) -> None:
+    mel, window = moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)), gpu.put(WINDOW)
+
+    def round_trip(x: Any) -> Any:
+        z = shim.stft(x, 64, 16, window=window, return_complex=True)
+        return shim.istft(z, 64, 16, window=window)
+
+    x = gpu.put(noise(2, 301)).requires_grad_()
+    compat.prewarm(mel, x)
+    compat.prewarm(round_trip, x)
+    assert not compat.report()
+    assert x.grad is None
+    before, kernels = gpu.waited, list(gpu.compiled)
+    for call in (mel, round_trip):
+        call(x).square().sum().backward()
+    assert (gpu.waited, gpu.compiled) == (before, kernels)
+    served(gpu)
+
+
+def test_a_changed_bank_is_seen_and_one_that_hides_its_changes_is_declined(gpu: Machine) -> None:
+    mel, theirs = (
+        moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)),
+        torchaudio.transforms.MelSpectrogram(8000, **MEL),
+    )
+    x = noise(2, 301)
+    alike(mel(gpu.put(x)), theirs(x))
+    mel.mel_scale.fb.mul_(2)
+    alike(mel(gpu.put(x)), 2 * theirs(x))
+    served(gpu)
+    compat.reset()
+    with torch.inference_mode():
+        mel.mel_scale.fb = gpu.put(theirs.mel_scale.fb.clone())
+    mel(gpu.put(x))
+    assert "torch.inference_mode, which hides its changes" in reason()
+
+
+def test_a_table_lives_as_long_as_its_bank(gpu: Machine) -> None:
+    x, kept = gpu.put(noise(2, 301)), None
+    for _ in range(5):
+        moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL))(x)
+        kept = gpu.launcher()._made
+    assert kept is not None
+    assert not kept._known
+    # what was let go waits until nothing can be reading it
+    assert len(kept._dropped) == 1
+    served(gpu)
+
+
+def test_geometries_are_tried_once(gpu: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tune, "enabled", lambda: True)
+    monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
+    monkeypatch.setattr(tune, "_choices", {})
+    tuning_cache.forget()
+    x = gpu.put(noise(2, 301))
+    stft(x[0])
+    (key,) = tuning_cache.entries()
+    assert key.startswith(f"{gpu.key}|stft|64|16|")
+    launched, waited = len(gpu.launched), gpu.waited
+    stft(x[0])
+    assert (len(gpu.launched), gpu.waited) == (launched + 1, waited)
+    served(gpu)
+    tuning_cache.forget()
+
+
+@pytest.mark.parametrize("top_db", [None, 20.0])
+def test_decibels_are_torchaudio_s(top_db: float | None, gpu: Machine) -> None:
+    powers = stft(noise(2, 3, 301).reshape(6, -1), torch).abs().square()
+    for values in (powers, powers.contiguous(), powers[0]):
+        for stype in ("power", "magnitude"):
+            ours, theirs = (m.transforms.AmplitudeToDB(stype, top_db) for m in (audio_shim, torchaudio))
+            level, expected = ours(gpu.put(values)).as_subclass(torch.Tensor), theirs(values)
+            assert (level.shape, level.stride()) == (expected.shape, expected.stride())
+            # each rounds a logarithm, its product and a difference
+            assert (level - expected).abs().max() <= 4 * torch.finfo(torch.float32).eps * expected.abs().max()
+    served(gpu)
+    assert set(gpu.launched) == {"epilogues"}
+
+
+REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "double": (
+        lambda x: stft(x.double(), window=WINDOW.double()),
+        "on {}, our kernels compute in float32, not in float64",
+    ),
+    "half": (
+        lambda x: stft(x.bfloat16().as_subclass(type(x)), window=WINDOW.bfloat16()),
+        "the tensor is bfloat16: single and double precision are served",
+    ),
+    "a prime": (
+        lambda x: shim.stft(x, 74, 20, window=torch.ones(74).as_subclass(type(x)), return_complex=True),
+        "no kernel serves the call on {}: half of n_fft=74 has a prime factor above 7",
+    ),
+    "amplitudes": (
+        lambda x: audio_shim.functional.DB_to_amplitude(x, 1.0, 1.0),
+        "MLX computes this function, and no {} tensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_is_not_served_goes_to_torch_with_the_reason(name: str, gpu: Machine) -> None:
+    call, expected = REFUSALS[name]
+    with contextlib.suppress(RuntimeError):  # of half precision, torch's CPU has no transform
+        call(gpu.put(noise(2, 400)))
+    assert reason() == expected.format(gpu.device.partition(":")[0].upper())
+
+
+def test_verification_compares_on_the_device(gpu: Machine) -> None:
+    with compat.numerics("verify"):
+        alike(stft(gpu.put(noise(2, 301))), stft(noise(2, 301), torch))
+    served(gpu)
+    assert set(gpu.launched) == {"stft_64_complex_bnf"}
+
+
+def test_prewarming_tries_what_a_call_does_not(gpu: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tune, "enabled", lambda: True)
+    monkeypatch.setenv("SPEC_MLX_AUTOTUNE_CACHE_PATH", str(tmp_path / "autotune.json"))
+    monkeypatch.setattr(tune, "_choices", {})
+    tuning_cache.forget()
+    x, window = gpu.put(noise(301)), gpu.put(WINDOW)
+    compat.prewarm(shim.stft, x, 64, 16, window=window, return_complex=True)
+    ((key, (*_, thoroughly)),) = tuning_cache.entries().items()
+    assert key.startswith(f"{gpu.key}|stft|64|16|")
+    assert thoroughly
+    assert len(gpu.compiled) > 1
+    waited, launched = gpu.waited, len(gpu.launched)
+    shim.stft(x, 64, 16, window=window, return_complex=True)
+    assert (gpu.waited, len(gpu.launched)) == (waited, launched + 1)
+    tuning_cache.forget()
