@@ -139,9 +139,11 @@ def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
 
     Where torch traces or transforms the program, that is an operator, which computes where there is an engine for it.
     """
-    there = present_engine(x, n_fft)
     if not transformed():
-        return there
+        return present_engine(x, n_fft)
+    if not (x.is_cpu or torch.get_device_module(x.device).is_available()):
+        raise Decline(f"there is no {x.device.type} device here, where the program is traced")
+    present_engine(x, n_fft)
     from . import torch_library
 
     return torch_library.apply

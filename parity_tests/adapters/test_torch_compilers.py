@@ -370,6 +370,16 @@ def test_fake_tensors_have_the_shape_and_memory_of_real_ones(kind: str) -> None:
     assert (fake.shape, fake.stride(), fake.dtype) == (expected.shape, expected.stride(), expected.dtype)
 
 
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_fake_tensors_of_a_device_that_is_not_here_are_torch_s(device: str) -> None:
+    if torch.get_device_module(device).is_available():
+        pytest.skip(f"there is a {device} device")
+    with FakeTensorMode():
+        z = stft(torch.empty(2, 500, device=device), window=torch.empty(N, device=device))
+    assert (z.shape, z.device.type) == ((2, N // 2 + 1, 1 + 500 // HOP), device)
+    assert reasons() == {f"there is no {device} device here, where the program is traced"}
+
+
 # given(kind) in threes
 def batch(kind: str) -> Any:
     return torch.stack([given(kind), 2 * given(kind), given(kind).flip(-1)])
