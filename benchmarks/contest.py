@@ -33,8 +33,16 @@ _COMMON = (
     Size(4, 1_300_000, 1024, 256),
     Size(8, 480_000, 1024, 256),
 )
+# what streams, utterances and data loaders are made of, where a call costs as much as its transform
+_SHORT = (
+    Size(1, 600, 512, 128),
+    Size(1, 1600, 400, 160),
+    Size(1, 4000, 512, 128),
+    Size(8, 4000, 512, 128),
+    Size(64, 16_000, 512, 128),
+)
 SIZES = {
-    "cpu": (*_COMMON, Size(16, 480_000, 400, 160), Size(4, 1_300_000, 2048, 512)),
+    "cpu": (*_SHORT, *_COMMON, Size(16, 480_000, 400, 160), Size(4, 1_300_000, 2048, 512)),
     "gpu": (*_COMMON, Size(32, 480_000, 400, 160), Size(16, 1_300_000, 2048, 512)),
 }
 

@@ -13,6 +13,7 @@ from .arrays import foreign, kinds
 from .contract import records, settings
 from .contract.decline import Decline
 from .contract.function import Function
+from .contract.plans import Work
 from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign
 from .diagnostics import profile, verify
 
@@ -29,34 +30,44 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """The result of a call of a program's."""
     if function.compiling():
         return _for_compiler(function, args, kwargs)
-    rewritten = foreign.rewritten(function, args, kwargs)
-    if rewritten is not None:
-        return rewritten(call)
+    work = function.planned(args, kwargs)
+    if work is None:
+        rewritten = foreign.rewritten(function, args, kwargs)
+        if rewritten is not None:
+            return rewritten(call)
     if _inside.get() == "ours":
         return _part(function, args, kwargs)
     if profile.on and not function.transformed():
         return profile.timed(serve, function, args, kwargs)
-    return serve(function, args, kwargs)[0]
+    return serve(function, args, kwargs, work)[0]
 
 
-def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, records.Record | None]:
-    """The result of a call whose arrays are its library's own, and the call's record."""
+def serve(
+    function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], work: Work | None = None
+) -> tuple[Any, records.Record | None]:
+    """The result of a call whose arrays are its library's own, and the call's record.
+
+    Args:
+        work: Our work for it, if a call like it was planned before.
+    """
     numerics = settings.numerics.get()
     if numerics == "strict":
         return _handed_over(function, STRICT, args, kwargs)
+    compared, begin = kwargs, 0.0
     if numerics == "verify":
         if function.transformed():
             return _handed_over(function, NO_VALUES, args, kwargs)
         if kinds.is_capturing():
             return _handed_over(function, "a CUDA graph is being captured, where nothing can be compared", args, kwargs)
         kinds.settle()
-    outer_device = records.noted_device()  # of a call that this one interrupts, or what a gradient left
-    compared = kinds.with_own_out(kwargs) if numerics == "verify" else kwargs
-    begin = time.perf_counter()
+        compared, begin = kinds.with_own_out(kwargs), time.perf_counter()
+    here = records.here
+    # of a call that this one interrupts, or what a gradient left
+    outer_device, here.device = here.device, ""
     outside = _inside.set("ours")
     reason: str | Exception | None = None
     try:
-        result = function.plan(*args, **kwargs)()
+        result = (work or function.work(args, kwargs))()
     except Decline as decline:
         (reason,) = decline.args
     except Warning:  # the program has made errors of warnings
@@ -67,7 +78,7 @@ def serve(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         reason = error
     finally:
         _inside.reset(outside)
-        device = records.noted_device(outer_device)
+        device, here.device = here.device, outer_device
     # outside of what has been caught, whose frames hold the call's arrays
     if reason is not None:
         return _handed_over(function, reason, args, kwargs)

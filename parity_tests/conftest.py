@@ -20,13 +20,16 @@ from collections.abc import Iterator
 import pytest
 
 from mlx_spectro import compat
+from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.ops import backend
 
 
 @pytest.fixture(autouse=True)
 def fresh_records() -> Iterator[None]:
-    """Every test starts with no records, default settings and unpatched libraries, and leaves them so."""
+    """Every test starts with no records or plans, default settings and unpatched libraries, and leaves them so."""
     compat.reset()
+    for adapter in adapters.values():
+        adapter.function.forget()
     yield
     compat.uninstall()
     compat.reset()

@@ -15,6 +15,7 @@ import pytest
 
 import mlx_spectro
 from mlx_spectro import compat
+from mlx_spectro.compat.arrays import kinds
 from mlx_spectro.compat.install import proxy
 from mlx_spectro.ops import backend
 
@@ -130,6 +131,33 @@ def test_a_batch_is_its_signals_one_by_one(row: Row, implementation: backend.Imp
             ]
         for i, result in enumerate(whole):
             np.testing.assert_array_equal(result, np.stack([single[i] for single in singles]), sample.label)
+
+
+def _form(y: Any) -> list[Any]:
+    """All that a program can see of a result, values as bytes."""
+    if isinstance(y, (tuple, list)):
+        return [part for each in y for part in _form(each)]
+    strides = y.stride() if hasattr(y, "stride") else getattr(y, "strides", ())
+    return [
+        type(y),
+        getattr(y, "dtype", None),
+        getattr(y, "shape", ()),
+        strides,
+        np.asarray(kinds.to_numpy(y)).tobytes(),
+    ]
+
+
+@_named(ADAPTERS)
+def test_a_call_is_the_same_however_often_it_was_made(row: Row, ours: None) -> None:
+    _need(row)
+    function, _ = row.resolve()
+    for sample in row.samples():
+        args, kwargs = (measure.to_library(row.our_arrays, part) for part in (sample.args, sample.kwargs))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # planned, made ready, and repeated
+            forms = [_form(function(*args, **kwargs)) for _ in range(4)]
+        assert all(form == forms[0] for form in forms[1:]), sample.label
 
 
 # what describes or configures, and computes nothing

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from mlx_spectro import diagnostics
 from mlx_spectro.design.banks import mel_bank
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Filterbank, Operator, Project, Stft
+from mlx_spectro.design.operators import Filterbank, KaldiSpectrogram, Operator, Project, Stft
 from mlx_spectro.kernels import cpu, tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -47,6 +47,8 @@ class _Engine:
 
 
 def _pays(op: Operator, samples: int) -> bool:
+    if isinstance(op, KaldiSpectrogram):  # which no kernel of a GPU computes
+        return False
     results = "small" if isinstance(op, (Filterbank, Project)) else "large"
     return samples >= _SMALL and 0 <= crossover(results) <= samples
 

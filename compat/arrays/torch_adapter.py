@@ -17,7 +17,7 @@ from ..contract.decline import Decline
 from ..contract.function import Function, Work
 from ..contract.reasons import REJECTED
 from ..contract.tolerances import Limit
-from . import torch_operators, torch_tensors
+from . import torch_operators, torch_signature, torch_tensors
 
 
 class _Torch(Library):
@@ -46,6 +46,8 @@ class _Torch(Library):
             return call(*args, **kwargs)
 
         return read
+
+    signature = staticmethod(torch_signature.of)
 
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)

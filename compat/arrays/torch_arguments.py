@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,18 @@ from torch import Tensor
 
 from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import Framing, overlap_length
+from mlx_spectro.design.operators import Istft, bins_of
 
 from ..contract.decline import Decline
+from ..contract.plans import Run
 from ..contract.reasons import REJECTED, unread
-from . import torch_library, torch_tensors
+from . import torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
 # torch sums an envelope in single precision
 ROUNDING = 1e-4
-_NO_OVERLAP = "the windows overlap to next to nothing somewhere, where torch may refuse"
 
 
 def check_tensor(x: Any) -> None:
@@ -65,35 +66,56 @@ def _lengths(n_fft: Any, hop_length: Any, win_length: Any) -> tuple[int, int, in
     return n_fft, hop_length, win_length
 
 
-def _check_window(window: Any, win_length: int, dtype: torch.dtype, like: Tensor) -> None:
-    if window is None:
-        return
-    check_weights("window", window, dtype, like)
-    if window.shape != (win_length,):
-        raise Decline(REJECTED)
-
-
 def _centred_window(window: Tensor | None, win_length: int, n_fft: int, dtype: torch.dtype, like: Tensor) -> Tensor:
     """``window`` (rectangular where there is none) in the middle of ``n_fft`` samples."""
     if window is None:
         window = torch.ones(win_length, dtype=dtype, device=like.device)
+    elif window.shape != (win_length,):
+        raise Decline(REJECTED)
     if win_length == n_fft:
         return window
     left = (n_fft - win_length) // 2
     return torch.nn.functional.pad(window, (left, n_fft - win_length - left))
 
 
+class Analysis(NamedTuple):
+    """The STFT that a call asks for, of any audio and window of their kinds."""
+
+    engine: Any
+    framing: Framing
+    win_length: int
+    onesided: bool
+    kept: bool
+
+    def of(self, x: Tensor, window: Tensor | None) -> Spectral:
+        """That of ``x [..., T]``; declined where shapes do not fit."""
+        length, framing = x.shape[-1], self.framing
+        if not x.numel():
+            raise Decline("the signal is empty")
+        samples = _centred_window(window, self.win_length, framing.n_fft, x.dtype, x)
+        if framing.refusal(length) or not framing.frames(length):
+            raise Decline(REJECTED)
+        if not (framing.left or x.dim() < 2 or x.is_contiguous()):
+            rows = x.reshape(-1, length)
+            if len(rows) > 1 and rows.stride(0) < framing.hop_length * rows.stride(1):
+                raise Decline(
+                    "the signals overlap in memory, and torch lays their spectra out alike: x.contiguous() is served"
+                )
+        return Spectral(self.engine, samples, framing, 1.0, self.onesided, self.kept)
+
+
 def analysis(
     x: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: Any, pad_mode: Any, onesided: Any
-) -> Spectral:
-    """The STFT of audio ``x [..., T]``."""
+) -> Analysis:
+    """The STFT of audio like ``x [..., T]``."""
     check_tensor(x)
     if not x.is_floating_point():
         raise Decline("the signal is complex: real signals are served")
-    if not (x.dim() and x.numel()):
+    if not x.dim():
         raise Decline("the signal is empty")
     n_fft, hop_length, win_length = _lengths(n_fft, hop_length, win_length)
-    _check_window(window, win_length, x.dtype, x)
+    if window is not None:
+        check_weights("window", window, x.dtype, x)
     if not (onesided is None or type(onesided) is bool):
         raise Decline(unread("onesided", onesided))
     centred = truth("center", center)
@@ -104,22 +126,10 @@ def analysis(
         raise Decline(unread("pad_mode", pad_mode))
     elif pad_mode not in _PAD_MODES:
         raise Decline(REJECTED)
-    length = x.shape[-1]
-    widest = {"reflect": length - 1, "circular": length}.get(pad_mode, pad)
-    if pad > widest or length + 2 * pad < n_fft:
-        raise Decline(REJECTED)
-    if not (pad or x.dim() < 2 or x.is_contiguous()):
-        rows = x.reshape(-1, length)
-        if len(rows) > 1 and rows.stride(0) < hop_length * rows.stride(1):
-            raise Decline(
-                "the signals overlap in memory, and torch lays their spectra out alike: x.contiguous() is served"
-            )
     engine = torch_tensors.engine_for(x, n_fft)
-    samples = _centred_window(window, win_length, n_fft, x.dtype, x)
     # of torch's operations, two pads keep what they extend, and a transform that no window precedes its frames
     kept = pad_mode in ("reflect", "replicate") or (window is None and win_length == n_fft and not centred)
-    framing = Framing(n_fft, hop_length, pad, pad, pad_mode)
-    return Spectral(engine, samples, framing, 1.0, onesided is not False, kept)
+    return Analysis(engine, Framing(n_fft, hop_length, pad, pad, pad_mode), win_length, onesided is not False, kept)
 
 
 def smallest_envelope(
@@ -143,41 +153,65 @@ def smallest_envelope(
     return value
 
 
+class Synthesis(NamedTuple):
+    """The inverse STFT that a call asks for, of any spectrum and window of their kinds."""
+
+    engine: Any
+    framing: Framing
+    win_length: int
+    onesided: bool | None
+    length: int | None
+
+    def of(self, z: Tensor, window: Tensor | None) -> tuple[Spectral, int]:
+        """That of ``z [..., F, N]``, and how many samples it results in; declined where shapes or values do not fit."""
+        n_fft, hop_length, left = self.framing.n_fft, self.framing.hop_length, self.framing.left
+        bins, frames = z.shape[-2:]
+        onesided = bins != n_fft if self.onesided is None else self.onesided
+        if not z.numel() or bins != bins_of(n_fft, onesided):
+            raise Decline(REJECTED)
+        covered = overlap_length(frames, n_fft, hop_length)
+        total = covered - 2 * left if self.length is None else self.length
+        if left + total > covered:
+            raise Decline("length asks for more samples than the frames cover")
+        if total < 1:
+            raise Decline("length is negative" if total < 0 and self.length is not None else REJECTED)
+        samples = _centred_window(window, self.win_length, n_fft, torch_tensors.counterpart(z), z)
+        if torch_tensors.transformed():  # the window's values are looked at when there are any
+            samples = torch_library.with_overlap(samples, hop_length, frames, left, total)
+            return Spectral(self.engine, samples, self.framing, onesided=onesided), total
+        smallest = smallest_envelope(window, self.win_length, samples, hop_length, frames, left, total)
+        if smallest < (1 - ROUNDING) * envelope.FLOOR:
+            raise Decline(REJECTED)
+        if smallest < (1 + ROUNDING) * envelope.FLOOR:
+            raise Decline("the windows overlap to next to nothing somewhere, where torch may refuse")
+        return Spectral(self.engine, samples, self.framing, onesided=onesided), total
+
+    def ready(self, y: Tensor, run: Run, scale: float, z: Tensor, window: Tensor) -> Run | None:
+        """What computes the inverse ``y`` of spectra that lie like ``z``, for as long as the window has these values.
+
+        Others may overlap to nothing: ``run`` sees to them.
+        """
+        call = None
+        if z.shape[-2] == bins_of(self.framing.n_fft, True):
+            op = Istft(self.framing, y.shape[-1], scale)
+            call = torch_ops.ready(y, self.engine, op, z.transpose(-1, -2), window)
+        return call and torch_ops.while_equal(call, run, window)
+
+
 def synthesis(
     z: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, center: bool, onesided: Any, length: Any
-) -> tuple[Spectral, int]:
-    """The inverse STFT of a spectrum ``z [..., F, N]`` and how many samples it results in."""
+) -> Synthesis:
+    """The inverse STFT of a spectrum like ``z [..., F, N]``."""
     check_tensor(z)
     n_fft, hop_length, win_length = _lengths(n_fft, hop_length, win_length)
     if n_fft == 1:
         raise Decline("n_fft is 1")
-    if not (z.is_complex() and z.dim() > 1 and z.numel() and hop_length <= win_length):
+    if not (z.is_complex() and z.dim() > 1 and hop_length <= win_length):
         raise Decline(REJECTED)
-    bins, frames = z.shape[-2:]
-    if onesided is None:
-        onesided = bins != n_fft
-    elif type(onesided) is not bool:
+    if not (onesided is None or type(onesided) is bool):
         raise Decline(unread("onesided", onesided))
-    if bins != (n_fft // 2 + 1 if onesided else n_fft):
-        raise Decline(REJECTED)
-    real = torch_tensors.counterpart(z)
-    _check_window(window, win_length, real, z)
+    if window is not None:
+        check_weights("window", window, torch_tensors.counterpart(z), z)
     engine = torch_tensors.engine_for(z, n_fft)
-    left = n_fft // 2 if center else 0
-    covered = overlap_length(frames, n_fft, hop_length)
-    total = covered - 2 * left if length is None else integer("length", length)
-    if left + total > covered:
-        raise Decline("length asks for more samples than the frames cover")
-    if total < 1:
-        raise Decline("length is negative" if total < 0 and length is not None else REJECTED)
-    samples = _centred_window(window, win_length, n_fft, real, z)
-    framing = Framing(n_fft, hop_length, left)
-    if torch_tensors.transformed():  # the window's values are looked at when there are any
-        checked = torch_library.with_overlap(samples, hop_length, frames, left, total)
-        return Spectral(engine, checked, framing, onesided=onesided), total
-    smallest = smallest_envelope(window, win_length, samples, hop_length, frames, left, total)
-    if smallest < (1 - ROUNDING) * envelope.FLOOR:
-        raise Decline(REJECTED)
-    if smallest < (1 + ROUNDING) * envelope.FLOOR:
-        raise Decline(_NO_OVERLAP)
-    return Spectral(engine, samples, framing, onesided=onesided), total
+    samples = None if length is None else integer("length", length)
+    return Synthesis(engine, Framing(n_fft, hop_length, n_fft // 2 if center else 0), win_length, onesided, samples)

@@ -2,27 +2,156 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+from collections.abc import Callable, Hashable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
+from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.cpu.runtime.layout import Layout
 
+from ..contract.plans import Run
 from .torch_tensors import counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
+_CPU = torch.device("cpu")
+_KINDS = {
+    kind: np.dtype(str(kind).removeprefix("torch."))
+    for kind in (torch.float32, torch.float64, torch.complex64, torch.complex128)
+}
+# calls made ready; a program that has more has few of each
+_MOST = 512
 
 
 def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """``op`` without a gradient, contiguous. An engine that is a function takes tensors, any other host memory."""
     if callable(engine):
         return engine(op, x, *weights)  # type: ignore[no-any-return]
-    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype_of(op, x), device="cpu")
+    if engine is cpu and all(map(is_plain, (x, *weights))):
+        call = _ready(op, x, weights)
+        if call is not None:
+            return call(x, *weights)
+    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype_of(op, x), device=_CPU)
     engine.run(op, to_host(x), *map(to_host, weights), out=out.numpy())
     return out
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether the numbers in memory are those of ``x``."""
+    return not (x.is_neg() or x.is_conj())
+
+
+class Ready(NamedTuple):
+    """An operator on CPU tensors that lie alike, made ready."""
+
+    run: Callable[..., None]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+    margins: tuple[bytes, bytes] = (b"", b"")
+    """Zeros before and after the first weights, a window in the middle of its frame."""
+
+    def __call__(self, x: Tensor, *weights: Tensor) -> Tensor:
+        out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
+        values = []
+        for w in weights:
+            w = w.contiguous()
+            values.append(ctypes.string_at(w.data_ptr(), w.nbytes))
+        before, after = self.margins
+        if before or after:
+            values[0] = before + values[0] + after
+        self.run(x.data_ptr(), values, out.data_ptr(), (x, out))
+        return out
+
+
+def values_of(weights: Tensor) -> bytes:
+    """The values of a CPU tensor, in C order."""
+    weights = weights.contiguous()
+    return ctypes.string_at(weights.data_ptr(), weights.nbytes)
+
+
+def ready(result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False) -> Run | None:
+    """What computes ``result``, which was made of ``x`` by ``op``, of tensors that lie like these.
+
+    None where that is not the whole of its memory, has a gradient, or no kernel takes the tensors' memory as it is.
+
+    Args:
+        weights: The first may be a window that is shorter than its frame.
+        swapped: The last two axes of the result are swapped.
+    """
+    inner = result.transpose(-1, -2) if swapped else result
+    if result.requires_grad or not inner.is_contiguous() or not all(map(is_plain, (x, *weights))):
+        return None
+    window, *others = weights
+    margins, framing = (b"", b""), getattr(op, "framing", None)
+    missing = 0 if framing is None else framing.n_fft - window.numel()
+    if callable(engine):
+        return None if missing else _on_gpu(engine, op, swapped)
+    if engine is not cpu:
+        return None
+    if missing:
+        left, size = missing // 2, window.element_size()
+        margins = bytes(left * size), bytes((missing - left) * size)
+        window = window.new_empty(window.numel() + missing)
+    call: Any = _ready(op, x, (window, *others))
+    if call is None or call.shape != inner.shape:
+        return None
+    run: Run = call._replace(shape=tuple(result.shape), strides=result.stride(), margins=margins)
+    return run
+
+
+def _on_gpu(engine: Any, op: Operator, swapped: bool) -> Run:
+    if swapped:
+        return lambda x, *weights: engine(op, x, *weights).transpose(-1, -2)
+    return functools.partial(engine, op)
+
+
+def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
+    """``call`` of arrays whose second is a window of the same values, on which ``run`` decides else.
+
+    None where values are not to be looked at.
+    """
+    if not window.is_cpu:
+        return None
+    values = values_of(window)
+
+    def either(x: Tensor, window: Tensor, *others: Tensor) -> Tensor:
+        result: Tensor = (call if values_of(window) == values else run)(x, window, *others)
+        return result
+
+    return either
+
+
+_calls: dict[Hashable, Ready | None] = {}
+
+
+def _ready(op: Operator, x: Tensor, weights: tuple[Tensor, ...]) -> Ready | None:
+    """What computes ``op`` for tensors that lie like these; None where no kernel takes their memory as it is."""
+    key = op, x.dtype, x.shape, x.stride(), *[(w.dtype, w.shape) for w in weights]
+    if key in _calls:
+        return _calls[key]
+    layouts = [_layout(tensor) for tensor in (x, *weights)]
+    run = cpu.prepare(op, *layouts)
+    if len(_calls) >= _MOST:
+        _calls.clear()
+    if run is None:
+        _calls[key] = None
+    else:
+        like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
+        _calls[key] = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
+    return _calls[key]
+
+
+def _layout(x: Tensor) -> Layout:
+    kind = _KINDS[x.dtype]
+    return Layout(kind, tuple(x.shape), tuple(kind.itemsize * step for step in x.stride()))
 
 
 def dtype_of(op: Operator, x: Tensor) -> torch.dtype:
@@ -49,11 +178,13 @@ class Spectral(NamedTuple):
     @property
     def stft(self) -> Stft:
         """The transform."""
-        return Stft(self.framing, self.scale, self.onesided)
+        return _stft(self.framing, self.scale, self.onesided)
 
     def istft(self, length: int) -> Istft:
         """The inverse, of ``length`` samples."""
-        return Istft(self.framing, length, self.scale, self.onesided)
+        # a compiler's unknown length is no key
+        make = _istft if type(length) is int else Istft
+        return make(self.framing, length, self.scale, self.onesided)
 
     def swapped(self, y: Tensor, x: Tensor) -> Tensor:
         """What was made of audio ``x``, ``y [..., N, values]``, as torch has it in memory: ``[..., values, N]``.
@@ -68,3 +199,7 @@ class Spectral(NamedTuple):
             if len(rows) > 1 and frame > signal:  # torch has frames outermost
                 y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
         return y.transpose(-1, -2)
+
+
+# to find a value that was made takes less than to make it again
+_stft, _istft = functools.lru_cache(256)(Stft), functools.lru_cache(256)(Istft)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .function import Door, Function, Work
+from .plans import Signature
 from .tolerances import Limit
 
 
@@ -62,6 +63,10 @@ class Library:
         """A call's arguments by name, as :meth:`order` takes them."""
         return call.arguments
 
+    def signature(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
+        """What a plan of a call depends on, and the call's arrays; None where every call is planned."""
+        return None
+
     def order(self, arguments: dict[str, Any]) -> int:
         """What a call's limit depends on: the length of its transforms or sums."""
         raise NotImplementedError
@@ -107,7 +112,9 @@ class Library:
 
             call = theirs or self.theirs(own)
             guarded = self.guard(plan, signature)
-            function = Function(name, call, guarded, limit, order_of, self.compiling, self.transformed)
+            function = Function(
+                name, call, guarded, limit, order_of, self.compiling, self.transformed, signature=self.signature
+            )
             function.for_compiler = self.as_one(function) if traceable else getattr(planned, "_for_compiler", None)
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan

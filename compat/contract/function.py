@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .plans import Planned, Plans, Signature, Work
 from .tolerances import Limit
 
-# our work for a call, to be called once
-Work = Callable[[], Any]
+__all__ = ["Door", "Function", "Work"]
+
+
+def _by_nothing(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
+    return None
 
 
 @dataclass(eq=False)
@@ -35,10 +39,31 @@ class Function:
     """Whether the library traces or transforms the call: its arrays have no values."""
     for_compiler: Callable[..., Any] | None = None
     """What a compiler is to read in place of the call, None for the reference's function; it may decline."""
+    signature: Callable[[tuple[Any, ...], dict[str, Any]], Signature | None] = _by_nothing
+    """Takes a call's arguments and returns what a plan of theirs depends on, and their arrays."""
     library: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.library = self.name.partition(".")[0]
+        self._plans = Plans()
+
+    def forget(self) -> None:
+        """Plan every call anew."""
+        self._plans = Plans()
+
+    def planned(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work | None:
+        """Our work for a call, if one like it was planned before."""
+        signature = self.signature(args, kwargs)
+        return None if signature is None else self._plans.find(signature)
+
+    def work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
+        """Our work for a call, planned anew; or declined."""
+        work = self.plan(*args, **kwargs)
+        if type(work) is Planned:
+            signature = self.signature(args, kwargs)
+            if signature is not None:
+                self._plans.keep(signature, work)
+        return work
 
 
 # what a program's call of a function goes through

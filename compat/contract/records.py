@@ -34,7 +34,7 @@ class _Local(threading.local):
     device = ""
 
 
-_local = _Local()
+here = _Local()
 # a signal handler or a finalizer may call us while its thread holds it
 _lock = threading.RLock()
 
@@ -109,13 +109,7 @@ def _is_between(path: str) -> bool:
 
 def note_device(device: str) -> None:
     """Note that this thread's call goes to a device, where there was a choice."""
-    _local.device = device
-
-
-def noted_device(then: str = "") -> str:
-    """Which device this thread's last call went to, where there was a choice; ``then`` is noted in its place."""
-    device, _local.device = _local.device, then
-    return device
+    here.device = device
 
 
 def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:

@@ -76,9 +76,11 @@ def stand_in(name: str, reference: str) -> None:
     module = sys.modules[name]
     real = importlib.import_module(reference)
     folders = getattr(module, "__path__", ())
-    for room in pkgutil.walk_packages(folders, f"{name}."):
+    for room in pkgutil.iter_modules(folders, f"{name}."):
         if room.name.startswith(f"{name}._"):
-            importlib.import_module(room.name)
+            rooms = getattr(importlib.import_module(room.name), "__path__", ())
+            for inner in pkgutil.walk_packages(rooms, f"{room.name}."):
+                importlib.import_module(inner.name)
     library = reference.partition(".")[0]
     ours = {}
     for _, original, replacement, _ in adapter.shown_in(reference):

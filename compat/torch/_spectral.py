@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..arrays import torch_autograd, torch_tensors
+from mlx_spectro.design.operators import Stft
+
+from ..arrays import torch_autograd, torch_ops, torch_tensors
 from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling, gradient_wanted
@@ -16,6 +18,7 @@ from ..contract import settings, tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ..contract.lines import at_callers_line
+from ..contract.plans import Planned
 from ..contract.reasons import REJECTED, ByDesign, unread
 
 
@@ -103,11 +106,9 @@ def stft(
 
     Real audio is ours; complex audio and ``align_to_window`` are torch's.
     """
-    if type(input) in torch_tensors.PLAIN and input.is_cuda:
-        _check_size(input)
     if torch_tensors.for_compiler.get():
         _check_pays_compiled("stft", input)
-    transform = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
+    planned = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
     if align_to_window is not None:
@@ -118,17 +119,27 @@ def stft(
         raise Decline(unread("return_complex", return_complex))
     if window is None or not return_complex:
         _check_is_heard()
-    if normalized:
-        transform = transform._replace(scale=transform.window.numel() ** -0.5)
+    scale = planned.framing.n_fft**-0.5 if normalized else 1.0
 
-    def work() -> Tensor:
+    def work(input: Tensor, window: Tensor | None) -> Tensor:
+        if input.is_cuda and not torch_tensors.transformed():
+            _check_size(input)
+        transform = planned.of(input, window)
+        if scale != 1.0:
+            transform = transform._replace(scale=scale)
         if window is None or not return_complex:
             what = window is None, return_complex
             _made_to_warn(what, lambda: _small_stft(*what))
         z = transform.swapped(torch_autograd.stft(input, transform), input)
         return z if return_complex else torch.view_as_real(z)
 
-    return work
+    def ready(z: Tensor, input: Tensor, window: Tensor | None) -> Any:
+        if window is None or not return_complex:
+            return None
+        op = Stft(planned.framing, scale, planned.onesided)
+        return torch_ops.ready(z, planned.engine, op, input, window, swapped=True)
+
+    return Planned(work, (input, window), ready)
 
 
 @adapter("torch.istft", tolerances.spectrum, theirs=_istft, traceable=True)
@@ -157,18 +168,23 @@ def istft(
         _check_is_heard()
     if torch_tensors.for_compiler.get():
         _check_pays_compiled("istft", input)
-    transform, samples = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
+    planned = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
         raise Decline(REJECTED)
-    if normalized:
-        transform = transform._replace(scale=transform.window.numel() ** 0.5)
+    scale = planned.framing.n_fft**0.5 if normalized else 1.0
 
-    def work() -> Tensor:
+    def work(input: Tensor, window: Tensor | None) -> Tensor:
+        transform, samples = planned.of(input, window)
+        if scale != 1.0:
+            transform = transform._replace(scale=scale)
         if window is None:
             _made_to_warn("istft", _small_istft)
         return torch_autograd.istft(input.transpose(-1, -2), transform, samples)
 
-    return work
+    def ready(y: Tensor, input: Tensor, window: Tensor | None) -> Any:
+        return None if window is None else planned.ready(y, work, scale, input, window)
+
+    return Planned(work, (input, window), ready)
 
 
 # a scripted program calls the operator that torch.istft is

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import copyreg
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
+from ..arrays.torch_signature import note
 from ..contract.decline import Decline
 
 
@@ -66,6 +68,7 @@ def check_part(module: Module, twin: type[Twin]) -> None:
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
     if "forward" in vars(module):
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
+    # written so that torch's compiler can read it
     if (
         module._forward_hooks
         or module._forward_pre_hooks
@@ -74,3 +77,29 @@ def check_part(module: Module, twin: type[Twin]) -> None:
         or torch_module._has_any_global_hook()
     ):
         raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")
+
+
+def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> Callable[[type[Twin]], type[Twin]]:
+    """Say of one of our classes what its ``forward`` reads of a module, so that calls can be planned together.
+
+    Args:
+        options: Attributes that are no tensors.
+        buffers: Tensors.
+        parts: Submodules, which it computes itself.
+    """
+
+    def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
+        state = vars(module)
+        held = state["_buffers"]
+        note((*[state[name] for name in options], *[held[name] for name in buffers]), key, places, tensors)
+        for name, twin in parts.items():
+            part = state["_modules"][name]
+            check_part(part, twin)
+            key.append(type(part))
+            vars(twin)["noted_by"](part, key, places, tensors)
+
+    def decorate(kind: Any) -> Any:
+        kind.noted_by = staticmethod(noted_by)
+        return kind
+
+    return decorate

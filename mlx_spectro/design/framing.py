@@ -20,7 +20,7 @@ class Framing(NamedTuple):
 
     ``left`` and ``right`` are the samples added before and after the signal, by ``pad_mode``: ``reflect`` (mirrored
     without the edge sample), ``constant`` (zeros), ``replicate`` (the edge sample), ``circular``, or ``symmetric``
-    (mirrored with the edge sample, as often as it takes), which kernels don't know.
+    (mirrored with the edge sample, as often as it takes), which few kernels know. A ``left`` below 0 skips samples.
     """
 
     n_fft: int

@@ -15,6 +15,7 @@ from .descriptors import DescriptorSpec
 from .envelope import FLOOR
 from .epilogues import Epilogue
 from .framing import Framing, overlap_length
+from .kaldi import Extraction, Place
 
 Shape = tuple[int, ...]
 Statistic = Literal["norm", "crossings"]
@@ -332,6 +333,39 @@ class FrameStatistic(OfAudio, Operator):
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return *x[:-1], self.framing.frames(x[-1])
+
+
+@dataclass(frozen=True)
+class KaldiSpectrogram(Operator):
+    """Logarithms ``[..., N, F]`` of frames' energies at each frequency, with a window ``[frame length]``.
+
+    In the place of the first is that of a frame's whole energy.
+    """
+
+    stem = "kaldi"
+
+    extraction: Extraction
+
+    def check(self, x: Shape) -> None:
+        self.extraction.framing.check(x[-1])
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.extraction.framing.frames(x[-1]), bins_of(self.extraction.n_fft, True)
+
+
+@dataclass(frozen=True)
+class KaldiFilterbank(KaldiSpectrogram):
+    """Frames' magnitudes to ``power`` times a bank ``[F, filters]``, or their logarithms: ``[..., N, values]``.
+
+    Its weights are the window and the bank; the logarithm of a frame's energy may be one more of its values.
+    """
+
+    power: Literal[1, 2] = 2
+    logarithmic: bool = True
+    energy: Place = ""
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.extraction.framing.frames(x[-1]), weights[1][1] + bool(self.energy)
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,11 @@ def gpu_takes_host_arrays() -> bool:
     return preferred() == "gpu"
 
 
+def host_arrays_state() -> Any:
+    """What :func:`for_host_arrays` and :func:`gpu_takes_host_arrays` depend on."""
+    return _forced.get(), _forked, _has_gpu() and has_mlx() and not _forked and implementations()
+
+
 @functools.cache
 def _has_gpu() -> bool:
     return sys.platform == "darwin" or Path("/dev/nvidiactl").exists()

@@ -12,6 +12,8 @@ _MAX_SHIFTS = 64
 
 def pad(x: mx.array, left: int, right: int, mode: str) -> mx.array:
     """``x [..., T]`` extended to ``[..., left + T + right]`` by a ``pad_mode`` of :class:`.geometry.Framing`."""
+    if left < 0:
+        return pad(x, 0, right, mode)[..., -left:]
     if not (left or right):
         return x
     length = x.shape[-1]

@@ -19,7 +19,6 @@ import pytest
 import torch
 
 from mlx_spectro.compat.arrays import cuda_modules, torch_cuda, torch_launch, torch_tensors
-from mlx_spectro.compat.torchaudio._functional import spectral
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
 from ..kernels.kernel_host import host
@@ -281,8 +280,7 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     patch.setattr(torch_launch, "is_plain", lambda x: is_plain(x) and type(x) is OnCuda)
     patch.setattr(torch_cuda, "_launchers", {})
     patch.setattr(cuda_modules, "bindings", lambda: cuda_modules.Bindings(made.driver, made.nvrtc, VERSION))
-    for module in (torch_tensors, spectral):
-        patch.setattr(module, "PLAIN", plain)
+    patch.setattr(torch_tensors, "PLAIN", plain)
     torch_cuda._why_none.cache_clear()
     yield made
     torch_cuda._why_none.cache_clear()

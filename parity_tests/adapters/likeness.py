@@ -25,6 +25,8 @@ class Outcome(NamedTuple):
     error: tuple[str, str]
     said: list[tuple[str, str, str, int]]
     """Warnings: text, category, file and line."""
+    next_number: float
+    """What torch draws after the call."""
 
 
 @contextlib.contextmanager
@@ -41,6 +43,7 @@ def every_warning() -> Iterator[None]:
 def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     """What comes of a call; both libraries are called from this same line."""
     result, error = None, ("", "")
+    torch.manual_seed(0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -49,11 +52,13 @@ def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
             # what follows is a trace of addresses, or which tensor of its own a library kept
             error = type(raised).__name__, re.split(r"\nException raised from|inplace operation: \[", str(raised))[0]
     said = [(str(w.message), w.category.__name__, w.filename, w.lineno) for w in caught]
-    return Outcome(result, error, said)
+    return Outcome(result, error, said, torch.rand(()).item())
 
 
 def form(x: Any) -> Any:
     """Everything about a result but its values."""
+    if isinstance(x, tuple):
+        return tuple(map(form, x))
     if not isinstance(x, torch.Tensor):
         return type(x)
     laid = (x.stride(), x.storage_offset()) if x.layout is torch.strided else x.layout
@@ -61,7 +66,10 @@ def form(x: Any) -> Any:
 
 
 def difference(mine: Any, theirs: Any, bound: Callable[[float], float]) -> str:
-    """How far two tensors of one form differ, if by more than the ``bound`` of the largest value; else empty."""
+    """How far two results of one form differ, if by more than the ``bound`` of the largest value; else empty."""
+    if isinstance(mine, tuple):
+        parts = (difference(*pair, bound) for pair in zip(mine, theirs, strict=True))
+        return next(filter(None, parts), "")
     if not isinstance(mine, torch.Tensor) or mine.layout is not torch.strided or mine.device.type != "cpu":
         return ""
     a, b = (x.detach().as_subclass(torch.Tensor).resolve_conj() for x in (mine, theirs))
@@ -96,11 +104,14 @@ def unlike(
         return f"raises {mine.error}, not {theirs.error}; {reasons()}"
     if mine.said != theirs.said:
         return f"says {mine.said}, not {theirs.said}; {reasons()}"
+    if mine.next_number != theirs.next_number:
+        return f"draws other random numbers; {reasons()}"
     if form(mine.result) != form(theirs.result):
         return f"gives {form(mine.result)}, not {form(theirs.result)}; {reasons()}"
 
     def limit(largest: float) -> float:
-        double = mine.result.dtype in (torch.float64, torch.complex128)
+        part = mine.result[0] if isinstance(mine.result, tuple) else mine.result
+        double = part.dtype in (torch.float64, torch.complex128)
         return adapters[name].function.limit(np.dtype(np.float64 if double else np.float32), _ORDER, largest)
 
     found = difference(mine.result, theirs.result, bound or limit)

@@ -132,19 +132,20 @@ print("done")
     ) -> None:
         torch = pytest.importorskip("torch")
         from mlx_spectro.compat import torch as shim
+        from mlx_spectro.compat.arrays import torch_autograd, torch_ops
 
         def late(*_: Any) -> None:
             raise TimeoutError("too late")
 
-        run = cpu.run
+        run = torch_ops.run
 
-        def slow(op: Operator, *args: Any, **options: Any) -> Any:
+        def slow(engine: Any, op: Operator, *args: Any) -> Any:
             if isinstance(op, kind):
                 signal.raise_signal(signal.SIGALRM)
-            return run(op, *args, **options)
+            return run(engine, op, *args)
 
         before = signal.signal(signal.SIGALRM, late)
-        monkeypatch.setattr(cpu, "run", slow)
+        monkeypatch.setattr(torch_autograd, "run", slow)
         try:
             with compat.route("ours"), compat.on_fault("record"), pytest.raises(TimeoutError, match="too late"):
                 x = torch.ones(500, requires_grad=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,11 @@ def window_for(x: Any) -> Any:
     return W.double() if x.dtype in (torch.float64, torch.complex128) else W
 
 
+def of_speech(kind: str, libraries: Any, x: Any) -> Any:
+    """A function of Kaldi's, of frames so short that no frequency is next to silent."""
+    return getattr(libraries["torchaudio"].compliance.kaldi, kind)(x, channel=1, frame_length=2.0)
+
+
 # each adapter of torch's arrays that takes MLX's, and an array for it
 CALLS: dict[str, tuple[Call, Any]] = {
     "torch.stft": (lambda lib, x: lib["torch"].stft(x, 128, 32, window=window_for(x), return_complex=True), X),
@@ -65,6 +71,10 @@ CALLS: dict[str, tuple[Call, Any]] = {
         lambda lib, x: lib["torchaudio"].functional.DB_to_amplitude(x, 1.0, 1.0),
         S,
     ),
+    **{
+        f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
+        for kind in ("spectrogram", "fbank", "mfcc")
+    },
     "torchaudio.transforms.Spectrogram": (made("Spectrogram", n_fft=128), X),
     "torchaudio.transforms.InverseSpectrogram": (made("InverseSpectrogram", n_fft=128), Z),
     "torchaudio.transforms.SpectralCentroid": (made("SpectralCentroid", sample_rate=16000, n_fft=128), X),
@@ -211,5 +221,6 @@ def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
     from mlx_spectro.compat.contract.adapter import adapters
 
     made_of_nothing = {f"torchaudio.functional.{name}" for name in ("create_dct", "linear_fbanks", "melscale_fbanks")}
+    made_of_nothing.add("torchaudio.compliance.kaldi.get_mel_banks")
     served = {name for name, adapter in adapters.items() if adapter.function.library.startswith("torch")}
     assert served - made_of_nothing == set(CALLS)

@@ -141,7 +141,7 @@ def test_the_device_of_a_call_survives_a_call_inside_it() -> None:
     records.note_device("outer")
     doors.door("torch.fake", lambda _: 0, plan)(1)
     doors.door("torch.other", lambda _: 0, doors.declining("not ours"))(1)
-    assert records.noted_device() == "outer"
+    assert records.here.device == "outer"
     assert {record.function: record.device for record in compat.report()} == {"torch.fake": "inner", "torch.other": ""}
 
 

@@ -70,6 +70,16 @@ OWN: dict[str, dict[str, Any]] = {
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},
     "torchaudio.transforms.Spectrogram": {"return_complex": None},
+    "torchaudio.compliance.kaldi.get_mel_banks": {
+        "num_bins": 8,
+        "window_length_padded": 64,
+        "sample_freq": 16000.0,
+        "low_freq": 20.0,
+        "high_freq": 0.0,
+        "vtln_low": 100.0,
+        "vtln_high": -500.0,
+        "vtln_warp_factor": 1.0,
+    },
 }
 
 

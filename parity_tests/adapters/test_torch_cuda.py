@@ -18,6 +18,7 @@ from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import cuda_modules, torch_cuda
+from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -150,6 +151,7 @@ def test_a_call_in_another_thread_leaves_this_one_s_arguments_alone(gpu: Machine
 def test_binaries_are_kept_and_torn_ones_are_made_again(gpu: Machine, tmp_path: Path) -> None:
     def first_call() -> None:
         torch_cuda._launchers.clear()
+        adapters["torch.stft"].function.forget()
         stft(cuda(noise(2, 301)))
 
     first_call()

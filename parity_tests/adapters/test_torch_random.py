@@ -173,6 +173,56 @@ def deltas(draw: Draw) -> Any:
     return draw.array(shapes, REAL, odd, ODD_REAL), draw.some(more)
 
 
+FLAGS = [True, False], [None, 1, np.bool_(False), "no", torch.tensor(True), torch.ones(2)]
+WINDOW_TYPES = ["povey", "hamming", "hanning", "rectangular", "blackman"], ["hann", None]
+
+
+def speech(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    """Audio, and how Kaldi takes frames out of it."""
+    odd = [(900,), (0, 900), (2, 100), (1, 2, 600), (1, 0), ()]
+    options = {
+        "blackman_coeff": draw.of([0.42, 0.3], [np.float32(0.4), None]),
+        "channel": draw.of([-1, 0, 0], [1, 2, True, 0.0, np.int64(0)]),
+        "dither": draw.of([0.0, 0.0, 0.0, 1.0, 0.1], [np.nan, 1, np.float32(1)]),
+        "energy_floor": draw.of([1.0, 0.0, 0.1, 100], [-1.0, np.inf, np.float32(1)]),
+        "frame_length": draw.of([25.0, 32.0, 20, 20.7, 10.0], [0.05, 24.95, 200.0, 13.75, np.float32(25)]),
+        "frame_shift": draw.of([10.0, 10, 12.5, 7.4, 30.0], [0.01, 90.0, -10.0, True, np.float64(10)]),
+        "min_duration": draw.of([0.0, 0.01], [1.0, None]),
+        "preemphasis_coefficient": draw.of([0.97, 0.97, 0.0, 1], [1.5, -0.1, np.nan]),
+        **{name: draw.of(*FLAGS) for name in ("raw_energy", "remove_dc_offset", "snip_edges", "subtract_mean")},
+        "round_to_power_of_two": draw.of([True, True, False], [None, 0]),
+        "sample_frequency": draw.of([16000.0, 16000, 8000.0], [0.0, -8e3, np.float64(16000), np.float32(8000), np.inf]),
+        "window_type": draw.of(*WINDOW_TYPES),
+    }
+    return draw.array([(1, 900), (2, 900), (2, 1600)], REAL, odd, ODD_REAL), draw.some(options)
+
+
+def filtered_speech(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    options = {
+        "high_freq": draw.of([0.0, -200.0, 3000], [9000.0, -1e4]),
+        "htk_compat": draw.of(*FLAGS),
+        "low_freq": draw.of([20.0, 0.0, 64], [-1.0, 5000.0, np.float32(20)]),
+        "num_mel_bins": draw.of([23, 8, 40], [3, 13.0, np.int64(20), None]),
+        "use_energy": draw.of(*FLAGS),
+        "vtln_high": draw.of([-500.0, -300], [0.0]),
+        "vtln_low": draw.of([100.0, 150], [5.0]),
+        "vtln_warp": draw.of([1.0, 1.0, 1.1, 0.9], [0.0, 1]),
+    }
+    x, frames = speech(draw)
+    return x, frames | draw.some(options)
+
+
+def fbank(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    x, options = filtered_speech(draw)
+    return x, options | draw.some({"use_log_fbank": draw.of(*FLAGS), "use_power": draw.of(*FLAGS)})
+
+
+def kaldi_mfcc(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    x, options = filtered_speech(draw)
+    more = {"cepstral_lifter": draw.of([22.0, 0.0, 10], [-22.0, None]), "num_ceps": draw.of([8, 5, 1], [0, 50, -2])}
+    return x, options | draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -182,6 +232,9 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.spectral_centroid": spectral_centroid,
     "torchaudio.functional.amplitude_to_DB": decibel,
     "torchaudio.functional.compute_deltas": deltas,
+    "torchaudio.compliance.kaldi.spectrogram": speech,
+    "torchaudio.compliance.kaldi.fbank": fbank,
+    "torchaudio.compliance.kaldi.mfcc": kaldi_mfcc,
     "torchaudio.transforms.ComputeDeltas": deltas,
     "torchaudio.transforms.Spectrogram": lambda draw: (audio(draw), draw.some(spectral(draw))),
     "torchaudio.transforms.MelScale": lambda draw: (levels(draw), {"n_mels": draw.of([4, 1], [0]), "n_stft": 9}),
@@ -205,7 +258,9 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
 }
 # logarithms of bins 80 dB down keep four digits
 CALLS = 200
-TOLERANCES = {"torchaudio.transforms.MFCC": 1e-3, "torchaudio.transforms.LFCC": 1e-3}
+KALDI = ("spectrogram", "fbank", "mfcc")
+LOGARITHMIC = ("transforms.MFCC", "transforms.LFCC", *(f"compliance.kaldi.{name}" for name in KALDI))
+TOLERANCES = {f"torchaudio.{name}": 1e-3 for name in LOGARITHMIC}
 
 
 def caller(library: Any, name: str, options: dict[str, Any]) -> Callable[[Any], Any]:

@@ -48,6 +48,15 @@ CALLS: dict[str, Callable[[Any], Callable[[Any, Any], Any]]] = {
         lambda x, w: libs[1].functional.melscale_fbanks(33, 0.0, 8000.0, 8, 16000)
     ),
     "torchaudio.functional.create_dct": lambda libs: lambda x, w: libs[1].functional.create_dct(3, 8, "ortho"),
+    "torchaudio.compliance.kaldi.fbank": lambda libs: (
+        lambda x, w: libs[1].compliance.kaldi.fbank(x, sample_frequency=4000.0, num_mel_bins=8, dither=0.5)
+    ),
+    "torchaudio.compliance.kaldi.mfcc": lambda libs: (
+        lambda x, w: libs[1].compliance.kaldi.mfcc(x, sample_frequency=4000.0, use_energy=True)
+    ),
+    "torchaudio.compliance.kaldi.get_mel_banks": lambda libs: (
+        lambda x, w: libs[1].compliance.kaldi.get_mel_banks(8, 256, 8000.0, 20.0, 0.0, 100.0, -500.0, 1.0)[0]
+    ),
     "torchaudio.transforms.MelSpectrogram": module("MelSpectrogram", n_fft=16, n_mels=4),
     "torchaudio.transforms.MFCC": module("MFCC", n_mfcc=3, melkwargs={"n_fft": 16, "n_mels": 4}),
     "torchaudio.transforms.SpectralCentroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),

@@ -18,6 +18,7 @@ from mlx_spectro.design import operators
 from mlx_spectro.design.descriptors import DescriptorSpec
 from mlx_spectro.design.epilogues import Decibels, Power, Root
 from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.kaldi import Extraction, kaldi_framing
 from mlx_spectro.design.operators import (
     Cepstrum,
     ClippedFilterbank,
@@ -31,6 +32,8 @@ from mlx_spectro.design.operators import (
     FrameStatistic,
     Istft,
     IstftAdjoint,
+    KaldiFilterbank,
+    KaldiSpectrogram,
     Linear,
     Operator,
     OverlapAdd,
@@ -63,6 +66,7 @@ WINDOW, BANK, BASIS = window_of(N), np.abs(noise(F, FILTERS)), noise(FILTERS, 5)
 HZ = np.linspace(0, 4000, F).astype(np.float32)
 SPEC = DescriptorSpec(("rolloff", "contrast", "centroid"), bands=((0, 10, 2), (10, F, 3)))
 DECIBELS = Decibels(10.0, 1e-10, 2.0)
+SPEECH = Extraction(kaldi_framing(N, HOP, True), N)
 
 
 class OnHost(Launcher[Any]):
@@ -254,6 +258,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
+    "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
+    "Kaldi's filterbank": (KaldiFilterbank(SPEECH), ((T,), (N,), (F, 8)), "KaldiFilterbank"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 

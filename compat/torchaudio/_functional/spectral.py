@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,16 +12,18 @@ import torch
 from torch import Tensor
 
 from mlx_spectro.design.epilogues import Epilogue
+from mlx_spectro.design.operators import Operator, Spectrogram, Stft
 
-from ...arrays import torch_autograd
+from ...arrays import torch_autograd, torch_ops
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_arguments import analysis, check_tensor, check_weights, synthesis
+from ...arrays.torch_arguments import Analysis, analysis, check_weights, synthesis
 from ...arrays.torch_ops import Spectral
 from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import PLAIN, gradient_wanted, transformed
+from ...arrays.torch_tensors import gradient_wanted, transformed
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned, Run
 from ...contract.reasons import REJECTED, unread
 
 # bins that are summed in a row
@@ -36,17 +39,25 @@ def _l2_norm(window: Tensor) -> float:
     return norm
 
 
-def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float | Tensor:
-    """What torchaudio divides a spectrum by; a tensor where the window has no values yet."""
+def _check_normalized(normalized: Any) -> None:
+    if not isinstance(normalized, (bool, str)) or normalized not in (False, True, "window", "frame_length"):
+        raise Decline(REJECTED)
+
+
+def _unknown_norm(normalized: bool | str, window: Tensor) -> Tensor | None:
+    """What torchaudio divides a spectrum by, where the window has no values yet; None where it is a number."""
+    if not transformed() or normalized in (False, "frame_length"):
+        return None
+    norm: Tensor = torch.linalg.vector_norm(window)
+    return norm
+
+
+def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float:
+    """What torchaudio divides a spectrum by."""
     if normalized is False:
         return 1.0
-    if not isinstance(normalized, (bool, str)) or normalized not in (True, "window", "frame_length"):
-        raise Decline(REJECTED)
     if normalized == "frame_length":
         return math.sqrt(n_fft)
-    if transformed():
-        unknown: Tensor = torch.linalg.vector_norm(window)
-        return unknown
     norm = _l2_norm(window)
     if not norm > 0:
         raise Decline("the window's norm is 0 or not finite")
@@ -87,16 +98,55 @@ class Signal(NamedTuple):
         # strides of an axis of 1 depend on how it came to be
         return y.reshape(self.lead + y.shape[-2:]) if 1 in y.shape or y.dim() != len(self.lead) + 2 else y
 
-    def check_bank(self, bank: Any) -> None:
+    def check_bank(self, bank: Tensor) -> None:
         """Decline a ``bank`` that cannot filter the magnitudes."""
-        if not self.spectral.onesided:
-            raise Decline("onesided is False: filters are served over one-sided spectra")
-        check_weights("filterbank", bank, self.x.dtype, self.x)
         if not (bank.dim() == 2 and bank.shape[0] == self.spectral.bins and bank.numel()):
             raise Decline(f"the filterbank is {list(bank.shape)}, which does not fit the spectrogram")
 
 
-def signal(
+class Transform(NamedTuple):
+    """The STFT that a call asks for, of any audio between zeros and any window of their kinds."""
+
+    zeros: int
+    analysis: Analysis
+    normalized: bool | str
+
+    def of(self, waveform: Tensor, window: Tensor) -> Signal:
+        """That of ``waveform [..., T]``; declined where shapes or values do not fit."""
+        x, own = waveform, self.zeros > 0
+        if own:
+            x = torch.nn.functional.pad(x, (self.zeros, self.zeros))
+        if x.dim() != 2 and x.numel() and gradient_wanted(x):
+            # torchaudio does so, and thereby tells which tensors torch keeps for the backward pass
+            x = x.reshape(-1, x.shape[-1])
+        spectral = self.analysis.of(x, window)
+        unknown = _unknown_norm(self.normalized, window)
+        if unknown is not None:
+            spectral = spectral._replace(window=spectral.window / unknown)
+        elif self.normalized is not False:
+            norm = _norm(self.normalized, window, spectral.framing.n_fft)
+            spectral = spectral._replace(scale=1 / norm)
+        return Signal(x, spectral, waveform.shape[:-1], own)
+
+    def ready(
+        self, y: Tensor, run: Run, op: Callable[[float], Operator], *arrays: Tensor, swapped: bool = False
+    ) -> Run | None:
+        """What computes ``y``, made by ``op`` of a scale, of tensors that lie like ``arrays``, as ``run`` does."""
+        waveform, window, *_ = arrays
+        if self.zeros or gradient_wanted(waveform):
+            return None
+        scale = self.of(waveform, window).spectral.scale
+        call: Any = torch_ops.ready(y, self.analysis.engine, op(scale), *arrays, swapped=swapped)
+        return call if call is None or self.normalized is False else torch_ops.while_equal(call, run, window)
+
+    def check_bank(self, bank: Any, like: Tensor) -> None:
+        """Decline a kind of ``bank`` that cannot filter the magnitudes."""
+        if not self.analysis.onesided:
+            raise Decline("onesided is False: filters are served over one-sided spectra")
+        check_weights("filterbank", bank, like.dtype, like)
+
+
+def transform(
     waveform: Any,
     pad: Any,
     window: Any,
@@ -107,26 +157,14 @@ def signal(
     center: Any = True,
     pad_mode: Any = "reflect",
     onesided: Any = True,
-) -> Signal:
-    """Audio between ``pad`` zeros, and its STFT."""
+) -> Transform:
+    """The STFT of audio like ``waveform`` between ``pad`` zeros."""
     if window is None:
         raise Decline("window is None")
     zeros = integer("pad", pad)
-    x, own = waveform, zeros > 0
-    if own or (type(x) in PLAIN and x.requires_grad):
-        check_tensor(x)
-        if own and x.dim():
-            x = torch.nn.functional.pad(x, (zeros, zeros))
-        if x.dim() != 2 and x.numel() and gradient_wanted(x):
-            # torchaudio does so, and thereby tells which tensors torch keeps for the backward pass
-            x = x.reshape(-1, x.shape[-1])
-    spectral = analysis(x, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
-    norm = _norm(normalized, window, spectral.window.numel())
-    if isinstance(norm, Tensor):
-        spectral = spectral._replace(window=spectral.window / norm)
-    else:
-        spectral = spectral._replace(scale=1 / norm)
-    return Signal(x, spectral, waveform.shape[:-1], own)
+    planned = analysis(waveform, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
+    _check_normalized(normalized)
+    return Transform(zeros, planned, normalized)
 
 
 def power_of(power: Any) -> float:
@@ -159,8 +197,20 @@ def spectrogram(
     if return_complex is not None:
         raise Decline("return_complex is given, which torchaudio deprecates: leave it out")
     exponent = None if power is None else power_of(power)
-    audio = signal(waveform, pad, window, n_fft, hop_length, win_length, normalized, center, pad_mode, onesided)
-    return audio.spectrum if exponent is None else lambda: audio.magnitudes(exponent)
+    planned = transform(waveform, pad, window, n_fft, hop_length, win_length, normalized, center, pad_mode, onesided)
+
+    def work(waveform: Tensor, window: Tensor) -> Tensor:
+        audio = planned.of(waveform, window)
+        return audio.spectrum() if exponent is None else audio.magnitudes(exponent)
+
+    def ready(y: Tensor, waveform: Tensor, window: Tensor) -> Any:
+        def op(scale: float) -> Operator:
+            framing, both = planned.analysis.framing, planned.analysis.onesided
+            return Stft(framing, scale, both) if exponent is None else Spectrogram(framing, exponent, scale, both)
+
+        return planned.ready(y, work, op, waveform, window, swapped=True)
+
+    return Planned(work, (waveform, window), ready)
 
 
 @adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum, traceable=True)
@@ -189,16 +239,22 @@ def inverse_spectrogram(
     if length is not None:
         end, zeros = _exactly("length", length), _exactly("pad", pad)
         whole, cut = end + 2 * zeros, max(0, zeros)
-    inverse, samples = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
-    norm = _norm(normalized, window, inverse.window.numel())
-    scale, factor = (1.0, norm) if isinstance(norm, Tensor) else (norm, None)
+    planned = synthesis(spectrogram, n_fft, hop_length, win_length, window, center, onesided, whole)
+    _check_normalized(normalized)
 
-    def work() -> Tensor:
-        y = torch_autograd.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=scale), samples)
+    def work(spectrogram: Tensor, window: Tensor) -> Tensor:
+        inverse, samples = planned.of(spectrogram, window)
+        factor = _unknown_norm(normalized, window)
+        norm = _norm(normalized, window, planned.framing.n_fft) if factor is None else 1.0
+        y = torch_autograd.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
         y = y if factor is None else y * factor
         return y.reshape(-1, samples)[:, cut:-cut].reshape(*spectrogram.shape[:-2], -1) if cut else y
 
-    return work
+    def ready(y: Tensor, spectrogram: Tensor, window: Tensor) -> Any:
+        return None if cut else planned.ready(y, work, _norm(normalized, window, n), spectrogram, window)
+
+    n = planned.framing.n_fft
+    return Planned(work, (spectrogram, window), ready)
 
 
 def _exactly(name: str, value: Any) -> int:
@@ -216,7 +272,7 @@ def spectral_centroid(
 
     Ours as two sums over the filtered magnitudes: times their frequencies, and alone.
     """
-    audio = signal(waveform, pad, window, n_fft, hop_length, win_length, False)
+    audio = transform(waveform, pad, window, n_fft, hop_length, win_length, False).of(waveform, window)
     rate = number("sample_rate", sample_rate)
     if not math.isfinite(rate):
         raise Decline("sample_rate is not a finite number")

@@ -9,16 +9,22 @@ from torch import Tensor
 from torchaudio import transforms as theirs
 
 from mlx_spectro.design.epilogues import Epilogue, Log
+from mlx_spectro.design.operators import Filterbank, Project
 
-from ...arrays import torch_autograd, torch_tensors
+from ...arrays import torch_autograd, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter, as_one
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from .._functional import decibels, deltas, spectral
-from .._modules import Twin, check_part
+from .._modules import Twin, check_part, reads
+
+_FRAMING = "pad", "n_fft", "hop_length", "win_length"
+_OPTIONS = "normalized", "center", "pad_mode", "onesided"
+
 
 # of a spectrogram: framing, power and options; of decibels: multiplier, amin, db_multiplier and top_db
 _Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
@@ -36,10 +42,15 @@ def _arguments(module: Any) -> _Arguments:
     return _framing(module), module.power, _options(module)
 
 
+def _window(spectrogram: _Arguments) -> Any:
+    return spectrogram[0][1]
+
+
 def _options(module: Any) -> tuple[Any, ...]:
     return module.normalized, module.center, module.pad_mode, module.onesided
 
 
+@reads(*_FRAMING, *_OPTIONS, "power", buffers=("window",))
 @adapter("torchaudio.transforms.Spectrogram", tolerances.energy)
 class Spectrogram(Twin, theirs.Spectrogram):
     """torchaudio.transforms.Spectrogram. Same arguments, same defaults.
@@ -54,6 +65,7 @@ class Spectrogram(Twin, theirs.Spectrogram):
         return spectral.spectrogram(waveform, *_framing(self), self.power, *_options(self))
 
 
+@reads(*_FRAMING, *_OPTIONS, buffers=("window",))
 @adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults.
@@ -82,6 +94,7 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
         return spectral.spectral_centroid(waveform, self.sample_rate, *_framing(self))
 
 
+@reads("multiplier", "amin", "db_multiplier", "top_db")
 @adapter("torchaudio.transforms.AmplitudeToDB", tolerances.elementwise)
 class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
     """torchaudio.transforms.AmplitudeToDB. Same arguments, same defaults.
@@ -93,6 +106,7 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
         return decibels.amplitude_to_DB.plan(x, self.multiplier, self.amin, self.db_multiplier, self.top_db)
 
 
+@reads("win_length", "mode")
 @adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order)
 class ComputeDeltas(Twin, theirs.ComputeDeltas):
     """torchaudio.transforms.ComputeDeltas. Same arguments, same defaults."""
@@ -104,6 +118,7 @@ class ComputeDeltas(Twin, theirs.ComputeDeltas):
         return deltas.compute_deltas(specgram, self.win_length, self.mode)
 
 
+@reads(buffers=("fb",))
 @adapter("torchaudio.transforms.MelScale", tolerances.sums)
 class MelScale(Twin, theirs.MelScale):
     """torchaudio.transforms.MelScale. Same arguments, same defaults.
@@ -115,27 +130,45 @@ class MelScale(Twin, theirs.MelScale):
         bank = self.fb
         check_tensor(specgram)
         check_weights("filterbank", bank, specgram.dtype, specgram)
-        if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
-            raise Decline(f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}")
-        if not (specgram.numel() and bank.numel()):
-            raise Decline("there is nothing to filter, or no filter")
         engine = torch_tensors.engine_for(specgram)
-        return lambda: torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
+
+        def work(specgram: Tensor, bank: Tensor) -> Tensor:
+            if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
+                raise Decline(f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}")
+            if not (specgram.numel() and bank.numel()):
+                raise Decline("there is nothing to filter, or no filter")
+            return torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
+
+        def ready(y: Tensor, specgram: Tensor, bank: Tensor) -> Any:
+            return torch_ops.ready(y, engine, Project(), specgram.transpose(-1, -2), bank, swapped=True)
+
+        return Planned(work, (specgram, bank), ready)
 
 
-def _filtered(waveform: Any, spectrogram: _Arguments, bank: Any) -> tuple[spectral.Signal, float]:
-    """The signal and the power whose spectrogram is to be filtered."""
+def _transform(waveform: Any, spectrogram: _Arguments, bank: Any) -> tuple[spectral.Transform, float]:
+    """The transform and the power of a spectrogram for ``bank`` to filter."""
     framing, power, options = spectrogram
     exponent = spectral.power_of(power)
-    signal = spectral.signal(waveform, *framing, *options)
-    signal.check_bank(bank)
-    return signal, exponent
+    planned = spectral.transform(waveform, *framing, *options)
+    planned.check_bank(bank, waveform)
+    return planned, exponent
 
 
 def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
     """A spectrogram times a bank."""
-    signal, power = _filtered(waveform, spectrogram, bank)
-    return lambda: signal.filtered(power, bank).transpose(-1, -2)
+    planned, power = _transform(waveform, spectrogram, bank)
+
+    def work(waveform: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+        signal = planned.of(waveform, window)
+        signal.check_bank(bank)
+        return signal.filtered(power, bank).transpose(-1, -2)
+
+    def ready(y: Tensor, *arrays: Tensor) -> Any:
+        return planned.ready(
+            y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
+        )
+
+    return Planned(work, (waveform, _window(spectrogram), bank), ready)
 
 
 def _mel_in_parts(waveform: Tensor, spectrogram: _Arguments, bank: Tensor) -> Tensor:
@@ -150,6 +183,7 @@ def _product(values: Tensor, weights: Tensor) -> Tensor:
 _mel_at_once = as_one("torchaudio.transforms.MelSpectrogram", _mel, _mel_in_parts, tolerances.energy)
 
 
+@reads(spectrogram=Spectrogram, mel_scale=MelScale)
 @adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults.
@@ -171,24 +205,39 @@ def _mel_parts(module: Any) -> tuple[_Arguments, Any]:
     return _arguments(module.spectrogram), module.mel_scale.fb
 
 
-def _cepstrum(waveform: Any, spectrogram: _Arguments, bank: Any, decibel: _Levels | None, basis: Any) -> Work:
+def _cepstrum(waveform: Tensor, spectrogram: _Arguments, bank: Any, decibel: _Levels | None, basis: Any) -> Work:
     """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
-    signal, power = _filtered(waveform, spectrogram, bank)
-    check_weights("basis", basis, signal.x.dtype, signal.x)
-    if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
-        raise Decline(f"the basis is {list(basis.shape)}, which does not fit the filters")
+    planned, power = _transform(waveform, spectrogram, bank)
+    check_weights("basis", basis, waveform.dtype, waveform)
     epilogue: Epilogue = Log(_ADDED, added=True)
     below: float | None = None
     if decibel is not None:
         multiplier, amin, db_multiplier, top_db = decibel
         below = decibels.range_of(top_db)
-        epilogue = decibels.epilogue(multiplier, amin, db_multiplier, signal.x.dtype)
+        epilogue = decibels.epilogue(multiplier, amin, db_multiplier, waveform.dtype)
 
-    def work() -> Tensor:
+    def work(waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Tensor:
+        signal = planned.of(waveform, window)
+        signal.check_bank(bank)
+        if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
+            raise Decline(f"the basis is {list(basis.shape)}, which does not fit the filters")
         levels = decibels.clipped(signal.filtered(power, bank, epilogue), below)
         return torch_autograd.project(levels, basis, signal.spectral.engine).transpose(-1, -2)
 
-    return work
+    def ready(y: Tensor, waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Any:
+        def op(scale: float) -> Filterbank:
+            return Filterbank(planned.analysis.framing, power, scale, epilogue)
+
+        levels = waveform.new_empty(*y.shape[:-2], y.shape[-1], bank.shape[1])
+        filtered = planned.ready(levels, work, op, waveform, window, bank)
+        project = torch_ops.ready(y, planned.analysis.engine, Project(), levels, basis, swapped=True)
+        if filtered is None or project is None or planned.normalized is not False:
+            return None
+        return lambda waveform, window, bank, basis: project(
+            decibels.clipped(filtered(waveform, window, bank), below), basis
+        )
+
+    return Planned(work, (waveform, _window(spectrogram), bank, basis), ready)
 
 
 def _cepstrum_in_parts(
@@ -207,6 +256,7 @@ def _levels(module: Any) -> _Levels:
     return module.multiplier, module.amin, module.db_multiplier, module.top_db
 
 
+@reads("log_mels", buffers=("dct_mat",), MelSpectrogram=MelSpectrogram, amplitude_to_DB=AmplitudeToDB)
 @adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
 class MFCC(Twin, theirs.MFCC):
     """torchaudio.transforms.MFCC. Same arguments, same defaults.
@@ -227,6 +277,7 @@ def _mfcc_parts(module: Any) -> tuple[Any, ...]:
     return *_mel_parts(module.MelSpectrogram), decibel, module.dct_mat
 
 
+@reads("log_lf", buffers=("dct_mat", "filter_mat"), Spectrogram=Spectrogram, amplitude_to_DB=AmplitudeToDB)
 @adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
 class LFCC(Twin, theirs.LFCC):
     """torchaudio.transforms.LFCC. Same arguments, same defaults.

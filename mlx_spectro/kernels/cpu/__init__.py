@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .peaks import spectral_peaks
     from .phases import magphase
     from .plan import compiled
+    from .runtime.layout import Layout
 
 _HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "get_num_threads",
     "load",
     "magphase",
+    "prepare",
     "run",
     "serves",
     "set_num_threads",
@@ -68,6 +70,20 @@ def run(
     function = _runs.get(type(op)) or _find(op)
     result: npt.NDArray[Any] = function(op, x, *weights, out=out, precise=precise)
     return result
+
+
+def prepare(op: Operator, x: Layout, *weights: Layout) -> Callable[..., None] | None:
+    """An operator for arrays that lie as given, made ready for many calls; None where only :func:`run` serves.
+
+    Takes the address of an argument, the weights' values in C order as a tuple of bytes, where to put the result, in C
+    order too, and what the memory lives as long as.
+
+    Raises:
+        ValueError: a signal too short for its padding or for one frame.
+    """
+    make = getattr(_module(op.stem), "PREPARE", {}).get(type(op))
+    ready: Callable[..., None] | None = make and make(op, x, *weights)
+    return ready
 
 
 _runs: dict[type[Operator], Callable[..., Any]] = {}

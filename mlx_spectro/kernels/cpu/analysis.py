@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,13 @@ from .bins_to_frames import divide
 from .frames import PAD_MODES, copy, copy_frame, find_frames, spread_pairs
 from .frames_to_bins import transform, write_spectrum
 from .inverse_envelope import UNDIVIDED, Inverse
-from .plan import NAMES, setting
+from .plan import NAMES, Setting, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.layout import aligned_rows
 from .runtime.memory import address_of, address_to_write, workspace
 from .runtime.threads import share
+from .weights import scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 COMPLEX = {"float32": np.complex64, "float64": np.complex128}
@@ -105,6 +108,76 @@ def interleaved_frames(
     restore_state(real, real, state)
 
 
+class Analysis:
+    """Spectra of signals that lie alike in memory, made ready: what is left to say is where they lie."""
+
+    def __init__(
+        self,
+        layout: Setting,
+        window: np.dtype[Any],
+        framing: Framing,
+        factor: float,
+        edge: float,
+        rows: tuple[int, ...],
+        strides: tuple[int, ...],
+        frames: int,
+        channels: int,
+    ) -> None:
+        self._frames, self._layout, self._framing = frames, layout, framing
+        # of a packed transform, the even and the odd half are each taken half
+        self._weights = window, 0.5 * factor if layout.packed else factor, layout.real.dtype
+        self._edge = layout.real.dtype.type(2 * edge if layout.packed else edge)
+        self._signal = (*strides, rows[1], framing.left, PAD_MODES[framing.pad_mode])
+        self._channels, self._block = channels, min(channels, _LINE // layout.complex_size) or 1
+        self._count, self._size = frames if channels else rows[0] * frames, framing.n_fft * max(1, channels)
+        *sizes, row = layout.forward_scratch
+        self._sizes = (*sizes, row * self._block)
+        self._frame_bytes = layout.bins * layout.complex_size
+
+    def __call__(
+        self, address: int, windows: Sequence[bytes], target: int, held: Any, inverse: Inverse = UNDIVIDED
+    ) -> None:
+        """Transform the signals at ``address`` with a window, to ``target``; ``held`` is what both live as long as."""
+        layout, frames, hop = self._layout, self._frames, self._framing.hop_length
+        weights, samples = windows_scaled.of(windows[0], self._weights, scaled)
+        signal = (address, *self._signal)
+
+        def work(first: int, last: int) -> None:
+            copies, z, temporary, bins, _memory = workspace.pieces(self._sizes)
+            scratch = (copies, layout.frame_bytes, z, temporary, bins, layout.row_bytes)
+            if self._channels:
+                interleaved_frames(
+                    layout.real, layout.stored, self._edge, signal, frames, hop, self._channels, self._block,
+                    first, last, samples, layout.layout, layout.forward, scratch, target,
+                )  # fmt: skip
+            else:
+                complex_frames(
+                    layout.real, layout.stored, self._edge, signal, frames, hop, inverse.at, first, last, samples,
+                    layout.layout, layout.forward, scratch, target, self._frame_bytes,
+                )  # fmt: skip
+
+        share(work, self._count, layout.lanes, self._size, (held, weights, inverse))
+
+
+@functools.lru_cache(maxsize=256)
+def prepared(
+    kind: np.dtype[Any],
+    window: np.dtype[Any],
+    framing: Framing,
+    factor: float,
+    edge: float,
+    rows: tuple[int, ...],
+    strides: tuple[int, ...],
+    frames: int,
+    channels: int = 0,
+    precise: bool = False,
+) -> Analysis | None:
+    """One-sided spectra of ``rows`` of audio of a ``kind``, ``strides`` apart; None where NumPy has to do it."""
+    stored = NAMES[kind]
+    layout = setting(framing.n_fft, "float64" if precise else stored, stored)
+    return None if layout is None else Analysis(layout, window, framing, factor, edge, rows, strides, frames, channels)
+
+
 def analyse(
     x: Array,
     window: Array,
@@ -116,41 +189,12 @@ def analyse(
     inverse: Inverse = UNDIVIDED,
 ) -> bool:
     """One-sided spectra of ``x [..., T]`` to ``out [..., N, F]``, contiguous; False where NumPy has to do it."""
-    stored = NAMES[x.dtype]
-    layout = setting(framing.n_fft, "float64" if precise else stored, stored)
-    if layout is None:
-        return False
-    rows = aligned_rows(x)
-    length, frames = rows.shape[1], out.shape[-2]
-    signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
-    # of a packed transform, the even and the odd half are each taken half
-    weights = window.astype(layout.real.dtype) * (0.5 * factor if layout.packed else factor)
-    edge = layout.real.dtype.type(2 * edge if layout.packed else edge)
-    frame_bytes = layout.bins * out.itemsize
-    target, samples = address_to_write(out), address_of(weights)
-
-    hop = framing.hop_length
-    channels = interleaved(out, layout.bins)
-    block = min(channels, _LINE // out.itemsize) or 1
-
-    def work(first: int, last: int) -> None:
-        *sizes, row = layout.forward_scratch
-        copies, z, temporary, bins, _memory = workspace.pieces((*sizes, row * block))
-        scratch = (copies, layout.frame_bytes, z, temporary, bins, layout.row_bytes)
-        if channels:
-            interleaved_frames(
-                layout.real, layout.stored, edge, signal, frames, hop, channels, block, first, last, samples,
-                layout.layout, layout.forward, scratch, target,
-            )  # fmt: skip
-        else:
-            complex_frames(
-                layout.real, layout.stored, edge, signal, frames, hop, inverse.at, first, last, samples,
-                layout.layout, layout.forward, scratch, target, frame_bytes,
-            )  # fmt: skip
-
-    count, size = frames if channels else rows.shape[0] * frames, framing.n_fft * max(1, channels)
-    share(work, count, layout.lanes, size, (rows, weights, out, inverse))
-    return True
+    rows, channels = aligned_rows(x), interleaved(out, framing.n_fft // 2 + 1)
+    places = rows.shape, rows.strides, out.shape[-2], channels
+    ready = prepared(x.dtype, window.dtype, framing, factor, edge, *places, precise)
+    if ready is not None:
+        ready(address_of(rows), [window.tobytes()], address_to_write(out), (rows, out), inverse)
+    return ready is not None
 
 
 def interleaved(out: Array, bins: int) -> int:

@@ -8,6 +8,8 @@ from .runtime.compile import inner
 from .runtime.vector import Kit, operation
 
 PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
+# of what has no transpose
+FORWARD_PAD_MODES = PAD_MODES | {"symmetric": 4}
 
 
 @operation("target", "source", "count")
@@ -51,6 +53,9 @@ def source_index(i, length, mode):
         return 0 if i < 0 else length - 1
     if mode == 3:
         return i + length if i < 0 else i - length
+    if mode == 4:
+        i %= 2 * length
+        return min(i, 2 * length - 1 - i)
     return -1
 
 

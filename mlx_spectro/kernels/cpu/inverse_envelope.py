@@ -29,14 +29,20 @@ UNDIVIDED = Inverse((0, 0, 0), None)
 
 
 def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR) -> Inverse:
-    covering = -(-window.size // hop_length)
-    compact = min(frames, 3 * covering)
-    return _cached_inverse_envelope(window.tobytes(), window.dtype.str, hop_length, covering, compact, real, floor)
+    return inverse_of(window.tobytes(), window.dtype, hop_length, frames, real, floor)
+
+
+def inverse_of(
+    window: bytes, kind: np.dtype[Any], hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR
+) -> Inverse:
+    """:func:`inverse_envelope` of a window of a ``kind``."""
+    covering = -(-len(window) // kind.itemsize // hop_length)
+    return _inverse_of(window, kind, hop_length, covering, min(frames, 3 * covering), real, floor)
 
 
 @functools.lru_cache(maxsize=32)
-def _cached_inverse_envelope(
-    window: bytes, kind: str, hop_length: int, covering: int, compact: int, real: str, floor: float
+def _inverse_of(
+    window: bytes, kind: np.dtype[Any], hop_length: int, covering: int, compact: int, real: str, floor: float
 ) -> Inverse:
     samples = np.frombuffer(window, kind)
     total = overlap_length(compact, samples.size, hop_length)

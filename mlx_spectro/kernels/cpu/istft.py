@@ -11,10 +11,11 @@ from ...design.framing import overlap_length
 from ...design.operators import Istft, IstftAdjoint
 from . import numpy_fallback
 from .analysis import COMPLEX, analyse
-from .inverse_envelope import inverse_envelope
+from .inverse_envelope import inverse_envelope, inverse_of
 from .plan import NAMES
+from .runtime.layout import Layout
 from .runtime.memory import advised
-from .synthesis import synthesise
+from .synthesis import prepared, synthesise
 
 Array = npt.NDArray[Any]
 
@@ -55,4 +56,26 @@ def istft_adjoint(op: IstftAdjoint, g: Array, window: Array, *, out: Array | Non
     return out
 
 
+def prepare(op: Istft, z: Layout, window: Layout) -> Any:
+    """The inverse of spectra that lie alike, to signals in C order, where frames cover all of them."""
+    spectra, (n_fft, hop, left, *_) = z.folded(2), op.framing
+    span, frames = (left, left + op.length), z.shape[-2]
+    if not op.onesided or spectra is None or not 0 < op.length <= overlap_length(frames, n_fft, hop) - left:
+        return None
+    real = NAMES[z.kind]
+    row_bytes = op.length * np.dtype(real).itemsize
+    places = span, spectra.shape, spectra.strides, row_bytes
+    ready = prepared(z.kind, window.kind, n_fft, hop, op.scale / n_fft, 1.0, *places)
+    if ready is None:
+        return None
+    kind, floor = window.kind, op.floor
+
+    def run(address: int, weights: tuple[bytes], out: int, held: Any) -> None:
+        (samples,) = weights
+        ready(address, samples, inverse_of(samples, kind, hop, frames, real, floor), out, held)
+
+    return run
+
+
 RUN = {Istft: istft, IstftAdjoint: istft_adjoint}
+PREPARE = {Istft: prepare}

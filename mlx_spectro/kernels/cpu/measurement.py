@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +22,8 @@ from .runtime.layout import aligned_rows, ready
 from .runtime.memory import address_of, address_to_write, padded, workspace
 from .runtime.threads import share
 from .runtime.vector import CHUNK, VECTOR_BYTES
-from .sparse_bank import NO_BANK, sparse
+from .sparse_bank import NO_BANK, SparseBank, sparse, sparse_of
+from .weights import Recent, scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 # what is described, as bits, and in this order
@@ -36,7 +38,7 @@ BITS = {
 _UNDESCRIBED = {number.__name__: (0, 0, (0, 0), (number(0), number(0)), (0, 0)) for number in (np.float32, np.float64)}
 
 
-class _Finish(NamedTuple):
+class Finish(NamedTuple):
     """What the kernels make of magnitudes, as they take it."""
 
     values: int
@@ -76,11 +78,11 @@ def _numbers_of(epilogue: Epilogue | None, number: type) -> tuple[tuple[int, int
 def _finish(
     layout: Setting,
     bins: int,
-    bank: Array | None,
+    bank: SparseBank | None,
     epilogue: Epilogue | None,
-    spec: DescriptorSpec | None,
-    hz: Array | None,
-) -> _Finish:
+    spec: DescriptorSpec | None = None,
+    hz: Array | None = None,
+) -> Finish:
     number, size, step = layout.real.dtype.type, layout.layout[3], VECTOR_BYTES
     described, filters, values, weights, extremes = _UNDESCRIBED[NAMES[layout.real.dtype]], NO_BANK, bins, 0, 0
     keep: Any = None
@@ -92,12 +94,10 @@ def _finish(
         described = (bits, address_of(hz), squared, numbers, (len(table), address_of(table)))
         extremes, keep = int(table[:, 2].max(initial=0)), (hz, table)
     elif bank is not None:
-        keep = sparse(bank, NAMES[layout.real.dtype])
-        values, filters, weights = keep.filters, keep.at, keep.weights
-    row_bytes = padded(size * (max(values, bins) + CHUNK))
+        keep, values, filters, weights = bank, bank.filters, bank.at, bank.weights
     # a chunk more, which is written, and not read
-    block = (max(values, bins) + CHUNK) * step
-    return _Finish(
+    block, row_bytes = (max(values, bins) + CHUNK) * step, padded(size * (max(values, bins) + CHUNK))
+    return Finish(
         values,
         described,
         filters,
@@ -107,6 +107,24 @@ def _finish(
         weights,
         keep,
     )
+
+
+_finishes = Recent(32)
+
+
+def finishing(
+    layout: Setting, bins: int, kind: np.dtype[Any] | None = None, epilogue: Epilogue | None = None
+) -> Callable[..., Finish]:
+    """What makes ``Finish`` of a bank of a ``kind``, by its bytes; of no bank, where there is no kind."""
+    if kind is None:
+        finish = _finish(layout, bins, None, epilogue)
+        return lambda: finish
+    options = kind, bins, epilogue, NAMES[layout.real.dtype], NAMES[layout.stored.dtype]
+
+    def make(bank: bytes, *_: Any) -> Finish:
+        return _finish(layout, bins, sparse_of(bank, kind, bins, options[3]), epilogue)
+
+    return lambda bank: _finishes.of(bank, options, make)
 
 
 def numbers_of(spec: DescriptorSpec) -> int:
@@ -134,28 +152,53 @@ def measure(
     if layout is None or power not in (1.0, 2.0):
         values = _magnitudes(x, window, framing, scale, power, precise, layout)
         return measure_given(values, precise, out, bank, epilogue, spec, hz)
-    frames = framing.frames(length)
-    finish = _finish(layout, layout.bins, bank, epilogue, spec, hz)
-    target, (out_row_bytes, value_bytes, frame_bytes) = ready(out, (*x.shape[:-1], frames, finish.values), stored)
+    filters = None if bank is None else sparse(bank, NAMES[layout.real.dtype])
+    finish = _finish(layout, layout.bins, filters, epilogue, spec, hz)
+    target, steps = ready(out, (*x.shape[:-1], framing.frames(length), finish.values), stored)
     rows = aligned_rows(x)
-    signal = (address_of(rows), rows.strides[0], rows.strides[1], length, framing.left, PAD_MODES[framing.pad_mode])
-    weights = window.astype(layout.real.dtype) * (0.5 * scale if layout.packed else scale)
-    edge = layout.real.dtype.type(2.0 if layout.packed else 1.0)
-    samples, to, squared = address_of(weights), address_to_write(target), int(power == 2.0)
-
-    def work(first: int, last: int) -> None:
-        copies, z, temporary, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(
-            (*layout.forward_scratch[:3], *finish.scratch)
-        )
-        scratch = (copies, layout.frame_bytes, z, temporary, block, filtered, spoiled, lines, finish.row_bytes)
-        measured_frames(
-            layout.real, layout.stored, squared, edge, signal, frames, framing.hop_length, first, last, samples,
-            layout.layout, layout.forward, finish.at(extremes), finish.bank, finish.ending, finish.amounts, scratch,
-            to, out_row_bytes, value_bytes, frame_bytes,
-        )  # fmt: skip
-
-    share(work, rows.shape[0] * frames, layout.lanes, framing.n_fft, (rows, weights, target))
+    transform = Measurement(layout, window.dtype, framing, scale, power, rows.shape, rows.strides, steps)
+    transform(address_of(rows), window.tobytes(), finish, address_to_write(target), (rows, target))
     return to_out(target, out)
+
+
+class Measurement:
+    """Magnitudes of signals that lie alike in memory, made ready: what is left to say is where they lie."""
+
+    def __init__(
+        self,
+        layout: Setting,
+        window: np.dtype[Any],
+        framing: Framing,
+        scale: float,
+        power: float,
+        rows: tuple[int, ...],
+        strides: tuple[int, ...],
+        steps: tuple[int, int, int],
+    ) -> None:
+        self._layout, self._framing, self._frames = layout, framing, framing.frames(rows[1])
+        self._weights = window, 0.5 * scale if layout.packed else scale, layout.real.dtype
+        self._edge = layout.real.dtype.type(2.0 if layout.packed else 1.0)
+        self._signal = (*strides, rows[1], framing.left, PAD_MODES[framing.pad_mode])
+        self._squared, self._steps, self._count = int(power == 2.0), steps, rows[0] * self._frames
+
+    def __call__(self, address: int, window: bytes, finish: Finish, target: int, held: Any) -> None:
+        """Transform the signals at ``address``, to ``target``; ``held`` is what both live as long as."""
+        layout, frames, hop = self._layout, self._frames, self._framing.hop_length
+        weights, samples = windows_scaled.of(window, self._weights, scaled)
+        signal = (address, *self._signal)
+
+        def work(first: int, last: int) -> None:
+            copies, z, temporary, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(
+                (*layout.forward_scratch[:3], *finish.scratch)
+            )
+            scratch = (copies, layout.frame_bytes, z, temporary, block, filtered, spoiled, lines, finish.row_bytes)
+            measured_frames(
+                layout.real, layout.stored, self._squared, self._edge, signal, frames, hop, first, last, samples,
+                layout.layout, layout.forward, finish.at(extremes), finish.bank, finish.ending, finish.amounts,
+                scratch, target, *self._steps,
+            )  # fmt: skip
+
+        share(work, self._count, layout.lanes, self._framing.n_fft, (held, weights, finish))
 
 
 @numpy_fallback.quietly
@@ -186,29 +229,55 @@ def measure_given(
     if bank is None and spec is None and epilogue is None and not squared:
         return to_out(s, out)
     stored = NAMES[s.dtype]
-    layout = setting(1024, "float64" if precise else stored, stored)  # for its types; nothing is transformed
-    assert layout is not None
-    frames, bins = s.shape[-2:]
-    finish = _finish(layout, bins, bank, epilogue, spec, hz)
-    target, (out_row_bytes, value_bytes, frame_bytes) = ready(out, (*s.shape[:-1], finish.values), stored)
+    layout, bins = types_of(stored, precise), s.shape[-1]
+    filters = None if bank is None else sparse(bank, NAMES[layout.real.dtype])
+    finish = _finish(layout, bins, filters, epilogue, spec, hz)
+    target, steps = ready(out, (*s.shape[:-1], finish.values), stored)
     stack = s if s.ndim == 3 else s.reshape(-1, *s.shape[-2:])
     stack = stack if stack.flags.aligned else stack.copy()
-    values = (address_of(stack), stack.strides[0], stack.strides[2], stack.strides[1])
-    shape = (layout.lanes, layout.layout[3], layout.layout[5], VECTOR_BYTES)
-    to = address_to_write(target)
-
-    def work(first: int, last: int) -> None:
-        sizes = (finish.scratch[3], *finish.scratch)
-        copies, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(sizes)
-        projected_frames(
-            layout.real, layout.stored, values, int(squared), frames, bins, first, last, finish.at(extremes),
-            finish.bank, finish.ending, finish.amounts, (copies, block, filtered, spoiled, lines, finish.row_bytes),
-            shape, to, out_row_bytes, value_bytes, frame_bytes,
-        )  # fmt: skip
-
-    # so many multiplications take as long as one sample of a transform
-    share(work, stack.shape[0] * frames, layout.lanes, bins + finish.weights // 16, (stack, target))
+    projection = Projection(layout, stack.shape, stack.strides, steps, squared)
+    projection(address_of(stack), finish, address_to_write(target), (stack, target))
     return to_out(target, out)
+
+
+class Projection:
+    """What is made of given values ``[rows, N, F]`` that lie alike in memory, made ready."""
+
+    def __init__(
+        self,
+        layout: Setting,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        steps: tuple[int, int, int],
+        squared: bool = False,
+    ) -> None:
+        self._layout, (self._rows, self._frames, self._bins) = layout, shape
+        self._strides, self._steps, self._squared = (strides[0], strides[2], strides[1]), steps, int(squared)
+        self._shape = (layout.lanes, layout.layout[3], layout.layout[5], VECTOR_BYTES)
+
+    def __call__(self, address: int, finish: Finish, target: int, held: Any) -> None:
+        """Take the values at ``address``, to ``target``; ``held`` is what both live as long as."""
+        layout, frames, bins = self._layout, self._frames, self._bins
+        values = (address, *self._strides)
+
+        def work(first: int, last: int) -> None:
+            sizes = (finish.scratch[3], *finish.scratch)
+            copies, block, filtered, spoiled, lines, extremes, _memory = workspace.pieces(sizes)
+            projected_frames(
+                layout.real, layout.stored, values, self._squared, frames, bins, first, last, finish.at(extremes),
+                finish.bank, finish.ending, finish.amounts,
+                (copies, block, filtered, spoiled, lines, finish.row_bytes), self._shape, target, *self._steps,
+            )  # fmt: skip
+
+        # so many multiplications take as long as one sample of a transform
+        share(work, self._rows * frames, layout.lanes, bins + finish.weights // 16, (held, finish))
+
+
+def types_of(stored: str, precise: bool = False) -> Setting:
+    """The types that kernels compute in, where nothing is transformed."""
+    layout = setting(1024, "float64" if precise else stored, stored)
+    assert layout is not None
+    return layout
 
 
 def to_out(result: Array, out: Array | None) -> Array:

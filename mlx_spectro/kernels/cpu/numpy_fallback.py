@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import Framing
 
-from .frames import PAD_MODES, source_index
+from .frames import FORWARD_PAD_MODES, source_index
 
 Array = npt.NDArray[Any]
 # samples in frames at a time
@@ -28,7 +28,7 @@ def _groups(frames: int, n_fft: int) -> Iterator[range]:
         yield range(first, min(frames, first + step))
 
 
-def _frames(x: Array, framing: Framing, group: range) -> Array:
+def frames_of(x: Array, framing: Framing, group: range) -> Array:
     """Frames ``[..., len(group), n_fft]`` of the padded signal."""
     starts = np.arange(group.start, group.stop) * framing.hop_length - framing.left
     index = starts[:, None] + np.arange(framing.n_fft)
@@ -36,7 +36,7 @@ def _frames(x: Array, framing: Framing, group: range) -> Array:
     outside = (index < 0) | (index >= length)
     silent = np.zeros_like(outside)
     if outside.any():
-        mode = PAD_MODES[framing.pad_mode]
+        mode = FORWARD_PAD_MODES[framing.pad_mode]
         moved = np.array([source_index(i, length, mode) for i in index[outside]])
         silent[outside] = moved < 0
         index[outside] = np.maximum(moved, 0)
@@ -56,7 +56,7 @@ def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = 
     """One-sided spectra ``[..., N, F]``."""
     weights = window.astype(np.float64 if precise else x.dtype)
     for group in _groups(out.shape[-2], framing.n_fft):
-        frames = _frames(x, framing, group) * weights
+        frames = frames_of(x, framing, group) * weights
         out[..., group.start : group.stop, :] = np.fft.rfft(_none_left_over(frames))[..., : len(group), :]
 
 

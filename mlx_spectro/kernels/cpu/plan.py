@@ -34,6 +34,8 @@ class Setting(NamedTuple):
     backward_scratch: tuple[int, ...]
     frame_bytes: int
     """Bytes from one copied or windowed frame to the next."""
+    complex_size: int
+    """Bytes of a complex number in memory."""
     row_bytes: int
     """Bytes from one frame's complex bins to the next one's in scratch memory."""
     keep: Any
@@ -63,6 +65,7 @@ def setting(n_fft: int, real: str, stored: str) -> Setting | None:
         (lanes * frame_bytes, transform.scratch, temporary, lanes * row_bytes),
         (lanes * row_bytes, transform.scratch, lanes * frame_bytes),
         frame_bytes,
+        2 * size,
         row_bytes,
         transform,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .runtime.memory import address_of
+from .weights import Recent
 
 
 class SparseBank(NamedTuple):
@@ -23,25 +24,23 @@ class SparseBank(NamedTuple):
 
 
 NO_BANK = (0, 0, 0)
-_MOST = 32
-# banks made last, the latest first: to compare a bank with a few is cheaper than to hash one
-_recent: tuple[tuple[npt.NDArray[Any], str, SparseBank], ...] = ()
+_banks = Recent(32)
 
 
 def sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
     """The dense ``bank [bins, filters]`` without its zeros, its weights in ``real`` arithmetic."""
-    global _recent
-    for dense, kind, result in _recent:
-        if kind == real and dense.dtype == bank.dtype and dense.shape == bank.shape and (dense == bank).all():
-            return result
-    result = _sparse(bank, real)
-    _recent = ((bank.copy(), real, result), *_recent[: _MOST - 1])
+    return sparse_of(bank.tobytes(), bank.dtype, len(bank), real)
+
+
+def sparse_of(bank: bytes, kind: np.dtype[Any], bins: int, real: str) -> SparseBank:
+    """:func:`sparse` of a bank of a ``kind``, in C order."""
+    result: SparseBank = _banks.of(bank, (kind, bins, real), _sparse)
     return result
 
 
-def _sparse(bank: npt.NDArray[Any], real: str) -> SparseBank:
+def _sparse(bank: bytes, kind: np.dtype[Any], bins: int, real: str) -> SparseBank:
     rows, weights, offset = [], [], 0
-    for column in bank.T:
+    for column in np.frombuffer(bank, kind).reshape(bins, -1).T:
         reached = np.flatnonzero(column)
         first, end = (reached[0], reached[-1] + 1) if reached.size else (0, 0)
         rows.append((first, end - first, offset * np.dtype(real).itemsize))

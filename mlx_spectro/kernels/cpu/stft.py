@@ -10,9 +10,10 @@ import numpy.typing as npt
 from ...design.framing import overlap_length
 from ...design.operators import Stft, StftAdjoint
 from . import numpy_fallback
-from .analysis import COMPLEX, analyse, interleaved
+from .analysis import COMPLEX, analyse, interleaved, prepared
 from .inverse_envelope import UNDIVIDED
 from .plan import NAMES
+from .runtime.layout import Layout
 from .runtime.memory import advised
 from .synthesis import synthesise
 
@@ -82,4 +83,15 @@ def _fold(x: Array, before: Array, after: Array, pad_mode: str) -> None:
         x[..., :right] += after
 
 
+def prepare(op: Stft, x: Layout, window: Layout) -> Any:
+    """The STFT of signals that lie alike, to spectra in C order."""
+    rows = x.folded(1)
+    if not op.onesided or rows is None:
+        return None
+    op.framing.check(x.shape[-1])
+    frames = op.framing.frames(x.shape[-1])
+    return prepared(x.kind, window.kind, op.framing, op.scale, 1.0, rows.shape, rows.strides, frames)
+
+
 RUN = {Stft: stft, StftAdjoint: stft_adjoint}
+PREPARE = {Stft: prepare}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from .bins_to_frames import clear, divide, overlap_add, transform_back
 from .frames import copy, spread_pairs
 from .inverse_envelope import Inverse
-from .plan import NAMES, setting
+from .plan import NAMES, Setting, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.memory import address_of, address_to_write, workspace
 from .runtime.threads import share
+from .weights import scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 
@@ -82,6 +85,76 @@ def signal_part(
     restore_state(real, real, state)
 
 
+class Synthesis:
+    """Signals of spectra that lie alike in memory, made ready: what is left to say is where they lie."""
+
+    def __init__(
+        self,
+        layout: Setting,
+        window: np.dtype[Any],
+        hop_length: int,
+        factor: float,
+        edge: float,
+        span: tuple[int, int],
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        row_bytes: int,
+    ) -> None:
+        self._layout, self._hop, self._span = layout, hop_length, span
+        self._weights, self._edge = (window, factor, layout.real.dtype), layout.real.dtype.type(edge)
+        self._source, self._frames, self._row_bytes = (strides[0], strides[2], strides[1]), shape[1], row_bytes
+        self._count = shape[0] * (span[1] - span[0])
+
+    def __call__(self, address: int, window: bytes, inverse: Inverse, target: int, held: Any) -> None:
+        """Transform the spectra at ``address``, to ``target``; ``held`` is what both live as long as."""
+        layout, hop, (low, high) = self._layout, self._hop, self._span
+        weights, samples = windows_scaled.of(window, self._weights, scaled)
+        source, length, size = (address, *self._source), high - low, layout.layout[3]
+
+        def work(first: int, last: int) -> None:
+            bins, transform, windowed, _memory = workspace.pieces(layout.backward_scratch)
+            scratch = (bins, layout.row_bytes, transform, windowed, layout.frame_bytes)
+            while first < last:
+                row, start = divmod(first, length)
+                count = min(length - start, last - first)
+                signal_part(
+                    layout.real, layout.stored, self._edge, source, self._frames, hop, inverse.at, row, low + start,
+                    low + start + count, samples, layout.layout, layout.backward, scratch,
+                    target + self._row_bytes * row + size * start,
+                )  # fmt: skip
+                first += count
+
+        # a sample costs as much as the frames over it
+        size_of = -(-layout.layout[0] // hop)
+        share(work, self._count, layout.lanes * hop, size_of, (held, weights, inverse))
+
+
+@functools.lru_cache(maxsize=256)
+def prepared(
+    kind: np.dtype[Any],
+    window: np.dtype[Any],
+    n_fft: int,
+    hop_length: int,
+    factor: float,
+    edge: float,
+    span: tuple[int, int],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    row_bytes: int,
+    precise: bool = False,
+) -> Synthesis | None:
+    """Samples of a ``span`` of the overlapped frames of spectra ``[rows, N, F]``; None where NumPy has to do it.
+
+    Args:
+        row_bytes: From one row of samples to the next.
+    """
+    stored = NAMES[kind]
+    layout = setting(n_fft, "float64" if precise else stored, stored)
+    if layout is None:
+        return None
+    return Synthesis(layout, window, hop_length, factor, edge, span, shape, strides, row_bytes)
+
+
 def synthesise(
     z: Array,
     window: Array,
@@ -98,34 +171,12 @@ def synthesise(
 
     False where NumPy has to do it.
     """
-    stored = NAMES[z.dtype]
-    layout = setting(window.size, "float64" if precise else stored, stored)
-    if layout is None:
-        return False
-    frames = z.shape[-2]
     spectra = z if z.ndim == 3 else z.reshape(-1, *z.shape[-2:])
     if not spectra.flags.aligned:
         spectra = spectra.copy()
     rows = out if out.ndim == 2 else out.reshape(-1, high - low)
-    source = (address_of(spectra), spectra.strides[0], spectra.strides[2], spectra.strides[1])
-    weights = window.astype(layout.real.dtype) * factor
-    samples, edge = address_of(weights), layout.real.dtype.type(edge)
-    target, row_bytes, length = address_to_write(rows), rows.strides[0], high - low
-
-    def work(first: int, last: int) -> None:
-        bins, transform, windowed, _memory = workspace.pieces(layout.backward_scratch)
-        scratch = (bins, layout.row_bytes, transform, windowed, layout.frame_bytes)
-        while first < last:
-            row, start = divmod(first, length)
-            count = min(length - start, last - first)
-            signal_part(
-                layout.real, layout.stored, edge, source, frames, hop_length, inverse.at, row, low + start,
-                low + start + count, samples, layout.layout, layout.backward, scratch,
-                target + row_bytes * row + out.itemsize * start,
-            )  # fmt: skip
-            first += count
-
-    # a sample costs as much as the frames over it
-    count, size = rows.shape[0] * length, -(-window.size // hop_length)
-    share(work, count, layout.lanes * hop_length, size, (spectra, weights, rows, inverse))
-    return True
+    places = (low, high), spectra.shape, spectra.strides, rows.strides[0]
+    ready = prepared(z.dtype, window.dtype, window.size, hop_length, factor, edge, *places, precise)
+    if ready is not None:
+        ready(address_of(spectra), window.tobytes(), inverse, address_to_write(rows), (spectra, rows))
+    return ready is not None

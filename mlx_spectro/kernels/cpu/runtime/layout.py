@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,26 @@ import numpy.typing as npt
 from .memory import advised
 
 Array = npt.NDArray[Any]
+
+
+class Layout(NamedTuple):
+    """How an array lies in memory, whoever's it is: its type, its shape, and its strides in bytes."""
+
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def folded(self, last: int) -> Layout | None:
+        """With the axes before the ``last`` ones as one; None where in memory they are not."""
+        before = len(self.shape) - last
+        if before == 1:
+            return self
+        lead = self.shape[:before]
+        for i in range(before - 1):
+            if lead[i] > 1 and self.strides[i] != lead[i + 1] * self.strides[i + 1]:
+                return None
+        step = self.strides[before - 1] if before else 0
+        return Layout(self.kind, (math.prod(lead), *self.shape[before:]), (step, *self.strides[before:]))
 
 
 def aligned_rows(x: Array) -> Array:

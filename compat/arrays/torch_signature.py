@@ -1,0 +1,60 @@
+"""What a plan for torch tensors depends on beside their shapes and values: options, kinds of tensors, surroundings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from mlx_spectro.kernels import cpu
+from mlx_spectro.ops import backend
+
+from ..contract import settings
+from ..contract.decline import Decline
+from ..contract.plans import Signature
+from . import torch_tensors
+
+_OPTIONS = frozenset((int, float, bool, str, type(None)))
+
+
+def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
+    """A call's signature; None where its plan may depend on more."""
+    if torch._C._is_any_autocast_enabled() or forward_ad._current_level >= 0 or cpu.busy():
+        return None
+    key = [torch.is_grad_enabled(), settings.route.get(), settings.device.get(), backend.host_arrays_state(), *kwargs]
+    places: list[Any] = []
+    tensors: list[torch.Tensor] = []
+    try:
+        torch_tensors.check_untraced()
+        note((*args, *kwargs.values()), key, places, tensors)
+    except (Decline, KeyError):
+        return None
+    return tuple(key), tuple(places), tensors
+
+
+def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
+    """Add arguments to a signature.
+
+    Raises:
+        Decline: every call with them is planned.
+        KeyError: so is every call of a module that has lost what it had.
+    """
+    for value in values:
+        kind = type(value)
+        if kind in _OPTIONS:
+            key += kind, value
+        elif kind in torch_tensors.PLAIN:
+            key += (
+                kind, value.dtype, value.dim(), value.requires_grad, value.layout, value.is_neg(), value.is_conj(),
+                value.is_cpu or value.device,
+            )  # fmt: skip
+            places += value.shape, value.stride()
+            tensors.append(value)
+        else:
+            # one of our own modules notes what its forward reads
+            noted_by = vars(kind).get("noted_by")
+            if noted_by is None:
+                raise Decline(f"every call with a {kind.__name__} is planned")
+            key.append(kind)
+            noted_by(value, key, places, tensors)

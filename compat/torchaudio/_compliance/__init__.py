@@ -1,0 +1,1 @@
+"""Adapters of functions of torchaudio.compliance."""

@@ -1,0 +1,239 @@
+"""Calls that were planned before: what they cost, and that whatever may have changed since is noticed."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+torchaudio = pytest.importorskip("torchaudio")
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torch as our_torch
+from mlx_spectro.compat import torchaudio as shim
+from mlx_spectro.compat.contract.adapter import adapters
+
+from . import torchaudio_modules as modules
+
+pytestmark = pytest.mark.usefixtures("ours")
+
+X, WINDOW = modules.noise(2, 900), torch.hann_window(64)
+Z = torch.stft(X, 64, 16, window=WINDOW, return_complex=True)
+
+
+def stft(x: Any = X, n_fft: Any = 64, hop: Any = 16, window: Any = WINDOW, **options: Any) -> Any:
+    return our_torch.stft(x, n_fft, hop, window=window, return_complex=True, **options)
+
+
+def istft(z: Any = Z, window: Any = WINDOW, **options: Any) -> Any:
+    return our_torch.istft(z, 64, 16, window=window, **options)
+
+
+def often(call: Callable[[], Any]) -> Any:
+    """The result of a call that has been planned and made ready."""
+    for _ in range(3):
+        call()
+    return call()
+
+
+def fresh(call: Callable[[], Any]) -> Any:
+    """The result of a call like which there was none."""
+    for adapter in adapters.values():
+        adapter.function.forget()
+    return call()
+
+
+def same(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and a.stride() == b.stride() and a.dtype == b.dtype and bool((a == b).all())
+
+
+def python_calls(call: Callable[[], Any]) -> int:
+    count = 0
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    often(call)
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return count - 1  # the lambda's own
+
+
+@pytest.mark.parametrize(
+    ("call", "most"),
+    [
+        (lambda: our_torch.stft(X, 64, 16, window=WINDOW, return_complex=True), 25),
+        (lambda: our_torch.istft(Z, 64, 16, window=WINDOW), 32),
+    ],
+    ids=["stft", "istft"],
+)
+def test_a_planned_call_takes_few_calls_of_python(call: Callable[[], Any], most: int) -> None:
+    assert python_calls(call) <= most
+
+
+def test_a_planned_transform_takes_few_calls_of_python() -> None:
+    mel = modules.make("MelSpectrogram")
+    assert python_calls(lambda: mel(X)) <= 50
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["in place", "by NumPy"])
+def test_a_window_that_was_changed_is_read_anew(shared: bool) -> None:
+    window = WINDOW.clone()
+    often(lambda: stft(window=window))
+    if shared:
+        window.numpy()[:32] = 0
+    else:
+        window[:32] = 0
+    assert same(stft(window=window), fresh(lambda: stft(window=window.clone())))
+
+
+def test_a_bank_that_was_changed_is_read_anew() -> None:
+    mel = modules.make("MelSpectrogram")
+    before = often(lambda: mel(X))
+    mel.mel_scale.fb.data.mul_(2)
+    assert torch.equal(mel(X), 2 * before)
+
+
+def test_a_window_that_overlaps_to_nothing_is_refused_whatever_was_planned() -> None:
+    window = WINDOW.clone()
+    often(lambda: istft(window=window))
+    window.zero_()
+    with pytest.raises(RuntimeError, match="window overlap add min"):
+        istft(window=window)
+
+
+def test_options_that_are_equal_are_not_the_same() -> None:
+    often(lambda: stft(center=True))
+    assert same(stft(center=1), fresh(lambda: stft(center=1)))
+    for n_fft in (64.0, True):
+        with pytest.raises((TypeError, RuntimeError)):
+            stft(n_fft=n_fft)
+
+
+def test_a_tensor_that_is_a_number_is_read_at_every_call() -> None:
+    often(lambda: stft(hop=torch.tensor(16)))
+    assert same(stft(hop=torch.tensor(32)), fresh(lambda: stft(hop=32)))
+
+
+def test_audio_that_is_its_own_window() -> None:
+    x = WINDOW.clone()
+    often(lambda: our_torch.stft(x, 64, 16, window=WINDOW, return_complex=True))
+    mine = often(lambda: our_torch.stft(x, 64, 16, window=x, return_complex=True))
+    assert same(mine, fresh(lambda: our_torch.stft(x, 64, 16, window=x.clone(), return_complex=True)))
+
+
+@pytest.mark.parametrize("length", [900, 901, 64, 33])
+def test_other_lengths_are_planned_with_the_first(length: int) -> None:
+    often(stft)
+    x = modules.noise(2, length)
+    assert same(stft(x), fresh(lambda: stft(x)))
+
+
+def test_a_signal_that_became_too_short_raises_as_torch_does() -> None:
+    often(stft)
+    with pytest.raises(RuntimeError, match="Padding size"):
+        stft(modules.noise(2, 20))
+
+
+def test_signals_that_lie_otherwise() -> None:
+    often(stft)
+    for x in (modules.noise(900, 2).t(), modules.noise(2, 1800)[:, ::2], modules.noise(2, 1000)[:, 50:950]):
+        assert same(often(functools.partial(stft, x)), fresh(functools.partial(stft, x.contiguous())))
+
+
+def test_a_gradient_that_is_asked_for_later() -> None:
+    often(stft)
+    x = X.clone().requires_grad_()
+    z = often(lambda: stft(x))
+    assert z.requires_grad
+    (mine,) = torch.autograd.grad(z.abs().sum(), x)
+    (theirs,) = torch.autograd.grad(torch.stft(x, 64, 16, window=WINDOW, return_complex=True).abs().sum(), x)
+    assert modules.close(mine, theirs)
+    with torch.no_grad():
+        assert not often(lambda: stft(x)).requires_grad
+    assert stft(x).requires_grad
+
+
+def test_what_surrounds_a_call_is_seen_at_every_call() -> None:
+    often(stft)
+    expected = torch.stft(X, 64, 16, window=WINDOW, return_complex=True)
+    with compat.numerics("strict"):
+        assert same(stft(), expected)
+    with torch.autocast("cpu"):
+        stft()
+    assert any("autocast" in record.reason for record in compat.report())
+    (gradient,) = torch.func.vjp(lambda x: stft(x), X)[1](expected)
+    assert gradient.shape == X.shape
+
+
+def test_attributes_of_a_module_are_read_at_every_call() -> None:
+    mel = modules.make("MelSpectrogram")
+    often(lambda: mel(X))
+    for change, value in (("hop_length", 16), ("power", 1.0), ("center", False), ("normalized", True), ("pad", 8)):
+        setattr(mel.spectrogram, change, value)
+        assert same(often(lambda: mel(X)), fresh(lambda: mel(X))), change
+
+
+def test_hooks_and_parts_of_a_module_are_seen_at_every_call() -> None:
+    mel = modules.make("MelSpectrogram")
+    often(lambda: mel(X))
+    heard: list[Any] = []
+    handle = mel.spectrogram.register_forward_hook(lambda *_: heard.append(1))
+    mel(X)
+    assert heard == [1]
+    handle.remove()
+    assert same(mel(X), fresh(lambda: mel(X)))
+    mel.mel_scale = torch.nn.Identity()
+    assert mel(X).shape[-2] == 33
+
+
+def test_a_module_that_lost_a_buffer_raises_as_torchaudio_does() -> None:
+    mel, theirs = modules.make("MelSpectrogram"), modules.make("MelSpectrogram", torchaudio)
+    often(lambda: mel(X))
+    errors = []
+    for module in (mel, theirs):
+        del module.spectrogram.window
+        with pytest.raises(AttributeError) as caught:
+            module(X)
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+
+
+def test_no_call_is_remembered_with_its_arrays() -> None:
+    x: Any = X.clone()
+    often(lambda: stft(x))
+    gone = weakref.ref(x)
+    x = None
+    gc.collect()
+    assert gone() is None
+
+
+def test_calls_are_recorded_all_the_same() -> None:
+    often(stft)
+    (record,) = [r for r in compat.report() if r.function == "torch.stft"]
+    assert (record.calls, record.reason) == (4, "")
+
+
+def test_results_are_each_their_own_memory() -> None:
+    first = often(stft)
+    kept = first.clone()
+    stft(modules.noise(2, 900, seed=1))
+    assert torch.equal(first, kept)
+
+
+def test_verification_compares_planned_calls() -> None:
+    often(stft)
+    with compat.numerics("verify"):
+        stft()
+    assert [r.breaches for r in compat.report() if r.function == "torch.stft"] == [0]
+    assert shim.transforms.Spectrogram(64)(X).shape == (2, 33, 29)
