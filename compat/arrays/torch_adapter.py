@@ -24,6 +24,15 @@ class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
     transformed = staticmethod(torch_tensors.transformed)
 
+    def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:
+        @functools.wraps(plan)
+        def planned(*args: Any, **kwargs: Any) -> Work:
+            if torch_tensors.transformed():
+                torch_tensors.check_untraced()
+            return plan(*args, **kwargs)
+
+        return planned
+
     def as_one(self, function: Function) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             token = torch_tensors.for_compiler.set(True)

@@ -55,6 +55,10 @@ class Library:
         """``plan`` for whatever arguments a call may have; what it cannot take, it declines."""
         return plan
 
+    def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:
+        """``plan``, which declines where the library traces or transforms the call."""
+        return plan
+
     def as_one(self, function: Function) -> Callable[..., Any]:
         """What a compiler takes for one operation: a call of ``function``, planned where the operation is traced."""
         raise NotImplementedError
@@ -96,7 +100,8 @@ class Library:
             limit: Bound of ``|ours - theirs|``, see :class:`Function`.
             also: Another of the library's modules that shows it.
             theirs: What calls the library's own function, if not :meth:`theirs`.
-            traceable: A compiler takes a call for one operation. Of a class it reads ``_for_compiler``, if any.
+            traceable: A call is planned where the library traces or transforms it; a compiler takes it for one
+                operation. Of a class it reads ``_for_compiler``, if any.
             order: What the limit depends on, if not :meth:`order`.
         """
         path, _, last = name.rpartition(".")
@@ -111,11 +116,12 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            guarded = self.guard(plan, signature)
+            guarded = self.guard(plan if traceable else self.with_values(plan), signature)
             function = Function(
                 name, call, guarded, limit, order_of, self.compiling, self.transformed, signature=self.signature
             )
-            function.for_compiler = self.as_one(function) if traceable else getattr(planned, "_for_compiler", None)
+            of_class = getattr(planned, "_for_compiler", None)
+            function.for_compiler = self.as_one(function) if traceable and plan is planned else of_class
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

@@ -51,7 +51,7 @@ def _options(module: Any) -> tuple[Any, ...]:
 
 
 @reads(*_FRAMING, *_OPTIONS, "power", buffers=("window",))
-@adapter("torchaudio.transforms.Spectrogram", tolerances.energy)
+@adapter("torchaudio.transforms.Spectrogram", tolerances.energy, traceable=True)
 class Spectrogram(Twin, theirs.Spectrogram):
     """torchaudio.transforms.Spectrogram. Same arguments, same defaults.
 
@@ -66,7 +66,7 @@ class Spectrogram(Twin, theirs.Spectrogram):
 
 
 @reads(*_FRAMING, *_OPTIONS, buffers=("window",))
-@adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
+@adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum, traceable=True)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults.
 
@@ -80,7 +80,7 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
         return spectral.inverse_spectrogram(spectrogram, length, *_framing(self), *_options(self))
 
 
-@adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums)
+@adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums, traceable=True)
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
     """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults.
 
@@ -107,7 +107,7 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
 
 
 @reads("win_length", "mode")
-@adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order)
+@adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order, traceable=True)
 class ComputeDeltas(Twin, theirs.ComputeDeltas):
     """torchaudio.transforms.ComputeDeltas. Same arguments, same defaults."""
 
@@ -119,7 +119,7 @@ class ComputeDeltas(Twin, theirs.ComputeDeltas):
 
 
 @reads(buffers=("fb",))
-@adapter("torchaudio.transforms.MelScale", tolerances.sums)
+@adapter("torchaudio.transforms.MelScale", tolerances.sums, traceable=True)
 class MelScale(Twin, theirs.MelScale):
     """torchaudio.transforms.MelScale. Same arguments, same defaults.
 
@@ -184,7 +184,7 @@ _mel_at_once = as_one("torchaudio.transforms.MelSpectrogram", _mel, _mel_in_part
 
 
 @reads(spectrogram=Spectrogram, mel_scale=MelScale)
-@adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
+@adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy, traceable=True)
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults.
 
@@ -257,7 +257,7 @@ def _levels(module: Any) -> _Levels:
 
 
 @reads("log_mels", buffers=("dct_mat",), MelSpectrogram=MelSpectrogram, amplitude_to_DB=AmplitudeToDB)
-@adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
+@adapter("torchaudio.transforms.MFCC", tolerances.cepstrum, traceable=True)
 class MFCC(Twin, theirs.MFCC):
     """torchaudio.transforms.MFCC. Same arguments, same defaults.
 
@@ -278,7 +278,7 @@ def _mfcc_parts(module: Any) -> tuple[Any, ...]:
 
 
 @reads("log_lf", buffers=("dct_mat", "filter_mat"), Spectrogram=Spectrogram, amplitude_to_DB=AmplitudeToDB)
-@adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
+@adapter("torchaudio.transforms.LFCC", tolerances.cepstrum, traceable=True)
 class LFCC(Twin, theirs.LFCC):
     """torchaudio.transforms.LFCC. Same arguments, same defaults.
 
