@@ -86,7 +86,8 @@ def _said(function: Callable[..., Any], row: Row, sample: Any) -> list[tuple[typ
         function(
             *measure.to_library(row.their_arrays, sample.args), **measure.to_library(row.their_arrays, sample.kwargs)
         )
-    return [(w.category, str(w.message)) for w in caught]
+    # which librosa 1.0 says by chance, of memory that it has not written to yet
+    return [(w.category, str(w.message)) for w in caught if "encountered in cast" not in str(w.message)]
 
 
 @_named(ADAPTERS)
@@ -109,8 +110,8 @@ def test_signature_is_the_reference_s(row: Row) -> None:
     for pair in pairs:
         # a function that shows the reference's signature takes its arguments by its plan's
         mine, expected = (list(inspect.signature(getattr(f, "plan", f)).parameters.values()) for f in pair)
-        # and one that serves two versions of a library may know arguments of the newer one
-        newer = {"axes"} - {p.name for p in expected}
+        # and one that serves two versions of a library may know arguments of the other one
+        newer = {"axes", "kind", "rng", "t_out", "transition_min_prob", "win_length"} - {p.name for p in expected}
         known = [(p.name, p.kind, p.default) for p in mine if p.name not in newer]
         assert known[1:] == [(p.name, p.kind, p.default) for p in expected][1:]
 

@@ -1,5 +1,7 @@
 """Host arrays on a machine with a GPU: host kernels transform small ones, MLX's GPU those for which copying pays.
 
+What the GPU has no kernel for stays with the host's.
+
 From how many samples on it pays is measured once, for transforms with large results and for those with small ones.
 """
 
@@ -17,8 +19,9 @@ import numpy.typing as npt
 from mlx_spectro import diagnostics
 from mlx_spectro.design.banks import mel_bank
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Filterbank, KaldiSpectrogram, Operator, Project, Stft
+from mlx_spectro.design.operators import Filterbank, Operator, Project, Stft
 from mlx_spectro.kernels import cpu, tuning_cache
+from mlx_spectro.kernels import gpu as kernels
 from mlx_spectro.kernels.gpu import tune
 
 from ..contract import records
@@ -41,16 +44,16 @@ class _Engine:
 
     def run(self, op: Operator, x: Array, *weights: Array, out: Array) -> None:
         """Compute an operator."""
-        on_gpu = self._always or _pays(op, x.size)
+        on_gpu = self._always or _pays(op, x, *weights)
         records.note_device("MLX's device" if on_gpu else "cpu, host kernels")
         (mlx_bridge if on_gpu else cpu).run(op, x, *weights, out=out)
 
 
-def _pays(op: Operator, samples: int) -> bool:
-    if isinstance(op, KaldiSpectrogram):  # which no kernel of a GPU computes
-        return False
+def _pays(op: Operator, x: Array, *weights: Array) -> bool:
     results = "small" if isinstance(op, (Filterbank, Project)) else "large"
-    return samples >= _SMALL and 0 <= crossover(results) <= samples
+    if x.size < _SMALL or kernels.why_not(op, (x.shape, *(weight.shape for weight in weights))):
+        return False
+    return 0 <= crossover(results) <= x.size
 
 
 engine, gpu = _Engine(always=False), _Engine(always=True)

@@ -93,8 +93,10 @@ def each_array(x: Any, convert: Callable[[Any], Any]) -> Any:
 
 
 def each_part(x: Any, convert: Callable[[Any], Any]) -> Any:
-    """``convert`` of ``x``, or of each part of a tuple or list."""
-    return type(x)(each_part(part, convert) for part in x) if isinstance(x, (tuple, list)) else convert(x)
+    """``convert`` of ``x``, or of each part of a tuple or list; None stays None."""
+    if isinstance(x, (tuple, list)):
+        return type(x)(each_part(part, convert) for part in x)
+    return None if x is None else convert(x)
 
 
 def in_double(x: Any) -> Any:

@@ -12,10 +12,13 @@ import numpy.typing as npt
 from mlx_spectro.design.operators import Operator
 from mlx_spectro.ops.apply import apply
 
+# beyond it, what is no operator's first argument is hardly the same in a later call
+_LARGE = 1 << 22
+
 
 def run(op: Operator, x: npt.NDArray[Any], *weights: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
     """``op`` of a NumPy array, to ``out``: as :func:`mlx_spectro.kernels.cpu.run`."""
-    constants = (_constant(w.tobytes(), w.shape, w.dtype.str) for w in weights)
+    constants = (_constant(w.tobytes(), w.shape, w.dtype.str) if w.nbytes < _LARGE else mx.array(w) for w in weights)
     np.copyto(out, np.array(apply(op, mx.array(x), *constants), copy=False))
 
 

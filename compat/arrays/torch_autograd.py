@@ -32,6 +32,8 @@ class Bound(NamedTuple):
     weights: tuple[Tensor, ...] = ()
     kept: bool = False
     """Torch's own operations keep the argument for the backward pass: it must not have changed by then."""
+    sources: tuple[Tensor, ...] = ()
+    """What torch's own operations keep in the weights' place."""
 
     def __call__(self, x: Tensor) -> Tensor:
         return run(self.engine, self.op, x, *self.weights)
@@ -68,12 +70,12 @@ class _Linear(torch.autograd.Function):
         x, operator = inputs
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
-        ctx.save_for_backward(x if operator.kept else None, *operator.weights)
+        ctx.save_for_backward(x if operator.kept else None, *operator.weights, *operator.sources)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        _, *weights = ctx.saved_tensors
-        gradient = _applied(ctx.operator.transposed(ctx.shape, tuple(weights)), g)
+        weights = ctx.saved_tensors[1 : 1 + len(ctx.operator.weights)]
+        gradient = _applied(ctx.operator.transposed(ctx.shape, weights), g)
         if ctx.place != -1:
             gradient = gradient.movedim(-1, ctx.place).contiguous().movedim(ctx.place, -1)
         return gradient, None
@@ -82,7 +84,7 @@ class _Linear(torch.autograd.Function):
 def _applied(operator: Bound, x: Tensor) -> Tensor:
     if operator.engine is apply:
         return operator(x)
-    if not serves(x) or _is_batched(x):
+    if not serves(x) or is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
         return _computed(operator, x)
@@ -109,7 +111,7 @@ def or_by_torch(ours: Callable[[], Tensor], theirs: Callable[[], Tensor]) -> Ten
     return theirs()
 
 
-def _is_batched(g: Tensor) -> bool:
+def is_batched(g: Tensor) -> bool:
     """Whether ``g`` stands for several gradients at once."""
     return torch._C._functorch.is_legacy_batchedtensor(g)
 
@@ -186,13 +188,16 @@ def _of_magnitudes(z: Tensor, power: float, bank: Tensor | None = None, epilogue
     return values if bank is None else _follow(epilogue, values @ bank)
 
 
-def linear(engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False) -> Tensor:
+def linear(
+    engine: Any, op: Linear, x: Tensor, *weights: Tensor, kept: bool = False, sources: tuple[Tensor, ...] = ()
+) -> Tensor:
     """``op`` of ``x``, differentiable with respect to ``x``.
 
     Args:
         kept: Torch's own operations keep ``x`` for the backward pass.
+        sources: What they keep in the weights' place.
     """
-    return _applied(Bound(engine, op, weights, kept), x)
+    return _applied(Bound(engine, op, weights, kept, sources), x)
 
 
 def stft(x: Tensor, spectral: Spectral) -> Tensor:
@@ -278,7 +283,7 @@ def gradient(
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
     """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
     pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = own and not (z.requires_grad or factor.requires_grad or _is_batched(factor))
+    fixed = own and not (z.requires_grad or factor.requires_grad or is_batched(factor))
     return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
 
 

@@ -15,16 +15,24 @@ from typing import Any
 _SHIM = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
-def at_callers_line(theirs: Callable[..., Any]) -> Callable[..., Any]:
-    """``theirs``, whose warnings name the line that called us, and count as that line's, as they do without us."""
+def at_callers_line(theirs: Callable[..., Any], levels: int = 1) -> Callable[..., Any]:
+    """``theirs``, whose warnings name the line that called us, and count as that line's, as they do without us.
+
+    Args:
+        levels: Up to which caller they may look, from our own on.
+    """
 
     @functools.wraps(theirs)
     def call(*args: Any, **kwargs: Any) -> Any:
         frame = sys._getframe(1)
         while frame.f_code.co_filename.startswith(_SHIM) and frame.f_back is not None:
             frame = frame.f_back
-        code = _call_at(frame.f_code.co_filename, frame.f_lineno)
-        return FunctionType(code, frame.f_globals)(theirs, args, kwargs)
+        called, given = theirs, (args, kwargs)
+        for _ in range(levels):
+            line = FunctionType(_call_at(frame.f_code.co_filename, frame.f_lineno), frame.f_globals)
+            called, given = line, ((called, *given), {})
+            frame = frame.f_back or frame
+        return called(*given[0], **given[1])
 
     return call
 

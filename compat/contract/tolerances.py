@@ -36,6 +36,14 @@ def decision(_: np.dtype[Any], step: int, largest: float) -> float:
     return float(step)
 
 
+def peaks(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
+    """Bound for tops of parabolas through peaks: each shift is a quotient of differences of a spectrum's values.
+
+    A peak that stands out by a hundredth of the largest value moves by a hundred times their relative error.
+    """
+    return 100 * spectrum(dtype, n_fft, largest)
+
+
 def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     """Bound for sums of so many terms of one sign, and for filters over so many frequencies: each is rounded."""
     return 4 * float(np.finfo(dtype).eps) * terms * largest
@@ -44,6 +52,20 @@ def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
 def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
     """Bound for logarithms and powers of single values: ``10 ** y`` takes ``y ln 10`` times ``y``'s relative error."""
     return 64 * float(np.finfo(dtype).eps) * largest
+
+
+def masked(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for values times soft masks of the same numbers.
+
+    Of a mask, a power and a phase no more than eight results are rounded, by half a unit, and a power by a whole one:
+    within 8 eps of each other. Hard masks are the same.
+    """
+    return 0.0 if dtype.kind not in "fc" else 8 * float(np.finfo(dtype).eps) * largest
+
+
+def probabilities(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for sums of a few hundred probabilities in double precision, and for what is chosen by them: the same."""
+    return 1e-12 * largest if dtype.kind in "fc" else 0.0
 
 
 def designed(dtype: np.dtype[Any], units: float, _: float) -> float:
@@ -58,3 +80,22 @@ def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     """
     decibels = 20 / math.log(10) * 1e4 * spectrum(dtype, n_fft, 1.0)
     return decibels * math.sqrt(2 * n_fft)
+
+
+def phases(dtype: np.dtype[Any], order: int, largest: float) -> float:
+    """Bound for values whose phases a reference sums up, of as many radians as there are samples, and a few times that.
+
+    Each of a sum's frames rounds it by half a unit; ``order`` is samples times frames. What is turned by an angle is
+    moved by no more than that, and by no more than twice itself.
+    """
+    return min(2.0, 2 * float(np.finfo(dtype).eps) * order) * largest
+
+
+def iterated(dtype: np.dtype[Any], iterations: int, largest: float) -> float:
+    """Bound for what as many iterations of Griffin and Lim's make of a rounding.
+
+    A bin's phase takes a rounding over the bin's magnitude, and of a million bins one is a thousand times smaller than
+    they mostly are. Each iteration passes on what the one before has added, and adds as much. In the end it is no more
+    than another signal.
+    """
+    return min(2.0, 1024 * float(np.finfo(dtype).eps) * 2.0 ** min(iterations, 64)) * largest

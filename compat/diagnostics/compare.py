@@ -30,7 +30,11 @@ def differences(ours: Any, theirs: Any, exact: bool = True) -> list[Difference]:
     Args:
         exact: Results are of one kind and one dtype, or that is a difference of theirs.
     """
+    if ours is None and theirs is None:
+        return []
     mine, other = f"is {kinds.describe(ours)}", f"not {kinds.describe(theirs)}"
+    if ours is None or theirs is None:
+        return [Difference(np.dtype(float), 0, 0, f"{mine}, {other}")]
     if isinstance(theirs, (tuple, list)):
         if type(ours) is not type(theirs) or len(ours) != len(theirs):
             return [Difference(np.dtype(float), 0, 0, f"{mine}, {other}")]
@@ -52,6 +56,8 @@ def difference_of_values(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Difference
             problem = "has NaN or infinity in other frames"
     elif not np.array_equal(finite_a, finite_b):
         problem = "has NaN or infinity in other places"
+    if b.dtype == bool:
+        a, b = a.astype(np.int8), b.astype(np.int8)
     worst = np.abs(np.subtract(a, b, where=both, out=np.zeros_like(a))).max(initial=0) if both.any() else 0.0
     largest = np.abs(b[finite_b]).max(initial=0)
     return Difference(b.dtype, float(worst), float(largest), problem)

@@ -1,4 +1,4 @@
-"""librosa, with our functions here and in ``core``, ``feature``, ``filters`` and ``onset``."""
+"""librosa, with our functions here and in those of its modules that have a file of their own beside this one."""
 
 from ..install import proxy
 

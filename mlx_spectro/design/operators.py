@@ -336,6 +336,44 @@ class FrameStatistic(OfAudio, Operator):
 
 
 @dataclass(frozen=True)
+class PhaseVocoder(Operator):
+    """Spectrum ``[..., M, F]`` between the frames of a spectrum ``[..., N, F]``, as loud as they are.
+
+    Its weights are whole numbers ``frames [4, M]``, of which those from ``N`` on are silent frames, and
+    ``fractions [M]``. With ``start, end, low, high = frames[:, m]``, bins of frame ``m`` are as large as those of
+    frames ``low`` and ``high`` interpolated, and from ``m`` on they turn as between frames ``start`` and ``end``. The
+    first is turned as frame ``start`` is. A bin that is 0 is turned by 0, or by half a turn where its real part is -0.
+    """
+
+    stem = "phase_vocoder"
+    is_complex = True
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], weights[0][1], x[-1]
+
+
+@dataclass(frozen=True)
+class GriffinLim(Operator):
+    """Audio ``[..., length]`` whose spectrum has the given magnitudes ``[..., N, F]``, or nearly so.
+
+    Its weights are a first spectrum ``[..., N, F]``, whose magnitudes are the given ones, and the window ``[n_fft]``.
+    ``momentum`` is how much of the spectrum before is taken from each spectrum; ``eps`` is added to magnitudes that are
+    divided by.
+    """
+
+    stem = "griffinlim"
+
+    istft: Istft
+    stft: Stft
+    iterations: int
+    momentum: float
+    eps: float
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-2], self.istft.length
+
+
+@dataclass(frozen=True)
 class KaldiSpectrogram(Operator):
     """Logarithms ``[..., N, F]`` of frames' energies at each frequency, with a window ``[frame length]``.
 
@@ -406,6 +444,114 @@ class DeltasAdjoint(Deltas):
 
     def transpose(self, x: Shape) -> Deltas:
         return Deltas(self.reach, self.pad_mode)
+
+
+@dataclass(frozen=True)
+class Medians(Operator):
+    """Medians of windows of ``size`` values along an axis, which is mirrored at its ends, their values included.
+
+    The window of value ``i`` begins ``size // 2`` values before it; of an even number of values, the median is the
+    larger of the two in the middle.
+    """
+
+    stem = "medians"
+
+    size: int
+    axis: int = -1
+
+    def check(self, x: Shape) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
+class Resample(Linear):
+    """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
+
+    Its weights are ``[new, 2 * reach + 1]``: result ``n`` is the sum of the samples within ``reach`` of sample
+    ``n * orig // new``, times the weights of phase ``n % new``. Silence surrounds the audio. ``orig`` samples make a
+    frame of ``new`` results, which what is not finite spoils as a whole, be it among those samples or within ``reach``.
+    """
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], (x[-1] // self.orig + 1) * self.new
+
+    def transpose(self, x: Shape) -> Linear:
+        return ResampleAdjoint(self.orig, self.new, self.reach, x[-1])
+
+
+@dataclass(frozen=True)
+class ResampleAdjoint(Linear):
+    """Audio's gradient ``[..., length]``, of that of its :class:`Resample`."""
+
+    stem = "resample"
+
+    orig: int
+    new: int
+    reach: int
+    length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.length
+
+    def transpose(self, x: Shape) -> Resample:
+        return Resample(self.orig, self.new, self.reach)
+
+
+@dataclass(frozen=True)
+class RecursiveFilter(Linear):
+    """Signals ``[..., T]`` that follow ``sum_k a[k] y[t - k] = sum_k b[k] x[t - k]`` and are 0 before the first sample.
+
+    Its weights are ``a`` and ``b``, each ``[order + 1]`` for one filter, or ``[filters, order + 1]`` for signals
+    ``[..., filters, T]``; the two orders may differ. Coefficients are divided by ``a[0]`` in their own precision.
+    ``backward`` is time that runs from the last sample to the first.
+    """
+
+    stem = "recursive_filter"
+
+    backward: bool = False
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+    def transpose(self, x: Shape) -> RecursiveFilter:
+        return RecursiveFilter(not self.backward)
+
+
+@dataclass(frozen=True)
+class ClampedFilter(Operator):
+    """A :class:`RecursiveFilter` whose result, and not what it goes on from, is clamped to magnitudes up to 1."""
+
+    stem = "recursive_filter"
+
+    filter: RecursiveFilter
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
+class LaggedProducts(Operator):
+    """Sums over ``t`` of ``x[t - k] y[t]`` for ``k`` from 0 to ``lags - 1``, of signals ``[..., filters, T]``.
+
+    The result is ``[filters, lags]``, ``y`` a weight of the shape of ``x``: so the gradients of coefficients are made.
+    """
+
+    stem = "lagged_products"
+
+    lags: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x[-2], self.lags
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,12 @@ def test_large_calls_go_where_the_crossover_says(samples: int, device: str) -> N
 def test_what_no_gpu_kernel_computes_stays_on_the_host() -> None:
     pytest.importorskip("torchaudio")
     tuning_cache.put(crossover.key("large"), 0)
+    assert served(100_000) == GPU
     x = torch.randn(1, 100_000, generator=torch.Generator().manual_seed(0))
-    compat.torchaudio.compliance.kaldi.fbank(x)
-    assert [(record.reason, record.device) for record in compat.report()] == [("", HOST)]
+    for call in (compat.torchaudio.compliance.kaldi.fbank, lambda x: compat.torchaudio.functional.resample(x, 3, 2)):
+        compat.reset()
+        call(x)
+        assert [(record.reason, record.device) for record in compat.report()] == [("", HOST)]
 
 
 def test_a_setting_overrides_it() -> None:

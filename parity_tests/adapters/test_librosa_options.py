@@ -13,7 +13,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import librosa as shim
 from mlx_spectro.ops import backend
 
-from .librosa_calls import AUDIO, MAGNITUDES, Base, bases, told_apart
+from .librosa_calls import AUDIO, MAGNITUDES, PITCHED, SEED, Base, bases, told_apart
 
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
@@ -31,12 +31,15 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    shown = {"": shim, "feature.": shim.feature, "filters.": shim.filters, "onset.": shim.onset}
+    rooms = ("feature", "filters", "onset", "decompose", "effects", "util")
+    shown = {"": shim, **{f"{room}.": getattr(shim, room) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
 
 
 def affordable(option: str, value: Any) -> bool:
+    if option == SEED and value is None:  # what is drawn without a seed is no two times the same
+        return False
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 
 
@@ -98,6 +101,21 @@ ONE_BIN = np.ones((1, 3), np.float32)
         ("feature.tonnetz", {"chroma": MAGNITUDES * np.float64(1e-310)}),
         ("feature.tonnetz", {"chroma": MAGNITUDES * np.float32(1e-39)}),
         ("feature.tonnetz", {"chroma": np.ones((12, 3), int)}),
+        ("pyin", {"y": AUDIO, **PITCHED, "fmin": 100.0}),
+        ("pyin", {"y": AUDIO, **PITCHED, "fmin": 1200.0}),
+        ("pyin", {"y": AUDIO, **PITCHED, "max_transition_rate": 1000.0}),
+        ("pyin", {"y": AUDIO[:20], **PITCHED, "center": False}),
+        ("pyin", {"y": AUDIO, **PITCHED, "win_length": 32}),
+        ("decompose.hpss", {"S": AUDIO}),
+        ("decompose.hpss", {"S": MAGNITUDES * np.float32(1e38), "margin": 100.0}),
+        ("decompose.hpss", {"S": MAGNITUDES, "kernel_size": (3,)}),
+        ("decompose.hpss", {"S": MAGNITUDES, "kernel_size": (1000, 3)}),
+        ("decompose.hpss", {"S": MAGNITUDES, "margin": (1.0, np.float64(2))}),
+        ("decompose.hpss", {"S": MAGNITUDES - 1}),
+        ("effects.hpss", {"y": AUDIO, "n_fft": 64, "mask": True}),
+        ("effects.harmonic", {"y": AUDIO}),
+        ("util.softmask", {"X": MAGNITUDES, "X_ref": -MAGNITUDES}),
+        ("util.softmask", {"X": MAGNITUDES, "X_ref": MAGNITUDES.astype(np.float64)}),
         ("onset.onset_strength", {"y": AUDIO, "n_fft": 64, "sr": None}),
         ("onset.onset_strength", {"y": AUDIO, "n_fft": 64, "channels": [0]}),
         ("power_to_db", {"S": MAGNITUDES, "ref": lambda s, **axes: 1 / 0}),

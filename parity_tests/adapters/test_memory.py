@@ -21,7 +21,11 @@ from mlx_spectro.design.operators import (
     Filterbank,
     Istft,
     IstftAdjoint,
+    Medians,
     Operator,
+    RecursiveFilter,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -201,6 +205,10 @@ FRAMING = Framing(64, 32)
         Filterbank(FRAMING),
         Deltas(2),
         DeltasAdjoint(2),
+        Medians(3),
+        Resample(3, 2, 4),
+        ResampleAdjoint(3, 2, 4, 958),
+        RecursiveFilter(),
     ],
     ids=lambda op: op.name,
 )
@@ -208,8 +216,11 @@ FRAMING = Framing(64, 32)
 def test_no_kernel_writes_to_read_only_memory(op: Operator, order: Any) -> None:
     of_spectrum = isinstance(op, (StftAdjoint, Istft))
     x = np.ones((2, 19, 33), np.complex64) if of_spectrum else np.ones((2, 640), np.float32)
-    needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, Deltas) else 1
+    needed = 2 if isinstance(op, Filterbank) else 0 if isinstance(op, (Deltas, Medians)) else 1
     weights = [np.ones(64, np.float32), np.ones((33, 5), np.float32)][:needed]
+    if op.stem == "resample":
+        weights = [np.ones((2, 9), np.float32)]
+    weights = [np.ones(3, np.float32)] * 2 if isinstance(op, RecursiveFilter) else weights
     shape = op.shape(x.shape, *(weight.shape for weight in weights))
     out = locked(np.empty(shape, np.complex64 if op.is_complex else np.float32, order=order))
     before = out.copy()
@@ -248,6 +259,11 @@ S = np.abs(Z)
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
+    # in double precision, where the errors of librosa's sums of phases are small
+    "phase_vocoder": lambda m, made: m.phase_vocoder(made(Z.astype(np.complex128)), rate=1.5),
+    "griffinlim": lambda m, made: m.griffinlim(made(S), n_iter=1, init=None),
+    "time_stretch": lambda m, made: m.effects.time_stretch(made(Y.astype(np.float64)), rate=1.5, n_fft=512),
+    "pitch_shift": lambda m, made: m.effects.pitch_shift(made(Y.astype(np.float64)), sr=8000, n_steps=3, n_fft=512),
     "magphase": lambda m, made: m.magphase(made(Z)),
     "power_to_db": lambda m, made: m.power_to_db(made(S)),
     "amplitude_to_db": lambda m, made: m.amplitude_to_db(made(S)),
@@ -270,6 +286,14 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "spectral_contrast of S": lambda m, made: m.feature.spectral_contrast(S=made(S)),
     "spectral_flatness of S": lambda m, made: m.feature.spectral_flatness(S=made(S)),
     "onset_strength": lambda m, made: m.onset.onset_strength(y=made(Y)),
+    "piptrack": lambda m, made: m.piptrack(S=made(S)),
+    "estimate_tuning": lambda m, made: m.estimate_tuning(y=made(Y)),
+    "pyin": lambda m, made: m.pyin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
+    "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
+    "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
+    "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),
+    "effects.hpss": lambda m, made: m.effects.hpss(made(Y)),
+    "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 
 
@@ -381,8 +405,10 @@ def test_a_result_is_its_caller_s_own(row: Any) -> None:
             warnings.simplefilter("ignore")
             return parts(function(*args, **kwargs))
 
-    first = call()
+    first = [part for part in call() if not isinstance(part, float)]
     kept = [kinds.to_numpy(part).copy() for part in first]
     for part in first:
         part[...] = 77
-    assert all(np.array_equal(kinds.to_numpy(a), b, equal_nan=True) for a, b in zip(call(), kept, strict=True))
+    assert all(
+        np.array_equal(kinds.to_numpy(a), b, equal_nan=True) for a, b in zip(call()[: len(kept)], kept, strict=True)
+    )

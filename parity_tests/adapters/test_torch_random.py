@@ -173,6 +173,22 @@ def deltas(draw: Draw) -> Any:
     return draw.array(shapes, REAL, odd, ODD_REAL), draw.some(more)
 
 
+def rates(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    more = {
+        "lowpass_filter_width": draw.of([6, 1, 16], [0, 2.5, np.int64(3), "6"]),
+        "rolloff": draw.of([0.99, 0.8], [1.5, 0.0, 1]),
+        "resampling_method": draw.of(["sinc_interp_hann", "sinc_interp_kaiser"], ["kaiser_window", "linear", None]),
+        "beta": draw.of([None, 14.0, 8, 5.0], [0.0, "2"]),
+    }
+    pair = {"orig_freq": draw.of([3, 8, 441], [0, 8.5, 8.0, "3"]), "new_freq": draw.of([2, 7, 160], [8, -1])}
+    return audio(draw), pair | draw.some(more)
+
+
+def speeds(draw: Draw) -> tuple[Any, dict[str, Any]]:
+    factor = draw.of([0.9, 1.1, 1.0, 0.333], [0.0, 1e-9, float("inf"), np.float64(1.3), "2"])
+    return audio(draw), {"orig_freq": draw.of([100, 160], [0, 100.5]), "factor": factor}
+
+
 FLAGS = [True, False], [None, 1, np.bool_(False), "no", torch.tensor(True), torch.ones(2)]
 WINDOW_TYPES = ["povey", "hamming", "hanning", "rectangular", "blackman"], ["hann", None]
 
@@ -223,6 +239,40 @@ def kaldi_mfcc(draw: Draw) -> tuple[Any, dict[str, Any]]:
     return x, options | draw.some(more)
 
 
+def filters(draw: Draw) -> tuple[Any, Any, Any]:
+    """A signal, and coefficients of one stable filter or of as many as it has channels."""
+    x = draw.array([(40,), (3, 40), (2, 3, 40), (1, 600)], REAL, [(3, 0), (0, 3, 9), ()], ODD_REAL)
+    order, several = draw.of([0, 1, 2, 5]), draw.of([False, False, True])
+    shape, rng = (3, order + 1) if several else (order + 1,), np.random.default_rng(draw.randrange(9))
+    # a filter that grows would multiply what rounding does
+    a, b = (torch.from_numpy(rng.uniform(-0.4, 0.4, shape) / max(1, order)).to(x.dtype) for _ in range(2))
+    a[..., 0] = draw.of([1.0, -0.5])
+    return x, a, b
+
+
+def lfilter(draw: Draw) -> Any:
+    x, a, b = filters(draw)
+    more = {"clamp": draw.of([True, False], [1, None]), "batching": draw.of([True, False], [0])}
+    return x, {"a_coeffs": a, "b_coeffs": b} | draw.some(more)
+
+
+def filtfilt(draw: Draw) -> Any:
+    x, a, b = filters(draw)
+    return x, {"a_coeffs": a, "b_coeffs": b} | draw.some({"clamp": draw.of([True, False], [1, None])})
+
+
+def highpass(draw: Draw) -> Any:
+    x, _, _ = filters(draw)
+    more = {"Q": draw.of([0.707, 2, torch.tensor(0.5)], [np.float32(0.6), "1", None, True])}
+    rate, hz = draw.of([16000, 44100.5], [None]), draw.of([1000.0, 3000, torch.tensor(800.0)], [np.int32(900), "80"])
+    return x, {"sample_rate": rate, "cutoff_freq": hz} | draw.some(more)
+
+
+def emphasis(draw: Draw) -> Any:
+    x, _, _ = filters(draw)
+    return x, draw.some({"coeff": draw.of([0.97, 0.5, 1, 0], [np.float64(0.9), True, None, "1", 1e300])})
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -236,6 +286,17 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.compliance.kaldi.fbank": fbank,
     "torchaudio.compliance.kaldi.mfcc": kaldi_mfcc,
     "torchaudio.transforms.ComputeDeltas": deltas,
+    "torchaudio.functional.resample": rates,
+    "torchaudio.transforms.Resample": rates,
+    "torchaudio.functional.speed": speeds,
+    "torchaudio.transforms.Speed": speeds,
+    "torchaudio.functional.lfilter": lfilter,
+    "torchaudio.functional.filtfilt": filtfilt,
+    "torchaudio.functional.highpass_biquad": highpass,
+    "torchaudio.functional.preemphasis": emphasis,
+    "torchaudio.functional.deemphasis": emphasis,
+    "torchaudio.transforms.Preemphasis": emphasis,
+    "torchaudio.transforms.Deemphasis": emphasis,
     "torchaudio.transforms.Spectrogram": lambda draw: (audio(draw), draw.some(spectral(draw))),
     "torchaudio.transforms.MelScale": lambda draw: (levels(draw), {"n_mels": draw.of([4, 1], [0]), "n_stft": 9}),
     "torchaudio.transforms.MelSpectrogram": lambda draw: (
@@ -263,16 +324,21 @@ LOGARITHMIC = ("transforms.MFCC", "transforms.LFCC", *(f"compliance.kaldi.{name}
 TOLERANCES = {f"torchaudio.{name}": 1e-3 for name in LOGARITHMIC}
 
 
+def first(result: Any) -> Any:
+    """The array of a result, which lengths may follow."""
+    return result[0] if isinstance(result, tuple) else result
+
+
 def caller(library: Any, name: str, options: dict[str, Any]) -> Callable[[Any], Any]:
     found = library
     for part in name.split(".")[1:]:
         found = getattr(found, part)
     if not isinstance(found, type):
-        return lambda x: found(x, **options)
+        return lambda x: first(found(x, **options))
 
     def call(x: Any) -> Any:
         module: Any = found(**options)
-        return (module.double() if x.dtype in (torch.float64, torch.complex128) else module)(x)
+        return first((module.double() if x.dtype in (torch.float64, torch.complex128) else module)(x))
 
     return call
 

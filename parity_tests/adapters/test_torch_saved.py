@@ -49,7 +49,15 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "mfcc": module("MFCC", n_mfcc=3, melkwargs={"n_fft": 16, "n_mels": 4}),
     "lfcc, circular": module("LFCC", n_lfcc=3, n_filter=4, speckwargs={"n_fft": 16, "pad_mode": "circular"}),
     **{f"deltas, {m}": module("ComputeDeltas", mode=m) for m in ("reflect", "constant", "replicate", "circular")},
+    "resample": lambda libraries, x: module("Resample", orig_freq=11, new_freq=7)(libraries, x[0]),
     "centroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
+    "deemphasis": module("Deemphasis"),
+    "a filter forward and backward": lambda libraries, x: libraries[1].functional.filtfilt(
+        x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2])
+    ),
+    "filters of one signal each": lambda libraries, x: libraries[1].functional.lfilter(
+        x, torch.tensor([[1.0, -0.5]] * 2), torch.tensor([[0.5, 0.2]] * 2), False, False
+    ),
 }
 LAYOUTS: dict[str, Callable[[Any], Any]] = {
     "as it is": lambda x: x * 1,
@@ -116,6 +124,7 @@ def weight(libraries: Any, kind: str, path: str, **options: Any) -> Any:
         ("MelSpectrogram", "mel_scale.fb", {"n_fft": 16, "n_mels": 4}),
         ("MFCC", "dct_mat", {"n_mfcc": 3, "melkwargs": {"n_fft": 16, "n_mels": 4}}),
         ("LFCC", "filter_mat", {"n_lfcc": 3, "n_filter": 4, "speckwargs": {"n_fft": 16}}),
+        ("Resample", "kernel", {"orig_freq": 11, "new_freq": 7}),
     ],
 )
 def test_a_weight_changed_before_the_backward_pass_is_an_error_where_it_is_one_in_torch(

@@ -61,6 +61,12 @@ CALLS: dict[str, Callable[[Any], Callable[[Any, Any], Any]]] = {
     "torchaudio.transforms.MFCC": module("MFCC", n_mfcc=3, melkwargs={"n_fft": 16, "n_mels": 4}),
     "torchaudio.transforms.SpectralCentroid": module("SpectralCentroid", sample_rate=16000, n_fft=16),
     "torchaudio.transforms.ComputeDeltas": module("ComputeDeltas"),
+    "torchaudio.transforms.Resample": module("Resample", orig_freq=11, new_freq=7),
+    "torchaudio.functional.resample": lambda libs: lambda x, w: libs[1].functional.resample(x, 11, 7),
+    "torchaudio.transforms.Deemphasis": module("Deemphasis"),
+    "torchaudio.functional.lowpass_biquad": lambda libs: (
+        lambda x, w: libs[1].functional.lowpass_biquad(x, 16000, 1000.0)
+    ),
     "torchaudio.transforms.AmplitudeToDB": module("AmplitudeToDB", top_db=80.0),
 }
 

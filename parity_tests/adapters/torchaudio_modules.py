@@ -20,7 +20,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "LFCC": {"n_lfcc": 5, "n_filter": 8, "speckwargs": {"n_fft": 64}},
     "AmplitudeToDB": {"top_db": 60.0},
     "ComputeDeltas": {"win_length": 7},
+    "TimeStretch": {"n_freq": 33, "hop_length": 4, "fixed_rate": 1.25},
+    "GriffinLim": {"n_fft": 64, "n_iter": 2, "rand_init": False},
     "SpectralCentroid": {"sample_rate": 16000, "n_fft": 64},
+    "Resample": {"orig_freq": 11, "new_freq": 7},
+    "Deemphasis": {"coeff": 0.9},
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_implementation = pytest.mark.usefixtures("implementation")
@@ -36,9 +40,9 @@ def noise(*shape: int, seed: int = 0) -> Any:
 
 def given(kind: str) -> Any:
     """What an instance of ``kind`` is called with."""
-    if kind == "InverseSpectrogram":
+    if kind in ("InverseSpectrogram", "TimeStretch"):
         return torch.stft(noise(2, 900), 64, 32, window=torch.hann_window(64), return_complex=True)
-    return noise(2, 33, 20).square() if kind in ("MelScale", "AmplitudeToDB") else noise(2, 900)
+    return noise(2, 33, 20).square() if kind in ("MelScale", "AmplitudeToDB", "GriffinLim") else noise(2, 900)
 
 
 def reasons() -> set[str]:

@@ -15,7 +15,7 @@ import pytest
 from mlx_spectro.design import envelope, operators
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Spectrogram, Stft
+from mlx_spectro.design.operators import Deltas, Filterbank, Istft, Medians, Resample, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from ..table.case import pairwise
@@ -242,6 +242,135 @@ def test_what_is_not_finite_spoils_the_slopes_it_is_part_of(bad: float) -> None:
         assert np.array_equal(spoiled, np.arange(2044, 2051))
 
 
+@pytest.mark.parametrize("size", [1, 2, 8, 17, 24, 31, 32, 70])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_medians_are_those_of_sorted_windows(size: int, dtype: Any) -> None:
+    # many equal values, and axes that are shorter than windows, vectors and what is turned at once
+    rng = np.random.default_rng(95)
+    for shape in ((9,), (1, 5), (70, 3), (3, 70), (2, 33, 19), (20, 2, 21), (4, 9, 9)):
+        x = rng.integers(0, 9, shape).astype(dtype)
+        views = [x, x.T, x[..., ::-2], x[::-1], np.broadcast_to(x[:1], shape), np.asfortranarray(x)]
+        for y, axis in itertools.product(views, range(-x.ndim, 0)):
+            rows = np.moveaxis(y, axis, -1)
+            widths = [(0, 0)] * (x.ndim - 1) + [(size // 2, size - 1 - size // 2)]
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(rows, widths, mode="symmetric"), size, axis=-1)
+            defined = np.moveaxis(np.sort(windows, axis=-1)[..., size // 2], -1, axis)
+            out = np.empty_like(y, order="C")
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y), defined)
+            np.testing.assert_array_equal(cpu.run(Medians(size, axis), y, out=out), defined)
+            np.testing.assert_array_equal(out, defined)
+
+
+@pytest.mark.parametrize("beyond", [-50.0, -math.inf])
+@pytest.mark.parametrize(("states", "reach"), [(9, 1), (30, 4), (5, 4)])
+def test_the_likeliest_path_is_that_of_all_moves(states: int, reach: int, beyond: float) -> None:
+    # whole numbers are added exactly, and are often equal
+    rng = np.random.default_rng(98)
+    apart = np.abs(np.subtract.outer(np.arange(states), np.arange(states)))
+    own, other = (np.where(apart <= reach, -rng.integers(1, 9, apart.shape), beyond) for _ in range(2))
+    moves = np.block([[own, other], [other, own]])
+    first, second = -rng.integers(0, 60, (40, states)).astype(float), -rng.integers(0, 30, 40).astype(float)
+    observed = np.hstack([first, np.repeat(second[:, None], states, axis=1)])
+    likelihoods, before = [observed[0] - 3.0], []
+    for seen in observed[1:]:
+        ways = likelihoods[-1][:, None] + moves
+        before.append(ways.argmax(axis=0))
+        likelihoods.append(seen + ways.max(axis=0))
+    path = [int(likelihoods[-1].argmax())]
+    for origins in reversed(before):
+        path.append(int(origins[path[-1]]))
+    found = cpu.Bands.of(own, other, reach, beyond).likeliest_path(first, second, -3.0)
+    assert found.tolist() == path[::-1]
+
+
+@pytest.mark.parametrize("power", [1, 2, 0.7, 4, math.inf])
+@pytest.mark.parametrize("kind", ["f", "d", "F", "D"])
+def test_soft_masks_are_shares_of_powers(kind: str, power: float) -> None:
+    single = kind in "fF"
+    real, eps = (np.float32, 2.0**-23) if single else (np.float64, 2.0**-52)
+    first, second = (np.abs(noise((5, 7, 3), real)) for _ in range(2))
+    first[1, :3], second[1, 1:5] = 0, 0
+    values = noise((5, 7, 3), np.dtype(kind).type)
+    a, b = (x.astype(np.longdouble) for x in (first, second))
+    for margins, empty in (((1.0, 1.0), 0.5), ((2.0, 3.0), 0.0)):
+        pairs = ((a, b * margins[0]), (b, a * margins[1]))
+        with np.errstate(invalid="ignore"):
+            if math.isinf(power):
+                defined = [np.where(x > y, 1.0, 0.0) for x, y in pairs]
+            else:
+                defined = [np.where(x + y == 0, empty, x**power / (x**power + y**power)) for x, y in pairs]
+        masks = cpu.softmasks(first.copy(), second.copy(), power, margins, empty=empty)
+        parts = cpu.softmasks(first.copy(), second.copy(), power, margins, values, empty)
+        for mask, part, truth in zip(masks, parts, defined, strict=True):
+            # ratio, power, sum and share are rounded once each; a power takes its ratio's error so often
+            limit = 0 if math.isinf(power) else (4 + power) * eps
+            assert np.abs(1.0 * mask - truth).max() <= limit
+            assert (np.abs(part - values * truth) <= (limit + eps) * np.abs(values)).all()
+
+
+RESAMPLED = list(
+    pairwise(
+        rates=((3, 2), (2, 3), (1, 6), (6, 1), (147, 160), (160, 147), (2500, 2501), (1, 1)),
+        reach=(0, 1, 7, 40),
+        length=(1, 7, 61, 1401, 9000),
+        dtype=(np.float32, np.float64),
+        shape=((), (1,), (3, 2), (20,)),
+        precise=(False, True),
+        step=(1, -1, 2),
+    )
+)
+
+
+@pytest.mark.parametrize("o", RESAMPLED, ids=str)
+def test_resampling_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None:
+    (orig, new), reach, dtype = o["rates"], o["reach"], o["dtype"]
+    op, weights = Resample(orig, new, reach), noise((new, 2 * reach + 1), dtype, 2)
+    x = noise((*o["shape"], o["length"] * abs(o["step"])), dtype)[..., :: o["step"]]
+    results = np.arange(op.shape(x.shape)[-1])
+    around = results[:, None] * orig // new + np.arange(-reach, reach + 1)
+    there = (around >= 0) & (around < o["length"])
+    taps = np.where(there, weights.astype(np.float64)[results % new], 0)
+    samples = x.astype(np.float64)[..., np.where(there, around, 0)]
+    found = cpu.run(op, x, weights, precise=o["precise"])
+    assert found.dtype == (np.float64 if o["precise"] else dtype)
+    # a sum of so many terms, each of which is rounded, and is at most as large as the sum of their magnitudes
+    limit = float(np.finfo(dtype).eps) * (2 * reach + 3)
+    assert (np.abs(found - (samples * taps).sum(-1)) <= limit * np.abs(samples * taps).sum(-1)).all()
+    memory = np.empty((*found.shape[:-1], 2 * found.shape[-1]), found.dtype)[..., ::2]
+    for out in (np.empty_like(found), memory):
+        assert cpu.run(op, x, weights, out=out, precise=o["precise"]) is out
+        assert np.array_equal(out, found)
+    # <A x, g> = <x, A* g>, but for rounding, of which sums of magnitudes are the measure
+    g = noise(found.shape, dtype, seed=3)
+    back = cpu.run(op.transpose(x.shape), g, weights, precise=o["precise"])
+    assert back.shape == x.shape
+    there, here = (float(np.vdot(a.astype(np.float64), b.astype(np.float64))) for a, b in ((found, g), (x, back)))
+    size = float((np.abs(samples * taps).sum(-1) * np.abs(g)).sum())
+    terms = 2 * reach + 3 + -(-(2 * reach + 2) * new // orig)
+    assert abs(there - here) <= 2 * float(np.finfo(dtype).eps) * terms * size
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_the_frames_that_it_is_within_reach_of(bad: float) -> None:
+    op, weights, x = Resample(100, 99, 5), noise((99, 11)), noise((2, 5000))
+    x[1, 2003] = bad
+    spoiled = ~np.isfinite(cpu.run(op, x, weights))
+    assert not spoiled[0].any()
+    assert np.array_equal(np.flatnonzero(spoiled[1]), np.arange(19 * 99, 21 * 99))
+    g = noise(spoiled.shape)
+    g[0, 99 * 7 + 98] = bad
+    spoiled = ~np.isfinite(cpu.run(op.transpose(x.shape), g, weights))
+    assert not spoiled[1].any()
+    assert np.array_equal(np.flatnonzero(spoiled[0]), np.arange(700 - 5, 800 + 5))
+
+
+def test_no_result_of_resampling_depends_on_its_neighbours() -> None:
+    x, weights = noise((3, 4001)), noise((160, 31))
+    whole = cpu.run(Resample(147, 160, 15), x, weights)
+    for row in range(3):
+        assert np.array_equal(cpu.run(Resample(147, 160, 15), x[row], weights), whole[row])
+
+
 def test_the_operators_that_are_served_are_those_that_a_file_of_kernels_runs() -> None:
     modules = [importlib.import_module(f"{cpu.__name__}.{found.name}") for found in pkgutil.iter_modules(cpu.__path__)]
     runs = {kind for module in modules for kind in getattr(module, "RUN", ())}
@@ -319,7 +448,7 @@ def test_no_frame_depends_on_its_neighbours(n_fft: int, dtype: Any) -> None:
 def test_peaks_are_the_tops_of_parabolas() -> None:
     k = np.arange(64.0)
     s = np.maximum(0, np.stack([50 - (k - 20.3) ** 2, 30 - 0.5 * (k - 40.8) ** 2]))
-    positions, heights = cpu.spectral_peaks(s, 1, 63, 0.1)
+    *_, positions, heights = cpu.spectral_peaks(s, 1, 63, 0.1)
     assert np.allclose(positions, [20.3, 40.8])
     assert np.allclose(heights, [50, 30])
 

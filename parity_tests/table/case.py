@@ -97,7 +97,10 @@ class Made:
         # in double precision an instance is made in double precision
         wanted = (options, str(args[0].dtype))
         if self.made[1:] != wanted:
-            self.made = (self.kind(**options), *wanted)
+            made: Any = self.kind(**options)
+            # what a module keeps in single precision whatever the default
+            double = wanted[1] in ("torch.float64", "torch.complex128")
+            self.made = (made.double() if double else made, *wanted)
         return self.made[0](*args)
 
 

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from mlx_spectro.design import envelope
-from mlx_spectro.design.framing import Framing, overlap_length
-from mlx_spectro.design.operators import Istft, Stft
+from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
-from .._analysis import analysis, faintest_of, window_of
+from .._analysis import analysis
 from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy
 from .._layout import lying, memory
-from .._options import check_flag, check_plain, check_whole
+from .._options import check_plain
+from .._synthesis import synthesis
 
 
 @adapter("librosa.stft", tolerances.spectrum, also="librosa.core")
@@ -53,14 +52,6 @@ def stft(
     return work
 
 
-def _frames_needed(frames: int, length: int, n_fft: int, hop_length: int, center: bool) -> tuple[int, int]:
-    """Frames that librosa uses of a spectrum, and the samples that it makes of them."""
-    left = n_fft // 2 if center else 0
-    if not length:
-        return frames, overlap_length(frames, n_fft, hop_length) - 2 * left
-    return min(frames, math.ceil((length + 2 * left) / hop_length)), length
-
-
 @adapter("librosa.istft", tolerances.spectrum, also="librosa.core")
 def istft(
     stft_matrix: Array,
@@ -83,43 +74,16 @@ def istft(
     check_array(z)
     if z.dtype.kind != "c" or z.ndim < 2:
         raise Decline("the spectrum is not complex, or has fewer than two axes")
-    n_fft = 2 * (z.shape[-2] - 1) if n_fft is None else n_fft
-    win_length = n_fft if win_length is None else win_length
-    check_whole("n_fft", n_fft, 2)
-    check_whole("win_length", win_length)
-    if length is not None:
-        check_whole("length", length, 0)
-    check_flag("center", center)
-    n_fft, win_length, length = int(n_fft), int(win_length), int(length or 0)
-    hop_length = win_length // 4 if hop_length is None else hop_length
-    check_whole("hop_length", hop_length)
-    hop_length = int(hop_length)
-    if z.shape[-2] != n_fft // 2 + 1:
-        raise Decline("n_fft is not what the spectrum's bins are of")
-    frames, samples = _frames_needed(z.shape[-1], length, n_fft, hop_length, center)
-    left = n_fft // 2 if center else 0
-    if samples < 1 or (center and frames < math.ceil(left / hop_length)):
-        raise Decline("the spectrum has too few frames to cover the first sample")
-    weights = window_of(window, win_length, n_fft)
-    if weights.dtype == np.float32 and z.dtype == np.complex128:
-        raise Decline("the window is a float32 array, whose squares librosa rounds: a float64 one is served")
+    inverse = synthesis(z.shape[-2:], z.dtype, n_fft, hop_length, win_length, window, center, length)
     if not math.isfinite(energy(z)):
         raise Decline("the spectrum holds values that are not finite, or whose squares overflow")
     natural = np.dtype(z.real.dtype)
-    shape = (*z.shape[:-2], samples)
+    shape = (*z.shape[:-2], inverse.op.length)
     check_result(shape, natural, dtype, out, z, window)
-    # librosa divides by whatever is a normal number, and leaves alone what is not
-    tiny, eps = float(np.finfo(natural).tiny), float(np.finfo(natural).eps)
-    if faintest_of(window, win_length, n_fft, weights) < eps:
-        least = envelope.smallest(weights, hop_length, frames, left, samples, above=tiny)
-        if least < (eps * float(np.abs(weights).max())) ** 2:
-            raise Decline("samples where only rounding errors overlap")
 
     def work() -> Array:
         y = np.empty(shape, natural) if out is None else out
-        spectrum = z[..., :frames].swapaxes(-1, -2)
-        op = Istft(Framing(n_fft, hop_length, left), samples, floor=tiny)
-        cpu.run(op, spectrum, weights, out=y)
+        cpu.run(inverse.op, z[..., : inverse.frames].swapaxes(-1, -2), inverse.window, out=y)
         return y
 
     return work

@@ -15,10 +15,10 @@ from mlx_spectro.kernels import cpu
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.lines import as_called_in
 from .._adapter import adapter
 from .._analysis import Analysis, source_of
 from .._arguments import LARGEST, Array, check_array, check_engine
+from .._core.pitch import tuning_of
 from .._filters import check_chroma, check_norm, check_rate, check_tuning, chroma_filters
 from .._layout import lying, memory
 from .._options import check_whole
@@ -26,19 +26,6 @@ from .mel import Filtered
 
 _normalize = librosa.util.normalize
 _chroma_stft, _tonnetz = librosa.feature.chroma_stft, librosa.feature.tonnetz
-_pitch_tuning = as_called_in(librosa.estimate_tuning, "pitch_tuning")
-
-
-def _tuning(s: Array, sr: float, bins_per_octave: int) -> float:
-    """librosa's estimate of the deviation from A440, from the peaks of ``s [..., F, N]`` between 150 and 4000 Hz."""
-    hz = np.arange(s.shape[-2]) * (float(sr) / (2 * (s.shape[-2] - 1)))
-    low, high = np.searchsorted(hz, (150.0, min(4000.0, float(sr) / 2)))
-    low, high = max(1, low), min(high, s.shape[-2] - 1)
-    positions, heights = cpu.spectral_peaks(s.swapaxes(-1, -2).reshape(-1, s.shape[-2]), low, high, 0.1)
-    loud = heights >= np.median(heights) if heights.size else slice(0)
-    pitches = (positions[loud] * hz[1]).astype(s.dtype)
-    deviation: float = _pitch_tuning(librosa.pitch_tuning, (pitches,), {"bins_per_octave": bins_per_octave})
-    return deviation
 
 
 def _chroma_of(spectrogram: Array) -> Array:
@@ -80,7 +67,7 @@ def chroma_stft(
         if deviation is None:
             # two things are made of the spectrum
             spectrum = source.power_spectrogram() if isinstance(source, Analysis) else source
-            deviation = _tuning(spectrum, sr, n_chroma)
+            deviation = tuning_of(spectrum, sr, 2 * (spectrum.shape[-2] - 1), bins_per_octave=n_chroma)
         bank = functools.partial(chroma_filters, sr=sr, n_fft=length, tuning=deviation, n_chroma=n_chroma, **kwargs)
         filtered = Filtered(spectrum, int(n_chroma), bank, 2.0, like=source)
         return _normalize(filtered.filtered(_chroma_of), norm=norm, axis=-2)

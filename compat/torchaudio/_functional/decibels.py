@@ -19,6 +19,7 @@ from ...arrays.torch_options import number
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from ...contract.reasons import ByDesign
 
 # up to so many values, waking torch's threads takes longer than the work itself
@@ -66,8 +67,13 @@ def _check_values(x: Any) -> None:
         raise Decline("the input requires a gradient, which torch's own operations compute")
     if not x.is_floating_point():
         raise Decline("the values are complex")
-    if x.dim() < 2 or not x.numel():
-        raise Decline("the input has no values, or fewer than two axes")
+    if x.dim() < 2:
+        raise Decline("the input has fewer than two axes")
+
+
+def _check_some(x: Tensor) -> None:
+    if not x.numel():
+        raise Decline("the input has no values")
 
 
 @adapter("torchaudio.functional.amplitude_to_DB", tolerances.elementwise)
@@ -80,17 +86,18 @@ def amplitude_to_DB(
     """
     _check_values(x)
     decibels, below = epilogue(multiplier, amin, db_multiplier, x.dtype), range_of(top_db)
-    engine = torch_tensors.engine_for(x)
-    flipped = not x.is_contiguous()
-    values = x.transpose(-1, -2) if flipped else x
-    if not values.is_contiguous():
-        raise Decline("the values do not lie side by side in memory: x.contiguous() is served")
+    engine, op = torch_tensors.engine_for(x), Elementwise(decibels)
 
-    def work() -> Tensor:
-        x_db = clipped(torch_ops.run(engine, Elementwise(decibels), values), below)
+    def work(x: Tensor) -> Tensor:
+        _check_some(x)
+        flipped = not x.is_contiguous()
+        values = x.transpose(-1, -2) if flipped else x
+        if not values.is_contiguous():
+            raise Decline("the values do not lie side by side in memory: x.contiguous() is served")
+        x_db = clipped(torch_ops.run(engine, op, values), below)
         return x_db.transpose(-1, -2) if flipped else x_db
 
-    return work
+    return Planned(work, (x,))
 
 
 @adapter("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)
@@ -100,6 +107,7 @@ def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
     Ours under ``route("ours")`` alone: torch's own operations are faster.
     """
     _check_values(x)
+    _check_some(x)
     if settings.route.get() == "auto":
         raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))
     op = Elementwise(Power(number("ref", ref), number("power", power)))

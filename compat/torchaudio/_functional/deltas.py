@@ -17,6 +17,7 @@ from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import integer
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from ...contract.reasons import REJECTED, unread
 
 _compute_deltas = torchaudio.functional.compute_deltas
@@ -45,7 +46,7 @@ def _by_torch(op: Deltas, x: Tensor) -> Tensor:
 def compute_deltas(specgram: Tensor, win_length: int = 5, mode: str = "replicate") -> Work:
     """torchaudio.functional.compute_deltas. Same arguments, same defaults."""
     check_tensor(specgram)
-    if not (specgram.is_floating_point() and specgram.dim() and specgram.numel()):
+    if not (specgram.is_floating_point() and specgram.dim()):
         raise Decline("there are no real values")
     # with narrower ones torchaudio calculates, and overflows
     if type(win_length) not in (int, np.int64) and getattr(win_length, "dtype", None) != torch.int64:
@@ -57,16 +58,18 @@ def compute_deltas(specgram: Tensor, win_length: int = 5, mode: str = "replicate
         raise Decline(REJECTED)
     if places > _LONGEST:
         raise Decline(f"win_length is above {_LONGEST}")
-    op, shape = Deltas((places - 1) // 2, mode), specgram.shape
-    if op.framing.refusal(shape[-1]):
-        raise Decline(REJECTED)
-    engine = torch_tensors.engine_for(specgram)
+    op, engine = Deltas((places - 1) // 2, mode), torch_tensors.engine_for(specgram)
 
-    def work() -> Tensor:
+    def work(specgram: Tensor) -> Tensor:
+        shape = specgram.shape
+        if not specgram.numel():
+            raise Decline("there are no real values")
+        if op.framing.refusal(shape[-1]):
+            raise Decline(REJECTED)
         if not torch_tensors.gradient_wanted(specgram):
             return torch_autograd.linear(engine, op, specgram)
         # torchaudio does so, and thereby tells which tensors torch keeps for the backward pass
         rows = specgram.reshape(1, -1, shape[-1])
         return torch_autograd.linear(engine, op, rows, kept=_KEPT[mode]).reshape(shape)
 
-    return work
+    return Planned(work, (specgram,))

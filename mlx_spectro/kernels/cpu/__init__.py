@@ -20,16 +20,24 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .griffinlim import with_phases
+    from .masks import softmasks
     from .peaks import spectral_peaks
+    from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
     from .runtime.layout import Layout
+    from .troughs import trough_probabilities
+    from .viterbi import Bands
 
-_HOME = {"phases": "magphase", "peaks": "spectral_peaks", "plan": "compiled"}
+_HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
+_HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
 __all__ = [
+    "Bands",
     "available",
     "busy",
     "compiled",
+    "faintest",
     "get_num_threads",
     "load",
     "magphase",
@@ -37,7 +45,10 @@ __all__ = [
     "run",
     "serves",
     "set_num_threads",
+    "softmasks",
     "spectral_peaks",
+    "trough_probabilities",
+    "with_phases",
 ]
 
 

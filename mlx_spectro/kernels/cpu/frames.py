@@ -25,9 +25,7 @@ def copy(kit: Kit, target: Any, source: Any, count: Any) -> None:
 def spread_pairs(kit: Kit, target: Any, target_step: Any, source: Any, source_step: Any, count: Any) -> None:
     """Copy ``count`` complex numbers, of so many bytes from one to the next."""
     with kit.loop(count) as i:
-        at, to = kit.at(source, kit.times(i, source_step)), kit.at(target, kit.times(i, target_step))
-        for part in (0, kit.stored_size):
-            kit.poke(kit.at(to, part), kit.peek(kit.at(at, part)))
+        kit.copy_pair(kit.at(source, kit.times(i, source_step)), kit.at(target, kit.times(i, target_step)))
 
 
 @operation("address", returns="stored")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,16 +32,24 @@ def peaks_of_frames(values, low, high, least, first, last, shifts, strengths, co
         counts[frame] = peaks
 
 
-def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, Array]:
-    """Positions in bins, and heights, of the parabolas through the local maxima of each frame.
+class Peaks(NamedTuple):
+    """Local maxima of frames, one frame after the other, and the parabolas through them."""
+
+    frames: Array
+    bins: Array
+    positions: Array
+    """In bins, float64."""
+    heights: Array
+    """In the magnitudes' dtype."""
+
+
+def spectral_peaks(s: Array, low: int, high: int, least: float) -> Peaks:
+    """The local maxima of each frame, and the parabolas through them.
 
     Args:
         s: float32 or float64 magnitudes ``[N, F]``.
         low, high: First bin, and end, of those that are looked at; neither first nor last of all.
         least: Share of its frame's largest magnitude that a peak must exceed.
-
-    Returns:
-        float64 positions and heights in the magnitudes' dtype, of all frames together.
     """
     # of one kind for all: for memory that is read-only or not aligned, numba would compile it once more
     rows = np.require(np.asarray(s), requirements=["C", "A", "W"])
@@ -55,4 +63,4 @@ def spectral_peaks(s: Array, low: int, high: int, least: float) -> tuple[Array, 
 
     share(work, len(rows), 1, rows.shape[1], ())
     is_peak = np.arange(most) < counts[:, None]
-    return bins[is_peak] + shifts[is_peak], strengths[is_peak]
+    return Peaks(is_peak.nonzero()[0], bins[is_peak], bins[is_peak] + shifts[is_peak], strengths[is_peak])

@@ -1,11 +1,13 @@
-"""Which samples frames hold, and the matrices that slopes are products with. NumPy only."""
+"""Which samples frames hold; the matrices that slopes, resampled and filtered audio are products with. NumPy only."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from mlx_spectro.design.operators import Resample
 
 _NUMPY_MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
@@ -37,3 +39,32 @@ def slopes(length: int, reach: int, mode: str, magnitudes: bool = False) -> npt.
     places = np.arange(length)[:, None], where[starts(length, distance.size, 1)]
     np.add.at(matrix, places, np.abs(distance) if magnitudes else distance)
     return matrix[:, :-1] / np.sum(distance**2)
+
+
+def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[results, length]`` of :class:`Resample`, with its ``weights [new, 2 * reach + 1]``."""
+    (results,) = op.shape((length,))
+    matrix = np.zeros((results, length))
+    for n in range(results):
+        for tap in range(-op.reach, op.reach + 1):
+            sample = n * op.orig // op.new + tap
+            if 0 <= sample < length:
+                matrix[n, sample] = weights[n % op.new, op.reach + tap]
+    return matrix
+
+
+def response(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The first samples of a recursive filter's impulse response."""
+    h = np.zeros(length)
+    for t in range(length):
+        earlier = range(1, min(t, a.size - 1) + 1)
+        h[t] = ((b[t] if t < b.size else 0.0) - sum(a[k] * h[t - k] for k in earlier)) / a[0]
+    return h
+
+
+def recursion(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[length, length]`` of a recursive filter: its product with a column of samples is their result."""
+    h, matrix = response(length, a, b), np.zeros((length, length))
+    for t in range(length):
+        matrix[t, : t + 1] = h[t::-1]
+    return matrix

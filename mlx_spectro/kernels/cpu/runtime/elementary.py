@@ -43,11 +43,30 @@ def absolute(x: Vec) -> Vec:
     return _intrinsic("llvm.fabs", x)
 
 
-def _intrinsic(name: str, x: Vec) -> Vec:
-    kit = x.kit
+def small_cis(x: Vec) -> Complex:
+    """Cosine and sine, in double precision, of angles within an eighth of a turn of 0: Taylor's series."""
+    kit, square = x.kit, x * x
+
+    def series(first: int) -> Vec:
+        total = kit.constant(0.0)
+        for n in range(first + 16, first - 1, -2):
+            total = total * square + kit.constant((-1) ** (n // 2) / math.factorial(n))
+        return total
+
+    return Complex(series(0), x * series(1))
+
+
+def with_sign(x: Vec, other: Vec) -> Vec:
+    """``x`` with the sign of ``other``, which 0 has too."""
+    return _intrinsic("llvm.copysign", x, other)
+
+
+def _intrinsic(name: str, *arguments: Vec) -> Vec:
+    kit = arguments[0].kit
     kind = f"{name}.v{kit.lanes}f{8 * kit.size}"
-    function = kit.builder.module.declare_intrinsic(kind, (), ir.FunctionType(kit.vector, [kit.vector]))
-    return Vec(kit, kit.builder.call(function, [x.value]))
+    form = ir.FunctionType(kit.vector, [kit.vector] * len(arguments))
+    function = kit.builder.module.declare_intrinsic(kind, (), form)
+    return Vec(kit, kit.builder.call(function, [x.value for x in arguments]))
 
 
 class _Bits:

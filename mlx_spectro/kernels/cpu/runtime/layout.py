@@ -39,6 +39,29 @@ def aligned_rows(x: Array) -> Array:
     return rows if rows.flags.aligned else rows.copy()
 
 
+def streams(x: Array, filters: int) -> Array:
+    """``x [..., T]`` as ``[batch, filters, T]``, a view where its strides allow."""
+    rows = x.reshape(-1, filters, x.shape[-1])
+    return rows if rows.flags.aligned else rows.copy()
+
+
+def outermost_first(x: Array) -> list[int]:
+    """The axes of ``x`` in the order in which they lie in memory."""
+    return sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+
+
+def dense(x: Array) -> Array:
+    """``x``, or a copy of it in the same order, whose values lie side by side."""
+    if x.flags.aligned and x.transpose(outermost_first(x)).flags.c_contiguous:
+        return x
+    return x.copy(order="K")
+
+
+def takes(out: Array, values: Array) -> bool:
+    """Whether ``out`` can be written to in the order of dense ``values``."""
+    return out.strides == values.strides and out.dtype == values.dtype and out.flags.behaved
+
+
 def ready(out: Array | None, shape: tuple[int, ...], kind: Any) -> tuple[Array, tuple[int, int, int]]:
     """An array of ``shape [..., N, values]`` to write to, and its bytes a row, a value and a frame.
 

@@ -62,6 +62,14 @@ class Vec:
         """The larger of the two; NaN where self is."""
         return self.where("ugt", other, self, other)
 
+    def least(self, other: Vec) -> Vec:
+        """The smaller of the two; ``other`` where either is NaN."""
+        return self.where("olt", other, self, other)
+
+    def most(self, other: Vec) -> Vec:
+        """The larger of the two; ``other`` where either is NaN."""
+        return self.where("ogt", other, self, other)
+
     def where(self, relation: str, other: Vec, yes: Vec, no: Vec) -> Vec:
         """``yes`` in the lanes where self stands in LLVM's ``relation`` to ``other``, ``no`` elsewhere."""
         builder = self.kit.builder
@@ -156,6 +164,11 @@ class Kit:
         """Store a number at an address."""
         self._store(value, address, self.stored_size)
 
+    def copy_pair(self, source: Any, target: Any) -> None:
+        """Copy two stored numbers that lie side by side."""
+        pair = self._load(source, ir.VectorType(self.stored, 2), self.stored_size)
+        self._store(pair, target, self.stored_size)
+
     def variable(self) -> Any:
         """A vector that changes inside a loop; starts at 0. See :meth:`get` and :meth:`put`."""
         return cgutils.alloca_once_value(self.builder, ir.Constant(self.vector, [0.0] * self.lanes))
@@ -218,6 +231,10 @@ class Kit:
     def twiddle(self, address: Any, offset: int = 0) -> Complex:
         """The complex number at an address in every lane."""
         return Complex(self.broadcast(address, offset), self.broadcast(address, offset + self.size))
+
+    def reversed(self, value: Vec) -> Vec:
+        """The same values in lanes that are counted from the other end."""
+        return Vec(self, self._shuffle(value.value, value.value, range(self.lanes - 1, -1, -1)))
 
     # memory where each lane has a row of its own, or where lanes lie side by side
 

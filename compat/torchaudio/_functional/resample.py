@@ -1,0 +1,300 @@
+"""resample and speed of torchaudio.functional."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from mlx_spectro.design.operators import Resample
+
+from ...arrays import torch_autograd, torch_tensors
+from ...arrays.torch_adapter import adapter
+from ...arrays.torch_arguments import check_tensor, check_weights
+from ...arrays.torch_options import integer, number
+from ...contract import settings
+from ...contract.decline import Decline
+from ...contract.function import Work
+from ...contract.reasons import REJECTED, ByDesign, unread
+
+_METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_interp_kaiser"}
+_ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32, torch.float64: float}
+# weights of one filter: half a gigabyte
+_MOST = 1 << 27
+# in roundings of the largest result, what all weights that are left out may add, which were 0 but for rounding
+_NOTHING = 2
+# samples, and products of torchaudio's with the whole kernel, below which a call costs both of us the same
+_FEW, _FEW_PRODUCTS = 1 << 14, 1 << 22
+
+
+def bound(dtype: np.dtype[Any], taps: int, largest: float) -> float:
+    """Bound for sums of ``taps`` terms, each rounded, of which most are far below the largest; lengths are equal."""
+    return 0.0 if dtype.kind != "f" else 4 * float(np.finfo(dtype).eps) * taps * largest
+
+
+def order(arguments: dict[str, Any]) -> int:
+    """Samples that a result is a sum of."""
+    if "self" in arguments:
+        return 2 * max((getattr(part, "width", 0) for part in arguments["self"].modules()), default=0) + 1
+    new, orig = (int(arguments.get(name, 1)) for name in ("new_freq", "orig_freq"))
+    if "factor" in arguments:
+        new, orig = orig, int(arguments["factor"] * orig)
+    width = arguments.get("lowpass_filter_width", 6) / arguments.get("rolloff", 0.99)
+    return 2 * math.ceil(float(width) * max(1.0, orig / new)) + 1
+
+
+class Rates(NamedTuple):
+    """Two sampling rates without their common divisor."""
+
+    orig: int
+    new: int
+
+    def target(self, length: int) -> int:
+        """Results of ``length`` samples, as torchaudio counts them: in torch's default precision."""
+        return math.ceil(float(_ROUNDED[torch.get_default_dtype()](self.new * length / self.orig)))
+
+
+class Filter(NamedTuple):
+    """A resampling filter: of each phase the weights ``[new, 2 * reach + 1]`` around its sample."""
+
+    rates: Rates
+    reach: int
+    weights: Tensor
+    sources: tuple[Tensor, ...] = ()
+
+    def applied(self, waveform: Tensor) -> Work:
+        """The work of resampling ``waveform [..., T]``."""
+        if not (waveform.dim() and waveform.numel()):
+            raise Decline("there are no samples")
+        shape = waveform.shape
+        try:
+            rows = waveform.view(-1, shape[-1])
+        except RuntimeError:
+            raise Decline(REJECTED) from None
+        op, engine = Resample(*self.rates, self.reach), torch_tensors.engine_for(waveform)
+        target = self.rates.target(shape[-1])
+
+        def work() -> Tensor:
+            whole = torch_autograd.linear(engine, op, rows, self.weights, sources=self.sources)
+            result = whole[..., :target]
+            return result.view(*shape[:-1], result.shape[-1])
+
+        return work
+
+
+@torch_autograd.defines(Resample)
+def _by_torch(op: Resample, x: Tensor, weights: Tensor) -> Tensor:
+    row = op.orig + 2 * op.reach
+    dense = weights.new_zeros(op.new, row).scatter(1, _band(op.orig, op.new, op.reach).to(weights.device), weights)
+    padded = torch.nn.functional.pad(x.reshape(-1, 1, x.shape[-1]), (op.reach, op.reach + op.orig))
+    frames = torch.nn.functional.conv1d(padded, dense[:, None], stride=op.orig)
+    return frames.transpose(1, 2).reshape(*x.shape[:-1], -1)
+
+
+@functools.lru_cache(8)
+@torch.inference_mode(False)
+def _band(orig: int, new: int, reach: int) -> Tensor:
+    """Where the samples within ``reach`` of each phase's are, ``[new, 2 * reach + 1]``, from ``-reach`` on."""
+    first = torch.arange(new, device="cpu")[:, None] * orig // new
+    return first + torch.arange(2 * reach + 1, device="cpu")
+
+
+def check_defaults() -> None:
+    """Decline where torch's default device or dtype is not what we make torchaudio's constants in."""
+    # a device other than the CPU is a mode of torch's
+    if torch._C._is_torch_function_mode_enabled() and torch.get_default_device().type != "cpu":
+        raise Decline(f"torch's default device is {torch.get_default_device().type}")
+    if torch.get_default_dtype() not in _ROUNDED:
+        raise Decline(f"torch's default dtype is {torch.get_default_dtype()}")
+
+
+def _check_surroundings(waveform: Any) -> None:
+    check_tensor(waveform)
+    if not waveform.is_floating_point():
+        raise Decline("the signal is complex: real signals are served")
+    if not waveform.is_cpu:
+        raise Decline(f"no kernel resamples on {waveform.device.type}")
+    check_defaults()
+
+
+def _rate(name: str, value: Any) -> int:
+    rate = number(name, value)
+    if not (rate > 0 and rate == rate // 1):
+        raise Decline(REJECTED)
+    return int(rate)
+
+
+class Design(NamedTuple):
+    """What a windowed sinc is made of."""
+
+    rates: Rates
+    lowpass_filter_width: int
+    rolloff: float
+    method: str
+    beta: float | None
+    dtype: torch.dtype
+
+    @property
+    def cutoff(self) -> float:
+        """Of the sinc, in zero crossings a period."""
+        return min(self.rates) * self.rolloff
+
+    def at(self, t: Tensor) -> Tensor:
+        """The filter at times ``t``, which are overwritten, in periods.
+
+        torchaudio's operations, one for one, for the same bits: ``torchaudio.functional.functional``.
+        """
+        width = self.lowpass_filter_width
+        t *= self.cutoff
+        t = t.clamp_(-width, width)
+        if self.method == "sinc_interp_hann":
+            window = torch.cos(t * math.pi / width / 2) ** 2
+        else:
+            beta = torch.tensor(14.769656459379492 if self.beta is None else self.beta)
+            window = torch.i0(beta * torch.sqrt(1 - (t / width) ** 2)) / torch.i0(beta)
+        t *= math.pi
+        kernels = torch.where(t == 0, torch.tensor(1.0).to(t), t.sin() / t)
+        kernels *= window * (self.cutoff / self.rates.orig)
+        return kernels
+
+
+@functools.lru_cache(32)
+@torch.inference_mode(False)
+@torch.no_grad()
+def _filter(design: Design, _default: torch.dtype) -> Filter | str:
+    """The filter, or why it cannot be had by the samples around each result alone."""
+    (orig, new), dtype = design.rates, design.dtype
+    reach = math.ceil(design.lowpass_filter_width * orig / design.cutoff)
+    if new * (2 * reach + 1) > _MOST:
+        return f"the filter has {new} phases of {2 * reach + 1} weights"
+    sample = torch.arange(-reach, reach + orig, dtype=dtype) / orig
+    phase = torch.arange(0, -new, -1, dtype=dtype)[:, None] / new
+    weights = design.at(phase + sample[_band(orig, new, reach)])
+    beyond = design.at(torch.tensor([-1.0, 1.0], dtype=dtype) * (2 * reach / orig + 1)).abs().max() * (orig - 1)
+    if not beyond <= _NOTHING * torch.finfo(dtype).eps * weights.abs().sum(1).max():
+        return "the filter does not end where its window does"
+    return Filter(design.rates, reach, weights)
+
+
+@adapter("torchaudio.functional.resample", bound, order=order)
+def resample(
+    waveform: Tensor,
+    orig_freq: int,
+    new_freq: int,
+    lowpass_filter_width: int = 6,
+    rolloff: float = 0.99,
+    resampling_method: str = "sinc_interp_hann",
+    beta: float | None = None,
+) -> Work:
+    """torchaudio.functional.resample. Same arguments, same defaults.
+
+    The filter is designed as torchaudio designs it, around each result alone, and kept for later calls.
+    """
+    _check_surroundings(waveform)
+    orig, new = _rate("orig_freq", orig_freq), _rate("new_freq", new_freq)
+    if orig == new:
+        return lambda: waveform
+    if type(resampling_method) is not str:
+        raise Decline(unread("resampling_method", resampling_method))
+    if resampling_method in _METHODS:
+        raise Decline(f"{resampling_method} is a former name, which torchaudio warns of")
+    width, portion = integer("lowpass_filter_width", lowpass_filter_width), number("rolloff", rolloff)
+    if width < 1 or resampling_method not in _METHODS.values():
+        raise Decline(REJECTED)
+    if not 0 < portion <= 1:
+        raise Decline("rolloff is not a portion")
+    shape = None if beta is None else float(number("beta", beta))
+    common = math.gcd(orig, new)
+    design = Design(Rates(orig // common, new // common), width, portion, resampling_method, shape, waveform.dtype)
+    resampler = _filter(design, torch.get_default_dtype())
+    if isinstance(resampler, str):
+        raise Decline(resampler)
+    return resampler.applied(waveform)
+
+
+# of a kernel, the state in which it was looked at, and what came of it
+_looks: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def _ends(kernel: Tensor, rates: Rates, reach: int) -> bool:
+    """Whether next to nothing of ``kernel [new, 1, orig + 2 * reach]`` is beyond ``reach`` of a phase's sample."""
+    if kernel.is_inference():
+        return _ends_now(kernel, rates, reach)
+    state = (kernel._version, kernel.data_ptr(), rates, reach)
+    look = _looks.get(kernel)
+    if look is None or look[0] != state:
+        look = _looks[kernel] = state, _ends_now(kernel, rates, reach)
+    ends: bool = look[1]
+    return ends
+
+
+@torch.no_grad()
+def _ends_now(kernel: Tensor, rates: Rates, reach: int) -> bool:
+    beyond, largest, band = 0.0, 0.0, _band(*rates, reach)
+    rows = max(1, (1 << 22) // kernel.shape[-1])  # of so many megabytes
+    for i in range(0, rates.new, rows):
+        part = kernel[i : i + rows, 0].abs()
+        largest = max(largest, float(part.sum(1).max()))
+        beyond = max(beyond, float(part.scatter_(1, band[i : i + rows], 0.0).sum(1).max()))
+    return beyond <= _NOTHING * torch.finfo(kernel.dtype).eps * largest
+
+
+@functools.lru_cache(8)
+def _places(orig: int, new: int, reach: int) -> npt.NDArray[np.int64]:
+    """Of the weights around each phase's sample, the places in torchaudio's kernel."""
+    places: npt.NDArray[np.int64] = _band(orig, new, reach).numpy() + np.arange(new)[:, None] * (orig + 2 * reach)
+    return places
+
+
+def by_module(module: Any, waveform: Tensor) -> Work:
+    """What a module of torchaudio's Resample does with ``waveform``, with the kernel that it has made."""
+    _check_surroundings(waveform)
+    orig, new = _rate("orig_freq", module.orig_freq), _rate("new_freq", module.new_freq)
+    if orig == new:
+        return lambda: waveform
+    common, reach, kernel = integer("gcd", module.gcd), integer("width", module.width), module.kernel
+    check_weights("kernel", kernel, waveform.dtype, waveform)
+    if common < 1:
+        raise Decline(REJECTED)
+    rates = Rates(orig // common, new // common)
+    if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
+        raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
+    if settings.route.get() == "auto" and waveform.numel() < _FEW:
+        products = kernel.numel() * (waveform.numel() // rates.orig + 1)
+        if products < _FEW_PRODUCTS:
+            raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"))
+    if not _ends(kernel, rates, reach):
+        raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
+    weights = np.take(torch_tensors.to_host(kernel).reshape(-1), _places(*rates, reach))
+    return Filter(rates, reach, torch.from_numpy(weights), (kernel,)).applied(waveform)
+
+
+def lengths_at(lengths: Tensor | None, orig: int, new: int) -> Callable[[], Tensor | None]:
+    """The work of counting the results of ``lengths`` samples, by torch's own operations."""
+    if lengths is None:
+        return lambda: None
+    if type(lengths) is not Tensor or lengths.is_complex():
+        raise Decline(unread("lengths", lengths))
+    return lambda: torch.ceil(lengths * new / orig).to(lengths.dtype)
+
+
+@adapter("torchaudio.functional.speed", bound, order=order)
+def speed(waveform: Tensor, orig_freq: int, factor: float, lengths: Tensor | None = None) -> Work:
+    """torchaudio.functional.speed. Same arguments, same defaults."""
+    rate, times = number("orig_freq", orig_freq), number("factor", factor)
+    if not math.isfinite(times * rate):
+        raise Decline(REJECTED)
+    orig, new = int(times * rate), int(rate)
+    if orig < 1 or new < 1:
+        raise Decline(REJECTED)
+    common = math.gcd(orig, new)
+    count = lengths_at(lengths, orig // common, new // common)
+    work = resample.plan(waveform, orig // common, new // common)
+    return lambda: (work(), count())

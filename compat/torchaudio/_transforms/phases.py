@@ -1,0 +1,89 @@
+"""TimeStretch, PitchShift and GriffinLim of torchaudio.transforms: each torchaudio's own, but for its ``forward``."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+from torchaudio import transforms as theirs
+from torchaudio.functional import functional as parts
+
+from ...arrays.torch_adapter import adapter
+from ...contract import tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
+from ...contract.reasons import REJECTED
+from .._functional import griffinlim, phase_vocoder
+from .._functional.resample import by_module
+from .._modules import Twin
+
+# of NumPy's arrays
+_DTYPES = {"float64": torch.float64}
+_resampled = parts._apply_sinc_resample_kernel
+
+
+@adapter("torchaudio.transforms.TimeStretch", tolerances.phases, order=phase_vocoder.order)
+class TimeStretch(Twin, theirs.TimeStretch):
+    """torchaudio.transforms.TimeStretch. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
+
+    def forward(self, complex_specgrams: Tensor, overriding_rate: float | None = None) -> Work:
+        rate = self.fixed_rate if overriding_rate is None else overriding_rate
+        if rate is None:
+            raise Decline(REJECTED)
+        if not (isinstance(complex_specgrams, Tensor) and complex_specgrams.is_complex()):
+            raise Decline("the spectrum is not complex, of which torchaudio warns")
+        return phase_vocoder.phase_vocoder.plan(complex_specgrams, rate, self.phase_advance)
+
+
+@adapter("torchaudio.transforms.PitchShift", tolerances.phases, order=phase_vocoder.order_of_shift)
+class PitchShift(Twin, theirs.PitchShift):
+    """torchaudio.transforms.PitchShift. Same arguments, same defaults.
+
+    Stretched by us; the kernel that it is resampled with is the module's own, read at each call.
+    """
+
+    def initialize_parameters(self, input: Any) -> None:
+        """Make the kernel for arrays of another library as for torch's."""
+        like = (
+            input if isinstance(input, Tensor) else torch.empty(0, dtype=_DTYPES.get(str(input.dtype), torch.float32))
+        )
+        super().initialize_parameters(like)
+
+    def forward(self, waveform: Tensor) -> Work:
+        options = self.bins_per_octave, self.n_fft, self.win_length, self.hop_length, self.window
+        stretched = phase_vocoder.shift(waveform, self.n_steps, *options)
+        orig, new, common, reach = self.orig_freq, self.sample_rate, self.gcd, getattr(self, "width", 0)
+        if orig == new:
+            return lambda: stretched.resampled(lambda y: y, waveform.shape)
+        kernel = self.kernel
+        if is_lazy(kernel) or kernel.dtype != waveform.dtype or kernel.device != waveform.device:
+            raise Decline("the module has no kernel yet, or one of another dtype or device")
+        resampler = SimpleNamespace(orig_freq=orig, new_freq=new, gcd=common, kernel=kernel, width=reach)
+
+        def resampled(y: Tensor) -> Tensor:
+            try:
+                result: Tensor = by_module(resampler, y)()
+            except Decline:  # as for the kernel's gradient
+                result = _resampled(y, orig, new, common, kernel, reach)
+            return result
+
+        return lambda: stretched.resampled(resampled, waveform.shape)
+
+
+@adapter("torchaudio.transforms.GriffinLim", tolerances.iterated, order=griffinlim.iterations)
+class GriffinLim(Twin, theirs.GriffinLim):
+    """torchaudio.transforms.GriffinLim. Same arguments, same defaults.
+
+    The attributes are read at each call.
+    """
+
+    def forward(self, specgram: Tensor) -> Work:
+        framing: tuple[Any, ...] = self.window, self.n_fft, self.hop_length, self.win_length
+        options = self.power, self.n_iter, self.momentum, self.length, self.rand_init
+        return griffinlim.griffinlim.plan(specgram, *framing, *options)

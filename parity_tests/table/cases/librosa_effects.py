@@ -1,0 +1,60 @@
+"""librosa's separation of audio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..case import Reject, Sample, Timing, each_signal, pairwise
+from ..signals import nan_in_the_middle, white_noise
+from .librosa_core import row
+
+WHY = "masks of magnitudes that differ by an STFT's rounding, times a spectrum that does"
+SEPARABLE = ("silence", "chirp", "white_noise", "stereo_batch", "odd_length", "speech", "music")
+
+
+def separated(masks: bool = False) -> Callable[[], Iterator[Sample]]:
+    def make() -> Iterator[Sample]:
+        small = {"n_fft": 512, "hop_length": 128}
+        yield from each_signal(lambda x: Sample("", (x,), small), SEPARABLE)
+        x = np.random.default_rng(92).standard_normal((2, 9001)).astype(np.float32)
+        for o in pairwise(
+            kernel_size=(31, (9, 24)),
+            power=(2.0, 1, 3.3),
+            margin=(1.0, (1.0, 5)),
+            n_fft=(512, 600),
+            hop_length=(None, 100),
+            win_length=(None, 400),
+            window=("hann", "none of these"),
+            center=(True, False),
+            pad_mode=("constant", "reflect"),
+            double=(False, True),
+            rows=(slice(None), 0),
+        ):
+            # an uncentred inverse divides by next to nothing, where a window begins at 0
+            o["center"] = o["center"] or o["win_length"] is None
+            signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+            yield Sample(f"{o} {signal.shape}", (signal,), o)
+        yield Sample("shorter than a frame", (x[0, :1000],), {}, "the signal is shorter than a frame")
+
+    return make
+
+
+REJECTS = (
+    Reject("a NaN", (nan_in_the_middle(),), {}, "ParameterError"),
+    Reject("a list", ([0.0] * 5000,), {}, "ParameterError"),
+    Reject("a margin below 1", (white_noise(),), {"margin": 0.5}, "ParameterError"),
+    Reject("hop_length 0", (white_noise(),), {"hop_length": 0}, "ParameterError"),
+)
+
+
+def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    x = np.random.default_rng(0).standard_normal((batch, length), np.float32)
+    return Sample("", (x[0] if batch == 1 else x,), {"n_fft": n_fft, "hop_length": hop})
+
+
+ROWS = [
+    row(f"effects.{name}", separated(), WHY, rejects=REJECTS, timing=Timing(_time))
+    for name in ("hpss", "harmonic", "percussive")
+]
