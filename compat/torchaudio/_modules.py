@@ -6,7 +6,6 @@ import copy
 import copyreg
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from operator import itemgetter
 from typing import Any
 
 from torch.nn import Module
@@ -61,18 +60,22 @@ class Twin(metaclass=_Kind):
         return twin
 
 
-_hooks_of = itemgetter("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-
-
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
-    kind, state = type(module), vars(module)
+    kind = type(module)
     ours: Any = twin
     if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
-    if "forward" in state:
+    if "forward" in vars(module):
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
-    if any(_hooks_of(state)) or torch_module._has_any_global_hook():
+    # written so that torch's compiler can read it
+    if (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or torch_module._has_any_global_hook()
+    ):
         raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")
 
 
