@@ -13,7 +13,7 @@ from torchaudio.functional import functional as theirs
 
 from mlx_spectro.design.operators import RecursiveFilter
 
-from ...arrays import torch_tensors
+from ...arrays import torch_options, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...contract import settings
 from ...contract.decline import Decline
@@ -30,9 +30,10 @@ def number(name: str, value: Any, like: Tensor) -> float:
     """An option that is a number, and is finite in the waveform's precision."""
     if type(value) not in (int, float):
         raise Decline(unread(name, value))
-    if not abs(value) <= torch.finfo(like.dtype).max:
+    exact = torch_options.number(name, value)
+    if not abs(exact) <= torch.finfo(like.dtype).max:
         raise Decline(f"{name} is not finite in the waveform's precision")
-    return float(value)
+    return float(exact)
 
 
 def _coefficients(like: Tensor, *lists: list[float]) -> tuple[Tensor, ...]:
