@@ -45,8 +45,11 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
         if kind in _OPTIONS:
             key += kind, value
         elif kind in torch_tensors.PLAIN:
+            # others have no strides, or no shape
+            if value.layout is not torch.strided or value.is_nested:
+                raise Decline(f"every call with a tensor of layout {value.layout} is planned")
             key += (
-                kind, value.dtype, value.dim(), value.requires_grad, value.layout, value.is_neg(), value.is_conj(),
+                kind, value.dtype, value.dim(), value.requires_grad, value.is_neg(), value.is_conj(),
                 value.is_cpu or value.device,
             )  # fmt: skip
             places += value.shape, value.stride()

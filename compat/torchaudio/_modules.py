@@ -66,10 +66,11 @@ _hooks_of = itemgetter("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"
 
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
-    kind, state = type(module), vars(module)
+    kind = type(module)
     ours: Any = twin
     if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
+    state = vars(module)
     if "forward" in state:
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
     if any(_hooks_of(state)) or torch_module._has_any_global_hook():
