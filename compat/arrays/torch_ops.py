@@ -130,23 +130,24 @@ def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
 
 
 _calls: dict[Hashable, Ready | None] = {}
+_UNKNOWN = object()
 
 
 def _ready(op: Operator, x: Tensor, weights: tuple[Tensor, ...]) -> Ready | None:
     """What computes ``op`` for tensors that lie like these; None where no kernel takes their memory as it is."""
     key = op, x.dtype, x.shape, x.stride(), *[(w.dtype, w.shape) for w in weights]
-    if key in _calls:
-        return _calls[key]
-    layouts = [_layout(tensor) for tensor in (x, *weights)]
-    run = cpu.prepare(op, *layouts)
+    call: Any = _calls.get(key, _UNKNOWN)
+    if call is not _UNKNOWN:
+        return call  # type: ignore[no-any-return]
+    run = cpu.prepare(op, *map(_layout, (x, *weights)))
+    call = None
+    if run is not None:
+        like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
+        call = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
     if len(_calls) >= _MOST:
         _calls.clear()
-    if run is None:
-        _calls[key] = None
-    else:
-        like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
-        _calls[key] = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
-    return _calls[key]
+    _calls[key] = call
+    return call
 
 
 def _layout(x: Tensor) -> Layout:
@@ -196,7 +197,8 @@ class Spectral(NamedTuple):
                 signal, frame = framing.left + rows.shape[1] + framing.right, framing.hop_length
             if len(rows) > 1 and frame > signal:  # torch has frames outermost
                 y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
-        return y.transpose(-1, -2)
+        # in place as torch does it: a program may change the result where it asks for a gradient later, and not a view
+        return y.transpose(-1, -2) if y.requires_grad else y.transpose_(-1, -2)
 
 
 # to find a value that was made takes less than to make it again
