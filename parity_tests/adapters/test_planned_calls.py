@@ -16,7 +16,9 @@ torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torch as our_torch
+from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torchaudio as shim
+from mlx_spectro.compat.arrays import torch_ops
 from mlx_spectro.compat.contract.adapter import adapters
 
 from . import torchaudio_modules as modules
@@ -237,3 +239,96 @@ def test_verification_compares_planned_calls() -> None:
         stft()
     assert [r.breaches for r in compat.report() if r.function == "torch.stft"] == [0]
     assert shim.transforms.Spectrogram(64)(X).shape == (2, 33, 29)
+
+
+def test_an_axis_of_1_does_not_hide_how_the_others_lie() -> None:
+    x = modules.noise(12, 900).reshape(2, 1, 6, 900)[:, :, :3]
+    spectra = torch.stft(x.reshape(6, 900), 64, 16, window=WINDOW, return_complex=True).reshape(2, 1, 3, 33, -1)
+    z = torch.cat([spectra, spectra], dim=2)[:, :, :3]
+    for call, values in (
+        (modules.make("MelSpectrogram"), x),
+        (modules.make("Spectrogram"), x),
+        (modules.make("MelScale"), z.abs()),
+        (modules.make("InverseSpectrogram"), z),
+    ):
+        assert modules.close(often(functools.partial(call, values)), call(values.contiguous()))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_tensors_without_strides_are_left_to_torchaudio() -> None:
+    ours, theirs = modules.make("MelScale"), modules.make("MelScale", torchaudio)
+    ours.fb = theirs.fb
+    values = modules.noise(len(ours.fb), 20).to_sparse_csr()
+    assert torch.equal(ours(values), theirs(values))
+
+
+def test_a_part_that_is_not_called_may_be_missing() -> None:
+    ours = modules.make("MFCC", log_mels=True)
+    before = often(lambda: ours(X))
+    ours.amplitude_to_DB = None
+    assert torch.equal(ours(X), before)
+    ours.MelSpectrogram = None
+    with pytest.raises(TypeError, match="not callable"):
+        ours(X)
+
+
+def test_a_call_inside_ours_that_is_refused_raises_as_torch_does() -> None:
+    often(stft)
+    outside = dispatch._inside.set("ours")
+    try:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="Padding size"):
+                stft(modules.noise(2, 20))
+    finally:
+        dispatch._inside.reset(outside)
+
+
+def test_results_can_be_changed_in_place_as_torch_s() -> None:
+    spectrogram, scale = modules.make("Spectrogram"), torch.ones((), requires_grad=True)
+    for call in (stft, lambda: spectrogram(X)):
+        for made in (fresh, often):
+            with torch.no_grad():
+                z = made(call)
+            assert z.mul_(scale).requires_grad
+
+
+def test_a_multiplier_of_0_keeps_its_sign() -> None:
+    x = torch.tensor([[0.5, 2.0]])
+    for multiplier in (0.0, -0.0):
+        mine = often(lambda: shim.functional.amplitude_to_DB(x, multiplier, 1e-10, 0.0))  # noqa: B023
+        theirs = torchaudio.functional.amplitude_to_DB(x, multiplier, 1e-10, 0.0)
+        assert torch.equal(mine.signbit(), theirs.signbit())
+
+
+def test_a_plan_that_was_overtaken_by_a_change_is_not_kept() -> None:
+    spectrogram = modules.make("Spectrogram")
+    function = adapters["torchaudio.transforms.Spectrogram"].function
+    plan = function.plan
+
+    def overtaken(*args: Any) -> Any:
+        work = plan(*args)
+        spectrogram.power = 2.0
+        return work
+
+    function.plan = overtaken
+    try:
+        fresh(lambda: spectrogram(X))
+    finally:
+        function.plan = plan
+    assert same(spectrogram(X), fresh(lambda: spectrogram(X)))
+
+
+def test_what_is_ready_may_be_cleared_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cleared(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            super().__setitem__(key, value)
+            self.clear()
+
+        def __contains__(self, key: Any) -> bool:
+            there = super().__contains__(key)
+            self.clear()
+            return there
+
+    monkeypatch.setattr(torch_ops, "_calls", Cleared())
+    often(stft)
+    assert [r.reason for r in compat.report() if r.function == "torch.stft"] == [""]
