@@ -15,8 +15,8 @@ torch = pytest.importorskip("torch")
 torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
-from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import dispatch
+from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
 from mlx_spectro.compat.arrays import torch_ops
 from mlx_spectro.compat.contract.adapter import adapters

@@ -31,10 +31,10 @@ def epilogue(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype)
     factor, least = number("multiplier", multiplier), number("amin", amin)
     level = number("db_multiplier", db_multiplier)
     numbers = torch.finfo(dtype)
-    if not (
-        factor and math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)
-    ):
-        raise Decline("multiplier, amin or db_multiplier is too large or too small, or 0")
+    if factor == 0:
+        raise Decline("multiplier is 0")
+    if not (math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)):
+        raise Decline("multiplier, amin or db_multiplier is too large or too small")
     ref_value = 10.0**level
     if ref_value < least:
         raise Decline("the reference (10 ** db_multiplier) is below amin, where torchaudio does not clamp it")
