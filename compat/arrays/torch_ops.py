@@ -16,6 +16,7 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.cpu.runtime.layout import Layout
+from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advised
 
 from ..contract.plans import Run
 from .torch_tensors import counterpart, to_host
@@ -60,6 +61,8 @@ class Ready(NamedTuple):
 
     def __call__(self, x: Tensor, *weights: Tensor) -> Tensor:
         out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
+        if out.nbytes >= LARGE:
+            advised(out.numpy())
         values = []
         for w in weights:
             w = w.contiguous()

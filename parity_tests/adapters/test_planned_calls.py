@@ -20,6 +20,7 @@ from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
 from mlx_spectro.compat.arrays import torch_ops
 from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.kernels.cpu.runtime import memory
 
 from . import torchaudio_modules as modules
 
@@ -332,3 +333,13 @@ def test_what_is_ready_may_be_cleared_at_any_time(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch_ops, "_calls", Cleared())
     often(stft)
     assert [r.reason for r in compat.report() if r.function == "torch.stft"] == [""]
+
+
+def test_large_results_are_asked_to_lie_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch_ops, "advised", lambda array: asked.append(array.ctypes.data))
+    x = modules.noise(1, memory.LARGE // 16)
+    for made in (fresh, often):
+        z = made(lambda: stft(x))
+        assert z.nbytes >= memory.LARGE
+        assert asked[-1] == z.data_ptr()

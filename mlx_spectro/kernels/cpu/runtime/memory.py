@@ -80,7 +80,7 @@ workspace = _Workspace()
 
 
 # as NumPy does for its own arrays from this size on
-_LARGE = 1 << 22
+LARGE = 1 << 22
 _LARGE_PAGE = 1 << 21
 
 
@@ -95,7 +95,7 @@ def _madvise() -> Callable[[int, int, int], int] | None:
 
 def advised(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """``array``, a large one asked to lie in large pages: most of what writing to fresh memory costs is small ones."""
-    advise = _madvise() if array.nbytes >= _LARGE else None
+    advise = _madvise() if array.nbytes >= LARGE else None
     if advise is not None:
         start = -(-address_of(array) // _LARGE_PAGE) * _LARGE_PAGE
         end = (address_of(array) + array.nbytes) // _LARGE_PAGE * _LARGE_PAGE
