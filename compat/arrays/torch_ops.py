@@ -133,15 +133,15 @@ def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
 
 
 _calls: dict[Hashable, Ready | None] = {}
-_UNKNOWN = object()
+_UNKNOWN: Any = object()
 
 
 def _ready(op: Operator, x: Tensor, weights: tuple[Tensor, ...]) -> Ready | None:
     """What computes ``op`` for tensors that lie like these; None where no kernel takes their memory as it is."""
     key = op, x.dtype, x.shape, x.stride(), *[(w.dtype, w.shape) for w in weights]
-    call: Any = _calls.get(key, _UNKNOWN)
+    call: Ready | None = _calls.get(key, _UNKNOWN)
     if call is not _UNKNOWN:
-        return call  # type: ignore[no-any-return]
+        return call
     run = cpu.prepare(op, *map(_layout, (x, *weights)))
     call = None
     if run is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
+from mlx_spectro import interrupts
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
@@ -28,7 +29,11 @@ def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
     try:
         torch_tensors.check_untraced()
         note((*args, *kwargs.values()), key, places, tensors)
-    except (Decline, KeyError):
+    except Decline:
+        return None
+    except KeyError as error:
+        if interrupts.by_handler(error):
+            raise
         return None
     return tuple(key), tuple(places), tensors
 

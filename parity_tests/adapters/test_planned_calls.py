@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import signal
 import sys
 import weakref
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
-from mlx_spectro.compat.arrays import torch_ops
+from mlx_spectro.compat.arrays import torch_ops, torch_tensors
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.kernels.cpu.runtime import memory
 
@@ -343,3 +344,40 @@ def test_large_results_are_asked_to_lie_in_large_pages(monkeypatch: pytest.Monke
         z = made(lambda: stft(x))
         assert z.nbytes >= memory.LARGE
         assert asked[-1] == z.data_ptr()
+
+
+def test_an_attribute_in_front_of_a_buffer_or_a_part_is_read() -> None:
+    spectrogram, mel = modules.make("Spectrogram"), modules.make("MelSpectrogram")
+    often(lambda: spectrogram(X)), often(lambda: mel(X))
+    vars(spectrogram)["window"], vars(mel)["mel_scale"] = torch.ones(64), torch.nn.Identity()
+    assert same(spectrogram(X), fresh(lambda: spectrogram(X)))
+    assert mel(X).shape[-2] == 33
+
+
+def test_a_class_whose_forward_is_replaced_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    mel = modules.make("MelSpectrogram")
+    kind, own = type(mel.mel_scale), type(mel.mel_scale).forward
+    often(lambda: mel(X))
+    for twin in {kind, shim.transforms.MelScale}:
+        monkeypatch.setattr(twin, "forward", lambda self, x: x)
+        assert mel(X).shape[-2] == (33 if twin is kind else 8)
+        monkeypatch.setattr(twin, "forward", functools.wraps(own)(lambda self, x: x))
+        assert mel(X).shape[-2] == (33 if twin is kind else 8)
+        monkeypatch.undo()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals of a program's own here")
+def test_an_error_of_a_signal_handler_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def handler(*_: Any) -> None:
+        raise KeyError("late")
+
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        monkeypatch.setattr(torch_tensors, "check_untraced", interrupted)
+        with pytest.raises(KeyError, match="late"):
+            stft()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
