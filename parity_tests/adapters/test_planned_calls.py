@@ -381,3 +381,23 @@ def test_an_error_of_a_signal_handler_is_not_lost(monkeypatch: pytest.MonkeyPatc
             stft()
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_window_that_is_not_finite_is_no_reason_for_a_warning() -> None:
+    window = WINDOW.clone()
+    window[3] = torch.inf
+    for n_fft, power in ((64, 2.0), (64, None), (33, 2.0), (33, None)):
+        spectrogram = modules.make("Spectrogram", n_fft=n_fft, power=power, normalized=True)
+        theirs = modules.make("Spectrogram", torchaudio, n_fft=n_fft, power=power, normalized=True)
+        spectrogram.window = theirs.window = window[:n_fft]
+        for made in (fresh, often):
+            assert torch.equal(made(lambda: spectrogram(X)).isfinite(), theirs(X).isfinite())  # noqa: B023
+
+
+def test_a_window_with_nan_that_overlaps_to_nothing_is_torch_s() -> None:
+    window = WINDOW.clone()
+    window[3] = torch.nan
+    with compat.on_fault("raise"):
+        mine = istft(window=window, center=False)
+    theirs = torch.istft(Z, 64, 16, window=window, center=False)
+    assert torch.equal(mine.isnan(), theirs.isnan())
