@@ -16,10 +16,11 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.cpu.runtime.layout import Layout
-from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advised
+from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advise
 
+from ..contract.decline import Decline
 from ..contract.plans import Run
-from .torch_tensors import counterpart, to_host
+from .torch_tensors import FREED, counterpart, to_host
 
 _shape_of = attrgetter("shape")
 _CPU = torch.device("cpu")
@@ -62,15 +63,17 @@ class Ready(NamedTuple):
     def __call__(self, x: Tensor, *weights: Tensor) -> Tensor:
         out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
         if out.nbytes >= LARGE:
-            advised(out.numpy())
-        values = []
+            advise(out.data_ptr(), out.nbytes)
+        address, values = x.data_ptr(), []
+        if not address:
+            raise Decline(FREED)
         for w in weights:
             w = w.contiguous()
             values.append(ctypes.string_at(w.data_ptr(), w.nbytes))
         before, after = self.margins
         if before or after:
             values[0] = before + values[0] + after
-        self.run(x.data_ptr(), values, out.data_ptr(), (x, out))
+        self.run(address, values, out.data_ptr(), (x, out))
         return out
 
 

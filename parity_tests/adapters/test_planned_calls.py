@@ -338,7 +338,7 @@ def test_what_is_ready_may_be_cleared_at_any_time(monkeypatch: pytest.MonkeyPatc
 
 def test_large_results_are_asked_to_lie_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(torch_ops, "advised", lambda array: asked.append(array.ctypes.data))
+    monkeypatch.setattr(torch_ops, "advise", lambda address, size: asked.append(address))
     x = modules.noise(1, memory.LARGE // 16)
     for made in (fresh, often):
         z = made(lambda: stft(x))
@@ -401,3 +401,17 @@ def test_a_window_with_nan_that_overlaps_to_nothing_is_torch_s() -> None:
         mine = istft(window=window, center=False)
     theirs = torch.istft(Z, 64, 16, window=window, center=False)
     assert torch.equal(mine.isnan(), theirs.isnan())
+
+
+@pytest.mark.parametrize(
+    ("function", "array"),
+    [(stft, X), (istft, Z)],
+    ids=["stft", "istft"],
+)
+def test_freed_memory_is_not_read(function: Any, array: Any) -> None:
+    x = array.clone()
+    often(lambda: function(x))
+    x.untyped_storage().resize_(0)
+    for made in (fresh, often):
+        with pytest.raises(RuntimeError):
+            made(lambda: function(x))
