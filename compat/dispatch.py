@@ -14,7 +14,7 @@ from .contract import records, settings
 from .contract.decline import Decline
 from .contract.function import Function
 from .contract.plans import Work
-from .contract.reasons import REJECTED, STRICT, ByDesign
+from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign
 from .diagnostics import profile, verify
 
 # what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
@@ -29,7 +29,7 @@ def serving() -> bool:
 def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result of a call of a program's."""
     if function.compiling():
-        return function.theirs(*args, **kwargs)
+        return _for_compiler(function, args, kwargs)
     work = function.planned(args, kwargs)
     if work is None:
         rewritten = foreign.rewritten(function, args, kwargs)
@@ -37,7 +37,7 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
             return rewritten(call)
     if _inside.get() == "ours":
         return _part(function, args, kwargs)
-    if profile.on:
+    if profile.on and not function.transformed():
         return profile.timed(serve, function, args, kwargs)
     return serve(function, args, kwargs, work)[0]
 
@@ -55,6 +55,8 @@ def serve(
         return _handed_over(function, STRICT, args, kwargs)
     compared, begin = kwargs, 0.0
     if numerics == "verify":
+        if function.transformed():
+            return _handed_over(function, NO_VALUES, args, kwargs)
         if kinds.is_capturing():
             return _handed_over(function, "a CUDA graph is being captured, where nothing can be compared", args, kwargs)
         kinds.settle()
@@ -87,6 +89,16 @@ def serve(
     if record is not None:
         record.device = device or record.device
     return result, record
+
+
+def _for_compiler(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a compiler reads: it makes of it a guard that nobody asks for other numerics."""
+    if function.for_compiler is None or settings.numerics.changed:
+        return function.theirs(*args, **kwargs)
+    try:
+        return function.for_compiler(*args, **kwargs)
+    except Decline:
+        return function.theirs(*args, **kwargs)
 
 
 def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

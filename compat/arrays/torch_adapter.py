@@ -8,16 +8,53 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from .. import dispatch
+from ..contract import records
 from ..contract.adapter import Library
 from ..contract.decline import Decline
-from ..contract.function import Work
+from ..contract.function import Function, Work
 from ..contract.reasons import REJECTED
-from . import torch_signature, torch_tensors
+from ..contract.tolerances import Limit
+from . import torch_operators, torch_signature, torch_tensors
 
 
 class _Torch(Library):
     compiling = staticmethod(torch_tensors.compiling)
+    transformed = staticmethod(torch_tensors.transformed)
+
+    def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:
+        @functools.wraps(plan)
+        def planned(*args: Any, **kwargs: Any) -> Work:
+            if torch_tensors.transformed():
+                torch_tensors.check_untraced()
+            return plan(*args, **kwargs)
+
+        return planned
+
+    def as_one(self, function: Function) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            token = torch_tensors.for_compiler.set(True)
+            try:
+                with records.paused():
+                    return dispatch.call(function, args, kwargs)
+            finally:
+                torch_tensors.for_compiler.reset(token)
+
+        call.__name__ = function.name.rpartition(".")[2]  # as a graph names it
+
+        def announce() -> None:
+            torch.compiler.allow_in_graph(call)
+
+        # as torch.compiler.assume_constant_result does, which would import the compiler now: it calls this as it reads
+        announce._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+        def read(*args: Any, **kwargs: Any) -> Any:
+            announce()
+            return call(*args, **kwargs)
+
+        return read
 
     signature = staticmethod(torch_signature.of)
 
@@ -59,4 +96,17 @@ class _Torch(Library):
         return ours  # type: ignore[no-any-return]
 
 
-adapter = _Torch(dispatch.call).adapter
+torch_operators.define()
+_torch = _Torch(dispatch.call)
+adapter = _torch.adapter
+
+
+def as_one(name: str, plan: Callable[..., Work], theirs: Callable[..., Any], limit: Limit) -> Callable[..., Any]:
+    """What a compiler takes for one operation: work that no function alone is, planned where it is traced.
+
+    Args:
+        name: Whose work it is.
+        plan, theirs: Ours, and what takes its place where it is declined.
+        limit: As in :class:`Function`.
+    """
+    return _torch.as_one(Function(name, theirs, plan, limit, lambda *_: 2, transformed=_torch.transformed))

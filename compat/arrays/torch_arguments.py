@@ -16,20 +16,20 @@ from mlx_spectro.design.operators import Istft, bins_of
 from ..contract.decline import Decline
 from ..contract.plans import Run
 from ..contract.reasons import REJECTED, unread
-from . import torch_ops, torch_tensors
+from . import torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
 
 _PAD_MODES = ("reflect", "constant", "replicate", "circular")
 # torch sums an envelope in single precision
-_ROUNDING = 1e-4
+ROUNDING = 1e-4
 
 
 def check_tensor(x: Any) -> None:
     """Decline a call that cannot be served whatever else it asks for, seeing where it happens and its tensor."""
     if not isinstance(x, Tensor):
         raise Decline(f"a {type(x).__name__} is no plain tensor: plain tensors and parameters are served")
-    torch_tensors.check_untraced()
+    torch_tensors.check_visible()
     if torch._C._is_any_autocast_enabled():
         raise Decline("inside torch.autocast, which chooses the dtypes")
     torch_tensors.check_kind(x)
@@ -57,9 +57,10 @@ def _short(dtype: torch.dtype) -> str:
 
 def _lengths(n_fft: Any, hop_length: Any, win_length: Any) -> tuple[int, int, int]:
     """The three with torch's defaults."""
-    n_fft = integer("n_fft", n_fft)
-    hop_length = n_fft // 4 if hop_length is None else integer("hop_length", hop_length)
-    win_length = n_fft if win_length is None else integer("win_length", win_length)
+    # a compiler's unknown number becomes a known one
+    n_fft = int(integer("n_fft", n_fft))
+    hop_length = n_fft // 4 if hop_length is None else int(integer("hop_length", hop_length))
+    win_length = n_fft if win_length is None else int(integer("win_length", win_length))
     if not (hop_length > 0 and 0 < win_length <= n_fft):
         raise Decline(REJECTED)
     return n_fft, hop_length, win_length
@@ -131,7 +132,7 @@ def analysis(
     return Analysis(engine, Framing(n_fft, hop_length, pad, pad, pad_mode), win_length, onesided is not False, kept)
 
 
-def _smallest_envelope(
+def smallest_envelope(
     window: Tensor | None, win_length: int, centred: Tensor, hop: int, frames: int, left: int, total: int
 ) -> float:
     """The smallest value that the overlap of a window, ``centred`` in its frame, is divided by."""
@@ -179,10 +180,13 @@ class Synthesis(NamedTuple):
         if total < 1:
             raise Decline("length is negative" if total < 0 and self.length is not None else REJECTED)
         samples = _centred_window(window, self.win_length, n_fft, torch_tensors.counterpart(z), z)
-        smallest = _smallest_envelope(window, self.win_length, samples, hop_length, frames, left, total)
-        if smallest < (1 - _ROUNDING) * envelope.FLOOR:
+        if torch_tensors.transformed():  # the window's values are looked at when there are any
+            samples = torch_library.with_overlap(samples, hop_length, frames, left, total)
+            return Spectral(self.engine, samples, self.framing, onesided=onesided), total
+        smallest = smallest_envelope(window, self.win_length, samples, hop_length, frames, left, total)
+        if smallest < (1 - ROUNDING) * envelope.FLOOR:
             raise Decline("the window has NaN, which torch does not refuse" if _has_nan(window) else REJECTED)
-        if smallest < (1 + _ROUNDING) * envelope.FLOOR:
+        if smallest < (1 + ROUNDING) * envelope.FLOOR:
             raise Decline("the windows overlap to next to nothing somewhere, where torch may refuse")
         return Spectral(self.engine, samples, self.framing, onesided=onesided), total
 

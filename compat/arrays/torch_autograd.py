@@ -19,6 +19,7 @@ from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Pr
 from ..contract import records
 from ..contract.decline import Decline
 from ..dispatch import serving
+from .torch_library import apply
 from .torch_ops import Spectral, dtype_of, run
 from .torch_tensors import gradient_wanted, serves, to_host
 
@@ -54,7 +55,7 @@ class Bound(NamedTuple):
 
     def by_torch(self, x: Tensor) -> Tensor:
         """Its value in torch's own operations, for what only torch can see into."""
-        return _by_torch(self.op, x, *self.weights)
+        return by_torch(self.op, x, *self.weights)
 
 
 class _Linear(torch.autograd.Function):
@@ -81,6 +82,8 @@ class _Linear(torch.autograd.Function):
 
 
 def _applied(operator: Bound, x: Tensor) -> Tensor:
+    if operator.engine is apply:
+        return operator(x)
     if not serves(x) or is_batched(x):
         return operator.by_torch(x)
     if not gradient_wanted(x):
@@ -128,7 +131,7 @@ def defines(kind: type[Operator]) -> Callable[[Definition], Definition]:
     return decorate
 
 
-def _by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
+def by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """A linear operator in torch's own operations."""
     definition = _definitions.get(type(op))
     if definition is not None:
@@ -139,7 +142,7 @@ def _by_torch(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     with torch.enable_grad():
         shape = op.shape(x.shape, *(w.shape for w in weights))
         at = torch.zeros(shape, dtype=dtype_of(op, x), device=x.device, requires_grad=True)
-        (gradient,) = torch.autograd.grad(_by_torch(forward, at, *weights), at, x, create_graph=x.requires_grad)
+        (gradient,) = torch.autograd.grad(by_torch(forward, at, *weights), at, x, create_graph=x.requires_grad)
     return gradient
 
 
@@ -158,7 +161,7 @@ def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
     frames = torch.fft.irfft(z[..., : n_fft // 2 + 1], n=n_fft) * (window * op.scale)
     total = overlap_length(frames.shape[-2], n_fft, hop)
     index = torch.arange(total, device=z.device).unfold(0, n_fft, hop)
-    summed = frames.new_zeros(*z.shape[:-2], total).index_put((..., index), frames, accumulate=True)
+    summed = frames.new_zeros(*z.shape[:-2], total).index_add(-1, index.flatten(), frames.flatten(-2))
     samples = to_host(window)
     inverse = envelope.inverse_envelope(samples, hop, frames.shape[-2], left, op.length, op.floor)
     y: Tensor = summed[..., left : left + op.length] * torch.from_numpy(inverse).to(summed)
@@ -168,6 +171,21 @@ def _istft_by_torch(op: Istft, z: Tensor, window: Tensor) -> Tensor:
 @defines(Project)
 def _project_by_torch(op: Project, x: Tensor, bank: Tensor) -> Tensor:
     return x @ (bank.t() if op.transposed else bank)
+
+
+@defines(Spectrogram)
+def _spectrogram_by_torch(op: Spectrogram, x: Tensor, window: Tensor) -> Tensor:
+    return _of_magnitudes(by_torch(op.stft, x, window), op.power)
+
+
+@defines(Filterbank)
+def _filterbank_by_torch(op: Filterbank, x: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+    return _of_magnitudes(by_torch(op.spectrogram.stft, x, window), op.power, bank, op.epilogue)
+
+
+def _of_magnitudes(z: Tensor, power: float, bank: Tensor | None = None, epilogue: Epilogue | None = None) -> Tensor:
+    values = z.abs().pow(power)
+    return values if bank is None else _follow(epilogue, values @ bank)
 
 
 def linear(
@@ -189,6 +207,8 @@ def stft(x: Tensor, spectral: Spectral) -> Tensor:
 
 def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     """``x``, whose gradient will lie in memory as ``x`` does if torch would take frames of ``x`` itself."""
+    if spectral.engine is apply:
+        return x
     if spectral.framing.left or spectral.framing.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
         return x
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
@@ -219,23 +239,51 @@ class _Magnitudes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, window, bank = ctx.saved_tensors
-        spectral, power = ctx.spectral._replace(window=window), ctx.power
-        if ctx.epilogue is not None:
-            g = _before(ctx.epilogue, spectrogram(x, spectral, power, bank), g)
-        if bank is not None:
-            g = linear(spectral.engine, Project(transposed=True), g, bank)
-        # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
-        z = stft(x, spectral)
-        z = z.sgn() if power == 1 else z
-        forward = spectral._replace(scale=power * spectral.scale).stft
-        gradient = linear(spectral.engine, forward.transpose(x.shape), _times(z, g), window)
-        return gradient, None, None, None, None
+        spectral = ctx.spectral._replace(window=window)
+        return _of_spectrogram(x, spectral, ctx.power, bank, ctx.epilogue, g), None, None, None, None
 
 
-def _times(z: Tensor, factor: Tensor) -> Tensor:
-    """Complex ``z``, perhaps overwritten, times a real factor."""
+def _of_spectrogram(
+    x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None, g: Tensor
+) -> Tensor:
+    """The gradient of ``x``, of that of its :func:`spectrogram`."""
+    if epilogue is not None:
+        g = _before(epilogue, spectrogram(x, spectral, power, bank), g)
+    if bank is not None:
+        g = linear(spectral.engine, Project(transposed=True), g, bank)
+    # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
+    z = stft(x, spectral)
+    if power not in (1, 2):
+        g = g * z.abs().pow(power - 1)
+    z = z if power == 2 else z.sgn()
+    forward = spectral._replace(scale=power * spectral.scale).stft
+    z = _times(z, g, spectral.engine is not apply)
+    return linear(spectral.engine, forward.transpose(x.shape), z, spectral.window)
+
+
+def gradient(
+    engine: Any, op: Operator, shape: torch.Size, x: Tensor | None, weights: tuple[Tensor, ...], g: Tensor
+) -> Tensor:
+    """The gradient of an operator's argument, of that of its result.
+
+    Args:
+        shape: The argument's.
+        x: The argument; a linear operator needs none.
+    """
+    if isinstance(op, Linear):
+        return _applied(Bound(engine, op.transpose(shape), weights), g)
+    if not isinstance(op, (Spectrogram, Filterbank)):
+        raise NotImplementedError(f"mlx_spectro::apply has no gradient of {op.name}")
+    assert x is not None
+    spectral = Spectral(engine, weights[0], op.framing, op.scale, getattr(op, "onesided", True))
+    bank = weights[1] if len(weights) > 1 else None
+    return _of_spectrogram(x, spectral, op.power, bank, getattr(op, "epilogue", None), g)
+
+
+def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
+    """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
     pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = not (z.requires_grad or factor.requires_grad or is_batched(factor))
+    fixed = own and not (z.requires_grad or factor.requires_grad or is_batched(factor))
     return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
 
 
@@ -272,8 +320,7 @@ def _without_gradient(
         return run(spectral.engine, Filterbank(framing, power, scale, epilogue), x, spectral.window, bank)
 
     def theirs() -> Tensor:
-        values = _by_torch(spectral.stft, x, spectral.window).abs().pow(power)
-        return values if bank is None else _follow(epilogue, values @ bank)
+        return _of_magnitudes(by_torch(spectral.stft, x, spectral.window), power, bank, epilogue)
 
     return or_by_torch(ours, theirs)
 
@@ -297,7 +344,8 @@ def spectrogram(
     """
     fused = power in (1, 2)
     # kernels of GPUs take no other powers
-    if not (gradient_wanted(x) or (callable(spectral.engine) and not fused)):
+    whole = fused or (x.is_cpu if spectral.engine is apply else not callable(spectral.engine))
+    if whole and (spectral.engine is apply or not gradient_wanted(x)):
         return _without_gradient(x, spectral, power, bank, epilogue)
     if fused:
         # torch keeps the spectrum; we keep the audio, which a program may change before the backward pass

@@ -20,7 +20,7 @@ from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advise
 
 from ..contract.decline import Decline
 from ..contract.plans import Run
-from .torch_tensors import FREED, counterpart, to_host
+from .torch_tensors import FREED, counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
 _CPU = torch.device("cpu")
@@ -189,13 +189,17 @@ class Spectral(NamedTuple):
 
     def istft(self, length: int) -> Istft:
         """The inverse, of ``length`` samples."""
-        return _istft(self.framing, length, self.scale, self.onesided)
+        # a compiler's unknown length is no key
+        make = _istft if type(length) is int else Istft
+        return make(self.framing, length, self.scale, self.onesided)
 
     def swapped(self, y: Tensor, x: Tensor) -> Tensor:
         """What was made of audio ``x``, ``y [..., N, values]``, as torch has it in memory: ``[..., values, N]``.
 
         A single frame of several signals may have all leading axes in one.
         """
+        if transformed():
+            return y.transpose(-1, -2)
         if y.shape[-2] == 1 and y.dim() > 2:
             framing, rows = self.framing, x.reshape(-1, x.shape[-1])
             signal, frame = rows.stride(0), framing.hop_length * rows.stride(1)

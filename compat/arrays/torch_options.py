@@ -33,6 +33,8 @@ def integer(name: str, value: Any) -> int:
 def _integer(name: str, value: Any) -> int:
     if isinstance(value, (int, np.integer)) and type(value) is not bool:
         return int(value)
+    if isinstance(value, torch.SymInt):
+        return value  # type: ignore[return-value]  # which a compiler does not know yet
     if _is_scalar(value) and value.dtype in _INTEGERS:
         return int(value)
     raise Decline(unread(name, value))
@@ -44,6 +46,8 @@ def number(name: str, value: Any) -> float:
         return value
     if isinstance(value, (float, np.floating)) and type(value) is not np.longdouble:
         return float(value)
+    if isinstance(value, torch.SymFloat):
+        return float(value)  # a compiler's unknown number becomes a known one
     if _is_scalar(value) and value.dtype in _FLOATS and not value.requires_grad:
         return float(value)
     return integer(name, value)

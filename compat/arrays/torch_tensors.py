@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.overrides import _get_current_function_mode_stack
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from mlx_spectro import distribution
 from mlx_spectro.kernels.cpu.runtime import threads
@@ -31,7 +33,18 @@ FREED = "a tensor's memory has been freed"
 # a program that holds torch to a few threads, as its data loaders do, means its transforms
 threads.follow(torch.get_num_threads)
 
-compiling = torch.compiler.is_compiling
+compiling = torch.compiler.is_dynamo_compiling
+# whether a compiler plans the present call, to make fast code of what becomes of it
+for_compiler: ContextVar[bool] = ContextVar("mlx_spectro_for_compiler", default=False)
+
+# of what torch traces a program with: its tensors, and the modes that see to its functions
+_TRACERS_TENSORS = ("torch._subclasses.fake_tensor", "torch._subclasses.functional_tensor")
+_TRACERS = ("torch._export", "torch.export", "torch.fx")
+
+
+def transformed() -> bool:
+    """Whether torch traces or transforms what happens here, other than by a mode for its functions."""
+    return torch._C._functorch.maybe_current_level() is not None or torch._C._len_torch_dispatch_stack() > 0
 
 
 def check_untraced() -> None:
@@ -48,9 +61,35 @@ def check_untraced() -> None:
         raise Decline("a torch function mode is active and has to see torch's own calls")
 
 
+def check_visible() -> None:
+    """Decline where torch has to see a call itself, and no operator of ours in its place.
+
+    What compiles, exports, vectorizes or differentiates backwards takes our operators as it takes torch's own.
+    """
+    if not transformed() or torch._C._get_tracing_state() is not None:
+        return check_untraced()
+    for transform in torch._C._functorch.get_interpreter_stack() or ():
+        if transform.key() == torch._C._functorch.TransformType.Jvp:
+            raise Decline("inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes")
+    if not all(mode.is_infra_mode() for mode in _get_current_dispatch_mode_stack()):
+        raise Decline("a torch dispatch mode (a counter of operations) has to see torch's own operations")
+    if not all(_is_tracer(mode) for mode in _get_current_function_mode_stack()):
+        raise Decline("a torch function mode is active and has to see torch's own calls")
+    return None
+
+
+def _is_tracer(mode: TorchFunctionMode) -> bool:
+    return isinstance(mode, DeviceContext) or type(mode).__module__.startswith(_TRACERS)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    kind = type(tensor)
+    return kind in PLAIN or (kind.__module__ in _TRACERS_TENSORS and transformed())
+
+
 def check_kind(tensor: Tensor) -> None:
     """Decline a tensor of a kind that cannot be served."""
-    if type(tensor) not in PLAIN:
+    if not _is_plain(tensor):
         raise Decline(
             f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
         )
@@ -93,8 +132,29 @@ def gradient_wanted(x: Tensor) -> bool:
     return x.requires_grad and torch.is_grad_enabled()
 
 
+def likely_size(x: Tensor) -> int:
+    """How many values ``x`` has, or a compiler's first example of it, without having the program depend on that."""
+    size: Any = x.numel()
+    return size if type(size) is int else size.node.hint or 0
+
+
 def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
-    """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined."""
+    """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined.
+
+    Where torch traces or transforms the program, that is an operator, which computes where there is an engine for it.
+    """
+    if not transformed():
+        return present_engine(x, n_fft)
+    if not (x.is_cpu or torch.get_device_module(x.device).is_available()):
+        raise Decline(f"there is no {x.device.type} device here, where the program is traced")
+    present_engine(x, n_fft)
+    from . import torch_library
+
+    return torch_library.apply
+
+
+def present_engine(x: Tensor, n_fft: int | None = None) -> Any:
+    """The engine that computes with the values of ``x``; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
     if x.is_cpu:
         return engine(dtype, n_fft)

@@ -40,8 +40,9 @@ class Library:
         door: What their calls go through.
     """
 
-    # whether a compiler reads the present call
+    # whether a compiler reads the present call, and whether the library traces or transforms it
     compiling: Callable[[], bool] = bool
+    transformed: Callable[[], bool] = bool
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -53,6 +54,14 @@ class Library:
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         """``plan`` for whatever arguments a call may have; what it cannot take, it declines."""
         return plan
+
+    def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:
+        """``plan``, which declines where the library traces or transforms the call."""
+        return plan
+
+    def as_one(self, function: Function) -> Callable[..., Any]:
+        """What a compiler takes for one operation: a call of ``function``, planned where the operation is traced."""
+        raise NotImplementedError
 
     def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
         """A call's arguments by name, as :meth:`order` takes them."""
@@ -79,6 +88,7 @@ class Library:
         *,
         also: str = "",
         theirs: Callable[..., Any] | None = None,
+        traceable: bool = False,
         order: Callable[[dict[str, Any]], float] | None = None,
     ) -> Callable[[Any], Any]:
         """Make of a plan, which has the library's own signature, the function that takes the library's place.
@@ -90,6 +100,8 @@ class Library:
             limit: Bound of ``|ours - theirs|``, see :class:`Function`.
             also: Another of the library's modules that shows it.
             theirs: What calls the library's own function, if not :meth:`theirs`.
+            traceable: A call is planned where the library traces or transforms it; a compiler takes it for one
+                operation. Of a class it reads ``_for_compiler``, if any.
             order: What the limit depends on, if not :meth:`order`.
         """
         path, _, last = name.rpartition(".")
@@ -104,9 +116,12 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
+            guarded = self.guard(plan if traceable else self.with_values(plan), signature)
             function = Function(
-                name, call, self.guard(plan, signature), limit, order_of, self.compiling, self.signature
+                name, call, guarded, limit, order_of, self.compiling, self.transformed, signature=self.signature
             )
+            of_class = getattr(planned, "_for_compiler", None)
+            function.for_compiler = self.as_one(function) if traceable and plan is planned else of_class
             ours: Any = self.in_place_of(own, through(self._door, function), signature)
             ours.__module__, ours.__qualname__, ours.plan = plan.__module__, plan.__qualname__, plan
             if plan is not planned:

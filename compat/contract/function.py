@@ -34,7 +34,11 @@ class Function:
     order: Callable[..., float]
     """Takes a call's arguments and returns the length of its transforms, or what else its limit depends on."""
     compiling: Callable[[], bool] = bool
-    """Whether a compiler reads this very call; it is to see nothing but the reference's function."""
+    """Whether a compiler reads this very call."""
+    transformed: Callable[[], bool] = bool
+    """Whether the library traces or transforms the call: its arrays have no values."""
+    for_compiler: Callable[..., Any] | None = None
+    """What a compiler is to read in place of the call, None for the reference's function; it may decline."""
     signature: Callable[[tuple[Any, ...], dict[str, Any]], Signature | None] = _by_nothing
     """Takes a call's arguments and returns what a plan of theirs depends on, and their arrays."""
     library: str = field(init=False)

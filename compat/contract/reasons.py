@@ -9,6 +9,9 @@ REJECTED = "the reference rejects the arguments"
 # a signal handler's or a finalizer's call; a process that was forked
 BUSY = "the call, or its process, began in the midst of compiling host kernels"
 
+# under verify
+NO_VALUES = "torch traces or transforms the program, where there are no values to compare"
+
 
 class ByDesign(str):
     """A reason for what we leave to the reference on purpose: no fallback, whatever ``on_fallback`` says."""

@@ -21,6 +21,9 @@ class Setting(Generic[Value]):
     Called with a value it changes the process default, or only the context of a block if used in a ``with``.
     Called without one it returns the value in force.
 
+    Attributes:
+        changed: Whether a value other than the first may be in force, here or in any other context.
+
     Args:
         in_vain: Says why a value that is called for has no effect here; empty where it has.
     """
@@ -36,6 +39,8 @@ class Setting(Generic[Value]):
         self.values = values
         self._default = self._checked(os.environ.get(variable, values[0]), source=f"environment variable {variable}")
         self._calls: list[_Scope[Value]] = []
+        self._elsewhere: set[int] = set()
+        self.changed = self._default != values[0]
         self._context: ContextVar[Value | None] = ContextVar(name, default=None)
 
     def get(self) -> Value:
@@ -47,11 +52,11 @@ class Setting(Generic[Value]):
     @contextlib.contextmanager
     def here(self, value: str) -> Iterator[None]:
         """``value`` inside the block, and at no time in another thread."""
-        token = self._context.set(self._checked(value))
+        token = self._set(self._checked(value))
         try:
             yield
         finally:
-            self._context.reset(token)
+            self._reset(token)
 
     @overload
     def __call__(self) -> Value: ...
@@ -67,7 +72,25 @@ class Setting(Generic[Value]):
         self._calls.append(scope)
         if len(self._calls) > self._MOST_CALLS:
             self._default = self._calls.pop(0).value
+        self._note()
         return scope
+
+    def _set(self, value: Value) -> Token[Value | None]:
+        token = self._context.set(value)
+        if value != self.values[0]:
+            self._elsewhere.add(id(token))
+        self._note()
+        return token
+
+    def _reset(self, token: Token[Value | None]) -> None:
+        self._context.reset(token)
+        self._elsewhere.discard(id(token))
+        self._note()
+
+    def _note(self) -> None:
+        last = self._calls[-1:]
+        default = last[0].value if last else self._default
+        self.changed = default != self.values[0] or bool(self._elsewhere)
 
     def _checked(self, value: str, source: str | None = None) -> Value:
         for allowed in self.values:
@@ -87,13 +110,13 @@ class _Scope(Generic[Value]):
     def __enter__(self) -> Value:
         with contextlib.suppress(ValueError):
             self.setting._calls.remove(self)
-        self._tokens.append(self.setting._context.set(self.value))
+        self._tokens.append(self.setting._set(self.value))
         return self.value
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.setting._context.reset(self._tokens.pop())
+        self.setting._reset(self._tokens.pop())
 
 
 # fast: ours where it can be; strict: the reference always; verify: both, compared

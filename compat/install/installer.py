@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 _LIBRARIES = ("torch", "torchaudio", "librosa")
+_ROOT = __name__.rsplit(".", 2)[0]
 
 
 class Patch(NamedTuple):
@@ -108,9 +109,18 @@ def _patch(library: str) -> None:
     places = ("torch", "torch.functional") if library == "torch" else tuple(sys.modules)
     for name in places:
         if name == library or name.startswith(library + "."):
+            _meet(name)
             _patch_module(library, sys.modules[name])
     for patch in _methods[library]:
         _put(patch)
+
+
+def _meet(module: str) -> None:
+    """Import the stand-in that waits for a library's ``module``, which is imported, if there is one."""
+    package, _, last = module.rpartition(".")
+    stand_in = sys.modules.get(f"{_ROOT}.{package}")
+    if stand_in is not None and last in vars(stand_in).get("_later", ()):
+        importlib.import_module(f"{_ROOT}.{module}")
 
 
 def _patch_module(library: str, module: ModuleType) -> None:
@@ -173,6 +183,7 @@ class _PatchingLoader(importlib.abc.Loader):
             if module.__name__ == library:
                 _patch(library)
             elif _is_loaded(library):
+                _meet(module.__name__)
                 _patch_module(library, module)
 
     def __getattr__(self, name: str) -> Any:

@@ -30,15 +30,19 @@ class ReferenceProxy(ModuleType):
     Setting or deleting a name does so in ``reference``; a name of ours is replaced here only.
     """
 
-    def __init__(self, name: str, reference: ModuleType, ours: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, reference: ModuleType, ours: dict[str, Any], later: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(name, reference.__doc__)
         own = vars(self)
         # an empty path makes the import system ask the finder below for submodules
-        own.update(ours, _reference=reference, _ours=frozenset(ours), __path__=[])
+        own.update(ours, _reference=reference, _ours=frozenset(ours), _later=later, __path__=[])
 
     def __getattr__(self, name: str) -> Any:
         if name in _OWN:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if name in vars(self)["_later"]:
+            return importlib.import_module(f"{self.__name__}.{name}")
         return getattr(vars(self)["_reference"], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -61,7 +65,7 @@ class ReferenceProxy(ModuleType):
         return sorted({*dir(own["_reference"]), *own["_ours"]})
 
 
-def stand_in(name: str, reference: str) -> None:
+def stand_in(name: str, reference: str, later: tuple[str, ...] = ()) -> None:
     """Put a :class:`ReferenceProxy` in the place of the module ``name`` that is being imported, and tell ``install()``.
 
     In it our functions and classes that are registered for ``reference`` replace that module's. A package's own modules
@@ -70,17 +74,22 @@ def stand_in(name: str, reference: str) -> None:
     Args:
         name: The module's ``__name__``.
         reference: Name of the library's module behind it.
+        later: Submodules that are dear to import, and whose stand-ins wait until a program asks for them, or has
+            imported the library's; the private module of one is called as it is, after an underscore.
     """
     import pkgutil  # which takes a few milliseconds, and programs without torch don't come here
 
     module = sys.modules[name]
     real = importlib.import_module(reference)
     folders = getattr(module, "__path__", ())
+    waiting = {sub for sub in later if f"{reference}.{sub}" not in sys.modules}
     for room in pkgutil.iter_modules(folders, f"{name}."):
-        if room.name.startswith(f"{name}._"):
-            rooms = getattr(importlib.import_module(room.name), "__path__", ())
-            for inner in pkgutil.walk_packages(rooms, f"{room.name}."):
-                importlib.import_module(inner.name)
+        private = room.name.removeprefix(f"{name}._")
+        if private != room.name and private not in waiting:
+            _import_all(room.name)
+    package, _, last = name.rpartition(".")
+    if last in vars(sys.modules[package]).get("_later", ()):
+        _import_all(f"{package}._{last}")
     library = reference.partition(".")[0]
     ours = {}
     for _, original, replacement, _ in adapter.shown_in(reference):
@@ -90,12 +99,22 @@ def stand_in(name: str, reference: str) -> None:
             installer.replaces_method(library, original, "forward", replacement.forward)
         else:
             installer.replaces(library, original, replacement)
-    proxy = ReferenceProxy(name, real, ours)
+    proxy = ReferenceProxy(name, real, ours, frozenset(waiting))
     vars(proxy).update({key: value for key, value in vars(module).items() if key in _OWN})
     sys.modules[name] = proxy
     # now, for it is the stand-in that gets them as attributes
     for submodule in pkgutil.iter_modules(folders, f"{name}."):
-        importlib.import_module(submodule.name)
+        last = submodule.name.rpartition(".")[2]
+        if not (last in waiting or last.startswith("_")):
+            importlib.import_module(submodule.name)
+
+
+def _import_all(name: str) -> None:
+    """Import a module and, of a package, what is in it."""
+    import pkgutil
+
+    for inner in pkgutil.walk_packages(getattr(importlib.import_module(name), "__path__", ()), f"{name}."):
+        importlib.import_module(inner.name)
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

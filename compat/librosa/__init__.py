@@ -2,4 +2,5 @@
 
 from ..install import proxy
 
-proxy.stand_in(__name__, "librosa")
+# with librosa 0.11, these two import scikit-learn
+proxy.stand_in(__name__, "librosa", later=("decompose", "effects"))

@@ -15,9 +15,7 @@ from ..contract.decline import Decline
 from ..contract.function import Work
 from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, energy
-from ._options import check_flag, check_plain, check_whole
-
-_LEAST_POWER = 1e-15
+from ._options import check_exponent, check_flag, check_plain, check_whole
 
 
 class Separation(NamedTuple):
@@ -52,12 +50,6 @@ def _pair(name: str, value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def check_power(power: Any) -> None:
-    """Take exponents of masks."""
-    if not (type(power) is float and power == math.inf):
-        check_plain("power", power, _LEAST_POWER)
-
-
 def separation(kernel_size: Any, power: Any, mask: Any, margin: Any) -> Separation:
     """The separation that librosa's options ask for."""
     sizes, margins = _pair("kernel_size", kernel_size), _pair("margin", margin)
@@ -66,7 +58,7 @@ def separation(kernel_size: Any, power: Any, mask: Any, margin: Any) -> Separati
     for least in margins:
         check_plain("margin", least, 1)
     check_flag("mask", mask)
-    check_power(power)
+    check_exponent(power)
     return Separation((int(sizes[0]), int(sizes[1])), power, margins, bool(mask))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,3 +67,12 @@ def is_dtype(value: Any, *dtypes: Any) -> bool:
         except TypeError:
             return False
     return False
+
+
+_LEAST_EXPONENT = 1e-15
+
+
+def check_exponent(power: Any) -> None:
+    """Decline an exponent of masks that is no plain number above 0, or infinite."""
+    if not (type(power) is float and power == math.inf):
+        check_plain("power", power, _LEAST_EXPONENT)

@@ -12,8 +12,7 @@ from ..contract.function import Work
 from ..contract.reasons import ByDesign
 from ._adapter import adapter
 from ._arguments import Array, check_array, check_engine, check_size
-from ._decompose import check_power
-from ._options import check_flag
+from ._options import check_exponent, check_flag
 
 _LEAST = 20_000
 
@@ -25,7 +24,7 @@ def softmask(X: Array, X_ref: Array, *, power: float = 1, split_zeros: bool = Fa
     Ours under ``route("auto")`` for powers 1 and 2, and where values are many.
     """
     check_engine()
-    check_power(power)
+    check_exponent(power)
     if power not in (1, 2) and settings.route.get() == "auto":
         raise Decline(ByDesign("librosa is as fast for powers other than 1 and 2; route('ours') has us serve them"))
     check_flag("split_zeros", split_zeros)

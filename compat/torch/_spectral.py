@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlx_spectro.design.operators import Stft
 
-from ..arrays import torch_autograd, torch_ops
+from ..arrays import torch_autograd, torch_ops, torch_tensors
 from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling, gradient_wanted
@@ -55,6 +55,12 @@ def _small_istft() -> None:
     _istft(torch.ones(1, 1, dtype=torch.complex64, device="cpu"), 1, 1, center=False)
 
 
+def _check_is_heard() -> None:
+    """Decline what torch warns of, where the small call that has it do so would be part of a traced program."""
+    if torch_tensors.transformed():
+        raise Decline("torch warns of the call, and traces or transforms the program")
+
+
 # on CUDA, torch's own STFT of fewer samples is computed while we still plan ours: measured on an H100
 _FEW_ON_CUDA = 2_000_000
 
@@ -68,7 +74,21 @@ def _check_size(x: Tensor) -> None:
         raise Decline(ByDesign("torch's own STFT is as fast on so few samples; route('ours') has us serve them"))
 
 
-@adapter("torch.stft", tolerances.spectrum, theirs=_stft)
+# on a CPU, torch's compiler makes faster code of fewer values' transforms, or of fewer whose gradient is asked for:
+# measured by the time of one thread
+_FEW_COMPILED = {"stft": (131_072, 32_768), "istft": (262_144, 65_536)}
+
+
+def _check_pays_compiled(name: str, x: Any) -> None:
+    """Leave to torch what its compiler makes faster code of."""
+    if not (isinstance(x, Tensor) and torch_tensors.transformed() and settings.route.get() == "auto"):
+        return
+    few, few_in_training = _FEW_COMPILED[name]
+    if x.is_cpu and torch_tensors.likely_size(x) < (few_in_training if gradient_wanted(x) else few):
+        raise Decline(ByDesign("torch compiles transforms of so few samples to faster code; route('ours') keeps ours"))
+
+
+@adapter("torch.stft", tolerances.spectrum, theirs=_stft, traceable=True)
 def stft(
     input: Tensor,
     n_fft: int,
@@ -86,6 +106,8 @@ def stft(
 
     Real audio is ours; complex audio and ``align_to_window`` are torch's.
     """
+    if torch_tensors.for_compiler.get():
+        _check_pays_compiled("stft", input)
     planned = analysis(input, n_fft, hop_length, win_length, window, center, pad_mode, onesided)
     if type(normalized) is not bool:
         raise Decline(unread("normalized", normalized))
@@ -95,10 +117,12 @@ def stft(
         raise Decline(REJECTED)
     if type(return_complex) is not bool:
         raise Decline(unread("return_complex", return_complex))
+    if window is None or not return_complex:
+        _check_is_heard()
     scale = planned.framing.n_fft**-0.5 if normalized else 1.0
 
     def work(input: Tensor, window: Tensor | None) -> Tensor:
-        if input.is_cuda:
+        if input.is_cuda and not torch_tensors.transformed():
             _check_size(input)
         transform = planned.of(input, window)
         if scale != 1.0:
@@ -118,7 +142,7 @@ def stft(
     return Planned(work, (input, window), ready)
 
 
-@adapter("torch.istft", tolerances.spectrum, theirs=_istft)
+@adapter("torch.istft", tolerances.spectrum, theirs=_istft, traceable=True)
 def istft(
     input: Tensor,
     n_fft: int,
@@ -140,6 +164,10 @@ def istft(
             raise Decline(unread(name, option))
     if return_complex:
         raise Decline("return_complex=True asks for a complex signal: real signals are served")
+    if window is None:
+        _check_is_heard()
+    if torch_tensors.for_compiler.get():
+        _check_pays_compiled("istft", input)
     planned = synthesis(input, n_fft, hop_length, win_length, window, center, onesided, length)
     if input.dim() > 3:
         raise Decline(REJECTED)

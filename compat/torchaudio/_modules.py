@@ -6,7 +6,6 @@ import copy
 import copyreg
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
-from operator import itemgetter
 from typing import Any
 
 from torch.nn import Module
@@ -63,7 +62,6 @@ class Twin(metaclass=_Kind):
 
 # of our classes, what takes the place of torchaudio's ``forward``, and that itself: a program may replace either
 _forwards: dict[type[Twin], tuple[Any, Any]] = {}
-_hooks_of = itemgetter("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def part(kind: Any) -> Any:
@@ -77,10 +75,16 @@ def check_part(module: Module, twin: type[Twin]) -> None:
     kind = type(module)
     if kind not in (twin, twin.theirs) or kind.forward not in _forwards[twin]:
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
-    state = vars(module)
-    if "forward" in state:
+    if "forward" in vars(module):
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
-    if any(_hooks_of(state)) or torch_module._has_any_global_hook():
+    # written so that torch's compiler can read it
+    if (
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or torch_module._has_any_global_hook()
+    ):
         raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")
 
 

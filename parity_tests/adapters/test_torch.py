@@ -175,9 +175,9 @@ def _traced_calls() -> dict[str, tuple[Callable[[Any], Any], str]]:
         "compile": (lambda x: torch.compile(Net(), backend="eager", fullgraph=True)(x), ""),
         "compile with AOT": (lambda x: torch.compile(Net(), backend="aot_eager", fullgraph=True)(x), ""),
         "export": (lambda x: torch.export.export(Net(), (torch.ones(500),)).module()(x), ""),
-        "func.vmap": (lambda x: torch.func.vmap(Net())(x[None])[0], "inside a torch.func transform"),
-        "func.grad": (lambda x: torch.func.grad(lambda x: Net()(x).sum())(x), "inside a torch.func transform"),
-        "func.jvp": (lambda x: torch.func.jvp(Net(), (x,), (x,))[1], "inside a torch.func transform"),
+        "func.vmap": (lambda x: torch.func.vmap(Net())(x[None])[0], ""),
+        "func.grad": (lambda x: torch.func.grad(lambda x: Net()(x).sum())(x), ""),
+        "func.jvp": (lambda x: torch.func.jvp(Net(), (x,), (x,))[1], "inside a forward-mode transform"),
         "forward mode": (_forward_mode, "the tensor carries a forward-mode derivative"),
         "function mode": (_function_mode, "a torch function mode is active"),
         "meta": (
@@ -212,7 +212,7 @@ def _function_mode(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", _traced_calls())
-def test_what_traces_or_transforms_is_torch_s(name: str) -> None:
+def test_what_traces_or_transforms_computes_what_torch_does(name: str) -> None:
     call, reason = _traced_calls()[name]
     x = noise(500)
     with warnings.catch_warnings():

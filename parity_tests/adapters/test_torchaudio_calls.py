@@ -169,7 +169,7 @@ TRACERS: dict[str, Callable[[Any, Any], Any]] = {
 @pytest.mark.parametrize(
     "kind", ["Spectrogram", "MelSpectrogram", "MFCC", "AmplitudeToDB", "ComputeDeltas", "Resample", "function"]
 )
-def test_what_traces_or_transforms_a_model_gets_torchaudio_s(tracer: str, kind: str) -> None:
+def test_what_traces_or_transforms_a_model_computes_what_torchaudio_s_does(tracer: str, kind: str) -> None:
     x = given(kind)
     call = TRACERS[tracer]
     with warnings.catch_warnings():

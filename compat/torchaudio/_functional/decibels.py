@@ -51,9 +51,10 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
     if top_db is None:
         return x_db
     axes = (-3, -2, -1)[-x_db.dim() :]
-    if x_db.requires_grad or not x_db.is_cpu or x_db.numel() > _SHARED:
+    traced = torch_tensors.transformed()
+    if traced or x_db.requires_grad or not x_db.is_cpu or x_db.numel() > _SHARED:
         floor = x_db.amax(dim=axes, keepdim=True) - top_db
-        return torch.maximum(x_db, floor, out=None if x_db.requires_grad else x_db)
+        return torch.maximum(x_db, floor, out=None if traced or x_db.requires_grad else x_db)
     values = torch_tensors.to_host(x_db)
     np.maximum(values, values.max(axis=axes, keepdims=True) - top_db, out=values)
     return x_db
@@ -62,6 +63,8 @@ def clipped(x_db: Tensor, top_db: float | None) -> Tensor:
 def _check_values(x: Any) -> None:
     """Decline what torch's own operations have to make of single values of ``x``."""
     check_tensor(x)
+    if torch_tensors.transformed():
+        torch_tensors.check_untraced()
     if torch_tensors.gradient_wanted(x):
         raise Decline("the input requires a gradient, which torch's own operations compute")
     if not x.is_floating_point():

@@ -42,7 +42,7 @@ def _by_torch(op: Deltas, x: Tensor) -> Tensor:
     return result
 
 
-@adapter("torchaudio.functional.compute_deltas", bound, order=order)
+@adapter("torchaudio.functional.compute_deltas", bound, order=order, traceable=True)
 def compute_deltas(specgram: Tensor, win_length: int = 5, mode: str = "replicate") -> Work:
     """torchaudio.functional.compute_deltas. Same arguments, same defaults."""
     check_tensor(specgram)

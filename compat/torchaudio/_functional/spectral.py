@@ -19,7 +19,7 @@ from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import Analysis, analysis, check_weights, synthesis
 from ...arrays.torch_ops import Spectral
 from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import gradient_wanted
+from ...arrays.torch_tensors import gradient_wanted, transformed
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -42,6 +42,14 @@ def _l2_norm(window: Tensor) -> float:
 def _check_normalized(normalized: Any) -> None:
     if not isinstance(normalized, (bool, str)) or normalized not in (False, True, "window", "frame_length"):
         raise Decline(REJECTED)
+
+
+def _unknown_norm(normalized: bool | str, window: Tensor) -> Tensor | None:
+    """What torchaudio divides a spectrum by, where the window has no values yet; None where it is a number."""
+    if not transformed() or normalized in (False, "frame_length"):
+        return None
+    norm: Tensor = torch.linalg.vector_norm(window)
+    return norm
 
 
 def _norm(normalized: bool | str, window: Tensor, n_fft: int) -> float:
@@ -72,6 +80,8 @@ class Signal(NamedTuple):
     def magnitudes(self, power: float) -> Tensor:
         """Magnitudes to ``power``, ``[..., F, N]``."""
         y = self._swapped(torch_autograd.spectrogram(self.x, self.spectral, power, own=self.own))
+        if transformed():
+            return y
         # torch's powers lie anew where an axis of 1 leaves it open how
         return y.reshape(-1).view(y.shape) if power != 1 and y.is_contiguous() else y
 
@@ -83,6 +93,8 @@ class Signal(NamedTuple):
     def _swapped(self, y: Tensor) -> Tensor:
         """``y [..., N, F]`` as torchaudio gives it back, ``[..., F, N]``."""
         y = self.spectral.swapped(y, self.x)
+        if transformed():
+            return y if y.dim() == len(self.lead) + 2 else y.reshape(self.lead + y.shape[-2:])
         # strides of an axis of 1 depend on how it came to be
         return y.reshape(self.lead + y.shape[-2:]) if 1 in y.shape or y.dim() != len(self.lead) + 2 else y
 
@@ -108,7 +120,10 @@ class Transform(NamedTuple):
             # torchaudio does so, and thereby tells which tensors torch keeps for the backward pass
             x = x.reshape(-1, x.shape[-1])
         spectral = self.analysis.of(x, window)
-        if self.normalized is not False:
+        unknown = _unknown_norm(self.normalized, window)
+        if unknown is not None:
+            spectral = spectral._replace(window=spectral.window / unknown)
+        elif self.normalized is not False:
             norm = _norm(self.normalized, window, spectral.framing.n_fft)
             spectral = spectral._replace(scale=1 / norm)
         return Signal(x, spectral, waveform.shape[:-1], own)
@@ -160,7 +175,7 @@ def power_of(power: Any) -> float:
     return exponent
 
 
-@adapter("torchaudio.functional.spectrogram", tolerances.energy)
+@adapter("torchaudio.functional.spectrogram", tolerances.energy, traceable=True)
 def spectrogram(
     waveform: Tensor,
     pad: int,
@@ -198,7 +213,7 @@ def spectrogram(
     return Planned(work, (waveform, window), ready)
 
 
-@adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum)
+@adapter("torchaudio.functional.inverse_spectrogram", tolerances.spectrum, traceable=True)
 def inverse_spectrogram(
     spectrogram: Tensor,
     length: int | None,
@@ -229,8 +244,10 @@ def inverse_spectrogram(
 
     def work(spectrogram: Tensor, window: Tensor) -> Tensor:
         inverse, samples = planned.of(spectrogram, window)
-        norm = _norm(normalized, window, planned.framing.n_fft)
+        factor = _unknown_norm(normalized, window)
+        norm = _norm(normalized, window, planned.framing.n_fft) if factor is None else 1.0
         y = torch_autograd.istft(spectrogram.transpose(-1, -2), inverse._replace(scale=norm), samples)
+        y = y if factor is None else y * factor
         return y.reshape(-1, samples)[:, cut:-cut].reshape(*spectrogram.shape[:-2], -1) if cut else y
 
     def ready(y: Tensor, spectrogram: Tensor, window: Tensor) -> Any:
@@ -242,12 +259,12 @@ def inverse_spectrogram(
 
 def _exactly(name: str, value: Any) -> int:
     """An int with which torchaudio can calculate as with Python's."""
-    if type(value) not in (int, np.int64):
+    if type(value) not in (int, np.int64, torch.SymInt):
         raise Decline(unread(name, value))
-    return int(value)
+    return integer(name, value)
 
 
-@adapter("torchaudio.functional.spectral_centroid", tolerances.sums)
+@adapter("torchaudio.functional.spectral_centroid", tolerances.sums, traceable=True)
 def spectral_centroid(
     waveform: Tensor, sample_rate: int, pad: int, window: Tensor, n_fft: int, hop_length: int, win_length: int
 ) -> Work:
@@ -262,7 +279,9 @@ def spectral_centroid(
     dtype = torch.promote_types(torch.get_default_dtype(), audio.x.dtype)
     if dtype != audio.x.dtype:
         raise Decline("torch's default dtype is wider than the signal, and so is torchaudio's result")
-    bank = _moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
+    # what is traced is part of one program
+    moments = _moments.__wrapped__ if transformed() else _moments
+    bank = moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
 
     def work() -> Tensor:
         moment, total = audio.filtered(1.0, bank).tensor_split(2, -1)

@@ -12,6 +12,7 @@ from torchaudio import transforms as theirs
 from torchaudio.functional import functional as parts
 
 from ...arrays.torch_adapter import adapter
+from ...arrays.torch_tensors import gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -23,6 +24,28 @@ from .._modules import Twin
 # of NumPy's arrays
 _DTYPES = {"float64": torch.float64}
 _resampled = parts._apply_sinc_resample_kernel
+
+
+class _OfKernel(torch.autograd.Function):
+    """Resampled audio as a function of the kernel, whose gradient torchaudio's own operations give."""
+
+    @staticmethod
+    def forward(kernel: Tensor, y: Tensor, ours: Any, theirs: Any) -> Tensor:
+        result: Tensor = ours(y)
+        return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        kernel, y, _, ctx.theirs = inputs
+        ctx.save_for_backward(kernel, y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        kernel, y = ctx.saved_tensors
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(ctx.theirs(y, kernel), kernel, g, create_graph=again)
+        return gradient, None, None, None
 
 
 @adapter("torchaudio.transforms.TimeStretch", tolerances.phases, order=phase_vocoder.order)
@@ -66,11 +89,21 @@ class PitchShift(Twin, theirs.PitchShift):
             raise Decline("the module has no kernel yet, or one of another dtype or device")
         resampler = SimpleNamespace(orig_freq=orig, new_freq=new, gcd=common, kernel=kernel, width=reach)
 
-        def resampled(y: Tensor) -> Tensor:
+        def theirs(y: Tensor, kernel: Tensor) -> Tensor:
+            result: Tensor = _resampled(y, orig, new, common, kernel, reach)
+            return result
+
+        def ours(y: Tensor) -> Tensor:
             try:
                 result: Tensor = by_module(resampler, y)()
-            except Decline:  # as for the kernel's gradient
-                result = _resampled(y, orig, new, common, kernel, reach)
+            except Decline:
+                result = theirs(y, kernel)
+            return result
+
+        def resampled(y: Tensor) -> Tensor:
+            if not gradient_wanted(kernel):
+                return ours(y)
+            result: Tensor = _OfKernel.apply(kernel, y, ours, theirs)  # type: ignore[no-untyped-call]
             return result
 
         return lambda: stretched.resampled(resampled, waveform.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torchaudio import transforms as theirs
 
@@ -11,7 +12,7 @@ from mlx_spectro.design.epilogues import Epilogue, Log
 from mlx_spectro.design.operators import Filterbank, Project
 
 from ...arrays import torch_autograd, torch_ops, torch_tensors
-from ...arrays.torch_adapter import adapter
+from ...arrays.torch_adapter import adapter, as_one
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import truth
 from ...contract import tolerances
@@ -25,8 +26,24 @@ _FRAMING = "pad", "n_fft", "hop_length", "win_length"
 _OPTIONS = "normalized", "center", "pad_mode", "onesided"
 
 
+# of a spectrogram: framing, power and options; of decibels: multiplier, amin, db_multiplier and top_db
+_Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
+_Levels = tuple[Any, Any, Any, Any]
+
+# what torchaudio adds before a logarithm
+_ADDED = 1e-6
+
+
 def _framing(module: Any) -> tuple[Any, ...]:
     return module.pad, module.window, module.n_fft, module.hop_length, module.win_length
+
+
+def _arguments(module: Any) -> _Arguments:
+    return _framing(module), module.power, _options(module)
+
+
+def _window(spectrogram: _Arguments) -> Any:
+    return spectrogram[0][1]
 
 
 def _options(module: Any) -> tuple[Any, ...]:
@@ -34,7 +51,7 @@ def _options(module: Any) -> tuple[Any, ...]:
 
 
 @reads(*_FRAMING, *_OPTIONS, "power", buffers=("window",))
-@adapter("torchaudio.transforms.Spectrogram", tolerances.energy)
+@adapter("torchaudio.transforms.Spectrogram", tolerances.energy, traceable=True)
 class Spectrogram(Twin, theirs.Spectrogram):
     """torchaudio.transforms.Spectrogram. Same arguments, same defaults.
 
@@ -44,9 +61,12 @@ class Spectrogram(Twin, theirs.Spectrogram):
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectrogram.plan(waveform, *_framing(self), self.power, *_options(self))
 
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
+        return spectral.spectrogram(waveform, *_framing(self), self.power, *_options(self))
+
 
 @reads(*_FRAMING, *_OPTIONS, buffers=("window",))
-@adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum)
+@adapter("torchaudio.transforms.InverseSpectrogram", tolerances.spectrum, traceable=True)
 class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     """torchaudio.transforms.InverseSpectrogram. Same arguments, same defaults.
 
@@ -56,8 +76,11 @@ class InverseSpectrogram(Twin, theirs.InverseSpectrogram):
     def forward(self, spectrogram: Tensor, length: int | None = None) -> Work:
         return spectral.inverse_spectrogram.plan(spectrogram, length, *_framing(self), *_options(self))
 
+    def _for_compiler(self, spectrogram: Tensor, length: int | None = None) -> Tensor:
+        return spectral.inverse_spectrogram(spectrogram, length, *_framing(self), *_options(self))
 
-@adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums)
+
+@adapter("torchaudio.transforms.SpectralCentroid", tolerances.sums, traceable=True)
 class SpectralCentroid(Twin, theirs.SpectralCentroid):
     """torchaudio.transforms.SpectralCentroid. Same arguments, same defaults.
 
@@ -66,6 +89,9 @@ class SpectralCentroid(Twin, theirs.SpectralCentroid):
 
     def forward(self, waveform: Tensor) -> Work:
         return spectral.spectral_centroid.plan(waveform, self.sample_rate, *_framing(self))
+
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
+        return spectral.spectral_centroid(waveform, self.sample_rate, *_framing(self))
 
 
 @reads("multiplier", "amin", "db_multiplier", "top_db")
@@ -81,16 +107,19 @@ class AmplitudeToDB(Twin, theirs.AmplitudeToDB):
 
 
 @reads("win_length", "mode")
-@adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order)
+@adapter("torchaudio.transforms.ComputeDeltas", deltas.bound, order=deltas.order, traceable=True)
 class ComputeDeltas(Twin, theirs.ComputeDeltas):
     """torchaudio.transforms.ComputeDeltas. Same arguments, same defaults."""
 
     def forward(self, specgram: Tensor) -> Work:
         return deltas.compute_deltas.plan(specgram, self.win_length, self.mode)
 
+    def _for_compiler(self, specgram: Tensor) -> Tensor:
+        return deltas.compute_deltas(specgram, self.win_length, self.mode)
+
 
 @reads(buffers=("fb",))
-@adapter("torchaudio.transforms.MelScale", tolerances.sums)
+@adapter("torchaudio.transforms.MelScale", tolerances.sums, traceable=True)
 class MelScale(Twin, theirs.MelScale):
     """torchaudio.transforms.MelScale. Same arguments, same defaults.
 
@@ -116,17 +145,46 @@ class MelScale(Twin, theirs.MelScale):
         return Planned(work, (specgram, bank), ready)
 
 
-def _transform(waveform: Tensor, module: Any, bank: Any) -> tuple[spectral.Transform, float]:
-    """The transform and the power of the spectrogram that ``module`` would make for ``bank`` to filter."""
-    check_part(module, Spectrogram)
-    power = spectral.power_of(module.power)
-    planned = spectral.transform(waveform, *_framing(module), *_options(module))
+def _transform(waveform: Any, spectrogram: _Arguments, bank: Any) -> tuple[spectral.Transform, float]:
+    """The transform and the power of a spectrogram for ``bank`` to filter."""
+    framing, power, options = spectrogram
+    exponent = spectral.power_of(power)
+    planned = spectral.transform(waveform, *framing, *options)
     planned.check_bank(bank, waveform)
-    return planned, power
+    return planned, exponent
+
+
+def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
+    """A spectrogram times a bank."""
+    planned, power = _transform(waveform, spectrogram, bank)
+
+    def work(waveform: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+        signal = planned.of(waveform, window)
+        signal.check_bank(bank)
+        return signal.filtered(power, bank).transpose(-1, -2)
+
+    def ready(y: Tensor, *arrays: Tensor) -> Any:
+        return planned.ready(
+            y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
+        )
+
+    return Planned(work, (waveform, _window(spectrogram), bank), ready)
+
+
+def _mel_in_parts(waveform: Tensor, spectrogram: _Arguments, bank: Tensor) -> Tensor:
+    framing, power, options = spectrogram
+    return _product(spectral.spectrogram(waveform, *framing, power, *options), bank)
+
+
+def _product(values: Tensor, weights: Tensor) -> Tensor:
+    return torch.matmul(values.transpose(-1, -2), weights).transpose(-1, -2)
+
+
+_mel_at_once = as_one("torchaudio.transforms.MelSpectrogram", _mel, _mel_in_parts, tolerances.energy)
 
 
 @reads(spectrogram=Spectrogram, mel_scale=MelScale)
-@adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy)
+@adapter("torchaudio.transforms.MelSpectrogram", tolerances.energy, traceable=True)
 class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """torchaudio.transforms.MelSpectrogram. Same arguments, same defaults.
 
@@ -134,35 +192,29 @@ class MelSpectrogram(Twin, theirs.MelSpectrogram):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        mel_scale = self.mel_scale
-        check_part(mel_scale, MelScale)
-        bank = mel_scale.fb
-        planned, power = _transform(waveform, self.spectrogram, bank)
+        return _mel(waveform, *_mel_parts(self))
 
-        def work(waveform: Tensor, window: Tensor, bank: Tensor) -> Tensor:
-            signal = planned.of(waveform, window)
-            signal.check_bank(bank)
-            return signal.filtered(power, bank).transpose(-1, -2)
-
-        def ready(y: Tensor, *arrays: Tensor) -> Any:
-            return planned.ready(
-                y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
-            )
-
-        return Planned(work, (waveform, self.spectrogram.window, bank), ready)
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
+        return _mel_at_once(waveform, *_mel_parts(self))
 
 
-def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, to_decibel: Any, basis: Any) -> Work:
+def _mel_parts(module: Any) -> tuple[_Arguments, Any]:
+    """What a mel spectrogram is made with."""
+    check_part(module.mel_scale, MelScale)
+    check_part(module.spectrogram, Spectrogram)
+    return _arguments(module.spectrogram), module.mel_scale.fb
+
+
+def _cepstrum(waveform: Tensor, spectrogram: _Arguments, bank: Any, decibel: _Levels | None, basis: Any) -> Work:
     """``basis [filters, n]`` applied to the decibels of a filtered spectrogram, or to its logarithm."""
     planned, power = _transform(waveform, spectrogram, bank)
     check_weights("basis", basis, waveform.dtype, waveform)
-    epilogue: Epilogue = Log(1e-6, added=True)
+    epilogue: Epilogue = Log(_ADDED, added=True)
     below: float | None = None
-    if not logarithmic:
-        check_part(to_decibel, AmplitudeToDB)
-        below = decibels.range_of(to_decibel.top_db)
-        numbers = to_decibel.multiplier, to_decibel.amin, to_decibel.db_multiplier
-        epilogue = decibels.epilogue(*numbers, waveform.dtype)
+    if decibel is not None:
+        multiplier, amin, db_multiplier, top_db = decibel
+        below = decibels.range_of(top_db)
+        epilogue = decibels.epilogue(multiplier, amin, db_multiplier, waveform.dtype)
 
     def work(waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Tensor:
         signal = planned.of(waveform, window)
@@ -185,11 +237,27 @@ def _cepstrum(waveform: Tensor, spectrogram: Any, bank: Any, logarithmic: Any, t
             decibels.clipped(filtered(waveform, window, bank), below), basis
         )
 
-    return Planned(work, (waveform, spectrogram.window, bank, basis), ready)
+    return Planned(work, (waveform, _window(spectrogram), bank, basis), ready)
+
+
+def _cepstrum_in_parts(
+    waveform: Tensor, spectrogram: _Arguments, bank: Tensor, decibel: _Levels | None, basis: Tensor
+) -> Tensor:
+    mel = _mel_at_once(waveform, spectrogram, bank)
+    levels = torch.log(mel + _ADDED) if decibel is None else decibels.amplitude_to_DB(mel, *decibel)
+    return _product(levels, basis)
+
+
+_cepstrum_at_once = as_one("torchaudio.transforms.MFCC", _cepstrum, _cepstrum_in_parts, tolerances.cepstrum)
+
+
+def _levels(module: Any) -> _Levels:
+    check_part(module, AmplitudeToDB)
+    return module.multiplier, module.amin, module.db_multiplier, module.top_db
 
 
 @reads("log_mels", buffers=("dct_mat",), MelSpectrogram=MelSpectrogram, amplitude_to_DB=AmplitudeToDB)
-@adapter("torchaudio.transforms.MFCC", tolerances.cepstrum)
+@adapter("torchaudio.transforms.MFCC", tolerances.cepstrum, traceable=True)
 class MFCC(Twin, theirs.MFCC):
     """torchaudio.transforms.MFCC. Same arguments, same defaults.
 
@@ -197,16 +265,20 @@ class MFCC(Twin, theirs.MFCC):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        mel, logarithmic = self.MelSpectrogram, truth("log_mels", self.log_mels)
-        check_part(mel, MelSpectrogram)
-        mel_scale = mel.mel_scale
-        check_part(mel_scale, MelScale)
-        to_decibel = None if logarithmic else self.amplitude_to_DB
-        return _cepstrum(waveform, mel.spectrogram, mel_scale.fb, logarithmic, to_decibel, self.dct_mat)
+        return _cepstrum(waveform, *_mfcc_parts(self))
+
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
+        return _cepstrum_at_once(waveform, *_mfcc_parts(self))
+
+
+def _mfcc_parts(module: Any) -> tuple[Any, ...]:
+    check_part(module.MelSpectrogram, MelSpectrogram)
+    decibel = None if truth("log_mels", module.log_mels) else _levels(module.amplitude_to_DB)
+    return *_mel_parts(module.MelSpectrogram), decibel, module.dct_mat
 
 
 @reads("log_lf", buffers=("dct_mat", "filter_mat"), Spectrogram=Spectrogram, amplitude_to_DB=AmplitudeToDB)
-@adapter("torchaudio.transforms.LFCC", tolerances.cepstrum)
+@adapter("torchaudio.transforms.LFCC", tolerances.cepstrum, traceable=True)
 class LFCC(Twin, theirs.LFCC):
     """torchaudio.transforms.LFCC. Same arguments, same defaults.
 
@@ -214,6 +286,13 @@ class LFCC(Twin, theirs.LFCC):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        logarithmic = truth("log_lf", self.log_lf)
-        to_decibel = None if logarithmic else self.amplitude_to_DB
-        return _cepstrum(waveform, self.Spectrogram, self.filter_mat, logarithmic, to_decibel, self.dct_mat)
+        return _cepstrum(waveform, *_lfcc_parts(self))
+
+    def _for_compiler(self, waveform: Tensor) -> Tensor:
+        return _cepstrum_at_once(waveform, *_lfcc_parts(self))
+
+
+def _lfcc_parts(module: Any) -> tuple[Any, ...]:
+    check_part(module.Spectrogram, Spectrogram)
+    decibel = None if truth("log_lf", module.log_lf) else _levels(module.amplitude_to_DB)
+    return _arguments(module.Spectrogram), module.filter_mat, decibel, module.dct_mat

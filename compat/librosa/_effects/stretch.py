@@ -10,17 +10,17 @@ import numpy as np
 from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 
-from ..contract import tolerances
-from ..contract.decline import Decline
-from ..contract.function import Work
-from ..contract.lines import as_called_in
-from ._adapter import adapter
-from ._analysis import analysis
-from ._arguments import Array
-from ._core.phase_vocoder import OF_TIMES, check_rate_of, steps, times_at
-from ._filters import check_rate
-from ._options import check_choice, check_flag, check_number, check_whole
-from ._synthesis import synthesis
+from ...contract import tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
+from ...contract.lines import as_called_in
+from .._adapter import adapter
+from .._analysis import analysis
+from .._arguments import Array
+from .._core.phase_vocoder import OF_TIMES, check_rate_of, steps, times_at
+from .._filters import check_rate
+from .._options import check_choice, check_flag, check_number, check_whole
+from .._synthesis import synthesis
 
 _stft, _phase_vocoder = librosa.stft, librosa.phase_vocoder
 _resample, _fix_length = librosa.resample, librosa.util.fix_length

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..contract import tolerances
-from ..contract.function import Work
-from ._adapter import adapter
-from ._arguments import Array
-from ._core.spectrum import istft, stft
-from ._decompose import separation
+from ...contract import tolerances
+from ...contract.function import Work
+from .._adapter import adapter
+from .._arguments import Array
+from .._core.spectrum import istft, stft
+from .._decompose import separation
 
 
 def _plan(
