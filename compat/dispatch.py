@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import time
 from contextvars import ContextVar
 from typing import Any
@@ -105,11 +105,9 @@ def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """The result of a call inside our work for another call."""
     if settings.numerics.get() == "strict":
         return function.theirs(*args, **kwargs)
-    try:
-        work = function.plan(*args, **kwargs)
-    except Decline:
-        work = functools.partial(function.theirs, *args, **kwargs)
-    return work()
+    with contextlib.suppress(Decline):
+        return function.plan(*args, **kwargs)()
+    return function.theirs(*args, **kwargs)
 
 
 def _handed_over(

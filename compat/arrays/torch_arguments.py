@@ -153,6 +153,10 @@ def smallest_envelope(
     return value
 
 
+def _has_nan(window: Tensor | None) -> bool:
+    return window is not None and window.is_cpu and bool(window.isnan().any())
+
+
 class Synthesis(NamedTuple):
     """The inverse STFT that a call asks for, of any spectrum and window of their kinds."""
 
@@ -181,7 +185,7 @@ class Synthesis(NamedTuple):
             return Spectral(self.engine, samples, self.framing, onesided=onesided), total
         smallest = smallest_envelope(window, self.win_length, samples, hop_length, frames, left, total)
         if smallest < (1 - ROUNDING) * envelope.FLOOR:
-            raise Decline(REJECTED)
+            raise Decline("the window has NaN, which torch does not refuse" if _has_nan(window) else REJECTED)
         if smallest < (1 + ROUNDING) * envelope.FLOOR:
             raise Decline("the windows overlap to next to nothing somewhere, where torch may refuse")
         return Spectral(self.engine, samples, self.framing, onesided=onesided), total

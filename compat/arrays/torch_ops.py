@@ -16,9 +16,11 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.cpu.runtime.layout import Layout
+from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advise
 
+from ..contract.decline import Decline
 from ..contract.plans import Run
-from .torch_tensors import counterpart, to_host, transformed
+from .torch_tensors import FREED, counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
 _CPU = torch.device("cpu")
@@ -60,14 +62,18 @@ class Ready(NamedTuple):
 
     def __call__(self, x: Tensor, *weights: Tensor) -> Tensor:
         out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
-        values = []
+        if out.nbytes >= LARGE:
+            advise(out.data_ptr(), out.nbytes)
+        address, values = x.data_ptr(), []
+        if not address:
+            raise Decline(FREED)
         for w in weights:
             w = w.contiguous()
             values.append(ctypes.string_at(w.data_ptr(), w.nbytes))
         before, after = self.margins
         if before or after:
             values[0] = before + values[0] + after
-        self.run(x.data_ptr(), values, out.data_ptr(), (x, out))
+        self.run(address, values, out.data_ptr(), (x, out))
         return out
 
 
@@ -130,23 +136,24 @@ def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
 
 
 _calls: dict[Hashable, Ready | None] = {}
+_UNKNOWN: Any = object()
 
 
 def _ready(op: Operator, x: Tensor, weights: tuple[Tensor, ...]) -> Ready | None:
     """What computes ``op`` for tensors that lie like these; None where no kernel takes their memory as it is."""
     key = op, x.dtype, x.shape, x.stride(), *[(w.dtype, w.shape) for w in weights]
-    if key in _calls:
-        return _calls[key]
-    layouts = [_layout(tensor) for tensor in (x, *weights)]
-    run = cpu.prepare(op, *layouts)
+    call: Ready | None = _calls.get(key, _UNKNOWN)
+    if call is not _UNKNOWN:
+        return call
+    run = cpu.prepare(op, *map(_layout, (x, *weights)))
+    call = None
+    if run is not None:
+        like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
+        call = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
     if len(_calls) >= _MOST:
         _calls.clear()
-    if run is None:
-        _calls[key] = None
-    else:
-        like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
-        _calls[key] = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
-    return _calls[key]
+    _calls[key] = call
+    return call
 
 
 def _layout(x: Tensor) -> Layout:
@@ -191,14 +198,17 @@ class Spectral(NamedTuple):
 
         A single frame of several signals may have all leading axes in one.
         """
-        if not transformed() and y.shape[-2] == 1 and y.dim() > 2:
+        if transformed():
+            return y.transpose(-1, -2)
+        if y.shape[-2] == 1 and y.dim() > 2:
             framing, rows = self.framing, x.reshape(-1, x.shape[-1])
             signal, frame = rows.stride(0), framing.hop_length * rows.stride(1)
             if framing.left:
                 signal, frame = framing.left + rows.shape[1] + framing.right, framing.hop_length
             if len(rows) > 1 and frame > signal:  # torch has frames outermost
                 y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
-        return y.transpose(-1, -2)
+        # in place as torch does it: a program may change the result where it asks for a gradient later, and not a view
+        return y.transpose(-1, -2) if y.requires_grad else y.transpose_(-1, -2)
 
 
 # to find a value that was made takes less than to make it again

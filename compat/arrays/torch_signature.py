@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
+from mlx_spectro import interrupts
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
@@ -28,7 +29,11 @@ def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
     try:
         torch_tensors.check_untraced()
         note((*args, *kwargs.values()), key, places, tensors)
-    except (Decline, KeyError):
+    except Decline:
+        return None
+    except KeyError as error:
+        if interrupts.by_handler(error):
+            raise
         return None
     return tuple(key), tuple(places), tensors
 
@@ -45,8 +50,11 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
         if kind in _OPTIONS:
             key += kind, value
         elif kind in torch_tensors.PLAIN:
+            # others have no strides, or no shape
+            if value.layout is not torch.strided or value.is_nested:
+                raise Decline(f"every call with a tensor of layout {value.layout} is planned")
             key += (
-                kind, value.dtype, value.dim(), value.requires_grad, value.layout, value.is_neg(), value.is_conj(),
+                kind, value.dtype, value.dim(), value.requires_grad, value.is_neg(), value.is_conj(),
                 value.is_cpu or value.device,
             )  # fmt: skip
             places += value.shape, value.stride()

@@ -28,6 +28,8 @@ _DTYPES = {
     torch.complex128: ("float64", torch.float64),
 }
 
+FREED = "a tensor's memory has been freed"
+
 # a program that holds torch to a few threads, as its data loaders do, means its transforms
 threads.follow(torch.get_num_threads)
 
@@ -115,6 +117,8 @@ def serves(tensor: Tensor) -> bool:
 
 def to_host(tensor: Tensor) -> npt.NDArray[Any]:
     """``tensor``'s own memory as a NumPy array (a copy where it is a lazy conjugate or negative)."""
+    if not tensor.data_ptr() and tensor.numel():
+        raise Decline(FREED)
     return tensor.numpy(force=True)
 
 

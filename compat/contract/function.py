@@ -58,11 +58,13 @@ class Function:
 
     def work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
         """Our work for a call, planned anew; or declined."""
+        before = self.signature(args, kwargs)
         work = self.plan(*args, **kwargs)
-        if type(work) is Planned:
-            signature = self.signature(args, kwargs)
-            if signature is not None:
-                self._plans.keep(signature, work)
+        if before is not None and type(work) is Planned:
+            after = self.signature(args, kwargs)
+            # another thread may have changed a setting, or a module, meanwhile
+            if after is not None and after[0] == before[0]:
+                self._plans.keep(after, work)
         return work
 
 

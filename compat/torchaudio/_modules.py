@@ -60,11 +60,20 @@ class Twin(metaclass=_Kind):
         return twin
 
 
+# of our classes, what takes the place of torchaudio's ``forward``, and that itself: a program may replace either
+_forwards: dict[type[Twin], tuple[Any, Any]] = {}
+
+
+def part(kind: Any) -> Any:
+    """Note one of our classes that others may have as a part."""
+    _forwards[kind] = kind.forward, kind.forward.__wrapped__
+    return kind
+
+
 def check_part(module: Module, twin: type[Twin]) -> None:
     """Decline a submodule that has to be called as it is: it is no torchaudio module as torchaudio made it."""
     kind = type(module)
-    ours: Any = twin
-    if kind not in (twin, twin.theirs) or kind.forward not in (ours.forward, ours.forward.__wrapped__):
+    if kind not in (twin, twin.theirs) or kind.forward not in _forwards[twin]:
         raise Decline(f"the submodule {kind.__name__} is not a class of torchaudio's own")
     if "forward" in vars(module):
         raise Decline(f"the submodule {kind.__name__} has another forward than torchaudio's")
@@ -88,18 +97,22 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         parts: Submodules, which it computes itself.
     """
 
+    named = {*buffers, *parts}
+
     def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
         state = vars(module)
+        if not state.keys().isdisjoint(named):
+            raise Decline("an attribute hides a buffer or a part")
         held = state["_buffers"]
         note((*[state[name] for name in options], *[held[name] for name in buffers]), key, places, tensors)
         for name, twin in parts.items():
-            part = state["_modules"][name]
-            check_part(part, twin)
-            key.append(type(part))
-            vars(twin)["noted_by"](part, key, places, tensors)
+            submodule = state["_modules"][name]
+            check_part(submodule, twin)
+            key.append(type(submodule))
+            vars(twin)["noted_by"](submodule, key, places, tensors)
 
     def decorate(kind: Any) -> Any:
         kind.noted_by = staticmethod(noted_by)
-        return kind
+        return part(kind)
 
     return decorate

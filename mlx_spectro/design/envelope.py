@@ -17,7 +17,8 @@ def envelope(window: npt.NDArray[np.floating], hop_length: int, frames: int) -> 
     """Sum ``[overlap_length]`` of the squares of ``frames`` windows placed ``hop_length`` samples apart."""
     shifts = -(-window.size // hop_length)
     square = np.zeros(shifts * hop_length)
-    square[: window.size] = window.astype(np.float64) ** 2
+    with np.errstate(over="ignore"):
+        square[: window.size] = window.astype(np.float64) ** 2
     total = np.zeros((frames + shifts - 1, hop_length))
     for k, part in enumerate(square.reshape(shifts, hop_length)):
         total[k : k + frames] += part

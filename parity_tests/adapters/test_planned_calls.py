@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import signal
 import sys
 import weakref
 from collections.abc import Callable
@@ -15,9 +16,12 @@ torch = pytest.importorskip("torch")
 torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
+from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
+from mlx_spectro.compat.arrays import torch_ops, torch_tensors
 from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.kernels.cpu.runtime import memory
 
 from . import torchaudio_modules as modules
 
@@ -237,3 +241,177 @@ def test_verification_compares_planned_calls() -> None:
         stft()
     assert [r.breaches for r in compat.report() if r.function == "torch.stft"] == [0]
     assert shim.transforms.Spectrogram(64)(X).shape == (2, 33, 29)
+
+
+def test_an_axis_of_1_does_not_hide_how_the_others_lie() -> None:
+    x = modules.noise(12, 900).reshape(2, 1, 6, 900)[:, :, :3]
+    spectra = torch.stft(x.reshape(6, 900), 64, 16, window=WINDOW, return_complex=True).reshape(2, 1, 3, 33, -1)
+    z = torch.cat([spectra, spectra], dim=2)[:, :, :3]
+    for call, values in (
+        (modules.make("MelSpectrogram"), x),
+        (modules.make("Spectrogram"), x),
+        (modules.make("MelScale"), z.abs()),
+        (modules.make("InverseSpectrogram"), z),
+    ):
+        assert modules.close(often(functools.partial(call, values)), call(values.contiguous()))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_tensors_without_strides_are_left_to_torchaudio() -> None:
+    ours, theirs = modules.make("MelScale"), modules.make("MelScale", torchaudio)
+    ours.fb = theirs.fb
+    values = modules.noise(len(ours.fb), 20).to_sparse_csr()
+    assert torch.equal(ours(values), theirs(values))
+
+
+def test_a_part_that_is_not_called_may_be_missing() -> None:
+    ours = modules.make("MFCC", log_mels=True)
+    before = often(lambda: ours(X))
+    ours.amplitude_to_DB = None
+    assert torch.equal(ours(X), before)
+    ours.MelSpectrogram = None
+    with pytest.raises(TypeError, match="not callable"):
+        ours(X)
+
+
+def test_a_call_inside_ours_that_is_refused_raises_as_torch_does() -> None:
+    often(stft)
+    outside = dispatch._inside.set("ours")
+    try:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="Padding size"):
+                stft(modules.noise(2, 20))
+    finally:
+        dispatch._inside.reset(outside)
+
+
+def test_results_can_be_changed_in_place_as_torch_s() -> None:
+    spectrogram, scale = modules.make("Spectrogram"), torch.ones((), requires_grad=True)
+    for call in (stft, lambda: spectrogram(X)):
+        for made in (fresh, often):
+            with torch.no_grad():
+                z = made(call)
+            assert z.mul_(scale).requires_grad
+
+
+def test_a_multiplier_of_0_keeps_its_sign() -> None:
+    x = torch.tensor([[0.5, 2.0]])
+    for multiplier in (0.0, -0.0):
+        mine = often(lambda: shim.functional.amplitude_to_DB(x, multiplier, 1e-10, 0.0))  # noqa: B023
+        theirs = torchaudio.functional.amplitude_to_DB(x, multiplier, 1e-10, 0.0)
+        assert torch.equal(mine.signbit(), theirs.signbit())
+
+
+def test_a_plan_that_was_overtaken_by_a_change_is_not_kept() -> None:
+    spectrogram = modules.make("Spectrogram")
+    function = adapters["torchaudio.transforms.Spectrogram"].function
+    plan = function.plan
+
+    def overtaken(*args: Any) -> Any:
+        work = plan(*args)
+        spectrogram.power = 2.0
+        return work
+
+    function.plan = overtaken
+    try:
+        fresh(lambda: spectrogram(X))
+    finally:
+        function.plan = plan
+    assert same(spectrogram(X), fresh(lambda: spectrogram(X)))
+
+
+def test_what_is_ready_may_be_cleared_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Cleared(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            super().__setitem__(key, value)
+            self.clear()
+
+        def __contains__(self, key: Any) -> bool:
+            there = super().__contains__(key)
+            self.clear()
+            return there
+
+    monkeypatch.setattr(torch_ops, "_calls", Cleared())
+    often(stft)
+    assert [r.reason for r in compat.report() if r.function == "torch.stft"] == [""]
+
+
+def test_large_results_are_asked_to_lie_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch_ops, "advise", lambda address, size: asked.append(address))
+    x = modules.noise(1, memory.LARGE // 16)
+    for made in (fresh, often):
+        z = made(lambda: stft(x))
+        assert z.nbytes >= memory.LARGE
+        assert asked[-1] == z.data_ptr()
+
+
+def test_an_attribute_in_front_of_a_buffer_or_a_part_is_read() -> None:
+    spectrogram, mel = modules.make("Spectrogram"), modules.make("MelSpectrogram")
+    often(lambda: spectrogram(X)), often(lambda: mel(X))
+    vars(spectrogram)["window"], vars(mel)["mel_scale"] = torch.ones(64), torch.nn.Identity()
+    assert same(spectrogram(X), fresh(lambda: spectrogram(X)))
+    assert mel(X).shape[-2] == 33
+
+
+def test_a_class_whose_forward_is_replaced_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    mel = modules.make("MelSpectrogram")
+    kind, own = type(mel.mel_scale), type(mel.mel_scale).forward
+    often(lambda: mel(X))
+    for twin in {kind, shim.transforms.MelScale}:
+        monkeypatch.setattr(twin, "forward", lambda self, x: x)
+        assert mel(X).shape[-2] == (33 if twin is kind else 8)
+        monkeypatch.setattr(twin, "forward", functools.wraps(own)(lambda self, x: x))
+        assert mel(X).shape[-2] == (33 if twin is kind else 8)
+        monkeypatch.undo()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals of a program's own here")
+def test_an_error_of_a_signal_handler_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def handler(*_: Any) -> None:
+        raise KeyError("late")
+
+    def interrupted() -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        monkeypatch.setattr(torch_tensors, "check_untraced", interrupted)
+        with pytest.raises(KeyError, match="late"):
+            stft()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_window_that_is_not_finite_is_no_reason_for_a_warning() -> None:
+    window = WINDOW.clone()
+    window[3] = torch.inf
+    for n_fft, power in ((64, 2.0), (64, None), (33, 2.0), (33, None)):
+        spectrogram = modules.make("Spectrogram", n_fft=n_fft, power=power, normalized=True)
+        theirs = modules.make("Spectrogram", torchaudio, n_fft=n_fft, power=power, normalized=True)
+        spectrogram.window = theirs.window = window[:n_fft]
+        for made in (fresh, often):
+            assert torch.equal(made(lambda: spectrogram(X)).isfinite(), theirs(X).isfinite())  # noqa: B023
+
+
+def test_a_window_with_nan_that_overlaps_to_nothing_is_torch_s() -> None:
+    window = WINDOW.clone()
+    window[3] = torch.nan
+    with compat.on_fault("raise"):
+        mine = istft(window=window, center=False)
+    theirs = torch.istft(Z, 64, 16, window=window, center=False)
+    assert torch.equal(mine.isnan(), theirs.isnan())
+
+
+@pytest.mark.parametrize(
+    ("function", "array"),
+    [(stft, X), (istft, Z)],
+    ids=["stft", "istft"],
+)
+def test_freed_memory_is_not_read(function: Any, array: Any) -> None:
+    x = array.clone()
+    often(lambda: function(x))
+    x.untyped_storage().resize_(0)
+    for made in (fresh, often):
+        with pytest.raises(RuntimeError):
+            made(lambda: function(x))

@@ -31,6 +31,8 @@ def epilogue(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype)
     factor, least = number("multiplier", multiplier), number("amin", amin)
     level = number("db_multiplier", db_multiplier)
     numbers = torch.finfo(dtype)
+    if factor == 0:
+        raise Decline("multiplier is 0")
     if not (math.isfinite(factor) and numbers.tiny <= least < math.inf and -300 < level < math.log10(numbers.max)):
         raise Decline("multiplier, amin or db_multiplier is too large or too small")
     ref_value = 10.0**level

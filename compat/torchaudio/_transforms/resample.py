@@ -14,9 +14,10 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._functional.resample import bound, by_module, check_defaults, lengths_at, order
-from .._modules import Twin, check_part
+from .._modules import Twin, check_part, part
 
 
+@part
 @adapter("torchaudio.transforms.Resample", bound, order=order)
 class Resample(Twin, theirs.Resample):
     """torchaudio.transforms.Resample. Same arguments, same defaults.
@@ -37,6 +38,7 @@ def _faster(module: Any, waveform: Any, lengths: Any) -> Work:
     return lambda: (work(), count())
 
 
+@part
 @adapter("torchaudio.transforms.Speed", bound, order=order)
 class Speed(Twin, theirs.Speed):
     """torchaudio.transforms.Speed. Same arguments, same defaults.

@@ -29,7 +29,9 @@ def stft(op: Stft, x: Array, window: Array, *, out: Array | None, precise: bool)
     direct = op.onesided and (out.flags.carray or (interleaved(out, bins) > 0 and out.flags.behaved))
     half = advised(out if direct else np.empty((*out.shape[:-1], bins), out.dtype))
     if not analyse(x, window, framing, op.scale, 1.0, half, precise):
-        numpy_fallback.stft(x, window * op.scale, framing, half, precise)
+        with np.errstate(all="ignore"):
+            weights = window * op.scale
+        numpy_fallback.stft(x, weights, framing, half, precise)
     if not direct:
         out[..., :bins] = half
     if not op.onesided:

@@ -39,5 +39,7 @@ def scaled(
     window: bytes, kind: np.dtype[Any], factor: float, real: np.dtype[Any]
 ) -> tuple[npt.NDArray[np.floating], int]:
     """A window of a ``kind`` times ``factor`` in ``real`` arithmetic, and where it lies."""
-    weights = np.frombuffer(window, kind).astype(real) * factor
+    # a value beyond its type's, or that is not finite, is no reason for a warning, least of all the first time alone
+    with np.errstate(all="ignore"):
+        weights = np.frombuffer(window, kind).astype(real) * factor
     return weights, address_of(weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -26,10 +27,12 @@ class Layout(NamedTuple):
         if before == 1:
             return self
         lead = self.shape[:before]
-        for i in range(before - 1):
-            if lead[i] > 1 and self.strides[i] != lead[i + 1] * self.strides[i + 1]:
+        # what an axis of 1 has for a stride says nothing
+        outer = [axis for axis in range(before) if lead[axis] > 1]
+        for i, inner in itertools.pairwise(outer):
+            if self.strides[i] != lead[inner] * self.strides[inner]:
                 return None
-        step = self.strides[before - 1] if before else 0
+        step = self.strides[outer[-1]] if outer else 0
         return Layout(self.kind, (math.prod(lead), *self.shape[before:]), (step, *self.strides[before:]))
 
 

@@ -80,7 +80,7 @@ workspace = _Workspace()
 
 
 # as NumPy does for its own arrays from this size on
-_LARGE = 1 << 22
+LARGE = 1 << 22
 _LARGE_PAGE = 1 << 21
 
 
@@ -93,13 +93,19 @@ def _madvise() -> Callable[[int, int, int], int] | None:
     return function
 
 
-def advised(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """``array``, a large one asked to lie in large pages: most of what writing to fresh memory costs is small ones."""
-    advise = _madvise() if array.nbytes >= _LARGE else None
-    if advise is not None:
-        start = -(-address_of(array) // _LARGE_PAGE) * _LARGE_PAGE
-        end = (address_of(array) + array.nbytes) // _LARGE_PAGE * _LARGE_PAGE
+def advise(address: int, size: int) -> None:
+    """Ask for large pages, if ``size`` bytes are many: most of what writing to fresh memory costs is small ones."""
+    madvise = _madvise() if size >= LARGE else None
+    if madvise is not None:
+        start = -(-address // _LARGE_PAGE) * _LARGE_PAGE
+        end = (address + size) // _LARGE_PAGE * _LARGE_PAGE
         if end > start:
             # advice: where it is not taken, nothing is lost
-            advise(start, end - start, mmap.MADV_HUGEPAGE)
+            madvise(start, end - start, mmap.MADV_HUGEPAGE)
+
+
+def advised(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """``array``, a large one asked to lie in large pages."""
+    if array.nbytes >= LARGE:
+        advise(address_of(array), array.nbytes)
     return array
