@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +21,13 @@ from . import likeness
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ours")]
 
 LIBRARIES = ({"torch": our_torch, "torchaudio": our_torchaudio}, {"torch": torch, "torchaudio": torchaudio})
-NAMES = [name for name in adapters if not name.startswith("librosa")]
+# filters, phases and resampling have tests of odd options of their own: errors there grow with what is asked for, and
+# torchaudio itself runs out of memory, or divides by 0 and ends the process, for some of what is tried here
+_ELSEWHERE = ("filt", "biquad", "emphasis", "loudness", "overdrive", "resample", "speed")
+_ELSEWHERE += ("phase_vocoder", "timestretch", "griffinlim", "pitch")
+NAMES = [
+    name for name in adapters if not name.startswith("librosa") and not any(part in name.lower() for part in _ELSEWHERE)
+]
 CLASSES = [name for name in NAMES if ".transforms." in name]
 FUNCTIONS = [name for name in NAMES if name not in CLASSES]
 
@@ -62,25 +67,6 @@ USUAL: dict[str, Any] = {
     "n_mfcc": 3,
     "n_lfcc": 3,
     "norm": None,
-    "a_coeffs": torch.tensor([1.0, -0.3, 0.1]),
-    "b_coeffs": torch.tensor([0.4, 0.2, -0.1]),
-    **dict.fromkeys(("b0", "b1", "b2"), 0.4),
-    "a0": 1.0,
-    "a1": -0.3,
-    "a2": 0.1,
-    "cutoff_freq": 1000.0,
-    "central_freq": 1000.0,
-    "gain": 3.0,
-    "complex_specgrams": SPECTRUM,
-    "rate": 1.25,
-    "phase_advance": torch.linspace(0, math.pi * 4, 9)[..., None],
-    "n_iter": 2,
-    "momentum": 0.5,
-    "rand_init": False,
-    "n_steps": 2,
-    "orig_freq": 16,
-    "new_freq": 12,
-    "factor": 1.25,
     "melkwargs": {**PARTS, "n_mels": 4},
     "speckwargs": PARTS,
 }
@@ -90,9 +76,6 @@ OWN: dict[str, dict[str, Any]] = {
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},
     "torchaudio.transforms.Spectrogram": {"return_complex": None},
-    "torchaudio.functional.deemph_biquad": {"sample_rate": 44100},
-    "torchaudio.functional.riaa_biquad": {"sample_rate": 44100},
-    "torchaudio.transforms.TimeStretch": {"n_freq": 9, "fixed_rate": 1.25},
     "torchaudio.compliance.kaldi.get_mel_banks": {
         "num_bins": 8,
         "window_length_padded": 64,
@@ -104,14 +87,6 @@ OWN: dict[str, dict[str, Any]] = {
         "vtln_warp_factor": 1.0,
     },
 }
-
-
-# what the library rounds here grows with the filter, or along the audio: their own tests hold values to their limits
-_GROWING = ("filt", "biquad", "emphasis", "loudness", "overdrive", "phase_vocoder", "griffinlim", "pitch_shift")
-
-
-def bound_of(name: str) -> Callable[[float], float] | None:
-    return (lambda largest: 1e-3 * largest) if any(part in name.lower() for part in _GROWING) else None
 
 
 class Number(int):
@@ -177,9 +152,7 @@ def each_time() -> Iterator[None]:
 
 
 def complaints(name: str, calls: Any, tried: Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]) -> list[str]:
-    found = (
-        (label, likeness.unlike(name, calls, *args, bound=bound_of(name), **kwargs)) for label, args, kwargs in tried
-    )
+    found = ((label, likeness.unlike(name, calls, *args, **kwargs)) for label, args, kwargs in tried)
     return [f"{label}: {unlike}" for label, unlike in found if unlike]
 
 
@@ -228,9 +201,7 @@ def test_any_option_of_a_class_does_as_torchaudio_s(name: str) -> None:
     def tried() -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
         for key, value in right.items():
             for one in (*anything(), *near(value)):
-                # of which torchaudio's Resample divides by 0, and the process ends
-                if not (key == "new_freq" and one == 2**70):
-                    yield f"{key}={likeness.shown(one)}", (x,), {**right, key: one}
+                yield f"{key}={likeness.shown(one)}", (x,), {**right, key: one}
             if isinstance(value, dict):
                 part = torchaudio.transforms.MelSpectrogram if key == "melkwargs" else torchaudio.transforms.Spectrogram
                 for inner in inspect.signature(part).parameters:
