@@ -153,6 +153,8 @@ def test_a_call_is_the_same_however_often_it_was_made(row: Row, ours: None) -> N
     _need(row)
     function, _ = row.resolve()
     for sample in row.samples():
+        if sample.untested:  # what is librosa's may hold memory that was never written
+            continue
         args, kwargs = (measure.to_library(row.our_arrays, part) for part in (sample.args, sample.kwargs))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -132,6 +132,12 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.ComputeDeltas": (made("ComputeDeltas", mode="circular"), S),
     "torchaudio.functional.resample": (lambda lib, x: lib["torchaudio"].functional.resample(x, 11, 7), X),
     "torchaudio.transforms.Resample": (made("Resample", orig_freq=11, new_freq=7), X),
+    "torchaudio.functional.speed": (lambda lib, x: lib["torchaudio"].functional.speed(x, 100, 1.25)[0], X),
+    "torchaudio.transforms.Speed": (lambda lib, x: made("Speed", orig_freq=100, factor=1.25)(lib, x)[0], X),
+    "torchaudio.transforms.SpeedPerturbation": (
+        lambda lib, x: made("SpeedPerturbation", orig_freq=100, factors=[1.25])(lib, x)[0],
+        X,
+    ),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
     "torchaudio.transforms.MFCC": (

@@ -111,6 +111,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Any], 
         return (lambda: change(work())) if callable(work) else work
 
     monkeypatch.setattr(function, "plan", wrong)
+    function.forget()
 
 
 @pytest.mark.parametrize("what", ["cepstrum", "mel of noise"])

@@ -11,8 +11,10 @@ from mlx_spectro.design import notation, operators
 from mlx_spectro.design.descriptors import DescriptorSpec
 from mlx_spectro.design.epilogues import Decibels, Log, Power, Root
 from mlx_spectro.design.framing import Framing
+from mlx_spectro.design.kaldi import Extraction, kaldi_framing
 from mlx_spectro.design.operators import (
     Cepstrum,
+    ClampedFilter,
     ClippedFilterbank,
     Deltas,
     DeltasAdjoint,
@@ -22,15 +24,24 @@ from mlx_spectro.design.operators import (
     Filterbank,
     Frames,
     FrameStatistic,
+    GriffinLim,
     Istft,
     IstftAdjoint,
+    KaldiFilterbank,
+    KaldiSpectrogram,
+    LaggedProducts,
     Linear,
+    Medians,
     Operator,
     OverlapAdd,
+    PhaseVocoder,
     PowerAdjoint,
     Project,
     ProjectClipped,
     ProjectPower,
+    RecursiveFilter,
+    Resample,
+    ResampleAdjoint,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -38,6 +49,7 @@ from mlx_spectro.design.operators import (
 )
 
 FRAMING = Framing(400, 160, 200, 200, "reflect")
+SPEECH = Extraction(kaldi_framing(400, 160, True), 512)
 SPEC = DescriptorSpec(("centroid", "contrast"), bands=((0, 3, 1), (3, 8, 2)))
 EVERY: list[Operator] = [
     Stft(FRAMING, 0.1, onesided=False),
@@ -62,6 +74,16 @@ EVERY: list[Operator] = [
     Frames(FRAMING),
     Synthesis(Istft(FRAMING, 16000)),
     Elementwise(Power(1.0, 0.5)),
+    KaldiSpectrogram(SPEECH),
+    KaldiFilterbank(SPEECH, 1, energy="last"),
+    Resample(3, 2, 4),
+    ResampleAdjoint(3, 2, 4, 16000),
+    RecursiveFilter(backward=True),
+    ClampedFilter(RecursiveFilter()),
+    LaggedProducts(3),
+    Medians(31, -2),
+    PhaseVocoder(),
+    GriffinLim(Istft(FRAMING, 16000), Stft(FRAMING), 2, 0.5, 1e-16),
 ]
 
 
