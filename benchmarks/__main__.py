@@ -153,7 +153,11 @@ def main() -> int:
         for make in console.progress(
             list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
         ):
-            contest = make()
+            try:
+                contest = make()
+            except RuntimeError as error:  # of a library that needs longer audio
+                print(f"not timed: {error}", file=sys.stderr)
+                continue
             leave(contest, options.by)
             reasons = [f"its parity is red: {reason}" for reason in refused(contest, judged)]
             try:

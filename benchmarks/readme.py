@@ -19,7 +19,7 @@ from parity_tests.table import measure
 from parity_tests.table.case import Row, Sample
 from parity_tests.table.cases import table
 
-from .contest import SIZES
+from .contest import Size
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -33,6 +33,7 @@ _CPU = {
 }
 # the sizes that the table's second figure is of: those whose work does not fit into a cache
 _LARGE = 4
+_ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
 _MANY = 1_000_000
 
@@ -53,7 +54,7 @@ def _is_served(row: Row, sample: Sample) -> bool:
 
 def _by_default(row: Row) -> str:
     """Which calls of a row are served under ``route("auto")``: ``"all"``, ``"large"`` ones or ``"none"``."""
-    small = row.timing.sample(*SIZES["cpu"][0]) if row.timing else next(s for s in row.samples() if not s.untested)
+    small = row.timing.sample(*_ONE_SECOND) if row.timing else next(s for s in row.samples() if not s.untested)
     if _is_served(row, small):
         return "all"
     large = [np.tile(x, -(-_MANY // x.size)) if isinstance(x, np.ndarray) else x for x in small.args]
