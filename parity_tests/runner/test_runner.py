@@ -352,8 +352,7 @@ class TestVerify:
             "def wrong(*args, **kwargs):\n"
             "    work = right(*args, **kwargs)\n"
             "    return lambda: work() * 1.01\n"
-            "function.plan = wrong\n"
-            "function.forget()\n"
+            "function.plan = wrong; function.forget()\n"
             "for _ in range(3): torch.stft(x, 64, window=window, return_complex=True)\n"
             "print('went on')\n"
         )
