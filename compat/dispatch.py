@@ -30,12 +30,13 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """The result of a call of a program's."""
     if function.compiling():
         return _for_compiler(function, args, kwargs)
-    work = function.planned(args, kwargs)
+    nested = _inside.get() == "ours"
+    work = function.planned(args, kwargs) if function.repeats and not nested else None
     if work is None:
         rewritten = foreign.rewritten(function, args, kwargs)
         if rewritten is not None:
             return rewritten(call)
-    if _inside.get() == "ours":
+    if nested:
         return _part(function, args, kwargs)
     if profile.on and not function.transformed():
         return profile.timed(serve, function, args, kwargs)

@@ -35,14 +35,19 @@ def check_tensor(x: Any) -> None:
     torch_tensors.check_kind(x)
 
 
-def check_weights(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> None:
-    """Decline weights (a window, a filterbank) that a transform of ``like`` cannot use."""
-    if not isinstance(weights, Tensor):
-        raise Decline(unread(name, weights))
+def check_other(name: str, value: Any) -> None:
+    """Decline an argument that is no tensor, or of a kind that cannot be served, beside the call's own."""
+    if not isinstance(value, Tensor):
+        raise Decline(unread(name, value))
     try:
-        torch_tensors.check_kind(weights)
+        torch_tensors.check_kind(value)
     except Decline as decline:
         raise Decline(f"{name}: {decline}") from None
+
+
+def check_weights(name: str, weights: Any, dtype: torch.dtype, like: Tensor) -> None:
+    """Decline weights (a window, a filterbank) that a transform of ``like`` cannot use."""
+    check_other(name, weights)
     if torch_tensors.gradient_wanted(weights):
         raise Decline(f"the {name} requires a gradient, which torch computes: detach it if it is not trained")
     if weights.dtype != dtype:

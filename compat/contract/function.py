@@ -42,6 +42,8 @@ class Function:
     signature: Callable[[tuple[Any, ...], dict[str, Any]], Signature | None] = _by_nothing
     """Takes a call's arguments and returns what a plan of theirs depends on, and their arrays."""
     library: str = field(init=False)
+    repeats: bool = field(init=False, default=False)
+    """Whether calls can use the plans of others, learned from the first; calls of other functions are not signed."""
 
     def __post_init__(self) -> None:
         self.library = self.name.partition(".")[0]
@@ -58,12 +60,13 @@ class Function:
 
     def work(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Work:
         """Our work for a call, planned anew; or declined."""
-        before = self.signature(args, kwargs)
+        before = self.signature(args, kwargs) if self.repeats else None
         work = self.plan(*args, **kwargs)
-        if before is not None and type(work) is Planned:
-            after = self.signature(args, kwargs)
+        if type(work) is Planned:
+            self.repeats = True
+            after = None if before is None else self.signature(args, kwargs)
             # another thread may have changed a setting, or a module, meanwhile
-            if after is not None and after[0] == before[0]:
+            if before is not None and after is not None and after[0] == before[0]:
                 self._plans.keep(after, work)
         return work
 

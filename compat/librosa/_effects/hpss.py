@@ -12,19 +12,18 @@ from .._arguments import Array
 from .._core.spectrum import istft, stft
 from .._decompose import separation
 
+# librosa gives its transforms no window, whichever it is told
+_SEPARATING = "kernel_size", "power", "mask", "margin"
+_OF_ISTFT = "n_fft", "hop_length", "win_length", "center"
+_OF_STFT = (*_OF_ISTFT, "pad_mode")
 
-def _plan(
-    y: Array, separating: tuple[Any, Any, Any, Any], framing: dict[str, Any], of_parts: Callable[[Any, Any], Any]
-) -> Work:
-    """``of_parts`` of the spectrum's parts and of what makes audio of one.
 
-    Args:
-        separating: Arguments of :func:`separation`.
-        framing: Options of both transforms. librosa gives them no window, whichever it is told.
-    """
-    options = separation(*separating)
-    transform = stft.plan(y, **framing)
-    back = {name: value for name, value in framing.items() if name != "pad_mode"}
+def _plan(arguments: dict[str, Any], of_parts: Callable[[Any, Any], Any]) -> Work:
+    """``of_parts`` of the spectrum's parts and of what makes audio of one, by the arguments of an effect."""
+    y: Array = arguments["y"]
+    options = separation(*(arguments[name] for name in _SEPARATING))
+    transform = stft.plan(y, **{name: arguments[name] for name in _OF_STFT})
+    back = {name: arguments[name] for name in _OF_ISTFT}
 
     def work() -> Any:
         spectrum = transform()
@@ -50,9 +49,7 @@ def hpss(
     pad_mode: Any = "constant",
 ) -> Work:
     """librosa.effects.hpss. Same arguments, same defaults."""
-    framing = {"n_fft": n_fft, "hop_length": hop_length, "win_length": win_length, "center": center}
-    options = (kernel_size, power, mask, margin)
-    return _plan(y, options, framing | {"pad_mode": pad_mode}, lambda parts, audio: tuple(map(audio, parts)))
+    return _plan(locals(), lambda parts, audio: tuple(map(audio, parts)))
 
 
 @adapter("librosa.effects.harmonic", tolerances.energy)
@@ -71,9 +68,7 @@ def harmonic(
     pad_mode: Any = "constant",
 ) -> Work:
     """librosa.effects.harmonic. Same arguments, same defaults."""
-    framing = {"n_fft": n_fft, "hop_length": hop_length, "win_length": win_length, "center": center}
-    options = (kernel_size, power, mask, margin)
-    return _plan(y, options, framing | {"pad_mode": pad_mode}, lambda parts, audio: audio(parts[0]))
+    return _plan(locals(), lambda parts, audio: audio(parts[0]))
 
 
 @adapter("librosa.effects.percussive", tolerances.energy)
@@ -92,6 +87,4 @@ def percussive(
     pad_mode: Any = "constant",
 ) -> Work:
     """librosa.effects.percussive. Same arguments, same defaults."""
-    framing = {"n_fft": n_fft, "hop_length": hop_length, "win_length": win_length, "center": center}
-    options = (kernel_size, power, mask, margin)
-    return _plan(y, options, framing | {"pad_mode": pad_mode}, lambda parts, audio: audio(parts[1]))
+    return _plan(locals(), lambda parts, audio: audio(parts[1]))

@@ -19,11 +19,11 @@ from mlx_spectro.ops import backend
 
 from ...arrays import torch_tensors
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_arguments import check_tensor
+from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_options import truth
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, unread
+from ...contract.reasons import REJECTED
 from .differentiable import Way, filtered, roomy
 
 _lfilter = theirs.lfilter
@@ -110,12 +110,7 @@ def check_signal(x: Any) -> None:
 
 
 def _check_weights(name: str, coefficients: Any, like: Tensor) -> None:
-    if not isinstance(coefficients, Tensor):
-        raise Decline(unread(name, coefficients))
-    try:
-        torch_tensors.check_kind(coefficients)
-    except Decline as decline:
-        raise Decline(f"{name}: {decline}") from None
+    check_other(name, coefficients)
     if coefficients.dtype != like.dtype or coefficients.device != like.device:
         raise Decline(f"{name} and the waveform differ in dtype or device")
     if not (coefficients.dim() and coefficients.numel()):

@@ -25,7 +25,6 @@ from .._modules import Twin, check_part, reads
 _FRAMING = "pad", "n_fft", "hop_length", "win_length"
 _OPTIONS = "normalized", "center", "pad_mode", "onesided"
 
-
 # of a spectrogram: framing, power and options; of decibels: multiplier, amin, db_multiplier and top_db
 _Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
 _Levels = tuple[Any, Any, Any, Any]
@@ -47,7 +46,7 @@ def _window(spectrogram: _Arguments) -> Any:
 
 
 def _options(module: Any) -> tuple[Any, ...]:
-    return module.normalized, module.center, module.pad_mode, module.onesided
+    return tuple([getattr(module, name) for name in _OPTIONS])
 
 
 @reads(*_FRAMING, *_OPTIONS, "power", buffers=("window",))

@@ -119,10 +119,11 @@ def finishing(
     if kind is None:
         finish = _finish(layout, bins, None, epilogue)
         return lambda: finish
-    options = kind, bins, epilogue, NAMES[layout.real.dtype], NAMES[layout.stored.dtype]
+    real = NAMES[layout.real.dtype]
+    options = kind, bins, epilogue, real, NAMES[layout.stored.dtype]
 
     def make(bank: bytes, *_: Any) -> Finish:
-        return _finish(layout, bins, sparse_of(bank, kind, bins, options[3]), epilogue)
+        return _finish(layout, bins, sparse_of(bank, kind, bins, real), epilogue)
 
     return lambda bank: _finishes.of(bank, options, make)
 
