@@ -21,7 +21,9 @@ def test_the_citation_is_of_this_version_and_this_license() -> None:
     assert _value("CITATION.cff", r"^license: (.+)$") == _value("pyproject.toml", r'^license = "(.+)"$')
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/adding-a-function.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/streams.md", "docs/architecture.md", "docs/adding-a-function.md"]
+)
 def test_what_a_page_links_to_is_there(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
