@@ -22,7 +22,15 @@ def test_the_citation_is_of_this_version_and_this_license() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/streams.md", "docs/architecture.md", "docs/adding-a-function.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/extraction.md",
+        "docs/streams.md",
+        "docs/architecture.md",
+        "docs/adding-a-function.md",
+    ],
 )
 def test_what_a_page_links_to_is_there(page: str) -> None:
     path = ROOT / page

@@ -30,6 +30,8 @@ _EXTRAS = {
     "torchaudio": ("torchaudio",),
     "librosa": ("librosa",),
     "report": ("rich", "jinja2"),
+    "data": ("soundfile", "pyarrow", "rich"),
+    "ray": ("ray",),
     "parity": ("soundfile", "matplotlib"),
 }
 _SECONDS = 120
