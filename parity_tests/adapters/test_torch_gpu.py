@@ -302,6 +302,33 @@ def test_coefficients_have_gradients_on_a_gpu_too(gpu: Machine) -> None:
     served(gpu)
 
 
+@pytest.mark.parametrize("layout", ["frames side by side", "bins side by side"])
+@pytest.mark.parametrize("rate", [0.4, 1.3])
+def test_stretched_spectra_are_torchaudio_s_at_every_call(rate: float, layout: str, gpu: Machine) -> None:
+    for seed in range(3):
+        z = stft(noise(2, 3, 801, seed=seed).reshape(6, -1), torch)
+        z = z.contiguous() if layout == "frames side by side" else z
+        ours, theirs = (library.transforms.TimeStretch(16, 33, rate) for library in (audio_shim, torchaudio))
+        moved(gpu, ours)
+        mine, expected = ours(gpu.put(z)).as_subclass(torch.Tensor), theirs(z)
+        assert (mine.shape, mine.stride(), mine.dtype) == (expected.shape, expected.stride(), expected.dtype)
+        # torchaudio's phases are float32 sums of a few thousand radians
+        assert (mine - expected).abs().max() <= 2e-3 * expected.abs().max()
+    served(gpu)
+    assert {kernel.partition("_turns")[0] for kernel in gpu.launched} == {"phase_vocoder"}
+
+
+@pytest.mark.parametrize("steps", [-3, 0, 4])
+def test_shifted_pitches_are_torchaudio_s(steps: int, gpu: Machine) -> None:
+    x = noise(2, 901)
+    options = {"n_fft": 64, "hop_length": 16}
+    mine = audio_shim.functional.pitch_shift(gpu.put(x), 8000, steps, **options).as_subclass(torch.Tensor)
+    theirs = torchaudio.functional.pitch_shift(x, 8000, steps, **options)
+    assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+    assert (mine - theirs).abs().max() <= 1e-2 * theirs.abs().max()
+    served(gpu)
+
+
 def test_loudness_and_overdrive_are_torchaudio_s(gpu: Machine) -> None:
     x = 0.1 * noise(2, 2, 16000)
     alike(audio_shim.functional.overdrive(gpu.put(x)), torchaudio.functional.overdrive(x))

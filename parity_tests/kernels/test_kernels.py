@@ -22,6 +22,7 @@ from mlx_spectro.kernels.gpu import (
     frame_statistics,
     overlap_add,
     peaks,
+    phase_vocoder,
     projection,
     recursive_filter,
     resample,
@@ -32,7 +33,7 @@ from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
 
 from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
-from .kernel_host import host, places, reference
+from .kernel_host import host, phases, places, reference
 
 pytestmark = [
     pytest.mark.slow,
@@ -639,3 +640,52 @@ def test_what_is_not_finite_spoils_all_that_is_filtered_after_it(name: str, bad:
     spoiled = np.arange(9001) - 4000
     expected = (spoiled >= 0) & (spoiled < (b.shape[1] if a.shape[1] == 1 else 9001))
     assert np.array_equal(~np.isfinite(ours), np.stack([expected, np.zeros_like(expected)]))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("rate", [0.07, 0.83, 1.0, 2.5])
+@pytest.mark.parametrize(("rows", "count", "bins"), [(1, 1, 1), (3, 12, 9), (2, 120, 129)])
+def test_phase_vocoder_kernels_are_accurate_and_clean(
+    rows: int, count: int, bins: int, rate: float, order: str
+) -> None:
+    z = complex_noise(rows, count, bins)
+    # of 0, the sign of the real part is a direction
+    z[-1, count // 2, 0], z[0, count // 3, bins // 2] = 0, -0.0
+    frames, fractions = phases.steps(count, rate)
+    truth = phases.vocoded(z, frames, fractions)
+    assert np.abs(vocoded(z, frames, fractions, order) - truth).max() <= vocoder_limit(frames, truth)
+
+
+def vocoder_limit(frames: Array, truth: Array) -> float:
+    """Of as many turns, each of a few roundings."""
+    limit: float = 8 * np.finfo(np.float32).eps * (frames.shape[1] + 2) * np.abs(truth).max()
+    return limit
+
+
+def vocoded(z: Array, frames: Array, fractions: Array, order: str) -> Array:
+    """What the launches make of a spectrum."""
+    weights = {"frames": phase_vocoder.as_floats(frames).values, "fractions": phase_vocoder.as_floats(fractions).values}
+    arrays = {"x": z, "turns": np.zeros(8, np.complex64), **weights}
+    rows, count, bins = z.shape
+    launches = phase_vocoder.launches(rows, count, bins, frames.shape[1])
+    for launch in launches:
+        (out,) = run_all(launch, {"order": order}, **{name: long_enough(array) for name, array in arrays.items()})
+        arrays["turns"] = out
+    assert len(launches) == (2 if frames.shape[1] > phase_vocoder.STRETCH else 1)
+    return out
+
+
+def test_an_infinite_bin_has_a_direction_and_nan_spoils_its_bin_from_there_on() -> None:
+    z = complex_noise(1, 50, 3)
+    z[0, 20, 0], z[0, 20, 1] = complex(-np.inf, 1), np.nan
+    large = z.copy()
+    large[0, 20, 0] = -1e30
+    frames, fractions = phases.steps(50, 0.7)
+    ours, like = (vocoded(each, frames, fractions, "forward")[0] for each in (z, large))
+    touched = np.any(frames == 20, axis=0)
+    assert np.array_equal(~np.isfinite(ours[:, 0]), touched)
+    directions = np.abs(ours[~touched, 0] - like[~touched, 0]) / np.abs(like[~touched, 0])
+    assert directions.max() <= vocoder_limit(frames, np.ones(1))
+    after = np.flatnonzero(np.any(frames[:2] == 20, axis=0))[0]
+    assert np.array_equal(np.isnan(ours[:, 1]), touched | (np.arange(len(ours)) > after))
+    assert np.isfinite(ours[:, 2]).all()

@@ -272,7 +272,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
     "many phases": (Resample(1 << 16, 1 << 16, 4), ((T,), (1 << 16, 9)), "phases"),
     "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
-    "phases": (PhaseVocoder(), ((FRAMES, F), (4, 9), (9,)), "PhaseVocoder"),
+    "many frames": (PhaseVocoder(), ((1 << 24, 1), (4, 9), (9,)), "frames or more"),
     "medians": (Medians(3), ((F, T),), "Medians"),
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
