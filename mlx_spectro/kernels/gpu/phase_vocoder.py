@@ -118,7 +118,7 @@ def kernel() -> Kernel:
 
 
 def launches(rows: int, count: int, bins: int, steps: int) -> list[Launch]:
-    """Take ``[rows, count, bins]`` to ``[rows, steps, bins]``: turns of stretches if there are several, and the rest."""
+    """Take ``[rows, count, bins]`` to ``[rows, steps, bins]``; where there are several stretches, their turns first."""
     across, stretches = -(-bins // _THREADS), -(-steps // STRETCH)
     scalars = {"bins": bins, "count": count, "steps": steps, "stretches": stretches - 1}
     found = []
