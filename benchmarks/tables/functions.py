@@ -143,21 +143,40 @@ def coverage() -> str:
 
 
 def functions(library: str) -> str:
-    """Whose each public function of a library is, where it runs, and what stands for it on MLX arrays."""
-    header = ["function", "whose", 'under `route("auto")`', "on", "gradients", "on MLX arrays"]
-    return markdown(header, [_line(library, name) for module in _MODULES[library] for name in _names(module)])
+    """Whose each public function of a library is: of ours, where they run and what takes MLX arrays."""
+    return "\n\n".join(part for module in _MODULES[library] for part in _parts(library, module))
+
+
+def _parts(library: str, module: str) -> Iterator[str]:
+    names = _names(module)
+    yield f"### {module}"
+    header = ["ours", 'under `route("auto")`', "on", "gradients", "on MLX arrays"]
+    if ours := [_line(library, name) for name in names if name in _rows()]:
+        yield markdown(header if library != "librosa" else [header[0], header[1], header[-1]], ours)
+    theirs = [name for name in names if name not in _rows()]
+    if inside := [name for name in theirs if _calls(name)]:
+        calls = [[_last(name), code(*sorted(_calls(name)))] for name in inside]
+        yield markdown([f"{library}'s, with ours inside", "which"], calls)
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for name in theirs:
+        if name not in inside:
+            reasons[reason(name)].append(name)
+    if reasons:
+        rows = [[", ".join(map(_last, theirs)), why] for why, theirs in sorted(reasons.items())]
+        yield markdown([f"{library}'s", "why"], rows)
+
+
+def _last(name: str) -> str:
+    return f"`{name.rpartition('.')[2]}`"
 
 
 def _line(library: str, name: str) -> list[str]:
+    auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
     native = code(*_natives().get(name, ())) or "-"
-    if name not in _rows():
-        inside = f"{library}'s, with ours inside: {code(*sorted(_calls(name)))}" if _calls(name) else ""
-        whose = [inside or reason(name), "-", "-", "-"]
-    else:
-        auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
-        places = "CPU, CUDA, MPS" if library != "librosa" and _gpu(name) else "CPU"
-        whose = ["ours", auto, places, "yes" if _rows()[name].gradient else "-"]
-    return [f"`{name}`", *whose, native]
+    if library == "librosa":
+        return [_last(name), auto, native]
+    places = "CPU, CUDA, MPS" if _gpu(name) else "CPU"
+    return [_last(name), auto, places, "yes" if _rows()[name].gradient else "-", native]
 
 
 @functools.cache

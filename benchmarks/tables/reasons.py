@@ -62,5 +62,5 @@ _WHY = [
 
 
 def reason(name: str) -> str:
-    """Why the public function ``name`` is not ours."""
-    return f"{name.partition('.')[0]}'s: " + next((why for pattern, why in _WHY if fnmatch(name, pattern)), _LATER)
+    """Why the public function ``name`` is the library's."""
+    return next((why for pattern, why in _WHY if fnmatch(name, pattern)), _LATER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,6 @@ import torchaudio
 
 from benchmarks import tables
 from benchmarks.tables import functions, speed
-
-AUDIO = (torchaudio.functional, torchaudio.transforms)
 
 
 def test_every_table_is_on_a_page() -> None:
@@ -42,26 +41,25 @@ def test_a_column_names_the_wait_policy_that_it_was_measured_under(monkeypatch: 
     ]
 
 
-def _cells(table: str) -> dict[str, list[str]]:
-    return {name.strip("| `"): cells for name, *cells in (line.split(" | ") for line in table.splitlines())}
+def _cells(page: str) -> dict[str, list[str]]:
+    """The cells of each line of a page's tables behind the first, by each name in that."""
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    return {name: cells for first, *cells in lines for name in re.findall(r"`(\w+)`", first)}
 
 
 def test_what_is_served_by_default_is_told_from_what_we_serve_only_when_asked() -> None:
     table = _cells(functions.functions("librosa"))
-    assert table["librosa.stft"][:2] == ["ours", "ours"]
-    assert table["librosa.power_to_db"][:2] == ["ours", "ours where arrays are large"]
-    assert table["librosa.filters.mel"][:2] == ["ours", "librosa's"]
-    assert table["librosa.feature.delta"][0].startswith("librosa's: ")
+    assert table["stft"][0] == "ours"
+    assert table["power_to_db"][0] == "ours where arrays are large"
+    assert table["mel"][0] == "librosa's"
 
 
 def test_what_is_made_of_ours_says_of_which() -> None:
     table = _cells(functions.functions("librosa"))
-    inside = "`librosa.istft`, `librosa.onset.onset_strength`, `librosa.stft`"
-    assert table["librosa.beat.plp"][0] == f"librosa's, with ours inside: {inside}"
+    assert table["plp"] == ["`librosa.istft`, `librosa.onset.onset_strength`, `librosa.stft`"]
 
 
 def test_every_public_function_has_a_line_and_no_cell_is_empty() -> None:
-    names = {f"torchaudio.{module.__name__[11:]}.{name}" for module in AUDIO for name in module.__all__}
     table = _cells(functions.functions("torchaudio"))
-    assert names <= table.keys()
-    assert all(cell.strip(" |") for cells in table.values() for cell in cells)
+    assert {*torchaudio.functional.__all__, *torchaudio.transforms.__all__} <= table.keys()
+    assert all(cell.strip() for cells in table.values() for cell in cells)
