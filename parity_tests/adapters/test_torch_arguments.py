@@ -53,6 +53,7 @@ USUAL: dict[str, Any] = {
     "spectrogram": SPECTRUM,
     "specgram": LEVELS,
     "x": LEVELS,
+    "y": LEVELS[..., :4],
     "window": WINDOW,
     "n_fft": 16,
     "hop_length": 4,
@@ -82,6 +83,8 @@ USUAL: dict[str, Any] = {
 }
 # where a function needs another
 OWN: dict[str, dict[str, Any]] = {
+    "torchaudio.functional.convolve": {"mode": "same"},
+    "torchaudio.functional.fftconvolve": {"mode": "valid"},
     "torch.stft": {"input": AUDIO},
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},

@@ -55,6 +55,13 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "a filter forward and backward": lambda libraries, x: libraries[1].functional.filtfilt(
         x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2])
     ),
+    **{
+        f"{name}, {taps} taps": lambda libraries, x, name=name, taps=taps: getattr(libraries[1].functional, name)(
+            x, torch.linspace(1, -1, taps).expand(*x.shape[:-1], taps)
+        )
+        for name in ("convolve", "fftconvolve")
+        for taps in (5, 50, 150)
+    },
     "filters of one signal each": lambda libraries, x: libraries[1].functional.lfilter(
         x, torch.tensor([[1.0, -0.5]] * 2), torch.tensor([[0.5, 0.2]] * 2), False, False
     ),

@@ -23,6 +23,8 @@ from mlx_spectro.design.operators import (
     Cepstrum,
     ClampedFilter,
     ClippedFilterbank,
+    Convolve,
+    Correlate,
     Deltas,
     DeltasAdjoint,
     Describe,
@@ -276,6 +278,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "a recursive filter": (RecursiveFilter(), ((T,), (3,), (3,)), "RecursiveFilter"),
     "a clamped filter": (ClampedFilter(RecursiveFilter()), ((T,), (3,), (3,)), "ClampedFilter"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
+    "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
+    "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 
