@@ -10,19 +10,19 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from mlx_spectro.design.operators import Convolve, Correlate
+from mlx_spectro.design.operators import Convolve, Correlate, LaggedProducts, RecursiveFilter
 from mlx_spectro.kernels import cpu
 
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_autograd import or_by_torch
+from ...arrays.torch_ops import run
 from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign, unread
-from .differentiable import Way as FilterWay
-from .differentiable import filtered, seen_by_torch
+from .differentiable import seen_by_torch
 from .filtering import engine_for
 
 _convolve, _fftconvolve = torchaudio.functional.convolve, torchaudio.functional.fftconvolve
@@ -58,22 +58,59 @@ def combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor
     if seen_by_torch(x, y):
         return way.by_torch(op, x, y)
     if gradient_wanted(x) or gradient_wanted(y):
-        result: Tensor = _Combined.apply(x, y, op, way)  # type: ignore[no-untyped-call]
+        # torchaudio keeps spectra, and of a direct convolution the signal itself and the filter reversed
+        kept = (x if way.direct else x.clone()), y.clone()
+        result: Tensor = _Combined.apply(*kept, op, way)  # type: ignore[no-untyped-call]
         return result
     return _combined(op, x, y, way)
 
 
 def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
-        precise = way.direct and way.engine is cpu
-        result = torch.empty(op.shape(x.shape, y.shape), dtype=torch.float64 if precise else x.dtype, device="cpu")
-        out, more = result.numpy(), {"precise": True} if precise else {}
-        way.engine.run(op, to_host(x), to_host(y), out=out, **more)
-        if way.direct and not np.isfinite(out[..., 0]).all():
-            raise Decline("what is not finite is in transforms of a whole signal")
-        return result.to(x.dtype)
+        if way.direct:
+            result = _by_few_products(op, x, y, way.engine)
+            return _by_products(op, x, y, way.engine) if result is None else result
+        result = torch.empty(op.shape(x.shape, y.shape), dtype=x.dtype, device="cpu")
+        way.engine.run(op, to_host(x), to_host(y), out=result.numpy())
+        return result
 
     return or_by_torch(ours, lambda: way.by_torch(op, x, y))
+
+
+def _by_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any) -> Tensor:
+    """By transforms in double precision, where there is any, and rounded once."""
+    more = {"precise": True} if engine is cpu else {}
+    shape = op.shape(x.shape, y.shape)
+    result = torch.empty(shape, dtype=torch.float64 if more else x.dtype, device="cpu")
+    out = result.numpy()
+    engine.run(op, to_host(x), to_host(y), out=out, **more)
+    if not np.isfinite(out[..., 0]).all():
+        raise Decline("what is not finite is in transforms of a whole signal")
+    return result.to(x.dtype)
+
+
+def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any) -> Tensor | None:
+    """By sums of few products, or of few results; None where there are many."""
+    longer, shorter = (x, y) if x.shape[-1] >= y.shape[-1] else (y, x)
+    taps = shorter.shape[-1]
+    if isinstance(op, Correlate) and op.length <= _FEW_TAPS:
+        later = x.reshape(1, -1, x.shape[-1])
+        earlier = torch.nn.functional.pad(y, (0, op.length - 1)).reshape(later.shape)
+        return run(engine, LaggedProducts(op.length), earlier, later).reshape(*x.shape[:-1], op.length)
+    if taps > _FEW_TAPS:
+        return None
+    if not shorter.isfinite().all():
+        raise Decline("the shorter signal is not finite, which spoils no more than the longer has samples for")
+    if isinstance(op, Convolve):
+        longer = torch.nn.functional.pad(longer, (0, taps - 1))
+    elif shorter is x:
+        return None
+    else:
+        shorter = shorter.flip(-1)
+    rows, weights = longer.reshape(1, -1, longer.shape[-1]), shorter.reshape(-1, taps)
+    result = run(engine, RecursiveFilter(), rows, torch.ones_like(weights[:, :1]), weights)
+    result = result.reshape(longer.shape)
+    return result if isinstance(op, Convolve) else result[..., taps - 1 :].contiguous()
 
 
 class _Combined(torch.autograd.Function):
@@ -82,10 +119,7 @@ class _Combined(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor, op: Convolve | Correlate, way: Way) -> Tensor:
         ctx.op, ctx.way, ctx.sizes = op, way, (x.shape[-1], y.shape[-1])
-        of_x, of_y = ctx.needs_input_grad[:2]
-        # torchaudio keeps the spectra, and of a direct convolution the longer signal itself
-        kept = x if way.direct else x.clone() if of_y else None
-        ctx.save_for_backward(kept, y.clone() if of_x else None)
+        ctx.save_for_backward(x, y)
         return _combined(op, x, y, way)
 
     @staticmethod
@@ -104,31 +138,6 @@ class _Combined(torch.autograd.Function):
             if ctx.needs_input_grad[1]:
                 of_y = combined(Correlate(taps), x, g, ctx.way)
         return of_x, of_y, None, None
-
-
-class _Padded(torch.autograd.Function):
-    """Signals with zeros after them; a signal that is changed before the backward pass is an error, as in torch."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, zeros: int) -> Tensor:
-        ctx.save_for_backward(x)
-        return torch.nn.functional.pad(x, (0, zeros))
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        return g[..., : x.shape[-1]], None
-
-
-def _by_sums(x: Tensor, y: Tensor, engine: Any) -> Tensor:
-    """Signals ``[rows, N]`` convolved with as many filters ``[rows, M]``, as filters that have no feedback."""
-    zeros = y.shape[-1] - 1
-    if gradient_wanted(x) or gradient_wanted(y):
-        padded: Tensor = _Padded.apply(x, zeros)  # type: ignore[no-untyped-call]
-        y = y.clone()  # torchaudio keeps it reversed, and so another
-    else:
-        padded = torch.nn.functional.pad(x, (0, zeros))
-    return filtered(padded[None], torch.ones_like(y[:, :1]), y, FilterWay(engine))
 
 
 def _lead(x: Tensor, y: Tensor) -> tuple[int, ...]:
@@ -190,6 +199,8 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         raise Decline("no kernel convolves on a GPU: CPU tensors are served")
     engine = engine_for(x)
     length, taps = x.shape[-1], y.shape[-1]
+    if not direct and min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
+        raise Decline("gradients of single samples lie in memory as torch's transforms have them")
     if settings.route.get() == "auto":
         (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
 
@@ -199,14 +210,10 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
             return combined(Convolve(), signals, filters, Way(engine, direct))
         if length < taps:
             signals, filters = filters, signals
-        few = filters.shape[-1] <= _FEW_TAPS
-        if few or gradient_wanted(x) or gradient_wanted(y):
+        if gradient_wanted(x) or gradient_wanted(y):
             # as torchaudio does, which may copy them
             signals, filters = (each.reshape(-1, each.shape[-1]) for each in (signals, filters))
-        if few:
-            result = _by_sums(signals, filters, engine)
-        else:
-            result = combined(Convolve(), signals, filters, Way(engine, direct))
+        result = combined(Convolve(), signals, filters, Way(engine, direct))
         return result.reshape(*lead, -1)
 
     return whole if mode == "full" else lambda: whole()[..., _cut(mode, length, taps)]

@@ -22,8 +22,8 @@ def _calls() -> Iterator[tuple[str, Any, Any, str]]:
     """Convolutions of several shapes, either the longer one."""
     for o in pairwise(
         mode=_MODES,
-        length=(4000, 441, 33, 1),
-        taps=(2600, 300, 33, 2, 1),
+        length=(4000, 441, 33, 4),
+        taps=(2600, 300, 33, 5, 4),
         rows=((slice(None), slice(None)), (0, 0), ((0, 0), (0, 0)), (slice(None), slice(1)), (slice(1), slice(None))),
         step=(1, 2),
         turned=(False, True),
