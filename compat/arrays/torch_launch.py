@@ -188,13 +188,13 @@ def values_of(name: str, tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.numpy(force=True)
 
 
-_of_windows = Kept()
+_of_weights = Kept()
 
 
-def of_window(window: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:
-    """What ``make`` makes of a window's values, and what there is to tell it by."""
-    value = _of_windows.find(window, what)
+def of_weight(name: str, weight: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:
+    """What ``make`` makes of a weight's values, and what there is to tell it by."""
+    value = _of_weights.find(weight, what)
     if value is None:
-        check_can_be_known("window", window)
-        value = _of_windows.keep(window, what, make(values_of("a window", window)))
+        check_can_be_known(name, weight)
+        value = _of_weights.keep(weight, what, make(values_of(f"a {name}", weight)))
     return value

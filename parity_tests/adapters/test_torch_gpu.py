@@ -211,6 +211,49 @@ def test_slopes_are_torchaudio_s_at_every_call(mode: str, gpu: Machine) -> None:
     served(gpu)
 
 
+RESAMPLERS: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
+    "transform": lambda m: m.transforms.Resample(441, 160),
+    "Kaiser's window": lambda m: m.transforms.Resample(2, 3, "sinc_interp_kaiser", 4, 0.9),
+    "function": lambda m: lambda x: m.functional.resample(x, 3000, 2000),
+    "rates without a common divisor": lambda m: lambda x: m.functional.resample(x, 251, 250),
+    "speed": lambda m: lambda x: m.functional.speed(x, 1000, 1.1)[0],
+}
+
+
+@pytest.mark.parametrize("name", RESAMPLERS)
+def test_resampled_audio_and_its_gradient_are_torchaudio_s_at_every_call(name: str, gpu: Machine) -> None:
+    for attempt in range(3):
+        results = []
+        for module in (audio_shim, torchaudio):
+            x = noise(2, 3, 1301, seed=attempt)
+            x = (gpu.put(x) if module is audio_shim else x).requires_grad_()
+            resampler: Any = RESAMPLERS[name](module)
+            if module is audio_shim and isinstance(resampler, torch.nn.Module):
+                resampler = moved(gpu, resampler)
+            y = resampler(x)
+            (gradient,) = torch.autograd.grad(y.pow(3).sum(), x)
+            results.append((y.detach(), gradient))
+        for mine, theirs in zip(*results, strict=True):
+            alike(mine, theirs)
+    served(gpu)
+
+
+def test_a_resampler_s_kernel_is_seen_once_and_again_when_it_changes(gpu: Machine) -> None:
+    ours, theirs, x = moved(gpu, audio_shim.transforms.Resample(3, 2)), torchaudio.transforms.Resample(3, 2), noise(500)
+    alike(ours(gpu.put(x)), theirs(x))
+    waited = gpu.waited
+    y = ours(gpu.put(x))
+    assert gpu.waited == waited
+    alike(y, theirs(x))
+    ours.kernel.mul_(2)
+    alike(ours(gpu.put(x)), 2 * theirs(x))
+    served(gpu)
+    compat.reset()
+    ours.kernel.fill_(1)
+    ours(gpu.put(x))
+    assert "no resampling filter's" in reason()
+
+
 def test_filters_and_inverses_of_torchaudio_are_torchaudio_s(gpu: Machine) -> None:
     make: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "InverseSpectrogram": (

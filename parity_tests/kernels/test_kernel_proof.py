@@ -28,6 +28,7 @@ from mlx_spectro.kernels.gpu import (
     overlap_add,
     peaks,
     projection,
+    resample,
     samples_to_bins,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
@@ -197,6 +198,8 @@ def cuda_kernels() -> list[Kernel]:
         epilogues.kernel(),
         frame_statistics.kernel(),
         deltas.kernel(),
+        resample.kernel(1),
+        resample.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):

@@ -13,7 +13,7 @@ import pytest
 
 from mlx_spectro.design.epilogues import Decibels, Log
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.operators import Deltas, FrameStatistic
+from mlx_spectro.design.operators import Deltas, FrameStatistic, Resample, ResampleAdjoint
 from mlx_spectro.kernels.gpu import (
     bank_table,
     bins_to_samples,
@@ -23,6 +23,7 @@ from mlx_spectro.kernels.gpu import (
     overlap_add,
     peaks,
     projection,
+    resample,
     samples_to_bins,
 )
 from mlx_spectro.kernels.gpu.dialect import Launch
@@ -495,3 +496,61 @@ def test_deltas_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
         largest = float((np.abs(x) @ size_of).max())
         errors.add(ours, *(x.astype(d) @ defined.astype(d) for d in DTYPES), largest=largest)
         errors.check()
+
+
+RESAMPLED = list(
+    pairwise(
+        # whole frames, one or many a threadgroup; phases of one; next to no phases
+        rates=((2, 3), (3, 2), (1, 4), (4, 1), (160, 147), (441, 160), (1279, 1601), (1, 1)),
+        reach=(0, 3, 40),
+        length=(1, 29, 3000),
+        rows=(1, 3),
+        spoiled=(False, True),
+        order=ORDERS,
+    )
+)
+
+
+@pytest.mark.parametrize("case", RESAMPLED, ids=str)
+def test_resample_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
+    (orig, new), reach, length = case["rates"], case["reach"], case["length"]
+    op, weights, x = Resample(orig, new, reach), noise(new, 2 * reach + 1), noise(case["rows"], length)
+    matrix = places.resampling(length, op, weights)
+    options = (orig, new, reach)
+    for kind, defined, of in ((op, matrix.T, None), (op.transpose(x.shape), matrix, options)):
+        values = x if kind is op else noise(*op.shape(x.shape))
+        assert isinstance(kind, Resample | ResampleAdjoint)
+        design, spoils = resample.filter_of(kind), np.zeros(values.shape, bool)
+        if case["spoiled"]:
+            spoils[-1, values.shape[1] // 2] = True
+        launch = resample.launch(design, len(values), values.shape[1], defined.shape[1])
+        given = np.where(spoils, np.float32(np.inf), values)
+        ours, errors = run(launch, case, x=given, bank=long_enough(resample.by_taps(weights, of).values)), Errors()
+        clean = np.where(spoils, np.float32(0), values)
+        theirs, truth = (clean.astype(d) @ defined.astype(d) for d in DTYPES)
+        spoiled = places.resampling_spoils(kind, spoils, defined.shape[1])
+        assert np.array_equal(~np.isfinite(ours), spoiled)
+        # where a result is of one sample, or of none, rounding is nothing to compare with
+        largest = max(float((np.abs(clean) @ np.abs(defined)).max()), 1e-30)
+        errors.add(np.where(spoiled, truth, ours), theirs, truth, largest=largest)
+        errors.check()
+
+
+def long_enough(values: Array) -> Array:
+    """What MLX would not put into constant memory."""
+    return np.pad(values.ravel(), (0, 8))
+
+
+@pytest.mark.parametrize(
+    "rates", [(1, 3), (3, 1), (147, 160), (160, 147), (441, 160), (12699, 16000), (1, 1), (5, 2000)]
+)
+@pytest.mark.parametrize("frames", [1, 37, 100_000])
+def test_a_tile_of_resampled_audio_fits_and_leaves_few_threads_idle(rates: tuple[int, int], frames: int) -> None:
+    orig, new = rates
+    reach = 7 * math.ceil(max(1, orig / new))
+    at_once, turns, phases = resample.tile_of(resample.Filter(orig, new, reach, reach, False), 2, frames)
+    taken = phases == new
+    assert taken or at_once == turns == 1
+    assert at_once * turns <= max(at_once, 2 * frames)
+    if frames > 1000:
+        assert turns * phases >= min(new, resample._THREADS)

@@ -220,6 +220,7 @@ TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
     **{f"stft, {mode}": (Stft(FRAMING._replace(pad_mode=mode), 0.3), (2, 3, T), (WINDOW,)) for mode in MODES},
     **{f"deltas, {mode}": (Deltas(7, mode), (2, 3, T), ()) for mode in MODES},
     "istft": (ISTFT, (2, 3, FRAMES, F), (WINDOW,)),
+    "resample": (Resample(3, 2, 4), (2, 3, T), (noise(2, 9),)),
     "project": (Project(), (2, 7, F), (BANK,)),
 }
 
@@ -268,8 +269,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "no audio": (Stft(FRAMING), ((0, T), (N,)), "nothing"),
     "no frame": (Stft(Framing(N, HOP)), ((2, N - 1), (N,)), "nothing"),
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
-    "another rate": (Resample(3, 2, 4), ((T,), (2, 9)), "Resample"),
-    "another rate's gradient": (ResampleAdjoint(3, 2, 4, T), ((T // 3 * 2 + 2,), (2, 9)), "ResampleAdjoint"),
+    "many phases": (Resample(1 << 16, 1 << 16, 4), ((T,), (1 << 16, 9)), "phases"),
+    "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
     "phases": (PhaseVocoder(), ((FRAMES, F), (4, 9), (9,)), "PhaseVocoder"),
     "medians": (Medians(3), ((F, T),), "Medians"),
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),

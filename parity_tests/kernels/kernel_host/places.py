@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro.design.operators import Resample
+from mlx_spectro.design.operators import Resample, ResampleAdjoint
 
 _NUMPY_MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
@@ -51,6 +51,20 @@ def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDAr
             if 0 <= sample < length:
                 matrix[n, sample] = weights[n % op.new, op.reach + tap]
     return matrix
+
+
+def resampling_spoils(op: Resample | ResampleAdjoint, bad: npt.NDArray[np.bool_], results: int) -> npt.NDArray[Any]:
+    """Which ``[rows, results]`` are not finite where ``bad`` values of the argument are not."""
+    spoiled = np.zeros((len(bad), results), bool)
+    for row, at in np.argwhere(bad):
+        if isinstance(op, Resample):
+            frames = range(max(0, (at - op.reach - op.orig) // op.orig + 1), (at + op.reach) // op.orig + 1)
+            for frame in frames:
+                spoiled[row, frame * op.new : (frame + 1) * op.new] = True
+        else:
+            begin = at // op.new * op.orig
+            spoiled[row, max(0, begin - op.reach) : begin + op.orig + op.reach] = True
+    return spoiled
 
 
 def response(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
