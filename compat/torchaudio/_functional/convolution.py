@@ -110,7 +110,7 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
     rows, weights = longer.reshape(1, -1, longer.shape[-1]), shorter.reshape(-1, taps)
     result = run(engine, RecursiveFilter(), rows, torch.ones_like(weights[:, :1]), weights)
     result = result.reshape(longer.shape)
-    return result if isinstance(op, Convolve) else result[..., taps - 1 :].contiguous()
+    return result if isinstance(op, Convolve) else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 
 
 class _Combined(torch.autograd.Function):
