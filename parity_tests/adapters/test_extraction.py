@@ -134,7 +134,7 @@ def test_what_was_killed_three_times_is_what_ran_through(tmp_path: Path) -> None
     expected = ran_through(audio, tmp_path / "through")
     out = tmp_path / "killed"
     for parts in (1, 10, 20):
-        process = begin(audio, out, "--workers", "2")
+        process = begin(audio, out, "--workers", "1")
         wait_for_shards(out, parts, process)
         process.kill()
         process.communicate()
