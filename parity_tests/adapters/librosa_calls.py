@@ -52,7 +52,7 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
+        arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies", "A", "B", "M"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -103,6 +103,13 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
+    yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
+    yield Base("librosa.feature.inverse.mel_to_stft", (MAGNITUDES[:4],), {**_RATE, "n_fft": 64}, _OF_MEL)
+    # of silence, whose random phases do not matter, or after so many iterations that any other audio would do
+    silent = {**_RATE, "n_fft": 64, "n_iter": 14}
+    yield Base("librosa.feature.inverse.mel_to_audio", (0 * MAGNITUDES[:4],), silent, _OF_MEL)
+    few_mels = {"n_mels": 4, "ref": 0.0}
+    yield Base("librosa.feature.inverse.mfcc_to_audio", (MAGNITUDES[:3],), silent | few_mels, ("sr", "n_fft", "power"))
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 
