@@ -21,13 +21,6 @@ from ..table.signals import white_noise
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
 
-@pytest.fixture
-def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every generator of random numbers without a seed draws the same ones."""
-    seeded = np.random.default_rng
-    monkeypatch.setattr(np.random, "default_rng", lambda seed=None: seeded(5 if seed is None else seed))
-
-
 @pytest.mark.parametrize("n_iter", [0, 1, 3])
 @pytest.mark.parametrize("double", [False, True])
 def test_audio_is_librosa_s_from_the_same_random_numbers(

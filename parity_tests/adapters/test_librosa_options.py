@@ -46,7 +46,7 @@ def affordable(option: str, value: Any) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
-def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
+def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_draws: None, ours: None) -> None:
     found = {}
     for option in base.options():
         for value in (*NUMBERS, *SCALARS, *OTHERS):

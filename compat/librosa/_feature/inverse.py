@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,21 @@ from .._arguments import Array, check_array, check_engine
 from .._core.griffinlim import griffinlim, iterations
 from .._filters import check_mel, mel_filters
 from .._nnls import check_targets, solve
-from .._options import check_number, check_plain, check_whole
+from .._options import check_choice, check_number, check_plain, check_whole
 
 _theirs = importlib.import_module("librosa.feature.inverse")
 _mfcc_to_mel = _theirs.mfcc_to_mel
 _mel_as_called = as_called_in(_theirs.mel_to_stft, "mel")
+
+
+# that many decibels are squared in float32
+_MOST_DECIBELS = 150
+
+
+def _check_options(function: Any, dtype: Any, shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    """Decline options that ``function`` leaves to librosa: inside a call of ours, an error or a warning of its own
+    would come twice."""
+    function.plan(np.broadcast_to(np.ones((), dtype), shape), **options)
 
 
 def _check_draws() -> None:
@@ -82,6 +93,7 @@ def mel_to_audio(
     }  # fmt: skip
     _check_draws()
     magnitudes = _plan(M, sr, n_fft, power, kwargs)
+    _check_options(griffinlim, M.dtype, (*M.shape[:-2], n_fft // 2 + 1, M.shape[-1]), options)
     return lambda: griffinlim(magnitudes(), **options)
 
 
@@ -106,5 +118,15 @@ def mfcc_to_audio(
     if lifter > 0:
         raise Decline("lifter is given, of which librosa may warn")
     _check_draws()
+    check_whole("n_mels", n_mels, 2)
+    check_choice("norm", norm, "ortho", None)
+    check_plain("ref", ref, 0, 1e3)
+    if type(dct_type) is not int or dct_type not in (2, 3):
+        raise Decline("dct_type is neither 2 nor 3")
+    if mfcc.dtype.kind != "f" or mfcc.ndim < 2:
+        raise Decline("mfcc is complex, or has fewer than two axes")
+    if not np.abs(mfcc).sum(axis=-2).max() * (math.sqrt(2 / n_mels) if norm else 1) < _MOST_DECIBELS:
+        raise Decline("mfcc is not finite, or of so many decibels that their powers may overflow")
+    _check_options(mel_to_audio, mfcc.dtype, (*mfcc.shape[:-2], int(n_mels), mfcc.shape[-1]), kwargs)
     options = {"n_mels": n_mels, "dct_type": dct_type, "norm": norm, "ref": ref}
     return lambda: mel_to_audio(_mfcc_to_mel(mfcc, **options), **kwargs)
