@@ -22,7 +22,7 @@ _objective = getattr(_theirs, "_nnls_obj", None)
 _MOST_VALUES = librosa.util.MAX_MEM_BLOCK
 # from librosa 1.0 on, it inverts by SciPy, with a cutoff of its own
 _CUTOFF = getattr(_theirs, "COND", None)
-_ARGUMENTS = "(m,x,l,u,nbd,f,g,factr,pgtol,wa,iwa,task,lsave,isave,dsave,maxls,ln_task)"
+_ARGUMENTS = "setulb(m,x,l,u,nbd,f,g,factr,pgtol,wa,iwa,task,lsave,isave,dsave,maxls,ln_task)"
 _MOST_ITERATIONS = 15000
 # as fmin_l_bfgs_b has them
 _REDUCTION, _GRADIENT, _SEARCHES = 1e7, 1e-5, 20
@@ -35,7 +35,8 @@ def _step() -> Any:
     from scipy.linalg import lapack
     from scipy.optimize import _lbfgsb
 
-    if not str(_lbfgsb.setulb.__doc__).endswith(_ARGUMENTS) or _objective is None:
+    said = str(_lbfgsb.setulb.__doc__).partition("\n")[0].replace(" ", "")
+    if said != _ARGUMENTS or _objective is None:
         raise Decline("this version of SciPy, or of librosa, steps in another way")
     return _lbfgsb.setulb, np.int64 if getattr(lapack, "HAS_ILP64", False) else np.int32
 

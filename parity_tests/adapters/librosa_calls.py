@@ -151,12 +151,21 @@ class Outcome(NamedTuple):
 
 def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     """Call a function; whatever does so, does so from this line."""
+    # what librosa finds out of a window it keeps, and warns of once; and what is given as an array, it may count down
+    kept = find("librosa.filters").WINDOW_BANDWIDTHS
+    known = dict(kept)
+    kwargs = {
+        key: value.copy() if isinstance(value, np.ndarray) and not value.ndim else value
+        for key, value in kwargs.items()
+    }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - which one, is what is compared
             result = error
+    kept.clear()
+    kept.update(known)
     said = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
     # librosa 1.0 says that by chance, of memory that it has not written to yet
     return Outcome(result, [one for one in said if "encountered in cast" not in one[1]])

@@ -39,6 +39,9 @@ _LOWEST = "C1"
 _RESAMPLERS = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq", "fft", "polyphase")
 _INTERVALS = ("equal", "pythagorean", "ji3", "ji5", "ji7")
 _TUNED = 2048
+_SPARSE = 1e-3
+# frames whose spectra lie in a cache while they are turned
+_BLOCK = 256
 # bins of a transform, and samples of a filter, are no more
 _MOST_BINS, _LONGEST = 2000, 1 << 20
 
@@ -96,10 +99,12 @@ class Design(NamedTuple):
     def bank(self, filters: Filters, sr: float, dtype: Any, hop_length: int | None = None) -> Any:
         """librosa's filters, a sparse matrix ``[filters, n_fft // 2 + 1]``, to be left as it is."""
         freqs, alpha = filters.freqs.tobytes(), filters.alpha.tobytes()
-        return _bank(self, freqs, alpha, sr, np.dtype(dtype).char, hop_length)
+        # those that are not sparse take too much memory to be kept
+        make = _bank if self.sparsity >= _SPARSE else _bank.__wrapped__
+        return make(self, freqs, alpha, sr, np.dtype(dtype).char, hop_length)
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=256)
 def _bank(design: Design, freqs: bytes, alpha: bytes, sr: float, dtype: str, hop_length: int | None) -> Any:
     filter_scale, norm, sparsity, window, gamma = design
     basis, *_ = _filter_fft(
@@ -256,13 +261,15 @@ def _fill(octave: Octave, y: Array, bank: Any, out: Array) -> None:
     """Write an octave's bins ``[..., bins, N]`` to where they belong among all of ``out``."""
     count, frames = bank.shape[0], out.shape[-1]
     analysis = octave.analysis(y)
-    spectrum = np.empty((*y.shape[:-1], bank.shape[1], analysis.frames), out.dtype)
-    analysis.run(Stft(analysis.framing), out=spectrum.swapaxes(-1, -2))
+    spectrum = analysis.run(Stft(analysis.framing))
     if octave.scale != 1:
         bank = bank.copy()
         bank.data[:] = bank.data * np.float64(octave.scale)
     for i in np.ndindex(y.shape[:-1]):
-        out[(*i, slice(octave.first, octave.first + count))] = bank.dot(spectrum[i])[:, :frames]
+        bins = out[(*i, slice(octave.first, octave.first + count))]
+        for start in range(0, frames, _BLOCK):
+            block = slice(start, min(start + _BLOCK, frames))
+            bins[:, block] = bank.dot(np.ascontiguousarray(spectrum[i][block].T))
 
 
 def _pseudo(
