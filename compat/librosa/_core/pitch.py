@@ -80,8 +80,8 @@ class Periods(NamedTuple):
     @property
     def frames(self) -> int:
         """Frames of the audio."""
-        samples: int = self.y.shape[-1] + (0 if self.pad_mode is None else self.frame_length // 2 * 2)
-        return 1 + (samples - self.frame_length) // self.hop_length
+        samples = self.y.shape[-1] + (0 if self.pad_mode is None else self.frame_length // 2 * 2)
+        return 1 + (int(samples) - self.frame_length) // self.hop_length
 
 
 def periods_of(
