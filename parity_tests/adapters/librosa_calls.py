@@ -96,11 +96,15 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
     yield Base("librosa.pyin", (AUDIO,), PITCHED)
+    yield Base("librosa.lpc", (AUDIO,), {"order": 3})
+    yield Base("librosa.iirt", (np.tile(AUDIO, 4),), {"win_length": 256}, ("center_freqs", "sample_rates"))
     # a window of one sample has a flat spectrum, whose peaks are its rounding's
     yield Base("librosa.piptrack", (), spectrogram)
     yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
+    for name in ("preemphasis", "deemphasis"):
+        yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 

@@ -20,6 +20,8 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .burg import burg
+    from .convolution import largest_convolution
     from .griffinlim import with_phases
     from .masks import softmasks
     from .peaks import spectral_peaks
@@ -27,18 +29,23 @@ if TYPE_CHECKING:
     from .phases import magphase
     from .plan import compiled
     from .runtime.layout import Layout
+    from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
 _HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
 _HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
+_HOME |= {"burg": "burg", "convolution": "largest_convolution", "sections": "energies"}
 __all__ = [
     "Bands",
     "available",
+    "burg",
     "busy",
     "compiled",
+    "energies",
     "faintest",
     "get_num_threads",
+    "largest_convolution",
     "load",
     "magphase",
     "prepare",
