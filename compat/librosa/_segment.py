@@ -15,7 +15,7 @@ from ..contract.function import Work
 from ._adapter import adapter
 from ._arguments import Array, check_engine
 from ._neighbours import Search, check_frames, crossing, recurrence
-from ._options import check_choice, check_flag, check_plain, check_whole
+from ._options import check_flag, check_plain, check_whole
 
 _diagonal_filter = librosa.filters.diagonal_filter
 _MOST_FILTERS = 1000

@@ -24,6 +24,8 @@ AUDIO = _RNG.standard_normal(400).astype(np.float32)
 MAGNITUDES = np.abs(_RNG.standard_normal((33, 9))).astype(np.float32)
 SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.complex64)
 
+FEATURES = _RNG.standard_normal((24, 40)).astype(np.float32)
+
 _FRAMES = {"n_fft": 64, "hop_length": 16}
 _RATE = {"sr": 8000}
 PITCHED = {**_RATE, "fmin": 300.0, "fmax": 1000.0, "frame_length": 64}
@@ -52,7 +54,7 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref"}
+        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "data", "data_ref", "R"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -101,6 +103,11 @@ def bases() -> Iterator[Base]:
     # a window of one sample has a flat spectrum, whose peaks are its rounding's
     yield Base("librosa.piptrack", (), spectrogram)
     yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))
+    for name, args in (("recurrence_matrix", (FEATURES,)), ("cross_similarity", (FEATURES, FEATURES[:, 1:20]))):
+        yield Base(f"librosa.segment.{name}", args, {"mode": "affinity"})
+    yield Base("librosa.segment.path_enhance", (FEATURES[:, :24] ** 2, 5), {"n_filters": 2}, ("mode", "cval", "origin"))
+    of_graph = ("k", "width", "metric", "sym", "mode", "bandwidth", "self", "full", "sparse")
+    yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     for name in ("preemphasis", "deemphasis"):

@@ -31,13 +31,15 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    rooms = ("feature", "filters", "onset", "decompose", "effects", "util")
+    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util")
     shown = {"": shim, **{f"{room}.": getattr(shim, room) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
 
 
-def affordable(option: str, value: Any) -> bool:
+def affordable(name: str, option: str, value: Any) -> bool:
+    if name == "librosa.iirt" and option == "sr" and np.ndim(value) == 0 and str(value)[0].isdigit():
+        return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
@@ -49,7 +51,7 @@ def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours:
     found = {}
     for option in base.options():
         for value in (*NUMBERS, *SCALARS, *OTHERS):
-            if affordable(option, value):
+            if affordable(base.name, option, value):
                 difference = told_apart(base.name, base.args, {**base.kwargs, option: value})
                 if difference:
                     found[option, repr(value)] = difference

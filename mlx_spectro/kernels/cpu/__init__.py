@@ -20,6 +20,7 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .aggregates import aggregates
     from .burg import burg
     from .convolution import largest_convolution
     from .griffinlim import with_phases
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 _HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
 _HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
-_HOME |= {"burg": "burg", "convolution": "largest_convolution", "sections": "energies"}
+_HOME |= {"aggregates": "aggregates", "burg": "burg", "convolution": "largest_convolution", "sections": "energies"}
 __all__ = [
     "Bands",
+    "aggregates",
     "available",
     "burg",
     "busy",
