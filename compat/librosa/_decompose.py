@@ -93,8 +93,8 @@ def _given(rec: Any, count: int) -> Links:
     import scipy.sparse
 
     if scipy.sparse.issparse(rec):
-        if rec.format not in ("csc", "csr"):
-            raise Decline("rec is no compressed matrix")
+        if rec.format != "csc":  # which the versions of librosa read otherwise
+            raise Decline("rec is sparse, and not compressed by columns")
         matrix = rec
     elif is_plain(rec) and rec.ndim == 2 and rec.dtype.kind in "bf":
         matrix = scipy.sparse.csc_matrix(rec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import librosa
 import numpy as np
 
 from ..contract.decline import Decline
@@ -15,6 +16,8 @@ from ._options import check_choice, check_flag, check_plain, check_whole
 _METRICS = "euclidean", "l2", "sqeuclidean", "manhattan", "cityblock", "l1", "chebyshev", "cosine"
 _MODES = "connectivity", "distance", "affinity"
 _BANDWIDTHS = "med_k_scalar", "mean_k", "gmean_k", "mean_k_avg", "gmean_k_avg", "mean_k_avg_and_pair"
+# from librosa 1.0 on, a frame that is linked to itself is a neighbour whose distance counts
+_OWN_COUNTS = int(librosa.__version__.partition(".")[0]) >= 1
 
 
 class Links(NamedTuple):
@@ -108,7 +111,7 @@ class Search(NamedTuple):
         if not isinstance(kind, str):
             return float(kind)
         nearest = [links.values[row] for row in links.rows()]
-        nearest = [np.sort(row[row != 0])[:k] for row in nearest]
+        nearest = [np.sort(row if _OWN_COUNTS else row[row != 0])[:k] for row in nearest]
         alone = [len(row) == 0 for row in nearest]
         if all(alone) or (any(alone) and kind != "med_k_scalar"):
             raise Decline("a frame, or each, has no neighbours at a distance")

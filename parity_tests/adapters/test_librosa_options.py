@@ -49,8 +49,10 @@ def affordable(name: str, option: str, value: Any) -> bool:
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
 def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
     found = {}
+    # librosa designs its filters in half a second, at each call
+    each = 8 if base.name == "librosa.iirt" else 1
     for option in base.options():
-        for value in (*NUMBERS, *SCALARS, *OTHERS):
+        for value in (*NUMBERS, *SCALARS, *OTHERS)[::each]:
             if affordable(base.name, option, value):
                 difference = told_apart(base.name, base.args, {**base.kwargs, option: value})
                 if difference:
