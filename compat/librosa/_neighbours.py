@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ _METRICS = "euclidean", "l2", "sqeuclidean", "manhattan", "cityblock", "l1", "ch
 _MODES = "connectivity", "distance", "affinity"
 _BANDWIDTHS = "med_k_scalar", "mean_k", "gmean_k", "mean_k_avg", "gmean_k_avg", "mean_k_avg_and_pair"
 # from librosa 1.0 on, a frame that is linked to itself is a neighbour whose distance counts
-_OWN_COUNTS = int(librosa.__version__.partition(".")[0]) >= 1
+_OWN_COUNTS = "transition_min_prob" in inspect.signature(librosa.pyin).parameters
 
 
 class Links(NamedTuple):

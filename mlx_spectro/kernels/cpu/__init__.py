@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from ...design.operators import Operator
     from .aggregates import aggregates
     from .burg import burg
-    from .convolution import largest_convolution
+    from .differences import Differences
     from .griffinlim import with_phases
+    from .largest_convolution import largest_convolution
     from .masks import softmasks
-    from .peaks import spectral_peaks
+    from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
@@ -34,16 +35,31 @@ if TYPE_CHECKING:
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
-_HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
-_HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
-_HOME |= {"aggregates": "aggregates", "burg": "burg", "convolution": "largest_convolution", "sections": "energies"}
+_HOME = {
+    "Bands": "viterbi",
+    "Differences": "differences",
+    "aggregates": "aggregates",
+    "burg": "burg",
+    "compiled": "plan",
+    "deviations": "peaks",
+    "energies": "sections",
+    "faintest": "phase_vocoder",
+    "largest_convolution": "largest_convolution",
+    "magphase": "phases",
+    "softmasks": "masks",
+    "spectral_peaks": "peaks",
+    "trough_probabilities": "troughs",
+    "with_phases": "griffinlim",
+}
 __all__ = [
     "Bands",
+    "Differences",
     "aggregates",
     "available",
     "burg",
     "busy",
     "compiled",
+    "deviations",
     "energies",
     "faintest",
     "get_num_threads",
@@ -145,8 +161,7 @@ def _module(name: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    for module, function in _HOME.items():
-        if name == function:
-            globals()[name] = getattr(_module(module), name)
-            return globals()[name]
+    if name in _HOME:
+        globals()[name] = getattr(_module(_HOME[name]), name)
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,96 +1,177 @@
-"""The largest of several convolutions of matrices in NumPy arrays."""
+"""Convolution of NumPy arrays: by overlap-add of blocks, or block by block of both if neither is short.
+
+T. G. Stockham, "High-speed convolution and correlation", AFIPS Spring Joint Computer Conference, 1966.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ...design.framing import Framing
+from ...design.operators import Convolve, Correlate, Stft, StftAdjoint
 from .runtime.compile import kernel
-from .runtime.memory import address_of, advised
+from .runtime.denormals import flush_denormals, restore_state
+from .runtime.memory import address_of, address_to_write, advised
 from .runtime.threads import share
-from .runtime.vector import VECTOR_BYTES, Kit, operation
+from .runtime.vector import VECTOR_BYTES, Kit, integer, operation
+from .stft import stft, stft_adjoint
 
 Array = npt.NDArray[Any]
-_REAL = np.float64(1)
-# vectors of a row that share a weight
-_TOGETHER = 4
-_COLUMNS = _TOGETHER * VECTOR_BYTES // 8
+# sizes of transforms: of fewer, spectra are no vector of bins; of more, a vector of frames leaves the cache
+_SIZES = tuple(1 << k for k in range(6, 16))
+# what a product costs, in points of a transform over the logarithm of their number
+_PRODUCT = 1.3
 
 
-@operation("source", "offsets", "weights", "taps", "largest")
-def enlarge(kit: Kit, source: Any, offsets: Any, weights: Any, taps: Any, largest: Any) -> None:
-    """Sums of ``taps`` weighed values around some neighbouring ones, where they are larger than what is there."""
-    sums = [kit.variable() for _ in range(_TOGETHER)]
-    with kit.loop(taps) as i:
-        at = kit.times(i, 8)
-        weight, place = kit.broadcast(kit.at(weights, at)), kit.at(source, kit.integer(kit.at(offsets, at)))
-        for u, total in enumerate(sums):
-            kit.put(total, kit.get(total) + kit.load(place, kit.step * u) * weight)
-    for u, total in enumerate(sums):
-        kit.store(kit.get(total).most(kit.load(largest, kit.step * u)), largest, kit.step * u)
+@operation("z", "h", "frame_bytes", "count", "target", "vectors", "last")
+def add_products(kit: Kit, z: Any, h: Any, frame_bytes: Any, count: Any, target: Any, vectors: Any, last: Any) -> None:
+    """Sums of products of ``count`` spectra from ``z`` backward and from ``h`` on, as many vectors of bins.
+
+    Args:
+        last: Where the last vector begins, in bytes, of which others may have a part.
+    """
+
+    def add(at: Any) -> None:
+        re, im = kit.variable(), kit.variable()
+        with kit.loop(count) as j:
+            apart = kit.times(j, frame_bytes)
+            one = kit.load_pairs(kit.builder.sub(kit.at(z, at), apart))
+            product = one.times(kit.load_pairs(kit.at(kit.at(h, at), apart)))
+            kit.put(re, kit.get(re) + product.re)
+            kit.put(im, kit.get(im) + product.im)
+        kit.store_pairs(type(product)(kit.get(re), kit.get(im)), kit.at(target, at))
+
+    with kit.loop(vectors) as i:
+        add(kit.times(i, 2 * kit.step))
+    add(last)
 
 
 @kernel
-def enlarge_rows(real, source, matrix_bytes, row_bytes, rows, groups, group_bytes, filters, first, last, result, width):
-    """Rows from ``first`` up to ``last``, counted through all matrices.
+def multiply_spectra(real, width, signals, frames, filters, pieces, out, first, last):
+    """Spectra of a convolution's blocks from ``first`` up to ``last``, counted through all signals.
 
     Args:
-        filters: ``(offsets in bytes, weights, where each filter's begin)``.
-        width: Bytes of a row of the result.
+        width: Bytes of a spectrum.
+        signals, filters: Where addresses of each signal's spectra lie, and of its filter's.
+        frames, pieces: How many either has.
     """
-    offsets, weights, begins = filters
-    for row in range(first, last):
-        matrix, place = divmod(row, rows)
-        for group in range(groups):
-            at = source + matrix_bytes * matrix + row_bytes * place + group_bytes * group
-            for k in range(len(begins) - 1):
-                begin = begins[k]
-                enlarge(
-                    real, real, at, offsets + 8 * begin, weights + 8 * begin, begins[k + 1] - begin,
-                    result + width * row + group_bytes * group,
-                )  # fmt: skip
+    blocks = frames + pieces - 1
+    state = flush_denormals(real, real)
+    vectors = (width - 1) // (2 * VECTOR_BYTES)
+    for i in range(first, last):
+        row, block = divmod(i, blocks)
+        low, high = max(0, block - frames + 1), min(block, pieces - 1)
+        z = integer(real, real, signals, row) + width * (block - low)
+        h = integer(real, real, filters, row) + width * low
+        add_products(real, real, z, h, width, high - low + 1, out + width * i, vectors, width - 2 * VECTOR_BYTES)
+    restore_state(real, real, state)
 
 
-def largest_convolution(x: Array, filters: Sequence[Array], least: float | None) -> Array:
-    """The largest value of convolutions with ``filters``, of matrices that are mirrored at their edges.
+class Blocks(NamedTuple):
+    """How signals are cut: blocks of ``hop`` samples, each transformed with zeros after it."""
+
+    n_fft: int
+    hop: int
+
+    def count(self, length: int) -> int:
+        """Blocks of a signal."""
+        return -(-length // self.hop)
+
+    def spectra(self, x: Array, real: np.dtype[Any], scale: float = 1.0) -> Array:
+        """Spectra ``[..., blocks, F]`` of ``x [..., T]``; one for all along axes where it repeats."""
+        x = x[tuple(slice(None if stride else 1) for stride in x.strides[:-1])].astype(real, copy=False)
+        after = self.count(x.shape[-1]) * self.hop - x.shape[-1] + self.n_fft - self.hop
+        window = np.zeros(self.n_fft, real)
+        window[: self.hop] = 1
+        return stft(Stft(Framing(self.n_fft, self.hop, right=after), scale), x, window, out=None, precise=False)
+
+
+@functools.lru_cache(256)
+def blocks_for(length: int, taps: int, lanes: int) -> tuple[Blocks, Blocks]:
+    """The blocks of a signal and of its filter by which they are convolved soonest; a batch is its signals one by one.
 
     Args:
-        x: float32 or float64 ``[..., M, N]``, no smaller than a filter.
-        filters: float64 ``[m, n]``, centred at ``[m // 2, n // 2]``.
-        least: What results are no less than.
-
-    Returns:
-        In C's order.
+        lanes: Blocks that are transformed at once, be they fewer.
     """
-    matrices = x.reshape(-1, *x.shape[-2:])
-    (count, rows, columns), groups = matrices.shape, -(-x.shape[-1] // _COLUMNS)
-    reach = max(max(one.shape) for one in filters) // 2 + 1
-    padded = np.pad(matrices, [(0, 0), (reach, reach), (reach, reach)], mode="symmetric")
-    # beyond it, the last group of a row reads what it does not need
-    room = np.zeros((count, rows + 2 * reach, groups * _COLUMNS + 2 * reach))
-    room[..., : columns + 2 * reach] = padded
-    offsets, weights, begins = [], [], [0]
-    for one in filters:
-        # what is a rounding of 0 is left out, as SciPy leaves it out
-        turned = one[::-1, ::-1]
-        down, right = np.nonzero(np.abs(turned) > np.finfo(np.float64).eps)
-        centre = [(size - 1) // 2 for size in one.shape]
-        offsets.append((down - centre[0] + reach) * room.strides[-2] + (right - centre[1] + reach) * 8)
-        weights.append(turned[down, right])
-        begins.append(begins[-1] + len(down))
-    places, numbers = np.concatenate(offsets).astype(np.int64), np.ascontiguousarray(np.concatenate(weights))
-    result = advised(np.full((count * rows, groups * _COLUMNS), -math.inf if least is None else least))
-    where = (address_of(places), address_of(numbers), np.array(begins))
+
+    def cost(blocks: tuple[Blocks, Blocks]) -> float:
+        n_fft, frames, pieces = blocks[0].n_fft, blocks[0].count(length), blocks[1].count(taps)
+        results = frames + pieces - 1
+        transforms = sum(-(-count // lanes) * lanes for count in (frames, pieces, results))
+        return n_fft * (transforms * math.log2(n_fft) + _PRODUCT * results * min(frames, pieces))
+
+    return min((_blocks(n_fft, taps) for n_fft in _SIZES), key=cost)
+
+
+def _blocks(n_fft: int, taps: int) -> tuple[Blocks, Blocks]:
+    """Blocks of a filter as a whole, if it is short for them, and of as many samples as it leaves; or all alike."""
+    hop = n_fft // 2
+    return (Blocks(n_fft, n_fft - taps + 1), Blocks(n_fft, taps)) if taps <= hop else (Blocks(n_fft, hop),) * 2
+
+
+def _addresses(spectra: Array, lead: tuple[int, ...]) -> Array:
+    """Where the spectra ``[..., blocks, F]`` of each signal lie."""
+    first, different = address_of(spectra), spectra.shape[:-2]
+    each = np.arange(first, first + spectra.nbytes, spectra.nbytes // math.prod(different))
+    return each if different == lead else np.broadcast_to(each.reshape(different), lead).ravel()
+
+
+def _convolved(x: Array, y: Array, start: int, length: int, out: Array | None, precise: bool) -> Array:
+    """``length`` samples of the convolution of ``x [..., N]`` with ``y [..., M]``, from sample ``start`` on."""
+    kind, real = x.dtype, np.dtype(np.float64) if precise else x.dtype
+    lead, number = x.shape[:-1], real.type(1)
+    if not x.size:
+        return np.empty((*lead, length), kind) if out is None else out
+    if y.shape[:-1] != lead:
+        y = np.broadcast_to(y, (*lead, y.shape[-1]))
+    if x.shape[-1] < y.shape[-1]:
+        x, y = y, x
+    blocks, filter_blocks = blocks_for(x.shape[-1], y.shape[-1], VECTOR_BYTES // real.itemsize)
+    n_fft = blocks.n_fft
+    z, h = blocks.spectra(x, real), filter_blocks.spectra(y, real, 2 / n_fft)
+    # what is its own mirror image counts once
+    parts = h.view(real)
+    parts[..., :2] *= 0.5
+    parts[..., -2:] *= 0.5
+    frames, pieces = z.shape[-2], h.shape[-2]
+    products = advised(np.empty((*lead, frames + pieces - 1, n_fft // 2 + 1), z.dtype))
+    places = [_addresses(each, lead) for each in (z, h)]
+    signals, filters = map(address_of, places)
+    width, to = products.strides[-2], address_to_write(products)
 
     def work(first: int, last: int) -> None:
-        enlarge_rows(
-            _REAL, address_of(room), room.strides[0], room.strides[1], rows, groups, 8 * _COLUMNS, where, first, last,
-            address_of(result), result.strides[0],
-        )  # fmt: skip
+        multiply_spectra(number, width, signals, frames, filters, pieces, to, first, last)
 
-    share(work, count * rows, 1, columns * (begins[-1] // 8 + 1), (room, places, numbers, result))
-    return np.ascontiguousarray(result[:, :columns].reshape(x.shape), x.dtype)
+    held = z, h, products, places
+    share(work, products.size // products.shape[-1], 1, n_fft * (1 + min(frames, pieces) // 4), held)
+    adjoint, ones = StftAdjoint(Framing(n_fft, blocks.hop, start), length), np.ones(n_fft, real)
+    direct = out is not None and out.dtype == real
+    result = stft_adjoint(adjoint, products, ones, out=out if direct else None, precise=False)
+    finite = np.isfinite(result).all(axis=-1)
+    if not finite.all():
+        result[~finite] = np.nan
+    if out is None:
+        return result.astype(kind, copy=False)
+    if not direct:
+        out[...] = result
+    return out
+
+
+def convolve(op: Convolve, x: Array, y: Array, *, out: Array | None, precise: bool) -> Array:
+    """Convolution ``[..., N + M - 1]`` of ``x [..., N]`` with ``y [..., M]``."""
+    op.check(x.shape)
+    return _convolved(x, y, 0, x.shape[-1] + y.shape[-1] - 1, out, precise)
+
+
+def correlate(op: Correlate, x: Array, y: Array, *, out: Array | None, precise: bool) -> Array:
+    """Sums ``[..., length]`` of ``y [..., M]`` times ``x [..., length + M - 1]``, ever later."""
+    op.check(x.shape)
+    return _convolved(x, y[..., ::-1], y.shape[-1] - 1, op.length, out, precise)
+
+
+RUN = {Convolve: convolve, Correlate: correlate}
