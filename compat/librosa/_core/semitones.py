@@ -124,7 +124,8 @@ def iirt(
     banks = _banks(float(tuning))
 
     def work() -> Array:
-        result = np.empty((*y.shape[:-1], sum(len(bank.places) for bank in banks), frames), y.dtype)
+        filters = sum(len(bank.places) for bank in banks)
+        result = np.empty_like(y, shape=(*y.shape[:-1], filters, frames))
         for bank in banks:
             signal = _resample(y, orig_sr=sr, target_sr=bank.rate, res_type=res_type)
             if signal.shape[-1] <= _MIRRORED:
