@@ -2,5 +2,5 @@
 
 from ..install import proxy
 
-# with librosa 0.11, these two import scikit-learn
-proxy.stand_in(__name__, "librosa", later=("decompose", "effects"))
+# with librosa 0.11, these import scikit-learn
+proxy.stand_in(__name__, "librosa", later=("decompose", "effects", "segment"))

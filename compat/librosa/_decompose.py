@@ -1,4 +1,4 @@
-"""hpss of librosa.decompose."""
+"""hpss and nn_filter of librosa.decompose."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 from mlx_spectro.design.operators import Medians
 from mlx_spectro.kernels import cpu
 
+from ..arrays.kinds import is_plain
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, energy
+from ._neighbours import Links, Search, check_frames, recurrence
 from ._options import check_exponent, check_flag, check_plain, check_whole
 
 
@@ -80,3 +82,61 @@ def hpss(S: Array, *, kernel_size: Any = 31, power: float = 2.0, mask: bool = Fa
     elif not (S.min() >= 0 and float(S.max()) * max(options.margins) < LARGEST[S.dtype.char]):
         raise Decline("S holds values that are negative, not finite, or too large for the margin")
     return lambda: options.of(np.asarray(S))
+
+
+_GRAPH = {"k": None, "metric": "euclidean", "mode": "connectivity", "bandwidth": None, "full": False}
+_RULES = {"width": 1, "sym": False, "self": False}
+
+
+def _given(rec: Any, count: int) -> Links:
+    """The links of a matrix that a program has."""
+    import scipy.sparse
+
+    if scipy.sparse.issparse(rec):
+        if rec.format != "csc":  # which the versions of librosa read otherwise
+            raise Decline("rec is sparse, and not compressed by columns")
+        matrix = rec
+    elif is_plain(rec) and rec.ndim == 2 and rec.dtype.kind in "bf":
+        matrix = scipy.sparse.csc_matrix(rec)
+    else:
+        raise Decline("rec is no matrix of numbers")
+    if matrix.shape != (count, count):
+        raise Decline("rec has another shape than librosa takes")
+    return Links(matrix.data, matrix.indices, matrix.indptr)
+
+
+@adapter("librosa.decompose.nn_filter", tolerances.sums, order=lambda given: int(given["S"].shape[given["axis"]]))
+def nn_filter(S: Array, *, rec: Any = None, aggregate: Any = None, axis: int = -1, **kwargs: Any) -> Work:
+    """librosa.decompose.nn_filter. Same arguments, same defaults.
+
+    Means and medians are ours; each takes the neighbours that librosa has.
+    """
+    check_engine()
+    if aggregate is not None and aggregate is not np.mean and aggregate is not np.median:
+        raise Decline("the aggregate is neither np.mean nor np.median")
+    check_whole("axis", axis, -32, 32)
+    check_frames(S)
+    if not -S.ndim <= axis < S.ndim or (S.ndim < 2 and rec is None):
+        raise Decline("S has no such axis, or only one")
+    frames = S.swapaxes(0, int(axis))
+    if rec is None:
+        options = {name: kwargs.pop(name, default) for name, default in _GRAPH.items()}
+        rules = {name: kwargs.pop(name, default) for name, default in _RULES.items()}
+        if kwargs.keys() - {"sparse"}:
+            raise Decline("arguments that mlx_spectro does not know")
+        links = recurrence(S, Search(**options), **rules, axis=axis)
+    elif kwargs:
+        raise Decline("rec is given, and options of another one")
+    else:
+        matrix = _given(rec, len(frames))
+        links = lambda: matrix  # noqa: E731 - as the other, it makes them when it is called
+
+    def work() -> Array:
+        _, chosen, begins = links()
+        kind = "median" if aggregate is np.median else "mean"
+        values = cpu.aggregates(frames.reshape(len(frames), -1), chosen, begins, kind)
+        result = np.empty_like(frames)
+        result[...] = values.reshape(frames.shape)
+        return result.swapaxes(0, int(axis))
+
+    return work

@@ -24,6 +24,8 @@ AUDIO = _RNG.standard_normal(400).astype(np.float32)
 MAGNITUDES = np.abs(_RNG.standard_normal((33, 9))).astype(np.float32)
 SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.complex64)
 
+FEATURES = _RNG.standard_normal((24, 40)).astype(np.float32)
+
 _FRAMES = {"n_fft": 64, "hop_length": 16}
 _RATE = {"sr": 8000}
 PITCHED = {**_RATE, "fmin": 300.0, "fmax": 1000.0, "frame_length": 64}
@@ -52,23 +54,8 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {
-            "y",
-            "mfcc",
-            "S",
-            "stft_matrix",
-            "D",
-            "S_db",
-            "chroma",
-            "X",
-            "X_ref",
-            "frequencies",
-            "A",
-            "B",
-            "M",
-            "C",
-            "V",
-        }
+        arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
+        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -112,11 +99,18 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
     yield Base("librosa.pyin", (AUDIO,), PITCHED)
+    yield Base("librosa.lpc", (AUDIO,), {"order": 3})
+    yield Base("librosa.iirt", (np.tile(AUDIO, 4),), {"win_length": 256}, ("center_freqs", "sample_rates"))
     yield Base("librosa.yin", (AUDIO,), PITCHED)
     yield Base("librosa.pitch_tuning", (100 + 100 * MAGNITUDES.ravel(),), {})
     # a window of one sample has a flat spectrum, whose peaks are its rounding's
     yield Base("librosa.piptrack", (), spectrogram)
     yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))
+    for name, args in (("recurrence_matrix", (FEATURES,)), ("cross_similarity", (FEATURES, FEATURES[:, 1:20]))):
+        yield Base(f"librosa.segment.{name}", args, {"mode": "affinity"})
+    yield Base("librosa.segment.path_enhance", (FEATURES[:, :24] ** 2, 5), {"n_filters": 2}, ("mode", "cval", "origin"))
+    of_graph = ("k", "width", "metric", "sym", "mode", "bandwidth", "self", "full", "sparse")
+    yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
@@ -137,6 +131,8 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.chroma_vqt", (), {**few_octaves, "intervals": "equal"})
     of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
     yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
+    for name in ("preemphasis", "deemphasis"):
+        yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 
@@ -188,6 +184,8 @@ def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         return f"is of {type(mine.result)}, not {type(theirs.result)}"
     if isinstance(theirs.result, float):
         return "" if mine.result == theirs.result else f"is {mine.result}, not {theirs.result}"
+    if hasattr(theirs.result, "toarray"):
+        return "" if reasons and (mine.result != theirs.result).nnz == 0 else "is another sparse matrix"
     pairs = [(mine.result, theirs.result)]
     if isinstance(theirs.result, tuple):
         pairs = list(zip(mine.result, theirs.result, strict=True))

@@ -32,13 +32,15 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    rooms = ("feature", "filters", "onset", "decompose", "effects", "util", "feature.inverse")
+    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
     shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
 
 
-def affordable(option: str, value: Any) -> bool:
+def affordable(name: str, option: str, value: Any) -> bool:
+    if name == "librosa.iirt" and option == "sr" and np.ndim(value) == 0 and str(value)[0].isdigit():
+        return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
@@ -50,9 +52,11 @@ def affordable(option: str, value: Any) -> bool:
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
 def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_draws: None, ours: None) -> None:
     found = {}
+    # librosa designs its filters in half a second, at each call
+    each = 8 if base.name == "librosa.iirt" else 1
     for option in base.options():
-        for value in (*NUMBERS, *SCALARS, *OTHERS):
-            if affordable(option, value):
+        for value in (*NUMBERS, *SCALARS, *OTHERS)[::each]:
+            if affordable(base.name, option, value):
                 difference = told_apart(base.name, base.args, {**base.kwargs, option: value})
                 if difference:
                     found[option, repr(value)] = difference

@@ -20,23 +20,31 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .aggregates import aggregates
+    from .burg import burg
     from .differences import Differences
     from .griffinlim import with_phases
+    from .largest_convolution import largest_convolution
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
     from .runtime.layout import Layout
+    from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
 _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
+    "aggregates": "aggregates",
+    "burg": "burg",
     "compiled": "plan",
     "deviations": "peaks",
+    "energies": "sections",
     "faintest": "phase_vocoder",
+    "largest_convolution": "largest_convolution",
     "magphase": "phases",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
@@ -46,12 +54,16 @@ _HOME = {
 __all__ = [
     "Bands",
     "Differences",
+    "aggregates",
     "available",
+    "burg",
     "busy",
     "compiled",
     "deviations",
+    "energies",
     "faintest",
     "get_num_threads",
+    "largest_convolution",
     "load",
     "magphase",
     "prepare",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ..case import Reject, Sample, Timing, each_signal, pairwise
 from ..signals import nan_in_the_middle, white_noise
-from .librosa_core import row
+from .librosa_core import ACCEPTED, row
 
 WHY = "masks of magnitudes that differ by an STFT's rounding, times a spectrum that does"
 SEPARABLE = ("silence", "chirp", "white_noise", "stereo_batch", "odd_length", "speech", "music")
@@ -41,6 +42,36 @@ def separated(masks: bool = False) -> Callable[[], Iterator[Sample]]:
     return make
 
 
+def emphasised() -> Iterator[Sample]:
+    yield from each_signal(lambda x: Sample("", (x,), {}, _single(x)), ACCEPTED)
+    x = np.random.default_rng(93).standard_normal((3, 2, 9001)).astype(np.float32)
+    for o in pairwise(
+        coef=(0.97, 0, 1, 0.5),
+        zi=(None, 0.5, "array"),
+        return_zf=(False, True),
+        double=(False, True),
+        rows=((0, 0), 1, slice(None)),
+        order=("C", "F", "apart"),
+    ):
+        signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+        order = o.pop("order")
+        signal = signal[..., ::-2] if order == "apart" else np.asarray(signal, order=order)
+        # a number is the state of a single row
+        if o["zi"] == "array" or (o["zi"] and signal.ndim > 1):
+            o["zi"] = np.full((*signal.shape[:-1], 1), 0.25)
+        yield Sample(f"{o} {signal.dtype} {signal.strides}", (signal,), o)
+    yield Sample("a single sample", (x[0, 0, :1],), {"zi": 0.5}, "there is a single sample")
+
+
+def _single(x: Any) -> str:
+    return "" if x.shape[-1] > 1 else "there is a single sample"
+
+
+def _time_emphasis(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    x = np.random.default_rng(0).standard_normal((batch, length), np.float32)
+    return Sample("", (x[0] if batch == 1 else x,), {})
+
+
 REJECTS = (
     Reject("a NaN", (nan_in_the_middle(),), {}, "ParameterError"),
     Reject("a list", ([0.0] * 5000,), {}, "ParameterError"),
@@ -55,6 +86,18 @@ def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
 
 
 ROWS = [
-    row(f"effects.{name}", separated(), WHY, rejects=REJECTS, timing=Timing(_time))
-    for name in ("hpss", "harmonic", "percussive")
+    *(
+        row(f"effects.{name}", separated(), WHY, rejects=REJECTS, timing=Timing(_time))
+        for name in ("hpss", "harmonic", "percussive")
+    ),
+    *(
+        row(
+            f"effects.{name}",
+            emphasised,
+            "librosa computes in the audio's precision, we round once",
+            rejects=(Reject("a list", ([0.0] * 5000,), {}, "AttributeError"),),
+            timing=Timing(_time_emphasis),
+        )
+        for name in ("preemphasis", "deemphasis")
+    ),
 ]
