@@ -48,7 +48,8 @@ def _get_sinc_resample_kernel(
     phases = torch.arange(0, -target, -1, dtype=dtype, device=device) / target
     t = (phases[:, None, None] + taps / source) * cutoff
     t = t.clamp(-lowpass_filter_width, lowpass_filter_width)
-    if resampling_method in ("sinc_interp_hann", "sinc_interpolation"):
+    # by either earlier name torchaudio takes Kaiser's
+    if resampling_method == "sinc_interp_hann":
         window = torch.cos(t * math.pi / lowpass_filter_width / 2) ** 2
     else:
         # as tight as Smith's default in resample
