@@ -43,15 +43,18 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != _LIBRARY:
             return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None:
-                # a folder without an __init__.py, say a checkout's, is no torchaudio
-                if spec.loader is None or spec.origin is None:
-                    break
-                spec.loader = _Loader(spec.loader)
-                return spec
-        return _plain()
+        try:
+            specs = (
+                finder.find_spec(fullname, path, target) for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]
+            )
+            spec = next((spec for spec in specs if spec is not None), None)
+        except ImportError:  # a program hides it
+            spec = None
+        # a folder without an __init__.py, say a checkout's, is no torchaudio
+        if spec is None or spec.loader is None or spec.origin is None:
+            return _plain()
+        spec.loader = _Loader(spec.loader)
+        return spec
 
 
 class _Loader(importlib.abc.Loader):

@@ -63,10 +63,15 @@ def install(*libraries: str) -> None:
             _targets.add(library)
             if library == "torchaudio":
                 absent.provide()
-            if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
-                sys.meta_path.insert(0, _Watcher())
+            _watch()
             if _is_loaded(library):
                 _patch(library)
+
+
+def _watch() -> None:
+    """Have the watcher before all other finders."""
+    finders = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
+    sys.meta_path[:] = [_Watcher(), *finders]
 
 
 def uninstall() -> None:

@@ -166,7 +166,7 @@ def biquad(name: str) -> Call:
             "highpass_biquad": "cutoff_freq",
             "lowpass_biquad": "cutoff_freq",
         }
-        kind[frequency.get(name, "central_freq")] = g.uniform(500.0, 6000.0)
+        kind[frequency.get(name, "central_freq")] = g.uniform(60.0, 6000.0)
         if g.random() < 0.5:
             kind["Q"] = g.uniform(0.5, 3.0)
         if name in ("bass_biquad", "treble_biquad", "equalizer_biquad"):
@@ -230,12 +230,12 @@ def of_noise(g: Random) -> Arguments:
 def of_kaldi(g: Random) -> Arguments:
     return {
         "waveform": noise(g, g.choice([1, 2]), g.randint(900, 1500), scale=1000.0),
-        "channel": g.choice([-1, 0, 1]),
+        "channel": g.choice([-1, -1, -1, 0, 1]),
         "energy_floor": g.choice([0.0, 1.0, 1e12]),
         "frame_length": g.choice([25.0, 20.0, 6.3]),
         "frame_shift": g.choice([10.0, 5.0]),
-        "min_duration": g.choice([0.0, 0.0, 10.0]),
-        "preemphasis_coefficient": g.choice([0.97, 0.0, 1.5]),
+        "min_duration": g.choice([0.0] * 9 + [10.0]),
+        "preemphasis_coefficient": g.choice([0.97] * 5 + [0.0, 1.5]),
         "raw_energy": g.choice([True, False]),
         "remove_dc_offset": g.choice([True, False]),
         "round_to_power_of_two": g.choice([True, True, False]),
@@ -251,14 +251,14 @@ def of_fbank(g: Random) -> Arguments:
         "high_freq": g.choice([0.0, -200.0, 7000.0]),
         "htk_compat": g.choice([True, False]),
         "low_freq": g.choice([20.0, 60.0]),
-        "num_mel_bins": g.choice([23, 15, 3]),
+        "num_mel_bins": g.choice([23, 23, 15, 15, 3]),
         "use_energy": g.choice([True, False]),
         "vtln_warp": g.choice([1.0, 1.0, 0.9, 1.1]),
     }
 
 
 def of_mfcc(g: Random) -> Arguments:
-    return {**of_fbank(g), "num_ceps": g.choice([13, 5, 20]), "cepstral_lifter": g.choice([22.0, 0.0])}
+    return {**of_fbank(g), "num_ceps": g.choice([13, 5, 13, 5, 20]), "cepstral_lifter": g.choice([22.0, 0.0])}
 
 
 def of_vad(g: Random) -> Arguments:

@@ -77,9 +77,9 @@ def cast(value: Any, dtype: Any) -> Any:
         return {name: cast(one, dtype) for name, one in value.items()}
     if not isinstance(value, torch.Tensor):
         return copy.copy(value)
-    if value.is_complex():
-        return value.to(dtype.to_complex())
-    return value.to(dtype) if value.is_floating_point() else value.clone()
+    kind = dtype.to_complex() if value.is_complex() else dtype if value.is_floating_point() else value.dtype
+    # some functions change what they are given
+    return value.to(kind, copy=True)
 
 
 class Outcome:
@@ -97,9 +97,7 @@ class Outcome:
                 self.error = type(error)
                 results = ()
         for result in results if isinstance(results, tuple) else (results,):
-            self.tensors.append(
-                result if isinstance(result, torch.Tensor) else torch.tensor(0 if result is None else result)
-            )
+            self.tensors.append(torch.as_tensor(0 if result is None else result).detach())
         self.told = [one.category for one in said]
         # torch's generator is where it is after torchaudio's draws
         self.drawn = torch.rand(1)
@@ -113,8 +111,10 @@ def call_of(name: str, options: Any, inputs: Any, dtype: Any) -> Any:
         if not isinstance(made, type):
             return made(**cast(options, dtype))
         module = made(**cast(options, dtype)).to(dtype)
-        first = module(**cast(inputs, dtype))
-        return (first, module(**cast(inputs, dtype))) if getattr(module, "online", False) else first
+        # a lazy module asks for arguments by their order
+        forward, again = (inspect.signature(made.forward).bind(module, **cast(inputs, dtype)) for _ in range(2))
+        first = module(*forward.args[1:], **forward.kwargs)
+        return (first, module(*again.args[1:], **again.kwargs)) if getattr(module, "online", False) else first
 
     return call
 

@@ -62,4 +62,4 @@ def _fix_waveform_shape(waveform_shift: Tensor, shape: list[int]) -> Tensor:
         y = waveform_shift[..., :length]
     else:
         y = torch.nn.functional.pad(waveform_shift, [0, length - waveform_shift.shape[-1]])
-    return y.view(shape[:-1] + y.shape[-1:])
+    return y.view(list(shape[:-1]) + list(y.shape[-1:]))

@@ -34,7 +34,7 @@ class _Recursion(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None]:
         _, a, y = ctx.saved_tensors
-        of_x: Tensor = _Recursion.apply(g.flip(2), a).flip(2)  # type: ignore[no-untyped-call]
+        of_x: Tensor = _Recursion.apply(g.flip(2), a).flip(2)
         if not ctx.needs_input_grad[1]:
             return of_x, None
         length, order = y.shape[2], a.shape[1] - 1
@@ -51,7 +51,7 @@ def _filtered(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
     if torch.jit.is_scripting() or torch.jit.is_tracing():
         return _recursion(moved, a)
     else:
-        y: Tensor = _Recursion.apply(moved, a)  # type: ignore[no-untyped-call]
+        y: Tensor = _Recursion.apply(moved, a)
         return y
 
 

@@ -25,7 +25,6 @@ from ._pitch_shift import _fix_waveform_shape, _stretch_waveform, pitch_shift
 from ._resample import (
     _apply_sinc_resample_kernel,
     _get_sinc_resample_kernel,
-    _source_target_sample_rate,
     resample,
     speed,
 )
@@ -41,6 +40,44 @@ from ._spectral import (
 )
 from ._transducer import rnnt_loss
 from .filtering import highpass_biquad, treble_biquad
+
+__all__ = [
+    "DB_to_amplitude",
+    "add_noise",
+    "amplitude_to_DB",
+    "apply_beamforming",
+    "compute_deltas",
+    "convolve",
+    "create_dct",
+    "deemphasis",
+    "detect_pitch_frequency",
+    "edit_distance",
+    "fftconvolve",
+    "frechet_distance",
+    "griffinlim",
+    "inverse_spectrogram",
+    "linear_fbanks",
+    "loudness",
+    "mask_along_axis",
+    "mask_along_axis_iid",
+    "melscale_fbanks",
+    "mu_law_decoding",
+    "mu_law_encoding",
+    "mvdr_weights_rtf",
+    "mvdr_weights_souden",
+    "phase_vocoder",
+    "pitch_shift",
+    "preemphasis",
+    "psd",
+    "resample",
+    "rnnt_loss",
+    "rtf_evd",
+    "rtf_power",
+    "sliding_window_cmn",
+    "spectral_centroid",
+    "spectrogram",
+    "speed",
+]
 
 
 def loudness(waveform: Tensor, sample_rate: int) -> Tensor:

@@ -11,13 +11,8 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
 from .. import functional as F
-from ..functional.functional import (
-    _apply_sinc_resample_kernel,
-    _fix_waveform_shape,
-    _get_sinc_resample_kernel,
-    _source_target_sample_rate,
-    _stretch_waveform,
-)
+from ..functional._pitch_shift import _fix_waveform_shape, _stretch_waveform
+from ..functional._resample import _apply_sinc_resample_kernel, _get_sinc_resample_kernel, _source_target_sample_rate
 from ._spectrograms import _Windowed
 
 
@@ -30,6 +25,8 @@ class TimeStretch(torch.nn.Module):
     """
 
     __constants__ = ("fixed_rate",)
+
+    phase_advance: Tensor
 
     def __init__(self, hop_length: int | None = None, n_freq: int = 201, fixed_rate: float | None = None) -> None:
         super().__init__()
@@ -222,7 +219,7 @@ class SpeedPerturbation(torch.nn.Module):
         raise RuntimeError("no factor was drawn")
 
 
-class PitchShift(LazyModuleMixin, _Windowed):  # type: ignore[misc]
+class PitchShift(LazyModuleMixin, _Windowed):
     """Audio ``[..., T]`` shifted in pitch, see :func:`torchaudio.functional.pitch_shift`.
 
     The kernel that it is resampled with, a parameter, is made at the first call, in the audio's dtype.
@@ -252,7 +249,7 @@ class PitchShift(LazyModuleMixin, _Windowed):  # type: ignore[misc]
         self.gcd = math.gcd(self.orig_freq, int(sample_rate))
         if self.orig_freq != sample_rate:
             self.width = -1
-            self.kernel = UninitializedParameter(device=None, dtype=None)
+            self.kernel = UninitializedParameter()
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Make the kernel for audio like ``input``, if it is not there."""

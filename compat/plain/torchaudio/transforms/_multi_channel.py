@@ -60,6 +60,11 @@ class MVDR(torch.nn.Module):
         ValueError: an unknown solution.
     """
 
+    psd_s: Tensor
+    psd_n: Tensor
+    mask_sum_s: Tensor
+    mask_sum_n: Tensor
+
     def __init__(
         self,
         ref_channel: int = 0,
@@ -104,7 +109,7 @@ class MVDR(torch.nn.Module):
         if not specgram.is_complex():
             raise ValueError(f"specgram must be complex, got {dtype}")
         if dtype == torch.cfloat:
-            specgram = specgram.cdouble()
+            specgram = specgram.to(torch.cdouble)
         if mask_n is None:
             warnings.warn("without mask_n, the mask of noise is 1 - mask_s", stacklevel=2)
             mask_n = 1 - mask_s

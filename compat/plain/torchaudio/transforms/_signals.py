@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .. import functional as F
-from ..functional.functional import _check_convolve_mode
+from ..functional._convolve import _check_convolve_mode
 
 
 class MuLawEncoding(torch.nn.Module):
@@ -54,25 +54,31 @@ class Fade(torch.nn.Module):
         length, device = waveform.shape[-1], waveform.device
         return self._fade_in(length, device) * self._fade_out(length, device) * waveform
 
-    def _rise(self, x: Tensor) -> Tensor:
-        """The shape of a rise from 0 to 1 at ``x`` from 0 to 1."""
-        if self.fade_shape == "exponential":
-            x = torch.pow(2, x - 1) * x
-        if self.fade_shape == "logarithmic":
-            x = torch.log10(0.1 + x) + 1
-        if self.fade_shape == "quarter_sine":
-            x = torch.sin(x * math.pi / 2)
-        if self.fade_shape == "half_sine":
-            x = torch.sin(x * math.pi - math.pi / 2) / 2 + 0.5
-        return x
-
     def _fade_in(self, waveform_length: int, device: torch.device) -> Tensor:
-        rise = self._rise(torch.linspace(0, 1, self.fade_in_len, device=device))
+        rise = torch.linspace(0, 1, self.fade_in_len, device=device)
+        if self.fade_shape == "exponential":
+            rise = 2 ** (rise - 1) * rise
+        elif self.fade_shape == "logarithmic":
+            rise = torch.log10(0.1 + rise) + 1
+        elif self.fade_shape == "quarter_sine":
+            rise = torch.sin(rise * math.pi / 2)
+        elif self.fade_shape == "half_sine":
+            rise = torch.sin(rise * math.pi - math.pi / 2) / 2 + 0.5
         ones = torch.ones(waveform_length - self.fade_in_len, device=device)
         return torch.cat((rise, ones)).clamp_(0, 1)
 
     def _fade_out(self, waveform_length: int, device: torch.device) -> Tensor:
-        fall = self._rise(1 - torch.linspace(0, 1, self.fade_out_len, device=device))
+        fall = torch.linspace(0, 1, self.fade_out_len, device=device)
+        if self.fade_shape == "linear":
+            fall = 1 - fall
+        elif self.fade_shape == "exponential":
+            fall = 2 ** (-fall) * (1 - fall)
+        elif self.fade_shape == "logarithmic":
+            fall = torch.log10(1.1 - fall) + 1
+        elif self.fade_shape == "quarter_sine":
+            fall = torch.sin(fall * math.pi / 2 + math.pi / 2)
+        elif self.fade_shape == "half_sine":
+            fall = torch.sin(fall * math.pi + math.pi / 2) / 2 + 0.5
         ones = torch.ones(waveform_length - self.fade_out_len, device=device)
         return torch.cat((ones, fall)).clamp_(0, 1)
 

@@ -14,6 +14,8 @@ from .. import functional as F
 class _Windowed(torch.nn.Module):
     """What has frames and a window, the buffer ``window``."""
 
+    window: Tensor
+
     def __init__(
         self,
         n_fft: int,
@@ -228,6 +230,8 @@ class AmplitudeToDB(torch.nn.Module):
 class _Mel(torch.nn.Module):
     """What has a mel filterbank ``[n_stft, n_mels]``, the buffer ``fb``."""
 
+    fb: Tensor
+
     def __init__(
         self,
         n_mels: int,
@@ -382,6 +386,8 @@ class MFCC(torch.nn.Module):
 
     __constants__ = ("sample_rate", "n_mfcc", "dct_type", "top_db", "log_mels")
 
+    dct_mat: Tensor
+
     def __init__(
         self,
         sample_rate: int = 16000,
@@ -420,6 +426,9 @@ class LFCC(torch.nn.Module):
     """
 
     __constants__ = ("sample_rate", "n_filter", "n_lfcc", "dct_type", "top_db", "log_lf")
+
+    filter_mat: Tensor
+    dct_mat: Tensor
 
     def __init__(
         self,
