@@ -112,7 +112,7 @@ def call_of(name: str, options: Any, inputs: Any, dtype: Any) -> Any:
             return made(**cast(options, dtype))
         module = made(**cast(options, dtype)).to(dtype)
         # a lazy module asks for arguments by their order
-        forward, again = (inspect.signature(made.forward).bind(module, **cast(inputs, dtype)) for _ in range(2))
+        forward, again = (inspect.signature(type(module).forward).bind(module, **cast(inputs, dtype)) for _ in range(2))
         first = module(*forward.args[1:], **forward.kwargs)
         return (first, module(*again.args[1:], **again.kwargs)) if getattr(module, "online", False) else first
 
@@ -161,3 +161,127 @@ def test_random_calls_come_out_as_torchaudio_s(name: str) -> None:
     worst, theirs_worst = (max(column) for column in zip(*narrow, strict=True))
     assert worst <= max(1.5 * theirs_worst, 2 * eps)
     assert max(one for one, _ in wide) <= max(4 * theirs_worst / eps, 8) * fine
+
+
+def attempt(kind: Any, options: Any) -> Any:
+    """A module, or the type of error that its constructor raises."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return kind(**options)
+    except (ValueError, ZeroDivisionError) as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("name", plain_calls.CLASSES)
+def test_modules_hold_what_torchaudio_s_hold(name: str) -> None:
+    ours, theirs = both(f"transforms.{name}")
+    g, compared = Random(name), 0
+    for _ in range(DRAWS):
+        options = plain_calls.CLASSES[name].options(g)
+        mine, other = attempt(ours, options), attempt(theirs, options)
+        if isinstance(other, type):
+            assert mine is other
+            continue
+        public = [{key: str(one) for key, one in vars(each).items() if key[0] != "_"} for each in (mine, other)]
+        assert public[0] == public[1]
+        assert repr(mine) == repr(other)
+        states = mine.state_dict(), other.state_dict()
+        assert list(states[0]) == list(states[1])
+        for one, another in zip(*(state.values() for state in states), strict=True):
+            if not isinstance(another, torch.nn.UninitializedParameter):
+                assert torch.equal(one, another) and one.stride() == another.stride()
+        compared += 1
+    assert compared
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "functional.TokenSpan"])
+def test_torchscript_reads_what_it_reads_of_torchaudio_s(name: str) -> None:
+    last = name.rpartition(".")[2]
+    options: Any = plain_calls.CLASSES[last].options if last in plain_calls.CLASSES else lambda g: {}
+
+    def scripted(kind: Any) -> bool:
+        if isinstance(kind, type):
+            g = Random(2)
+            kind = next(one for one in (attempt(kind, options(g)) for _ in range(99)) if not isinstance(one, type))
+        try:
+            torch.jit.script(kind)
+        except (RuntimeError, torch.jit.frontend.FrontendError):
+            return False
+        return True
+
+    ours, theirs = both(name)
+    assert scripted(ours) or not scripted(theirs)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning", "ignore:.return_complex")
+@pytest.mark.parametrize("name", ["functional.lfilter", "functional.highpass_biquad", "functional.spectrogram"])
+def test_scripted_it_computes_the_same(name: str) -> None:
+    ours, g = both(name)[0], Random(3)
+    scripted = torch.jit.script(ours)
+    for seed in range(5):
+        call = call_of(name, CALLS[name].options(g), {}, torch.float32)
+        eager, read = Outcome(ours, seed, call), Outcome(scripted, seed, call)
+        # of TorchScript, errors are of one type
+        assert (eager.error is None) == (read.error is None)
+        for one, other in zip(eager.tensors, read.tensors, strict=True):
+            assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("filters", [0, 2])
+def test_gradients_of_filters_are_torchaudio_s(filters: int) -> None:
+    ours, theirs = both("functional.lfilter")
+    shape = (filters, 3) if filters else (3,)
+    g = Random(5)
+    x, a, b = plain_calls.noise(g, 3, 2, 30), plain_calls.noise(g, *shape, scale=0.2), plain_calls.noise(g, *shape)
+    a[..., 0] = 2.0
+    inputs = [one.requires_grad_() for one in (x, a, b)]
+    weights = plain_calls.noise(g, 3, 2, 30)
+    found = [torch.autograd.grad((f(*inputs, clamp=False) * weights).sum(), inputs) for f in (ours, theirs)]
+    for one, other in zip(*found, strict=True):
+        # sums of so many products at most, each rounded
+        assert (one - other).abs().max() <= x.numel() * torch.finfo(torch.float64).eps * other.abs().max()
+    assert torch.autograd.gradcheck(lambda *args: ours(*args, clamp=False), inputs)
+    assert torch.autograd.gradgradcheck(lambda *args: ours(*args, clamp=False), inputs)
+
+
+def test_kaldi_s_helpers_are_torchaudio_s() -> None:
+    ours, theirs = modules("compliance.kaldi")
+    hz = torch.linspace(0, 8000, 99)
+    for one in (0.0, 60.0, 4000.0):
+        assert ours.mel_scale_scalar(one) == theirs.mel_scale_scalar(one)
+        assert ours.inverse_mel_scale_scalar(one) == theirs.inverse_mel_scale_scalar(one)
+    mels = theirs.mel_scale(hz)
+    assert torch.equal(ours.mel_scale(hz), mels)
+    assert torch.equal(ours.inverse_mel_scale(mels), theirs.inverse_mel_scale(mels))
+    for factor in (0.8, 1.2):
+        call = (100.0, 7500.0, 20.0, 8000.0, factor)
+        assert torch.equal(ours.vtln_warp_freq(*call, hz), theirs.vtln_warp_freq(*call, hz))
+        assert torch.equal(ours.vtln_warp_mel_freq(*call, mels), theirs.vtln_warp_mel_freq(*call, mels))
+        for wrong in ((10.0, 7500.0), (100.0, 9000.0)):
+            with pytest.raises(AssertionError):
+                ours.vtln_warp_freq(*wrong, *call[2:], hz)
+    for warp in (1.0, 0.9):
+        banks = [each.get_mel_banks(23, 512, 16000.0, 20.0, 0.0, 100.0, -500.0, warp) for each in (ours, theirs)]
+        for one, other in zip(*banks, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_alignments_are_torchaudio_s() -> None:
+    ours, theirs = modules("functional")
+    g = Random(7)
+    for _ in range(DRAWS):
+        frames, classes, count = g.randint(1, 30), g.randint(2, 6), g.randint(1, 8)
+        scores = plain_calls.noise(g, g.choice([1, 1, 1, 2]), frames, classes).float().log_softmax(-1)
+        targets = torch.tensor(
+            [[g.randint(g.choice([0, 1, 1, 1]), classes - 1) for _ in range(count)]], dtype=torch.int32
+        )
+        call = call_of("functional.forced_align", {"log_probs": scores, "targets": targets}, {}, torch.float32)
+        outcomes = [Outcome(each.forced_align, 0, call) for each in (ours, theirs)]
+        assert outcomes[0].kind() == outcomes[1].kind()
+        for one, other in zip(*(outcome.tensors for outcome in outcomes), strict=True):
+            assert torch.equal(one, other)
+        if outcomes[0].error is None:
+            spans = [each.merge_tokens(*(one[0] for one in outcomes[0].tensors)) for each in (ours, theirs)]
+            assert [vars(one) for one in spans[0]] == [vars(one) for one in spans[1]]

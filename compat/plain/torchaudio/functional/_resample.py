@@ -56,7 +56,7 @@ def _get_sinc_resample_kernel(
         shape = torch.tensor(float(14.769656459379492 if beta is None else beta))
         window = torch.i0(shape * torch.sqrt(1 - (t / lowpass_filter_width) ** 2)) / torch.i0(shape)
     angle = t * math.pi
-    kernel = torch.where(angle == 0, torch.ones_like(angle), angle.sin() / angle) * window * (cutoff / source)
+    kernel = torch.where(angle == 0, torch.ones_like(angle), angle.sin() / angle) * (window * (cutoff / source))
     return kernel if dtype is not None else kernel.to(torch.float32), width
 
 
