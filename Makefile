@@ -11,7 +11,7 @@ COVER = $(shell $(BIN)/python -c "import sys; print('--cov' if sys.version_info 
 PYTEST = OMP_WAIT_POLICY=passive COVERAGE_CORE=sysmon $(BIN)/python -m pytest --quiet -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check parity benchmark readme clean
+.PHONY: help demo test quick check parity benchmark tables docs clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ test: $(READY) ## pass all tests, and say how much of the code they reach (Pytho
 quick: $(READY) ## pass most tests in less than a minute: all but the slow ones and those of the command
 	$(PYTEST) -m "not slow" --ignore parity_tests/runner
 
-check: $(READY) ## formatting, lint, types, and what the packages hold
+check: $(READY) docs ## formatting, lint, types, the documentation, and what the packages hold
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -47,8 +47,11 @@ benchmark: $(READY) ## time every function beside its reference, under both wait
 	OMP_WAIT_POLICY=passive $(BIN)/python -m benchmarks --json out/cpu.json
 	$(BIN)/python -m benchmarks --json out/cpu-default.json
 
-readme: $(READY) ## write the README's tables from the committed results
-	$(BIN)/python -m benchmarks.readme
+tables: $(READY) ## write the tables of README and docs from the parity table and the committed results
+	$(BIN)/python -m benchmarks.tables
+
+docs: $(READY) ## make a site of the pages and of the gallery's programs: out/site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs out/site
 
 clean: ## remove what was made
 	rm -rf $(VENV) out dist build

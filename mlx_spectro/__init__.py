@@ -22,17 +22,25 @@ def __getattr__(name: str) -> Any:
         return sorted(_public())
     if name not in _public():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _public()[name]
+    if _is_compat(home):
+        return getattr(importlib.import_module(f".{home}", __name__), name)
     # MLX is imported when the first of these names is used: the adapters may not need it, and it may not start
     if not backend.has_mlx():
         raise ImportError(f"{name} needs MLX. {backend.MISSING}")
     # all at once: what one module keeps, get_cache_debug_stats of another shows
     for public, module in _public().items():
-        globals()[public] = getattr(importlib.import_module(f".{module}", __name__), public)
+        if not _is_compat(module):
+            globals()[public] = getattr(importlib.import_module(f".{module}", __name__), public)
     return globals()[name]
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_public(), "__all__", "__version__"})
+
+
+def _is_compat(module: str) -> bool:
+    return module.partition(".")[0] == "compat"
 
 
 @functools.cache

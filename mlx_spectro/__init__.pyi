@@ -1,5 +1,10 @@
 # Every public name and the module that defines it: the only list of them, which __init__.py reads too.
 
+from .compat.streaming import (
+    StreamingISTFT as StreamingISTFT,
+    StreamingMelSpectrogram as StreamingMelSpectrogram,
+    StreamingSTFT as StreamingSTFT,
+)
 from .design.framing import resolve_fft_params as resolve_fft_params
 from .diagnostics import (
     get_cache_debug_stats as get_cache_debug_stats,

@@ -12,7 +12,7 @@ from .test_layers import modules, room
 WITH_EXAMPLES = [
     name
     for name, path in modules().items()
-    if room(name) in ("features", "design") and ">>>" in path.read_text(encoding="utf-8")
+    if (room(name) in ("features", "design") or ".streaming." in name) and ">>>" in path.read_text(encoding="utf-8")
 ]
 
 

@@ -21,10 +21,12 @@ def test_the_citation_is_of_this_version_and_this_license() -> None:
     assert _value("CITATION.cff", r"^license: (.+)$") == _value("pyproject.toml", r'^license = "(.+)"$')
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/adding-a-function.md"])
-def test_what_a_page_links_to_is_there(page: str) -> None:
-    path = ROOT / page
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_what_a_page_links_to_is_there(path: Path) -> None:
+    links = re.findall(r"(?<!!)\[[^]]*\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 

@@ -154,7 +154,7 @@ def smallest_envelope(
         return of(np.ones(win_length, np.float32))
     from . import torch_launch
 
-    value: float = torch_launch.of_window(window, (n_fft, hop, frames, left, total), of)
+    value: float = torch_launch.of_weight("window", window, (n_fft, hop, frames, left, total), of)
     return value
 
 

@@ -159,6 +159,8 @@ class TorchLauncher(Launcher[Tensor]):
         entry = self._made.find(weight, table)
         if entry is None:
             check_can_be_known("filterbank", weight)
+            if self.torch_device.type == "cuda":
+                check_not_capturing("a table is made")
             packed = table.pack(self.to_numpy(weight), *table.options)
             entry = self._made.keep(weight, table, TableEntry(self.from_numpy(packed.values), packed.pieces))
         return entry  # type: ignore[no-any-return]
@@ -188,13 +190,13 @@ def values_of(name: str, tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.numpy(force=True)
 
 
-_of_windows = Kept()
+_of_weights = Kept()
 
 
-def of_window(window: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:
-    """What ``make`` makes of a window's values, and what there is to tell it by."""
-    value = _of_windows.find(window, what)
+def of_weight(name: str, weight: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:
+    """What ``make`` makes of a weight's values, and what there is to tell it by."""
+    value = _of_weights.find(weight, what)
     if value is None:
-        check_can_be_known("window", window)
-        value = _of_windows.keep(window, what, make(values_of("a window", window)))
+        check_can_be_known(name, weight)
+        value = _of_weights.keep(weight, what, make(values_of(f"a {name}", weight)))
     return value

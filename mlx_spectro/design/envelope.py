@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .framing import overlap_length
+from .quiet import quietly
 
 # below this, torch.istft calls the overlap of a window zero: https://github.com/pytorch/pytorch/issues/91309
 FLOOR = 1e-11
@@ -17,7 +18,7 @@ def envelope(window: npt.NDArray[np.floating], hop_length: int, frames: int) -> 
     """Sum ``[overlap_length]`` of the squares of ``frames`` windows placed ``hop_length`` samples apart."""
     shifts = -(-window.size // hop_length)
     square = np.zeros(shifts * hop_length)
-    with np.errstate(over="ignore"):
+    with quietly():
         square[: window.size] = window.astype(np.float64) ** 2
     total = np.zeros((frames + shifts - 1, hop_length))
     for k, part in enumerate(square.reshape(shifts, hop_length)):

@@ -52,7 +52,7 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref"}
+        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -96,6 +96,8 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
     yield Base("librosa.pyin", (AUDIO,), PITCHED)
+    yield Base("librosa.yin", (AUDIO,), PITCHED)
+    yield Base("librosa.pitch_tuning", (100 + 100 * MAGNITUDES.ravel(),), {})
     # a window of one sample has a flat spectrum, whose peaks are its rounding's
     yield Base("librosa.piptrack", (), spectrogram)
     yield Base("librosa.estimate_tuning", (), spectrogram, ("fmin", "fmax", "threshold", "ref", "center"))

@@ -188,6 +188,36 @@ print("done")
         assert ended == [True]
 
 
+def test_a_collection_while_warnings_are_held_back_may_hold_them_back_too() -> None:
+    code = """
+import contextvars
+from mlx_spectro.design.quiet import quietly
+others = [contextvars.ContextVar(str(i)) for i in range(200)]
+for other in others[:100]:
+    other.set(0)
+inside, calls = False, 0
+def collected(*_):
+    global inside, calls
+    if not inside:
+        inside = True
+        with quietly():
+            calls += 1
+            for other in others[100:]:
+                other.set([calls])
+        inside = False
+gc.callbacks.append(collected)
+gc.set_threshold(1)
+for _ in range(1000):
+    with quietly():
+        assert np.geterr()["over"] == "ignore"
+    assert np.geterr()["over"] == "warn"
+gc.callbacks.clear()
+assert calls > 1000, calls
+print("done")
+"""
+    assert python(SETUP + code) == "done\n"
+
+
 def test_the_garbage_collector_can_transform_at_any_time() -> None:
     code = """
 cpu.set_num_threads(3)

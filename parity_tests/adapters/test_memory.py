@@ -289,6 +289,8 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "piptrack": lambda m, made: m.piptrack(S=made(S)),
     "estimate_tuning": lambda m, made: m.estimate_tuning(y=made(Y)),
     "pyin": lambda m, made: m.pyin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
+    "yin": lambda m, made: m.yin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
+    "pitch_tuning": lambda m, made: m.pitch_tuning(made(S)),
     "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
     "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),

@@ -1,10 +1,11 @@
-"""pyin, piptrack and estimate_tuning of librosa."""
+"""yin, pyin, piptrack, pitch_tuning and estimate_tuning of librosa."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import librosa
@@ -20,26 +21,32 @@ from ...contract.function import Work
 from ...contract.lines import as_called_in, at_callers_line
 from .._adapter import adapter
 from .._analysis import Analysis, source_of
-from .._arguments import Array, audio_energy, check_engine, check_size
+from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, check_size
 from .._filters import check_rate
 from .._options import check_flag, check_number, check_plain, check_whole
 
-_frame, _pitch_tuning = librosa.util.frame, librosa.pitch_tuning
+_frame, _pitch_tuning, _hz_to_octs = librosa.util.frame, librosa.pitch_tuning, librosa.hz_to_octs
 _tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")
 _transition_local, _transition_loop = librosa.sequence.transition_local, librosa.sequence.transition_loop
-# librosa's own, for a decision between two almost equal numbers hangs on each of their bits
-_differences = getattr(pitch, "_cumulative_mean_normalized_difference", None)
-_shifts = getattr(pitch, "_parabolic_interpolation", None)
+_autocorrelate = librosa.autocorrelate
+# of a version that computes differences as 0.11 does
+_KNOWN = hasattr(pitch, "_cumulative_mean_normalized_difference")
 
 # librosa 1.0 has done away with one, and prunes transitions by the other: https://github.com/librosa/librosa/pull/2007
-_PARAMETERS = inspect.signature(librosa.pyin).parameters
-_UNSAID = _PARAMETERS["win_length"].default if "win_length" in _PARAMETERS else object()
+_PARAMETERS, _OF_YIN = (inspect.signature(function).parameters for function in (librosa.pyin, librosa.yin))
+_UNSAID, _UNSAID_OF_YIN = (
+    parameters["win_length"].default if "win_length" in parameters else object()
+    for parameters in (_PARAMETERS, _OF_YIN)
+)
 _LEAST_PROBABILITY = _PARAMETERS["transition_min_prob"].default if "transition_min_prob" in _PARAMETERS else None
 _PAD_MODES = frozenset(("constant", "reflect", "edge"))
 # librosa numbers states in 16 bits
 _MOST_STATES = 2**16 - 1
 _LARGEST_TABLE = 1_000_000
 _LEAST = 20_000
+_FEW = 1000
+# frames whose spectra lie in a cache at once
+_BLOCK = 64
 _TINY = float(np.finfo(np.float64).tiny)
 
 
@@ -54,22 +61,34 @@ class Periods(NamedTuple):
     shortest: int
     longest: int
 
-    def differences(self) -> tuple[Array, Array]:
-        """librosa's normalised differences ``[..., periods, N]``, and how far each trough is from a whole period."""
+    def differences(self) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Of each signal the place among the leading axes, and its frames' differences, equal to librosa's."""
         y = self.y
         if self.pad_mode is not None:
             half = self.frame_length // 2
             y = np.pad(y, [(0, 0)] * (y.ndim - 1) + [(half, half)], mode=self.pad_mode)  # type: ignore[call-overload]
-        frames = _frame(y, frame_length=self.frame_length, hop_length=self.hop_length)
-        values: Array = _differences(frames, self.shortest, self.longest)  # type: ignore[misc]
-        return values, _shifts(values)  # type: ignore[misc]
+        frames = _frame(y, frame_length=self.frame_length, hop_length=self.hop_length).swapaxes(-1, -2)
+        for i in np.ndindex(frames.shape[:-2]):
+            blocks = [self._of_block(frames[i][first : first + _BLOCK]) for first in range(0, frames.shape[-2], _BLOCK)]
+            yield i, cpu.Differences(*map(np.concatenate, zip(*blocks, strict=True)))
+
+    def _of_block(self, frames: Array) -> Any:
+        # librosa's own, for a decision between two almost equal numbers hangs on each of their bits
+        products = _autocorrelate(frames, max_size=self.longest + 1, axis=-1)
+        return cpu.Differences.of(np.square(frames[:, : self.longest]), products, self.shortest, self.longest)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the audio."""
+        samples = self.y.shape[-1] + (0 if self.pad_mode is None else self.frame_length // 2 * 2)
+        return 1 + (int(samples) - self.frame_length) // self.hop_length
 
 
 def periods_of(
     y: Any, fmin: Any, fmax: Any, sr: Any, frame_length: Any, hop_length: Any, center: Any, pad_mode: Any
 ) -> Periods:
     """The periods that librosa's arguments ask for; what it rejects or warns of is declined."""
-    if _differences is None or _shifts is None:
+    if not _KNOWN:
         raise Decline("this version of librosa computes differences in another way")
     check_engine()
     for name, value in (("fmin", fmin), ("fmax", fmax), ("sr", sr)):
@@ -83,7 +102,8 @@ def periods_of(
         raise Decline("fmin and fmax are none that librosa takes without a word")
     if center and not (isinstance(pad_mode, str) and pad_mode in _PAD_MODES):
         raise Decline("pad_mode is not 'constant', 'reflect' or 'edge'")
-    audio_energy(y)
+    if not audio_energy(y) * 2 * frame_length < LARGEST[y.dtype.char]:
+        raise Decline("the audio is so loud that its spectrum's squares may overflow")
     if y.shape[-1] + (frame_length // 2 * 2 if center else 0) < frame_length:
         raise Decline("the signal is shorter than a frame")
     shortest, longest = int(np.floor(sr / fmax)), min(int(np.ceil(sr / fmin)), frame_length - 1)
@@ -134,13 +154,13 @@ class Model(NamedTuple):
     boltzmann: float
     no_trough: float
 
-    def path(self, differences: Array, shifts: Array, shortest: int, sr: float) -> tuple[Array, Array]:
-        """States ``[N]``, the voiced ones first, and how likely each frame is voiced, of ``[periods, N]``."""
+    def path(self, differences: Any, shortest: int, sr: float) -> tuple[Array, Array]:
+        """States ``[N]``, the voiced ones first, and how likely each frame is voiced."""
         probabilities = cpu.trough_probabilities(
-            differences.T, self.thresholds, self.weights, self.boltzmann, self.no_trough
+            differences.values, self.thresholds, self.weights, self.boltzmann, self.no_trough
         )
         frames, periods = np.nonzero(probabilities)
-        candidates = sr / ((shortest + periods) + shifts[periods, frames])
+        candidates = sr / ((shortest + periods) + differences.shifts[frames, periods])
         places = 12 * self.bins_per_semitone * np.log2(candidates / self.fmin)
         places = np.clip(np.round(places), 0, self.pitches).astype(int)
         # what is too high ends among the unvoiced states, which are overwritten
@@ -156,6 +176,11 @@ class Model(NamedTuple):
         return bands.likeliest_path(np.log(observed.T + _TINY), unvoiced, start), voiced
 
 
+def _check_win_length(win_length: Any) -> None:
+    if win_length is not _UNSAID and win_length is not _UNSAID_OF_YIN:
+        raise Decline("win_length is given, of which librosa warns")
+
+
 def _check_least(least: Any) -> None:
     if least is not _LEAST_PROBABILITY:
         if "transition_min_prob" not in _PARAMETERS:
@@ -165,6 +190,38 @@ def _check_least(least: Any) -> None:
 
 
 # librosa warns in the name of its caller's caller
+@adapter("librosa.yin", tolerances.probabilities, also="librosa.core", theirs=at_callers_line(librosa.yin, 2))
+def yin(
+    y: Array,
+    *,
+    fmin: float,
+    fmax: float,
+    sr: float = 22050,
+    frame_length: int = 2048,
+    win_length: Any = _UNSAID_OF_YIN,
+    hop_length: int | None = None,
+    trough_threshold: float = 0.1,
+    center: bool = True,
+    pad_mode: Any = "constant",
+) -> Work:
+    """librosa.yin. Same arguments, same defaults.
+
+    The autocorrelation is librosa's, and what is made of it equal to librosa's.
+    """
+    _check_win_length(win_length)
+    periods = periods_of(y, fmin, fmax, sr, frame_length, hop_length, center, pad_mode)
+    check_number("trough_threshold", trough_threshold)
+
+    def work() -> Array:
+        f0 = np.empty((*y.shape[:-1], periods.frames))
+        for i, differences in periods.differences():
+            places = differences.troughs(trough_threshold)
+            f0[i] = sr / (periods.shortest + places + differences.shifts[np.arange(places.size), places])
+        return f0
+
+    return work
+
+
 @adapter("librosa.pyin", tolerances.probabilities, also="librosa.core", theirs=at_callers_line(librosa.pyin, 2))
 def pyin(
     y: Array,
@@ -189,10 +246,9 @@ def pyin(
 ) -> Work:
     """librosa.pyin. Same arguments, same defaults.
 
-    The differences are librosa's; what follows takes nearly all of its time.
+    The autocorrelation is librosa's, and differences, probabilities and the path are equal to librosa's.
     """
-    if win_length is not _UNSAID:
-        raise Decline("win_length is given, of which librosa warns")
+    _check_win_length(win_length)
     periods = periods_of(y, fmin, fmax, sr, frame_length, hop_length, center, pad_mode)
     check_whole("n_thresholds", n_thresholds, 1, 10_000)
     if type(beta_parameters) not in (tuple, list) or len(beta_parameters) < 2:
@@ -219,11 +275,10 @@ def pyin(
     )  # fmt: skip
 
     def work() -> tuple[Array, Array, Array]:
-        differences, shifts = periods.differences()
-        lead, frames = differences.shape[:-2], differences.shape[-1]
-        states, voiced = np.empty((*lead, frames), np.uint16), np.empty((*lead, frames))
-        for i in np.ndindex(lead):
-            states[i], voiced[i] = model.path(differences[i], shifts[i], periods.shortest, sr)
+        shape = (*y.shape[:-1], periods.frames)
+        states, voiced = np.empty(shape, np.uint16), np.empty(shape)
+        for i, differences in periods.differences():
+            states[i], voiced[i] = model.path(differences, periods.shortest, sr)
         f0 = (fmin * 2 ** (np.arange(pitches) / (12 * bins_per_semitone)))[states % pitches]
         is_voiced = states < pitches
         if fill_na is not None:
@@ -252,9 +307,34 @@ def tuning_of(
     peaks = peaks_of(s, sr, n_fft, **searched)
     loud = peaks.heights >= np.median(peaks.heights) if peaks.heights.size else slice(0)
     pitches = (peaks.positions[loud] * float(sr) / n_fft).astype(s.dtype)
-    options = {"resolution": resolution, "bins_per_octave": bins_per_octave}
-    deviation: float = _tuning_as_called(_pitch_tuning, (pitches,), options)
+    if not (pitches.size and pitches.min() > 0):
+        options = {"resolution": resolution, "bins_per_octave": bins_per_octave}
+        deviation: float = _tuning_as_called(_pitch_tuning, (pitches,), options)
+        return deviation
+    return _likeliest_deviation(pitches, resolution, bins_per_octave)
+
+
+def _likeliest_deviation(pitches: Array, resolution: float, bins_per_octave: int) -> float:
+    """librosa's histogram of the deviations from A440 of ``pitches``, in Hz, all above 0; its fullest bin's edge."""
+    edges = np.linspace(-0.5, 0.5, int(np.ceil(1.0 / resolution)) + 1)
+    deviation: float = edges[np.argmax(cpu.deviations(bins_per_octave * _hz_to_octs(pitches), edges))]
     return deviation
+
+
+@adapter("librosa.pitch_tuning", tolerances.decision, also="librosa.core", order=lambda given: given["resolution"])
+def pitch_tuning(frequencies: Array, *, resolution: float = 0.01, bins_per_octave: int = 12) -> Work:
+    """librosa.pitch_tuning. Same arguments, same defaults.
+
+    Ours under ``route("auto")`` where frequencies are many.
+    """
+    check_engine()
+    check_plain("resolution", resolution, 1e-6, 1)
+    check_plain("bins_per_octave", bins_per_octave, 1e-3)
+    check_array(frequencies)
+    if frequencies.dtype.kind != "f" or not (math.isfinite(frequencies.max()) and frequencies.max() > 0):
+        raise Decline("the frequencies are complex, not finite, or none is above 0")
+    check_size(frequencies.size, _FEW)
+    return lambda: _likeliest_deviation(frequencies[frequencies > 0], resolution, bins_per_octave)
 
 
 def _magnitudes(source: Analysis | Array) -> Array:
@@ -329,7 +409,7 @@ def estimate_tuning(
 ) -> Work:
     """librosa.estimate_tuning. Same arguments, same defaults.
 
-    The histogram of the peaks' deviations is librosa's. Ours under ``route("auto")`` where magnitudes given are many.
+    Ours under ``route("auto")`` where magnitudes given are many.
     """
     check_plain("resolution", resolution, 1e-6, 1)
     check_whole("bins_per_octave", bins_per_octave)

@@ -91,7 +91,7 @@ class Filter(NamedTuple):
 
 @torch_autograd.defines(Resample)
 def _by_torch(op: Resample, x: Tensor, weights: Tensor) -> Tensor:
-    row = op.orig + 2 * op.reach
+    row, weights = op.orig + 2 * op.reach, weights.to(x.device)
     dense = weights.new_zeros(op.new, row).scatter(1, _band(op.orig, op.new, op.reach).to(weights.device), weights)
     padded = torch.nn.functional.pad(x.reshape(-1, 1, x.shape[-1]), (op.reach, op.reach + op.orig))
     frames = torch.nn.functional.conv1d(padded, dense[:, None], stride=op.orig)
@@ -119,8 +119,6 @@ def _check_surroundings(waveform: Any) -> None:
     check_tensor(waveform)
     if not waveform.is_floating_point():
         raise Decline("the signal is complex: real signals are served")
-    if not waveform.is_cpu:
-        raise Decline(f"no kernel resamples on {waveform.device.type}")
     check_defaults()
 
 
@@ -266,14 +264,28 @@ def by_module(module: Any, waveform: Tensor) -> Work:
     rates = Rates(orig // common, new // common)
     if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
         raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
-    if settings.route.get() == "auto" and waveform.numel() < _FEW:
+    if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < _FEW:
         products = kernel.numel() * (waveform.numel() // rates.orig + 1)
         if products < _FEW_PRODUCTS:
             raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"))
-    if not _ends(kernel, rates, reach):
+    if kernel.is_cpu:
+        weights = _weights(torch_tensors.to_host(kernel), rates, reach) if _ends(kernel, rates, reach) else None
+    else:
+        from ...arrays import torch_launch
+
+        (weights,) = torch_launch.of_weight("kernel", kernel, rates, lambda values: (_at_once(values, rates, reach),))
+    if weights is None:
         raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
-    weights = np.take(torch_tensors.to_host(kernel).reshape(-1), _places(*rates, reach))
-    return Filter(rates, reach, torch.from_numpy(weights), (kernel,)).applied(waveform)
+    return Filter(rates, reach, weights, (kernel,)).applied(waveform)
+
+
+def _weights(kernel: npt.NDArray[Any], rates: Rates, reach: int) -> Tensor:
+    return torch.from_numpy(np.take(kernel.reshape(-1), _places(*rates, reach)))
+
+
+def _at_once(kernel: npt.NDArray[Any], rates: Rates, reach: int) -> Tensor | None:
+    """The weights around each phase's sample, or None where there are others."""
+    return _weights(kernel, rates, reach) if _ends_now(torch.from_numpy(kernel), rates, reach) else None
 
 
 def lengths_at(lengths: Tensor | None, orig: int, new: int) -> Callable[[], Tensor | None]:

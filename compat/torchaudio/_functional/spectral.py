@@ -35,7 +35,9 @@ def _l2_norm(window: Tensor) -> float:
         return float(torch.linalg.vector_norm(window, dtype=torch.float64).item())
     from ...arrays import torch_launch
 
-    norm: float = torch_launch.of_window(window, "norm", lambda values: float(np.linalg.norm(values.astype(float))))
+    norm: float = torch_launch.of_weight(
+        "window", window, "norm", lambda values: float(np.linalg.norm(values.astype(float)))
+    )
     return norm
 
 

@@ -20,9 +20,10 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .differences import Differences
     from .griffinlim import with_phases
     from .masks import softmasks
-    from .peaks import spectral_peaks
+    from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
@@ -30,13 +31,25 @@ if TYPE_CHECKING:
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
-_HOME = {"griffinlim": "with_phases", "masks": "softmasks", "peaks": "spectral_peaks", "phase_vocoder": "faintest"}
-_HOME |= {"phases": "magphase", "plan": "compiled", "troughs": "trough_probabilities", "viterbi": "Bands"}
+_HOME = {
+    "Bands": "viterbi",
+    "Differences": "differences",
+    "compiled": "plan",
+    "deviations": "peaks",
+    "faintest": "phase_vocoder",
+    "magphase": "phases",
+    "softmasks": "masks",
+    "spectral_peaks": "peaks",
+    "trough_probabilities": "troughs",
+    "with_phases": "griffinlim",
+}
 __all__ = [
     "Bands",
+    "Differences",
     "available",
     "busy",
     "compiled",
+    "deviations",
     "faintest",
     "get_num_threads",
     "load",
@@ -136,8 +149,7 @@ def _module(name: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    for module, function in _HOME.items():
-        if name == function:
-            globals()[name] = getattr(_module(module), name)
-            return globals()[name]
+    if name in _HOME:
+        globals()[name] = getattr(_module(_HOME[name]), name)
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

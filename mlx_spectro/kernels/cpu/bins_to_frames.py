@@ -12,7 +12,7 @@ from .runtime.vector import Complex, Kit, operation
 def _join(kit: Kit, z: Any, places: Any, k: Any, mirrored: Any, low: Complex, high: Complex, twiddle: Any) -> None:
     """Put bins ``k`` and ``points - k`` where the backward transform of even and odd samples takes them."""
     even = Complex(low.re + high.re, low.im - high.im)
-    odd = Complex(low.re - high.re, low.im + high.im).times(kit.twiddle(twiddle))
+    odd = Complex(low.re - high.re, low.im + high.im).times_alike(kit.twiddle(twiddle))
     a = even.plus_i(odd, 1)
     b = even.plus_i(odd, -1).conjugate
     kit.store_complex(a, kit.at(z, kit.integer(kit.at(places, kit.times(k, 8)))))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ...design.descriptors import DescriptorSpec
 from ...design.operators import Describe, DescribeMagnitudes
-from . import numpy_fallback
+from ...design.quiet import quietly
 from .measurement import BITS, measure, measure_given, numbers_of
 from .plan import NAMES
 
@@ -31,7 +31,7 @@ def describe_magnitudes(op: DescribeMagnitudes, s: Array, hz: Array, *, out: Arr
     return _rows(numbers, op.spec, out)
 
 
-@numpy_fallback.quietly
+@quietly()
 def _rows(numbers: Array, spec: DescriptorSpec, out: Array | None) -> Array:
     """What kernels put out ``[..., numbers, N]``, in the order of :data:`BITS`, in that of ``spec``."""
     parts, i = {}, 0

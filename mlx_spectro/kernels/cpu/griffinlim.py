@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...design.framing import overlap_length
 from ...design.operators import GriffinLim
-from . import numpy_fallback
+from ...design.quiet import quietly
 from .bins_to_frames import clear, divide, overlap_add, transform_back
 from .frames import PAD_MODES, copy, find_frames
 from .frames_to_bins import transform, write_spectrum
@@ -249,7 +249,7 @@ def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: A
         share(some_rows, rows, 1, 2 * covering * covered * op.iterations, (audio, last))
 
 
-@numpy_fallback.quietly
+@quietly()
 def _iterate_by_numpy(op: GriffinLim, levels: Array, audio: Array, window: Array, last: Array, precise: bool) -> None:
     number, before = levels.dtype.type, np.zeros((), np.result_type(levels, np.complex64))
     for _ in range(op.iterations):

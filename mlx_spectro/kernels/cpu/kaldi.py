@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ...design.epilogues import Log
 from ...design.kaldi import EPSILON
 from ...design.operators import KaldiFilterbank, KaldiSpectrogram
+from ...design.quiet import quietly
 from . import numpy_fallback
 from .bins_to_frames import clear
 from .epilogue_bodies import apply_filters, emit, read_rows, take_log
@@ -218,7 +219,7 @@ def _extracted(
     return to_out(target, out)
 
 
-@numpy_fallback.quietly
+@quietly()
 def _by_numpy(op: KaldiSpectrogram, x: Array, window: Array, bank: Array | None, precise: bool) -> Array:
     """The values of transforms that there is no plan for."""
     how, (power, logarithmic, place) = op.extraction, _settings(op)

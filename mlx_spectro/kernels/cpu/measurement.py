@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ...design.descriptors import DescriptorSpec
 from ...design.epilogues import Decibels, Epilogue, Log, Root
 from ...design.framing import Framing
+from ...design.quiet import quietly
 from . import numpy_fallback
 from .descriptor_bodies import BANDWIDTH, CENTROID, CONTRAST, FLATNESS, ROLLOFF
 from .epilogues import amounts
@@ -202,7 +203,7 @@ class Measurement:
         share(work, self._count, layout.lanes, self._framing.n_fft, (held, weights, finish))
 
 
-@numpy_fallback.quietly
+@quietly()
 def _magnitudes(
     x: Array, window: Array, framing: Framing, scale: float, power: float, precise: bool, layout: Setting | None
 ) -> Array:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import Framing
 
+from ...design.quiet import quietly
 from .frames import FORWARD_PAD_MODES, source_index
 
 Array = npt.NDArray[Any]
@@ -18,8 +19,6 @@ Array = npt.NDArray[Any]
 _AT_ONCE = 1 << 18
 # NumPy transforms so many frames together and those left over singly, which on ARM round otherwise
 _TOGETHER = 4
-# a program that transforms NaN hears nothing of it from the libraries in whose place we stand
-quietly = np.errstate(all="ignore")
 
 
 def _groups(frames: int, n_fft: int) -> Iterator[range]:
@@ -51,7 +50,7 @@ def _none_left_over(frames: Array) -> Array:
     return whole
 
 
-@quietly
+@quietly()
 def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = False) -> None:
     """One-sided spectra ``[..., N, F]``."""
     weights = window.astype(np.float64 if precise else x.dtype)
@@ -60,7 +59,7 @@ def stft(x: Array, window: Array, framing: Framing, out: Array, precise: bool = 
         out[..., group.start : group.stop, :] = np.fft.rfft(_none_left_over(frames))[..., : len(group), :]
 
 
-@quietly
+@quietly()
 def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array, floor: float) -> None:
     """The signal ``[..., length]`` after ``framing.left`` samples of the overlapped frames."""
     _overlap(z, (window * scale).astype(out.dtype), framing.hop_length, framing.left, out)
@@ -69,7 +68,7 @@ def istft(z: Array, window: Array, framing: Framing, scale: float, out: Array, f
     ).astype(out.dtype)
 
 
-@quietly
+@quietly()
 def stft_adjoint(g: Array, window: Array, hop_length: int, low: int, out: Array) -> None:
     """Transpose of :func:`stft`, for the samples from ``low`` of the padded signal."""
     weights = window * (0.5 * window.size)
@@ -80,7 +79,7 @@ def stft_adjoint(g: Array, window: Array, hop_length: int, low: int, out: Array)
     _overlap(doubled, weights.astype(out.dtype), hop_length, low, out)
 
 
-@quietly
+@quietly()
 def istft_adjoint(g: Array, window: Array, framing: Framing, scale: float, out: Array) -> None:
     """Transpose of :func:`istft`."""
     inverse = envelope.inverse_envelope(window, framing.hop_length, out.shape[-2], framing.left, g.shape[-1])

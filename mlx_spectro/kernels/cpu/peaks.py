@@ -32,6 +32,35 @@ def peaks_of_frames(values, low, high, least, first, last, shifts, strengths, co
         counts[frame] = peaks
 
 
+@kernel
+def count_deviations(values, edges, counts):
+    """Add to ``counts``; see :func:`deviations`."""
+    last = len(counts) - 1
+    for value in values:
+        rest = np.float64(value - np.floor(value))
+        if rest >= 0.5:
+            rest -= 1.0
+        # a first guess may be off by a rounding
+        i = min(max(int((rest + 0.5) * len(counts)), 0), last)
+        while i > 0 and rest < edges[i]:
+            i -= 1
+        while i < last and rest >= edges[i + 1]:
+            i += 1
+        counts[i] += 1
+
+
+def deviations(values: Array, edges: Array) -> Array:
+    """How many of ``values`` deviate from the next whole number by what lies between each two of ``edges``.
+
+    Args:
+        values: Finite float32 or float64 numbers ``[N]``.
+        edges: Ascending by equal steps from -0.5 to 0.5; a bin begins with its lower one.
+    """
+    counts = np.zeros(len(edges) - 1, np.int64)
+    count_deviations(np.require(values, requirements=["C", "A", "W"]), edges, counts)
+    return counts
+
+
 class Peaks(NamedTuple):
     """Local maxima of frames, one frame after the other, and the parabolas through them."""
 

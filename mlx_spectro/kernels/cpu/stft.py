@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ...design.framing import overlap_length
 from ...design.operators import Stft, StftAdjoint
+from ...design.quiet import quietly
 from . import numpy_fallback
 from .analysis import COMPLEX, analyse, interleaved, prepared
 from .inverse_envelope import UNDIVIDED
@@ -29,7 +30,7 @@ def stft(op: Stft, x: Array, window: Array, *, out: Array | None, precise: bool)
     direct = op.onesided and (out.flags.carray or (interleaved(out, bins) > 0 and out.flags.behaved))
     half = advised(out if direct else np.empty((*out.shape[:-1], bins), out.dtype))
     if not analyse(x, window, framing, op.scale, 1.0, half, precise):
-        with np.errstate(all="ignore"):
+        with quietly():
             weights = window * op.scale
         numpy_fallback.stft(x, weights, framing, half, precise)
     if not direct:
@@ -40,7 +41,7 @@ def stft(op: Stft, x: Array, window: Array, *, out: Array | None, precise: bool)
     return out
 
 
-@numpy_fallback.quietly
+@quietly()
 def stft_adjoint(op: StftAdjoint, g: Array, window: Array, *, out: Array | None, precise: bool) -> Array:
     """Gradient ``[..., length]`` of the audio."""
     framing, frames, bins = op.framing, g.shape[-2], window.size // 2 + 1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...design.quiet import quietly
 from .runtime.memory import address_of
 
 
@@ -40,6 +41,6 @@ def scaled(
 ) -> tuple[npt.NDArray[np.floating], int]:
     """A window of a ``kind`` times ``factor`` in ``real`` arithmetic, and where it lies."""
     # a value beyond its type's, or that is not finite, is no reason for a warning, least of all the first time alone
-    with np.errstate(all="ignore"):
+    with quietly():
         weights = np.frombuffer(window, kind).astype(real) * factor
     return weights, address_of(weights)

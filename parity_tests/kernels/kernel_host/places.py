@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro.design.operators import Resample
+from mlx_spectro.design.operators import Resample, ResampleAdjoint
 
 _NUMPY_MODES: dict[str, Literal["constant", "reflect", "edge", "wrap"]] = {
     "constant": "constant",
@@ -53,6 +53,20 @@ def resampling(length: int, op: Resample, weights: npt.NDArray[Any]) -> npt.NDAr
     return matrix
 
 
+def resampling_spoils(op: Resample | ResampleAdjoint, bad: npt.NDArray[np.bool_], results: int) -> npt.NDArray[Any]:
+    """Which ``[rows, results]`` are not finite where ``bad`` values of the argument are not."""
+    spoiled = np.zeros((len(bad), results), bool)
+    for row, at in np.argwhere(bad):
+        if isinstance(op, Resample):
+            frames = range(max(0, (at - op.reach - op.orig) // op.orig + 1), (at + op.reach) // op.orig + 1)
+            for frame in frames:
+                spoiled[row, frame * op.new : (frame + 1) * op.new] = True
+        else:
+            begin = at // op.new * op.orig
+            spoiled[row, max(0, begin - op.reach) : begin + op.orig + op.reach] = True
+    return spoiled
+
+
 def response(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The first samples of a recursive filter's impulse response."""
     h = np.zeros(length)
@@ -67,4 +81,12 @@ def recursion(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDAr
     h, matrix = response(length, a, b), np.zeros((length, length))
     for t in range(length):
         matrix[t, : t + 1] = h[t::-1]
+    return matrix
+
+
+def convolution(length: int, response: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[length + taps - 1, length]`` of a convolution."""
+    matrix = np.zeros((length + response.size - 1, length))
+    for n in range(length):
+        matrix[n : n + response.size, n] = response
     return matrix

@@ -54,6 +54,43 @@ def pyin_samples() -> Iterator[Sample]:
     yield Sample("a pad mode of NumPy's", (x[0],), {**SPEECH, "pad_mode": "wrap"}, "pad_mode is not one that is served")
 
 
+def yin_samples() -> Iterator[Sample]:
+    yield from each_signal(lambda x: Sample("", (x,), SPEECH), ACCEPTED)
+    x = voice()
+    for o in pairwise(
+        fmin=(100, 125.5),
+        fmax=(500.0, 900, 4000.0),
+        frame_length=(512, 601),
+        hop_length=(None, 100),
+        trough_threshold=(0.1, 0, 0.5, np.float64(1)),
+        center=(True, False),
+        pad_mode=("constant", "reflect", "edge"),
+        double=(False, True),
+        rows=(slice(None), 0, 1),
+    ):
+        rows = o.pop("rows")
+        signal = x[rows].astype(np.float64 if o.pop("double") else np.float32)
+        yield Sample(f"{o} {signal.shape}", (signal,), {"sr": 8000, **o}, batched=rows == slice(None))
+    yield Sample("fmin is low", (x[0],), {**SPEECH, "fmin": 20.0}, "fmin is one of which librosa warns")
+
+
+def tuning_samples() -> Iterator[Sample]:
+    rng = np.random.default_rng(99)
+    for o in pairwise(
+        resolution=(0.01, 0.1, 0.3),
+        bins_per_octave=(12, 24),
+        size=(1, 20, 3000),
+        zeros=(False, True),
+        double=(False, True),
+    ):
+        notes = rng.integers(-30, 30, o.pop("size")) + 0.1 * rng.standard_normal()
+        hz = 440 * 2 ** (notes / 12) * (1 if not o.pop("zeros") else np.arange(notes.size) % 3 != 1)
+        hz = hz.astype(np.float64 if o.pop("double") else np.float32)
+        yield Sample(f"{o} {hz.shape} {hz.dtype}", (hz,), o)
+    yield Sample("a list", ([440.0, 450.0],), {}, "frequencies are no array")
+    yield Sample("none above 0", (np.zeros(3),), {}, "librosa warns of them")
+
+
 PYIN_REJECTS = (
     Reject("a NaN", (nan_in_the_middle(),), SPEECH, "ParameterError"),
     Reject("no range", (white_noise(),), {"fmin": None, "fmax": None}, "ParameterError"),
@@ -119,6 +156,19 @@ ROWS = [
         rejects=(NO_AUDIO,),
         judged=Decision(),
         timing=timed(),
+    ),
+    row(
+        "pitch_tuning",
+        tuning_samples,
+        "none: deviations are calculated as librosa's are",
+        judged=Decision(),
+    ),
+    row(
+        "yin",
+        yin_samples,
+        "none: differences are the same to the bit",
+        rejects=PYIN_REJECTS[:-1],
+        timing=Timing(_time),
     ),
     row(
         "pyin",

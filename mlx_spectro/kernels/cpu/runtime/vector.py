@@ -58,6 +58,13 @@ class Vec:
     def __neg__(self) -> Vec:
         return Vec(self.kit, self.kit.builder.fneg(self.value))
 
+    def times_plus(self, factor: Vec, term: Vec) -> Vec:
+        """``self * factor + term``, rounded once where the processor can."""
+        kit = self.kit
+        form = ir.FunctionType(kit.vector, [kit.vector] * 3)
+        function = kit.builder.module.declare_intrinsic(f"llvm.fmuladd.v{kit.lanes}f{8 * kit.size}", (), form)
+        return Vec(kit, kit.builder.call(function, [self.value, factor.value, term.value]))
+
     def at_least(self, other: Vec) -> Vec:
         """The larger of the two; NaN where self is."""
         return self.where("ugt", other, self, other)
@@ -92,6 +99,14 @@ class Complex(NamedTuple):
 
     def times(self, other: Complex) -> Complex:
         return Complex(self.re * other.re - self.im * other.im, self.re * other.im + self.im * other.re)
+
+    def times_alike(self, other: Complex) -> Complex:
+        """:meth:`times`, to the same bits wherever it stands.
+
+        Else it is up to the code around it which of two products is fused with their sum.
+        """
+        re = self.re.times_plus(other.re, -(self.im * other.im))
+        return Complex(re, self.re.times_plus(other.im, self.im * other.re))
 
     def scaled(self, factor: Vec) -> Complex:
         return Complex(self.re * factor, self.im * factor)

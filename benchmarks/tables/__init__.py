@@ -1,0 +1,47 @@
+"""Tables of README and of the documentation, made of the parity table and of the committed results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from . import functions, speed
+
+ROOT = Path(__file__).parent.parent.parent
+TABLES: dict[str, Callable[[], str]] = {
+    "coverage": functions.coverage,
+    "torch-functions": partial(functions.functions, "torch"),
+    "torchaudio-functions": partial(functions.functions, "torchaudio"),
+    "librosa-functions": partial(functions.functions, "librosa"),
+    "transformers-functions": partial(functions.functions, "transformers"),
+    "handed-over": functions.handed_over,
+    "limits": functions.limits,
+    "cpu": speed.cpu,
+    "native-cpu": speed.native_cpu,
+    "torch-cuda": speed.torch_cuda,
+    "gpu": speed.gpu,
+}
+
+
+def pages() -> list[Path]:
+    """The pages that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def names(text: str) -> list[str]:
+    """Which tables a page holds."""
+    return re.findall(r"<!-- table: ([\w-]+) -->", text)
+
+
+def written(text: str) -> str:
+    """``text`` with its tables made anew."""
+    for name in names(text):
+        pattern = f"(<!-- table: {name} -->\n).*?(<!-- end of table -->)"
+        text = re.sub(pattern, partial(_filled, TABLES[name]()), text, count=1, flags=re.DOTALL)
+    return text
+
+
+def _filled(table: str, place: re.Match[str]) -> str:
+    return f"{place[1]}\n{table}\n\n{place[2]}"

@@ -1,0 +1,241 @@
+"""Tables of the libraries' public functions: whose each one is, when it is handed over, and its limits."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from mlx_spectro import compat
+from mlx_spectro.compat.arrays import kinds, torch_ops
+from mlx_spectro.compat.contract import tolerances
+from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.gpu import programs
+from mlx_spectro.ops import backend
+from parity_tests.table import measure
+from parity_tests.table.case import Row, Sample, find
+from parity_tests.table.cases import table
+
+from ..contest import Size
+from .markdown import code, markdown
+from .reasons import reason
+
+_ONE_SECOND = Size(1, 16_000, 512, 128)
+# values of an array that counts as large
+_MANY = 1_000_000
+_MODULES = {
+    "torch": ("torch",),
+    "torchaudio": ("torchaudio.functional", "torchaudio.transforms", "torchaudio.compliance.kaldi"),
+    "librosa": (
+        "librosa",
+        *(f"librosa.{m}" for m in ("beat", "decompose", "effects", "feature", "feature.inverse", "filters", "onset")),
+        *(f"librosa.{m}" for m in ("segment", "sequence", "util")),
+    ),
+    "transformers": ("transformers.audio_utils",),
+}
+# what is public of a module that does not say so
+_PUBLIC = {
+    "torch": ["istft", "stft"],
+    "torchaudio.compliance.kaldi": ["fbank", "get_mel_banks", "mfcc", "spectrogram"],
+    "transformers.audio_utils": [
+        *("amplitude_to_db", "amplitude_to_db_batch", "chroma_filter_bank", "mel_filter_bank", "power_to_db"),
+        *("power_to_db_batch", "spectrogram", "spectrogram_batch", "window_function"),
+    ],
+}
+
+
+def _names(module: str) -> list[str]:
+    """The public functions and classes of a module, by their dotted names."""
+    of = importlib.import_module(module)
+    # librosa shows each of its modules' names at its top too; there are its core's
+    public = importlib.import_module("librosa.core").__all__ if module == "librosa" else getattr(of, "__all__", [])
+    names = sorted(_PUBLIC.get(module, public), key=str.lower)
+    return [f"{module}.{name}" for name in names if callable(getattr(of, name))]
+
+
+@functools.cache
+def _rows() -> dict[str, Row]:
+    """The first row of the parity table for each function of a library."""
+    rows: dict[str, Row] = {}
+    for row in table():
+        if isinstance(row.theirs, str) and not row.native:
+            rows.setdefault(row.theirs, row)
+    return rows
+
+
+def _is_served(row: Row, sample: Sample) -> bool:
+    """Whether host kernels serve a call of a row where the choice is ours."""
+    ours, _ = row.resolve()
+    compat.reset()
+    with backend.implementation("host"), compat.route("auto"), compat.numerics("fast"):
+        measure.evaluate(ours, row.their_arrays, sample)
+    return not any(record.reason for record in compat.report() if record.function == row.theirs)
+
+
+@functools.cache
+def _by_default(name: str) -> str:
+    """Which calls of a function are served under ``route("auto")``: ``"all"``, ``"large"`` ones or ``"none"``."""
+    row = _rows()[name]
+    small = row.timing.sample(*_ONE_SECOND) if row.timing else next(s for s in row.samples() if not s.untested)
+    if _is_served(row, small):
+        return "all"
+    large = [np.tile(x, -(-_MANY // x.size)) if isinstance(x, np.ndarray) else x for x in small.args]
+    return "large" if _is_served(row, replace(small, args=tuple(large))) else "none"
+
+
+@functools.cache
+def _gpu(name: str) -> bool:
+    """Whether GPU kernels compute every operator that a call on torch's tensors is made of."""
+    row = _rows()[name]
+    ours, _ = row.resolve()
+    reasons: list[str | None] = []
+
+    def watched(compute: Callable[..., Any]) -> Callable[..., Any]:
+        def watch(op: Any, *arrays: Any, **options: Any) -> Any:
+            reasons.append(programs.why_not(op, tuple(array.shape for array in arrays)))
+            return compute(op, *arrays, **options)
+
+        return watch
+
+    adapters[name].function.forget()
+    with (
+        mock.patch.multiple(cpu, run=watched(cpu.run), prepare=watched(cpu.prepare)),
+        mock.patch.dict(torch_ops._calls, clear=True),
+        backend.implementation("host"),
+        compat.route("ours"),
+    ):
+        measure.evaluate(ours, row.their_arrays, next(s for s in row.samples() if not s.untested))
+    return bool(reasons) and not any(reasons)
+
+
+@functools.cache
+def _calls(name: str) -> frozenset[str]:
+    """Which of our functions the library's own function calls, or what it calls calls."""
+    library = name.partition(".")[0]
+    ours = {public.rpartition(".")[2]: public for public in _rows() if public.startswith(library)}
+    own = {public.rpartition(".")[2]: public for m in _MODULES[library] for public in _names(m)}
+    found: set[str] = set()
+    seen, ahead = {name}, [name]
+    while ahead:
+        of: Any = inspect.unwrap(find(ahead.pop()))
+        code_of = getattr(getattr(of, "forward", of), "__code__", None)
+        for called in code_of.co_names if code_of else ():
+            if called in ours:
+                found.add(ours[called])
+            elif called in own and own[called] not in seen:
+                seen.add(own[called])
+                ahead.append(own[called])
+    return frozenset(found - {name})
+
+
+def coverage() -> str:
+    """How many of each module's public functions are ours."""
+    rows = []
+    for module in (module for modules in _MODULES.values() for module in modules):
+        names = _names(module)
+        served = sum(name in _rows() for name in names)
+        inside = sum(name not in _rows() and bool(_calls(name)) for name in names)
+        rows.append([f"`{module}`", *map(str, (len(names), served, inside, len(names) - served - inside))])
+    return markdown(["module", "public", "ours", "the library's, with ours inside", "the library's"], rows)
+
+
+def functions(library: str) -> str:
+    """Whose each public function of a library is: of ours, where they run and what takes MLX arrays."""
+    return "\n\n".join(part for module in _MODULES[library] for part in _parts(library, module))
+
+
+def _parts(library: str, module: str) -> Iterator[str]:
+    names = _names(module)
+    yield f"### {module}"
+    header = ["ours", 'under `route("auto")`', "on", "gradients", "on MLX arrays"]
+    if ours := [_line(library, name) for name in names if name in _rows()]:
+        yield markdown(header if library not in kinds.OF_NUMPY else [header[0], header[1], header[-1]], ours)
+    theirs = [name for name in names if name not in _rows()]
+    if inside := [name for name in theirs if _calls(name)]:
+        calls = [[_last(name), code(*sorted(_calls(name)))] for name in inside]
+        yield markdown([f"{library}'s, with ours inside", "which"], calls)
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for name in theirs:
+        if name not in inside:
+            reasons[reason(name)].append(name)
+    if reasons:
+        rows = [[", ".join(map(_last, theirs)), why] for why, theirs in sorted(reasons.items())]
+        yield markdown([f"{library}'s", "why"], rows)
+
+
+def _last(name: str) -> str:
+    return f"`{name.rpartition('.')[2]}`"
+
+
+def _line(library: str, name: str) -> list[str]:
+    auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
+    native = code(*_natives().get(name, ())) or "-"
+    if library in kinds.OF_NUMPY:
+        return [_last(name), auto, native]
+    places = "CPU, CUDA, MPS" if _gpu(name) else "CPU"
+    return [_last(name), auto, places, "yes" if _rows()[name].gradient else "-", native]
+
+
+@functools.cache
+def _natives() -> dict[str, list[str]]:
+    """What of ours on MLX arrays is compared with a function, or has its name."""
+    natives: dict[str, list[str]] = defaultdict(list)
+    for row in table():
+        name = row.name.partition(" ")[0]
+        if row.native and row.against in _MODULES:
+            theirs = row.theirs if isinstance(row.theirs, str) else _namesake(name, row.against)
+            if theirs and name not in natives[theirs]:
+                natives[theirs].append(name)
+    return natives
+
+
+def _namesake(name: str, library: str) -> str:
+    wanted = name.removesuffix("Transform").lower()
+    public = [public for module in _MODULES[library] for public in _names(module)]
+    return next((public for public in public if public.rpartition(".")[2].lower() == wanted), "")
+
+
+def handed_over() -> str:
+    """Which calls of each function of ours go to the library, and how far ours may be from the library's own."""
+    reasons: dict[str, set[str]] = defaultdict(set)
+    for row in table():
+        if isinstance(row.theirs, str) and not row.native:
+            reasons[row.theirs].update(sample.untested for sample in row.samples() if sample.untested)
+    rows = []
+    for name, row in sorted(_rows().items(), key=lambda item: (item[0].partition(".")[0], item[0].lower())):
+        limit = adapters[name].function.limit if name in adapters else None
+        rows.append([f"`{name}`", "; ".join(sorted(reasons[name])) or "-", _limit_name(limit) or "its own", row.why])
+    return markdown(["function", "the library's own where", "limit", "where the difference comes from"], rows)
+
+
+def _limit_name(limit: Any) -> str:
+    """The names of the limits that a function's is made of."""
+    named = {one.__name__ for one in _limits()}
+    wrapped = [cell.cell_contents for cell in getattr(limit, "__closure__", None) or ()]
+    found = [one.__name__ for one in (limit, *wrapped) if getattr(one, "__name__", "") in named]
+    return code(*found)
+
+
+def _limits() -> Iterator[Callable[..., Any]]:
+    for name, function in vars(tolerances).items():
+        if inspect.isfunction(function) and not name.startswith("_") and name != "of_single":
+            yield function
+
+
+def limits() -> str:
+    """What each limit is, and where it comes from."""
+    return markdown(
+        ["limit", "how it is derived"],
+        [
+            [f"`{limit.__name__}`", " ".join(inspect.cleandoc(limit.__doc__ or "").replace("``", "`").split())]
+            for limit in _limits()
+        ],
+    )

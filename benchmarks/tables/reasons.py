@@ -1,0 +1,68 @@
+"""Why a function is the library's own."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+
+_CONVERSION = "a conversion of numbers, indices or names"
+_DESIGN = "makes a filter or window, once for a program"
+_ELEMENTWISE = "a few operations on single values, which the library's arrays do as fast"
+_RANDOM = "the library's random numbers, and little besides"
+_SEARCH = "a search or a program of its own, not a transform"
+_OUTSIDE = "no signal processing"
+_LATER = "not ours yet"
+
+# the first pattern that a name matches says why
+_WHY = [
+    ("torchaudio.functional.*align*", _OUTSIDE),
+    ("torchaudio.functional.merge_tokens", _OUTSIDE),
+    ("torchaudio.functional.TokenSpan", _OUTSIDE),
+    ("torchaudio.functional.rnnt_loss", _OUTSIDE),
+    ("torchaudio.transforms.RNNTLoss", _OUTSIDE),
+    ("torchaudio.functional.edit_distance", _OUTSIDE),
+    ("torchaudio.functional.frechet_distance", _OUTSIDE),
+    ("torchaudio.functional.apply_codec", "FFmpeg's"),
+    ("torchaudio.functional.mu_law_*", _ELEMENTWISE),
+    ("torchaudio.transforms.MuLaw*", _ELEMENTWISE),
+    ("torchaudio.functional.gain", _ELEMENTWISE),
+    ("torchaudio.functional.dcshift", _ELEMENTWISE),
+    ("torchaudio.functional.contrast", _ELEMENTWISE),
+    ("torchaudio.functional.add_noise", _ELEMENTWISE),
+    ("torchaudio.transforms.AddNoise", _ELEMENTWISE),
+    ("torchaudio.transforms.Fade", _ELEMENTWISE),
+    ("torchaudio.transforms.Vol", _ELEMENTWISE),
+    ("torchaudio.functional.dither", _RANDOM),
+    ("torchaudio.functional.mask_along_axis*", _RANDOM),
+    ("torchaudio.transforms.*Masking", _RANDOM),
+    ("torchaudio.transforms.SpecAugment", _RANDOM),
+    ("transformers.*_db*", _ELEMENTWISE),
+    ("transformers.*", _DESIGN),
+    ("librosa.load", "reading of files"),
+    ("librosa.stream", "reading of files"),
+    ("librosa.get_samplerate", "reading of files"),
+    ("librosa.get_duration", _CONVERSION),
+    ("librosa.util.*example*", _OUTSIDE),
+    ("librosa.util.*", "a helper for arrays"),
+    ("librosa.sequence.*", _SEARCH),
+    ("librosa.segment.*", _SEARCH),
+    ("librosa.filters.*", _DESIGN),
+    ("librosa.feature.inverse.*", _LATER),
+    ("librosa.feature.delta", "a Savitzky-Golay filter, SciPy's"),
+    ("librosa.feature.stack_memory", "a copy"),
+    ("librosa.mu_*", _ELEMENTWISE),
+    ("librosa.chirp", _ELEMENTWISE),
+    ("librosa.tone", _ELEMENTWISE),
+    ("librosa.*weighting", _CONVERSION),
+    ("librosa.*frequencies", _CONVERSION),
+    ("librosa.*_to_*", _CONVERSION),
+    ("librosa.*_like", _CONVERSION),
+    ("librosa.*intervals", _CONVERSION),
+    ("librosa.list_*", _CONVERSION),
+    ("librosa.to_m*", _ELEMENTWISE),
+    ("librosa.effects.remix", "a copy"),
+]
+
+
+def reason(name: str) -> str:
+    """Why the public function ``name`` is the library's."""
+    return next((why for pattern, why in _WHY if fnmatch(name, pattern)), _LATER)
