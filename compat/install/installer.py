@@ -74,6 +74,16 @@ def _watch() -> None:
     sys.meta_path[:] = [_Watcher(), *finders]
 
 
+def patch_again(library: str) -> None:
+    """Patch ``library`` once more, if it is to be: its stand-in, which a program imported first, has come to know more.
+
+    Where a stand-in imports its library, that is patched before the stand-in knows what there is of ours.
+    """
+    with _lock:
+        if library in _targets and _is_loaded(library):
+            _put_all(library)
+
+
 def uninstall() -> None:
     """Give the libraries their own functions back. What other code has since put in their place is left alone."""
     with _lock:
@@ -115,12 +125,22 @@ def _is_loaded(library: str) -> bool:
 def _patch(library: str) -> None:
     """Patch everything of ``library`` that is imported."""
     importlib.import_module(f"..{library}", __package__)
+    for name in _places(library):
+        _meet(name)
+    _put_all(library)
+
+
+def _places(library: str) -> list[str]:
+    """The modules of ``library`` that are imported and may hold its functions."""
     # torch binds its functions in these two places only, and has thousands of modules
     places = ("torch", "torch.functional") if library == "torch" else tuple(sys.modules)
-    for name in places:
-        if name == library or name.startswith(library + "."):
-            _meet(name)
-            _patch_module(library, sys.modules[name])
+    return [name for name in places if name == library or name.startswith(library + ".")]
+
+
+def _put_all(library: str) -> None:
+    """Put what is registered wherever ``library`` has its own."""
+    for name in _places(library):
+        _patch_module(library, sys.modules[name])
     for patch in _methods[library]:
         _put(patch)
 

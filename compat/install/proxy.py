@@ -107,6 +107,7 @@ def stand_in(name: str, reference: str, later: tuple[str, ...] = ()) -> None:
         last = submodule.name.rpartition(".")[2]
         if not (last in waiting or last.startswith("_")):
             importlib.import_module(submodule.name)
+    installer.patch_again(library)
 
 
 def _import_all(name: str) -> None:

@@ -343,3 +343,17 @@ class TestImports:
         )
         assert "mlx-spectro-compat[cpu]" in done.stderr
         assert "SpectralTransform" in done.stderr
+
+
+def test_a_library_first_imported_by_its_stand_in_is_patched() -> None:
+    code = """
+from mlx_spectro import compat
+compat.install()
+from mlx_spectro.compat import torchaudio as ours
+import torchaudio
+import torch
+torchaudio.transforms.Spectrogram(n_fft=64)(torch.ones(1000))
+print(torchaudio.functional.spectrogram is ours.functional.spectrogram, *[record.function for record in compat.report()])
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "True torchaudio.transforms.Spectrogram\n", done.stderr
