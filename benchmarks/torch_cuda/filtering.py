@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 import torchaudio
+import torchaudio.compliance.kaldi as kaldi
 from torch import Tensor
 
 from mlx_spectro.compat import torchaudio as our_audio
+from mlx_spectro.compat.torchaudio.compliance import kaldi as our_kaldi
 
 from .check import DEVICE, check, each, near, noise, none, served
 
@@ -34,6 +36,12 @@ FILTERS: dict[str, Call] = {
     "lowpass": lambda m, x: m.functional.lowpass_biquad(x, 16000, 1000.0),
     "equalizer": lambda m, x: m.functional.equalizer_biquad(x, 16000, 300.0, 3.0),
     "deemphasis": lambda m, x: m.functional.deemphasis(x),
+}
+SPEECH: dict[str, Call] = {
+    "fbank": lambda m, x: m.fbank(x, num_mel_bins=80),
+    "fbank of magnitudes": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
+    "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
+    "MFCC": lambda m, x: m.mfcc(x),
 }
 RATES = ((16000, 22050), (44100, 16000), (48000, 16000), (16000, 48000), (16000, 16001), (1, 100), (12699, 16000))
 
@@ -131,6 +139,20 @@ def stretched_spectra() -> str:
                     torchaudio.transforms.TimeStretch(128, 257, rate).double().to(DEVICE)(spectrum.to(torch.complex128))
                 )
                 ratios[f"{rate} {n}"] = round(near(mine, theirs, truth, f"{rate} {n}"), 4)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def features_of_speech() -> str:
+    ratios, problems = {}, list[str]()
+    for name, call in SPEECH.items():
+        for length in (700, 40_001):
+            x = 1000 * noise(2, length)
+            mine, theirs, truth = (call(m, signal) for m, signal in ((our_kaldi, x), (kaldi, x), (kaldi, x.double())))
+            with each(problems):
+                served()
+                ratios[f"{name} {length}"] = round(near(mine, theirs, truth, f"{name} {length}"), 2)
+    none(problems)
     return f"times torchaudio's errors: {ratios}"
 
 
