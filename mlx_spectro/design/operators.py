@@ -555,6 +555,49 @@ class LaggedProducts(Operator):
 
 
 @dataclass(frozen=True)
+class Convolve(Linear):
+    """Convolution ``[..., N + M - 1]`` of signals ``[..., N]`` with filters ``[..., M]``.
+
+    The filters' leading axes broadcast to the signals'. What is not finite, in either, spoils its whole signal.
+    """
+
+    stem = "convolution"
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], x[-1] + weights[0][-1] - 1
+
+    def check(self, x: Shape) -> None:
+        if x[-1] < 1:
+            raise ValueError("there are no samples to convolve")
+
+    def transpose(self, x: Shape) -> Correlate:
+        return Correlate(x[-1])
+
+
+@dataclass(frozen=True)
+class Correlate(Linear):
+    """Sums over ``m`` of ``x[..., n + m] y[..., m]`` for ``n`` from 0 to ``length - 1``, with filters ``y [..., M]``.
+
+    Signals are ``[..., length + M - 1]``; the filters' leading axes broadcast to theirs. What is not finite, in either,
+    spoils its whole signal.
+    """
+
+    stem = "convolution"
+
+    length: int
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return *x[:-1], self.length
+
+    def check(self, x: Shape) -> None:
+        if not 0 < self.length <= x[-1]:
+            raise ValueError(f"{self.length} sums need as many samples, and at least 1, got {x[-1]}")
+
+    def transpose(self, x: Shape) -> Convolve:
+        return Convolve()
+
+
+@dataclass(frozen=True)
 class OverlapAdd(Linear):
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
 

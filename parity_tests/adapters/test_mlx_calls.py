@@ -58,6 +58,20 @@ def by_coefficients(name: str) -> Call:
     return call
 
 
+def response_for(x: Any) -> Any:
+    """A filter for both signals, in the precision of its input."""
+    double = x.dtype in (torch.float64, torch.complex128)
+    return torch.linspace(1, -0.5, 50, dtype=torch.float64 if double else torch.float32)[None]
+
+
+def convolved(name: str) -> Call:
+    return lambda lib, x: getattr(lib["torchaudio"].functional, name)(x, response_for(x), "same")
+
+
+def made_and_convolved(kind: str) -> Call:
+    return lambda lib, x: getattr(lib["torchaudio"].transforms, kind)("valid")(x, response_for(x))
+
+
 def window_for(x: Any) -> Any:
     return W.double() if x.dtype in (torch.float64, torch.complex128) else W
 
@@ -89,6 +103,8 @@ CALLS: dict[str, tuple[Call, Any]] = {
         f"torchaudio.functional.{name}": (designed(name, *(next(iter(values)) for values in options.values())), X)
         for name, options in DESIGNS.items()
     },
+    **{f"torchaudio.functional.{name}": (convolved(name), X) for name in ("convolve", "fftconvolve")},
+    **{f"torchaudio.transforms.{name}": (made_and_convolved(name), X) for name in ("Convolve", "FFTConvolve")},
     "torchaudio.functional.preemphasis": (designed("preemphasis"), X),
     "torchaudio.functional.deemphasis": (designed("deemphasis"), X),
     "torchaudio.functional.loudness": (designed("loudness", 4000), X),

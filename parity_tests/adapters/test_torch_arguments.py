@@ -53,6 +53,7 @@ USUAL: dict[str, Any] = {
     "spectrogram": SPECTRUM,
     "specgram": LEVELS,
     "x": LEVELS,
+    "y": LEVELS[..., :4],
     "window": WINDOW,
     "n_fft": 16,
     "hop_length": 4,
@@ -82,6 +83,8 @@ USUAL: dict[str, Any] = {
 }
 # where a function needs another
 OWN: dict[str, dict[str, Any]] = {
+    "torchaudio.functional.convolve": {"mode": "same"},
+    "torchaudio.functional.fftconvolve": {"mode": "valid"},
     "torch.stft": {"input": AUDIO},
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},
@@ -192,31 +195,31 @@ def test_any_argument_of_a_function_does_as_the_reference_s(name: str) -> None:
 
 def constructed(kinds: Any) -> tuple[Callable[..., Any], ...]:
     """For each library: construct a module with the options given, and call it."""
-    return tuple(lambda x, kind=kind, **options: kind(**options)(x) for kind in kinds)
+    return tuple(lambda *x, kind=kind, **options: kind(**options)(*x) for kind in kinds)
 
 
-def given(kind: Any) -> Any:
+def given(kind: Any) -> tuple[Any, ...]:
     """What a module of a class is called with."""
-    parameter = list(inspect.signature(kind.forward).parameters)[1]
-    return USUAL[parameter]
+    first, *others = list(inspect.signature(kind.forward).parameters.values())[1:]
+    return tuple(USUAL[each.name] for each in (first, *others) if each is first or each.default is each.empty)
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_any_option_of_a_class_does_as_torchaudio_s(name: str) -> None:
     kinds = [found(library, name) for library in LIBRARIES]
     right, x = usual(name, kinds[1]), given(kinds[1])
-    kinds[0](**right)(x)
+    kinds[0](**right)(*x)
     assert (name, "") in likeness.reasons()
 
     def tried() -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
         for key, value in right.items():
             for one in (*anything(), *near(value)):
-                yield f"{key}={likeness.shown(one)}", (x,), {**right, key: one}
+                yield f"{key}={likeness.shown(one)}", x, {**right, key: one}
             if isinstance(value, dict):
                 part = torchaudio.transforms.MelSpectrogram if key == "melkwargs" else torchaudio.transforms.Spectrogram
                 for inner in inspect.signature(part).parameters:
                     for one in anything():
-                        yield f"{key}: {inner}={likeness.shown(one)}", (x,), {**right, key: {**value, inner: one}}
+                        yield f"{key}: {inner}={likeness.shown(one)}", x, {**right, key: {**value, inner: one}}
 
     assert complaints(name, constructed(kinds), tried()) == []
 
@@ -230,7 +233,7 @@ def test_any_argument_of_a_module_s_call_does_as_torchaudio_s(name: str) -> None
 
     def tried() -> Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]:
         yield "none", (), {}
-        yield "unknown", (given(kinds[1]),), {"colour": "red"}
+        yield "unknown", given(kinds[1]), {"colour": "red"}
         for key in parameters:
             for one in (*anything(), *near(USUAL[key])):
                 changed = {name: USUAL[name] for name in parameters} | {key: one}
@@ -252,12 +255,12 @@ def test_any_attribute_of_a_module_may_be_set_or_lost_later_as_torchaudio_s(name
     right, x = usual(name, kinds[1]), given(kinds[1])
 
     def with_attribute(kind: Any) -> Callable[..., Any]:
-        def call(x: Any, key: str, *value: Any) -> Any:
+        def call(x: tuple[Any, ...], key: str, *value: Any) -> Any:
             module = kind(**right)
             delattr(module, key)
             if value:
                 setattr(module, key, *value)
-            return module(x)
+            return module(*x)
 
         return call
 

@@ -250,6 +250,14 @@ def filters(draw: Draw) -> tuple[Any, Any, Any]:
     return x, a, b
 
 
+def convolved(draw: Draw) -> Any:
+    x = draw.array([(40,), (3, 40), (2, 3, 40), (2, 300)], REAL, [(3, 0), (0, 3, 9), ()], ODD_REAL)
+    taps, shape = draw.of([2, 7, 40, 90], [0]), tuple(x.shape[:-1])
+    lead = draw.of([shape, shape, (1,) * len(shape)], [(*shape, 2), (4,)])
+    y = draw.array([(*lead, taps)], [str(x.dtype).removeprefix("torch.")], (), ["float32", "float64"])
+    return x, {"y": y} | draw.some({"mode": draw.of(["full", "valid", "same"], ["circular", None, b"same"])})
+
+
 def lfilter(draw: Draw) -> Any:
     x, a, b = filters(draw)
     more = {"clamp": draw.of([True, False], [1, None]), "batching": draw.of([True, False], [0])}
@@ -290,6 +298,8 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.transforms.Resample": rates,
     "torchaudio.functional.speed": speeds,
     "torchaudio.transforms.Speed": speeds,
+    "torchaudio.functional.convolve": convolved,
+    "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.lfilter": lfilter,
     "torchaudio.functional.filtfilt": filtfilt,
     "torchaudio.functional.highpass_biquad": highpass,

@@ -34,6 +34,11 @@ def module(kind: str, **options: Any) -> Callable[[Any, Any], Any]:
     return lambda libraries, x: getattr(libraries[1].transforms, kind)(**options)(x)
 
 
+def convolved(name: str, taps: int) -> Callable[[Any, Any], Any]:
+    y = torch.linspace(1, -1, taps)
+    return lambda libraries, x: getattr(libraries[1].functional, name)(x, y.expand(*x.shape[:-1], taps))
+
+
 CALLS: dict[str, Callable[[Any, Any], Any]] = {
     **{f"stft, {mode}": stft(pad_mode=mode) for mode in ("reflect", "constant", "replicate", "circular")},
     "stft, not centred": stft(center=False),
@@ -55,6 +60,7 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "a filter forward and backward": lambda libraries, x: libraries[1].functional.filtfilt(
         x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2])
     ),
+    **{f"{name}, {taps} taps": convolved(name, taps) for name in ("convolve", "fftconvolve") for taps in (5, 50, 150)},
     "filters of one signal each": lambda libraries, x: libraries[1].functional.lfilter(
         x, torch.tensor([[1.0, -0.5]] * 2), torch.tensor([[0.5, 0.2]] * 2), False, False
     ),

@@ -23,6 +23,8 @@ from mlx_spectro.design.operators import (
     Cepstrum,
     ClampedFilter,
     ClippedFilterbank,
+    Convolve,
+    Correlate,
     Deltas,
     DeltasAdjoint,
     Describe,
@@ -280,6 +282,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "a filter of many coefficients": (RecursiveFilter(), ((T,), (6,), (3,)), "order is above 4"),
     "a clamped one": (ClampedFilter(RecursiveFilter()), ((T,), (1,), (6,)), "order is above 4"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
+    "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
+    "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 

@@ -33,7 +33,7 @@ class Way(NamedTuple):
 
 def filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
     """Signals ``x [batch, filters, T]`` by coefficients ``[filters, order + 1]``, of which the first ``a`` are 1."""
-    if _seen_by_torch(x, a, b):
+    if seen_by_torch(x, a, b):
         return _filtered_by_torch(x, a, b, way)
     if torch.is_grad_enabled() and (x.requires_grad or a.requires_grad or b.requires_grad):
         result: Tensor = _Filtered.apply(x, a, b, way)  # type: ignore[no-untyped-call]
@@ -41,7 +41,7 @@ def filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
     return _filtered(x, a, b, way)
 
 
-def _seen_by_torch(*tensors: Tensor) -> bool:
+def seen_by_torch(*tensors: Tensor) -> bool:
     """Whether only torch can see into a call, in a backward pass, where none is declined."""
     return any(not serves(tensor) or is_batched(tensor) for tensor in tensors)
 
@@ -125,7 +125,7 @@ def _multiplied(earlier: Tensor, later: Tensor, lags: int, engine: Any) -> Tenso
         return torch.stack([(one * other).sum((0, -1)) for one, other in pairs], -1)
 
     # on a GPU torch's own operations
-    if callable(engine) or _seen_by_torch(earlier, later):
+    if callable(engine) or seen_by_torch(earlier, later):
         return theirs()
     return or_by_torch(lambda: run(engine, LaggedProducts(lags), earlier, later), theirs)
 

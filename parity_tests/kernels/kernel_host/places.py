@@ -82,3 +82,11 @@ def recursion(length: int, a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDAr
     for t in range(length):
         matrix[t, : t + 1] = h[t::-1]
     return matrix
+
+
+def convolution(length: int, response: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The matrix ``[length + taps - 1, length]`` of a convolution."""
+    matrix = np.zeros((length + response.size - 1, length))
+    for n in range(length):
+        matrix[n : n + response.size, n] = response
+    return matrix
