@@ -139,7 +139,7 @@ def kernel(at_once: int = _AT_ONCE) -> Kernel:
         outputs={"out": "float"},
         scalars=_SCALARS,
         threads=_THREADS,
-        registers=40,
+        registers=48,
         header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
         body=_BODY,
     )
