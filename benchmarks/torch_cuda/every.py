@@ -11,10 +11,11 @@ import torch
 from mlx_spectro import compat, diagnostics
 from mlx_spectro.compat import torch as ours
 from mlx_spectro.compat import torchaudio as our_audio
+from mlx_spectro.compat.torchaudio.compliance import kaldi
 
 from .cases import TRANSFORMS
 from .check import DEVICE, noise
-from .filtering import FILTERS, RATES
+from .filtering import FILTERS, RATES, SPEECH
 
 
 def main() -> None:
@@ -37,6 +38,8 @@ def main() -> None:
     for call in FILTERS.values():
         at = (0.1 * x).requires_grad_()
         call(our_audio, at).square().sum().backward()
+    for features in SPEECH.values():
+        features(kaldi, noise(2, 3001))
     torch.cuda.synchronize()
     launched = diagnostics.get_cache_debug_stats()["kernel_cache"]
     print(len(launched), "kernels:", *sorted(launched))

@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 import torchaudio
+import torchaudio.compliance.kaldi as kaldi
 from torch import Tensor
 
+from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as our_audio
+from mlx_spectro.compat.torchaudio.compliance import kaldi as our_kaldi
 
 from .check import DEVICE, check, each, near, noise, none, served
 
@@ -34,6 +37,12 @@ FILTERS: dict[str, Call] = {
     "lowpass": lambda m, x: m.functional.lowpass_biquad(x, 16000, 1000.0),
     "equalizer": lambda m, x: m.functional.equalizer_biquad(x, 16000, 300.0, 3.0),
     "deemphasis": lambda m, x: m.functional.deemphasis(x),
+}
+SPEECH: dict[str, Call] = {
+    "fbank": lambda m, x: m.fbank(x, num_mel_bins=80),
+    "fbank of magnitudes": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
+    "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
+    "MFCC": lambda m, x: m.mfcc(x),
 }
 RATES = ((16000, 22050), (44100, 16000), (48000, 16000), (16000, 48000), (16000, 16001), (1, 100), (12699, 16000))
 
@@ -132,6 +141,38 @@ def stretched_spectra() -> str:
                 )
                 ratios[f"{rate} {n}"] = round(near(mine, theirs, truth, f"{rate} {n}"), 4)
     return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def features_of_speech() -> str:
+    ratios, problems = {}, list[str]()
+    for name, call in SPEECH.items():
+        for length in (20_001, 40_001):
+            x = 1000 * noise(2, length)
+            mine, theirs, truth = (call(m, signal) for m, signal in ((our_kaldi, x), (kaldi, x), (kaldi, x.double())))
+            with each(problems):
+                served()
+                ratios[f"{name} {length}"] = round(near(mine, theirs, truth, f"{name} {length}"), 2)
+    none(problems)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def what_is_torchaudio_s_goes_to_torchaudio() -> str:
+    x, said = 0.1 * noise(2, 9001), set()
+    resample: Call = lambda m, x: m.functional.resample(x, 3, 2)  # noqa: E731 - as the filters are
+    for call in (FILTERS["biquad"], FILTERS["highpass"], resample):
+        assert torch.equal(call(our_audio, x.double()), call(torchaudio, x.double()))
+        said |= {record.reason for record in compat.report()}
+        compat.reset()
+    with torch.autocast("cuda", torch.float16):
+        mine, theirs = resample(our_audio, x), resample(torchaudio, x)
+    assert mine.dtype == theirs.dtype
+    assert torch.equal(mine, theirs)
+    said |= {record.reason for record in compat.report()}
+    compat.reset()
+    assert len(said) == 2 and any("autocast" in reason for reason in said), said
+    return "; ".join(sorted(said))
 
 
 @check

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 
 import torch
 import torchaudio
+import torchaudio.compliance.kaldi
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torch as ours
 from mlx_spectro.compat import torchaudio as our_audio
+from mlx_spectro.compat.torchaudio.compliance import kaldi as our_kaldi
 
 from .check import noise
 
@@ -155,6 +157,9 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
         yield Contest(f"Resample {orig}:{new}", partial(theirs, x), partial(mine, x), there)
     theirs, mine = (m.transforms.TimeStretch(hop, n_fft // 2 + 1, 0.75).cuda() for m in (torchaudio, our_audio))
     yield Contest("TimeStretch", partial(theirs, z), partial(mine, z), z.nbytes + 4 * z.nbytes // 3)
+    speech = [partial(kaldi.fbank, num_mel_bins=80) for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
+    values = 4 * 80 * (1 + (length - 400) // 160)
+    yield Contest("fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, False)
     if length < 1 << 18:  # of longer ones, torchaudio's take a second
         theirs, mine = (partial(_highpass, m) for m in (torchaudio, our_audio))
         yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured=False)

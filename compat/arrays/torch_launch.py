@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from operator import attrgetter
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,8 @@ class TorchLauncher(Launcher[Tensor]):
         self.torch_device, self.name = torch_device, f"{torch_device}, our kernels"
         # by their programs: a kernel may be made again
         self._kernels: dict[str, DeviceKernel | str] = {}
+        # of those that are alive, so that no text is written for a new shape
+        self._alive: WeakKeyDictionary[Kernel, DeviceKernel | str] = WeakKeyDictionary()
         self._made = Kept(settle)
         self._single: dict[Hashable, _Single] = {}
 
@@ -147,10 +150,13 @@ class TorchLauncher(Launcher[Tensor]):
         return torch.cat((y, y[..., mirrored].flip(-1).conj()), -1)
 
     def prepare(self, launch: Launch) -> Call[Tensor]:
-        program = self.program(launch.kernel)
-        kernel = self._kernels.get(program)
+        kernel = self._alive.get(launch.kernel)
         if kernel is None:
-            kernel = self._kernels[program] = self.load(program, launch.kernel)
+            program = self.program(launch.kernel)
+            kernel = self._kernels.get(program)
+            if kernel is None:
+                kernel = self._kernels[program] = self.load(program, launch.kernel)
+            self._alive[launch.kernel] = kernel
         if isinstance(kernel, str):
             raise Decline(kernel)
         return self.call(launch, kernel)

@@ -61,7 +61,8 @@ def _check_is_heard() -> None:
         raise Decline("torch warns of the call, and traces or transforms the program")
 
 
-# on CUDA, torch's own STFT of fewer samples is computed while we still plan ours: measured on an H100
+# On CUDA, torch's own STFT of fewer samples is computed while we still plan ours. On an H100 a call of a shape that
+# comes again takes 0.8 to 1.15 times as long as torch's below, 0.4 to 0.7 times above; the first of a shape 80 us more.
 _FEW_ON_CUDA = 2_000_000
 
 

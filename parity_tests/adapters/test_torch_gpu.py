@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,37 @@ def test_coefficients_have_gradients_on_a_gpu_too(gpu: Machine) -> None:
         results.append(torch.autograd.grad(module.functional.lfilter(*given).pow(2).sum(), given))
     for mine, theirs in zip(*results, strict=True):
         alike(mine, theirs)
+    served(gpu)
+
+
+SPEECH: dict[str, Callable[[Any, Any], Any]] = {
+    "fbank": lambda m, x: m.fbank(x, num_mel_bins=20),
+    "fbank of magnitudes, whole frames": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
+    "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
+    "MFCC": lambda m, x: m.mfcc(x),
+}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_features_of_speech_are_torchaudio_s_at_every_call(name: str, gpu: Machine) -> None:
+    theirs = importlib.import_module("torchaudio.compliance.kaldi")
+    ours = importlib.import_module("mlx_spectro.compat.torchaudio.compliance.kaldi")
+    for seed in range(3):
+        x = 100 * noise(2, 3001, seed=seed)
+        mine, expected = SPEECH[name](ours, gpu.put(x)).as_subclass(torch.Tensor), SPEECH[name](theirs, x)
+        assert (mine.shape, mine.stride(), mine.dtype) == (expected.shape, expected.stride(), expected.dtype)
+        # a logarithm makes of a rounding of small values a larger one
+        assert (mine - expected).abs().max() <= 1e-4 * expected.abs().max()
+    served(gpu)
+    assert "kaldi_frames" in gpu.launched
+
+
+def test_a_new_shape_needs_no_text(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stft(gpu.put(noise(301)))
+    texts: list[Any] = []
+    monkeypatch.setattr(gpu.launcher(), "program", texts.append)
+    alike(stft(gpu.put(noise(403))), stft(noise(403), torch))
+    assert not texts
     served(gpu)
 
 

@@ -24,6 +24,7 @@ from mlx_spectro.kernels.gpu import (
     filterbank,
     frame_statistics,
     istft_text,
+    kaldi,
     launch_mlx,
     overlap_add,
     peaks,
@@ -206,6 +207,7 @@ def cuda_kernels() -> list[Kernel]:
         recursive_filter.kernel(0, 2),
         phase_vocoder.kernel(),
         phase_vocoder.turns(),
+        kaldi.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):

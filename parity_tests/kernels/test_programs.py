@@ -18,7 +18,7 @@ from mlx_spectro.design import operators
 from mlx_spectro.design.descriptors import DescriptorSpec
 from mlx_spectro.design.epilogues import Decibels, Power, Root
 from mlx_spectro.design.framing import Framing
-from mlx_spectro.design.kaldi import Extraction, kaldi_framing
+from mlx_spectro.design.kaldi import EPSILON, Extraction, kaldi_framing
 from mlx_spectro.design.operators import (
     Cepstrum,
     ClampedFilter,
@@ -63,7 +63,7 @@ from mlx_spectro.kernels.gpu.launch_mlx import MlxLauncher
 from mlx_spectro.kernels.gpu.launcher import Launcher
 from mlx_spectro.ops.apply import define
 
-from .kernel_host import host, places, reference
+from .kernel_host import host, places, reference, speech
 from .test_kernels import MODES, complex_noise, noise, window_of
 
 on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
@@ -278,7 +278,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "medians": (Medians(3), ((F, T),), "Medians"),
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
-    "Kaldi's filterbank": (KaldiFilterbank(SPEECH), ((T,), (N,), (F, 8)), "KaldiFilterbank"),
+    "Kaldi's energy": (KaldiFilterbank(SPEECH, energy="first"), ((T,), (N,), (F, 8)), "energy"),
     "a filter of many coefficients": (RecursiveFilter(), ((T,), (6,), (3,)), "order is above 4"),
     "a clamped one": (ClampedFilter(RecursiveFilter()), ((T,), (1,), (6,)), "order is above 4"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
@@ -392,3 +392,29 @@ def test_complete_metal_text_does_what_mlx_s_does(name: str) -> None:
             return call
 
     assert ByProgram().run(op, noise(2, T), *weights) is not None
+
+
+@on_the_cpu
+@pytest.mark.parametrize("snip_edges", [True, False])
+@pytest.mark.parametrize(("size", "n_fft", "shift"), [(50, 64, 20), (64, 64, 31), (33, 40, 40)])
+@pytest.mark.parametrize(("power", "logarithmic"), [(1, True), (2, False), (2, True)])
+@pytest.mark.parametrize("remove_mean", [True, False])
+def test_kaldi_s_filterbanks_are_as_defined(
+    size: int, n_fft: int, shift: int, snip_edges: bool, power: Any, logarithmic: bool, remove_mean: bool
+) -> None:
+    how = Extraction(kaldi_framing(size, shift, snip_edges), n_fft, remove_mean, 0.97)
+    x, window = 3 + noise(2, 400), window_of(size)
+    bank = np.abs(noise(n_fft // 2 + 1, 5))
+    op = KaldiFilterbank(how, power, logarithmic)
+    # relative to the largest value; of logarithms, that of a magnitude 40 dB below the largest
+    truth, ours = speech.features(op, x, window, bank.astype(np.float64)), run(op, x, window, bank)
+    assert ours.shape == truth.shape
+    limit = 2 * np.finfo(np.float32).eps * np.log2(n_fft) * 2 * (100 if logarithmic else 1)
+    assert np.abs(ours - truth).max() <= limit * np.abs(truth).max()
+
+
+@on_the_cpu
+def test_of_a_constant_kaldi_s_filterbank_hears_nothing() -> None:
+    op = KaldiFilterbank(SPEECH)
+    y = run(op, np.full((2, 300), 12345.6, np.float32), WINDOW, BANK)
+    assert np.array_equal(y, np.full_like(y, np.log(np.float32(EPSILON))))

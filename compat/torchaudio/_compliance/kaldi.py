@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torchaudio.compliance.kaldi as theirs
 from torch import Tensor
@@ -52,8 +53,6 @@ def _planned(arguments: dict[str, Any]) -> Work:
     check_tensor(waveform)
     if not (waveform.is_floating_point() and waveform.dim() == 2):
         raise Decline("the audio is not real, or not [channels, samples]")
-    if not waveform.is_cpu:
-        raise Decline("the audio does not lie on the CPU, where our kernels of this function run")
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the audio requires a gradient, which torch computes")
     features = read(arguments, waveform.dtype)
@@ -93,8 +92,15 @@ def _dithered(engine: Any, x: Tensor, features: Features) -> Tensor:
 
 def _cepstral(levels: Tensor, cepstra: Cepstra) -> Tensor:
     """The coefficients: a product so small that torch's is the fastest."""
-    filters = len(cepstra.basis)
-    y = levels[:, :filters] @ cepstra.basis
+    filters, basis = len(cepstra.basis), cepstra.basis
+    if not levels.is_cpu:
+        from ...arrays import torch_launch
+
+        def on_device(values: npt.NDArray[Any]) -> Tensor:
+            return torch.from_numpy(values).to(levels.device)
+
+        basis = torch_launch.of_weight("basis", basis, levels.device, on_device)
+    y = levels[:, :filters] @ basis
     if cepstra.energy is not None:
         y[:, cepstra.energy] = levels[:, filters]
     return y

@@ -22,6 +22,7 @@ from ...arrays.torch_options import integer, number
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from ...contract.reasons import REJECTED, ByDesign, unread
 
 _METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_interp_kaiser"}
@@ -251,41 +252,72 @@ def _places(orig: int, new: int, reach: int) -> npt.NDArray[np.int64]:
     return places
 
 
-def by_module(module: Any, waveform: Tensor) -> Work:
-    """What a module of torchaudio's Resample does with ``waveform``, with the kernel that it has made."""
+class _Module(NamedTuple):
+    """What a module of torchaudio's Resample says of its kernel."""
+
+    rates: Rates
+    reach: int
+
+    def of(self, waveform: Tensor, kernel: Tensor) -> Work:
+        """The work of resampling by the kernel that it has made."""
+        rates, reach = self
+        check_defaults()
+        if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
+            raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
+        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < _FEW:
+            products = kernel.numel() * (waveform.numel() // rates.orig + 1)
+            if products < _FEW_PRODUCTS:
+                few = f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"
+                raise Decline(ByDesign(few))
+        weights = _around_phases(kernel, rates, reach)
+        if weights is None:
+            raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
+        return Filter(rates, reach, weights, (kernel,)).applied(waveform)
+
+
+def _read(module: Any, waveform: Tensor) -> _Module | None:
+    """What a module says; None where both rates are one."""
     _check_surroundings(waveform)
     orig, new = _rate("orig_freq", module.orig_freq), _rate("new_freq", module.new_freq)
     if orig == new:
-        return lambda: waveform
-    common, reach, kernel = integer("gcd", module.gcd), integer("width", module.width), module.kernel
-    check_weights("kernel", kernel, waveform.dtype, waveform)
+        return None
+    common, reach = integer("gcd", module.gcd), integer("width", module.width)
+    check_weights("kernel", module.kernel, waveform.dtype, waveform)
     if common < 1:
         raise Decline(REJECTED)
-    rates = Rates(orig // common, new // common)
-    if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
-        raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
-    if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < _FEW:
-        products = kernel.numel() * (waveform.numel() // rates.orig + 1)
-        if products < _FEW_PRODUCTS:
-            raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"))
-    if kernel.is_cpu:
-        weights = _weights(torch_tensors.to_host(kernel), rates, reach) if _ends(kernel, rates, reach) else None
-    else:
-        from ...arrays import torch_launch
+    return _Module(Rates(orig // common, new // common), reach)
 
-        (weights,) = torch_launch.of_weight("kernel", kernel, rates, lambda values: (_at_once(values, rates, reach),))
-    if weights is None:
-        raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
-    return Filter(rates, reach, weights, (kernel,)).applied(waveform)
+
+def by_module(module: Any, waveform: Tensor) -> Work:
+    """What a module of torchaudio's Resample does with ``waveform``."""
+    made = _read(module, waveform)
+    return (lambda: waveform) if made is None else made.of(waveform, module.kernel)
+
+
+def planned_by_module(module: Any, waveform: Tensor) -> Work:
+    """:func:`by_module`, for calls of the same options too."""
+    made = _read(module, waveform)
+    if made is None:
+        return lambda: waveform
+    return Planned(lambda waveform, kernel: made.of(waveform, kernel)(), (waveform, module.kernel))
+
+
+def _around_phases(kernel: Tensor, rates: Rates, reach: int) -> Tensor | None:
+    """The weights around each phase's sample, or None where there are others."""
+    if kernel.is_cpu:
+        return _weights(torch_tensors.to_host(kernel), rates, reach) if _ends(kernel, rates, reach) else None
+    from ...arrays import torch_launch
+
+    def of(values: npt.NDArray[Any]) -> tuple[Tensor | None]:
+        return (_weights(values, rates, reach) if _ends_now(torch.from_numpy(values), rates, reach) else None,)
+
+    weights: Tensor | None
+    (weights,) = torch_launch.of_weight("kernel", kernel, (rates, reach), of)
+    return weights
 
 
 def _weights(kernel: npt.NDArray[Any], rates: Rates, reach: int) -> Tensor:
     return torch.from_numpy(np.take(kernel.reshape(-1), _places(*rates, reach)))
-
-
-def _at_once(kernel: npt.NDArray[Any], rates: Rates, reach: int) -> Tensor | None:
-    """The weights around each phase's sample, or None where there are others."""
-    return _weights(kernel, rates, reach) if _ends_now(torch.from_numpy(kernel), rates, reach) else None
 
 
 def lengths_at(lengths: Tensor | None, orig: int, new: int) -> Callable[[], Tensor | None]:

@@ -13,11 +13,11 @@ from ...arrays.torch_options import integer
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional.resample import bound, by_module, check_defaults, lengths_at, order
-from .._modules import Twin, check_part, part
+from .._functional.resample import bound, by_module, check_defaults, lengths_at, order, planned_by_module
+from .._modules import Twin, check_part, part, reads
 
 
-@part
+@reads("orig_freq", "new_freq", "gcd", "width", buffers=("kernel",))
 @adapter("torchaudio.transforms.Resample", bound, order=order)
 class Resample(Twin, theirs.Resample):
     """torchaudio.transforms.Resample. Same arguments, same defaults.
@@ -26,7 +26,7 @@ class Resample(Twin, theirs.Resample):
     """
 
     def forward(self, waveform: Tensor) -> Work:
-        return by_module(self, waveform)
+        return planned_by_module(self, waveform)
 
 
 def _faster(module: Any, waveform: Any, lengths: Any) -> Work:

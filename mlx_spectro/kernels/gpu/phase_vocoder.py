@@ -57,13 +57,33 @@ if (row < rows && bin < bins) {
   const int first = stretch * STRETCH, last = first + STRETCH < steps ? first + STRETCH : steps;
 """
 
+# Magnitudes and directions of the next two frames, `a` and `b`; mostly one of them is there, or both.
+_FOLLOW = """
+  float2 of_a, of_b;
+  float level_a = 0.0f, level_b = 0.0f;
+  int a = -1, b = -1;
+  for (int m = first; m < last; m++) {
+    const int start = int(frames[m]), end = int(frames[steps + m]);
+    if (start != a) {
+      a = start;
+      const float2 z = k_bin(spectrum, a, bin, bins, count);
+      level_a = a == b ? level_b : k_abs(z);
+      if (a == b) of_a = of_b; else of_a = k_unit(z);
+    }
+    if (end != b) {
+      b = end;
+      const float2 z = k_bin(spectrum, b, bin, bins, count);
+      level_b = k_abs(z);
+      of_b = k_unit(z);
+    }
+"""
+_TURN = "turn = k_turned(turn, k_times(of_b, k_c(of_a.x, -of_a.y)));"
+
 _TURNS = f"""
 {_BEGIN}
   float2 turn = k_c(1.0f, 0.0f);
-  for (int m = first; m < last; m++) {{
-    const float2 start = k_unit(k_bin(spectrum, int(frames[m]), bin, bins, count));
-    const float2 end = k_unit(k_bin(spectrum, int(frames[steps + m]), bin, bins, count));
-    turn = k_turned(turn, k_times(end, k_c(start.x, -start.y)));
+{_FOLLOW}
+    {_TURN}
   }}
   ((K_DEVICE float2*)turns)[(row * stretches + stretch) * bins + bin] = turn;
 }}
@@ -75,16 +95,13 @@ _BODY = f"""
   const K_DEVICE float2* before = (const K_DEVICE float2*)turns + row * stretches * bins + bin;
   for (int i = 0; i < stretch; i++) turn = k_turned(turn, before[k_long(i) * bins]);
   K_DEVICE float2* result = (K_DEVICE float2*)out + row * steps * bins + bin;
-  for (int m = first; m < last; m++) {{
-    const int start = int(frames[m]), end = int(frames[steps + m]);
+{_FOLLOW}
     const int low = int(frames[2 * steps + m]), high = int(frames[3 * steps + m]);
-    const float2 a = k_bin(spectrum, start, bin, bins, count), b = k_bin(spectrum, end, bin, bins, count);
-    const float of_low = k_abs(low == start ? a : k_bin(spectrum, low, bin, bins, count));
-    const float of_high = k_abs(high == end ? b : k_bin(spectrum, high, bin, bins, count));
+    const float of_low = low == a ? level_a : k_abs(k_bin(spectrum, low, bin, bins, count));
+    const float of_high = high == b ? level_b : k_abs(k_bin(spectrum, high, bin, bins, count));
     const float level = (1.0f - fractions[m]) * of_low + fractions[m] * of_high;
     result[k_long(m) * bins] = k_c(level * turn.x, level * turn.y);
-    const float2 from = k_unit(a);
-    turn = k_turned(turn, k_times(k_unit(b), k_c(from.x, -from.y)));
+    {_TURN}
   }}
 }}
 """

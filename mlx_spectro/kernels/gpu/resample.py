@@ -101,15 +101,20 @@ if (row < rows) {
     const K_DEVICE float* weight = bank + p;
     float sums[AT_ONCE];
     K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] = 0.0f;
-    for (int k = 0; k <= 2 * reach; k += CHUNK) {
+    const int apart = turns * period;
+    int k = 2 * reach + 1;
+    for (; k >= CHUNK; k -= CHUNK, from += CHUNK, weight += CHUNK * phases) {
       float some_of[AT_ONCE];
       K_UNROLL for (int r = 0; r < AT_ONCE; r++) some_of[r] = 0.0f;
-      const int end = 2 * reach + 1 - k < CHUNK ? 2 * reach + 1 - k : CHUNK;
-      for (int j = 0; j < end; j++, from++, weight += phases) {
-        const float w = *weight;
-        K_UNROLL for (int r = 0; r < AT_ONCE; r++) some_of[r] += w * from[r * turns * period];
+      K_UNROLL for (int j = 0; j < CHUNK; j++) {
+        const float w = weight[j * phases];
+        K_UNROLL for (int r = 0; r < AT_ONCE; r++) some_of[r] += w * from[r * apart + j];
       }
       K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] += some_of[r];
+    }
+    for (; k > 0; k--, from++, weight += phases) {
+      const float w = *weight;
+      K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] += w * from[r * apart];
     }
     K_UNROLL for (int r = 0; r < AT_ONCE; r++) {
       const k_long n = (frame + turn + r * turns) * phases + p;
@@ -134,7 +139,7 @@ def kernel(at_once: int = _AT_ONCE) -> Kernel:
         outputs={"out": "float"},
         scalars=_SCALARS,
         threads=_THREADS,
-        registers=40,
+        registers=48,
         header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
         body=_BODY,
     )
