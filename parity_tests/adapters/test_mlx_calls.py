@@ -149,6 +149,11 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.Preemphasis": (made("Preemphasis"), X),
     "torchaudio.transforms.Deemphasis": (made("Deemphasis"), X),
     "torchaudio.transforms.Loudness": (made("Loudness", sample_rate=4000), X),
+    "torchaudio.functional.sliding_window_cmn": (
+        lambda lib, x: lib["torchaudio"].functional.sliding_window_cmn(x, 9, 4),
+        S,
+    ),
+    "torchaudio.transforms.SlidingWindowCmn": (made("SlidingWindowCmn", cmn_window=9, center=True), S),
     # spans of no length: others are drawn anew for each derivative
     **{f"torchaudio.functional.{name}": (masked(name), S) for name in ("mask_along_axis", "mask_along_axis_iid")},
     "torchaudio.transforms.FrequencyMasking": (made("FrequencyMasking", freq_mask_param=1), S),
