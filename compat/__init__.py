@@ -49,6 +49,7 @@ __all__ = [
     "route",
     "torch",
     "torchaudio",
+    "transformers",
     "uninstall",
 ]
 
@@ -58,6 +59,7 @@ forks.prepare()
 torch: ModuleType
 torchaudio: ModuleType
 librosa: ModuleType
+transformers: ModuleType
 
 
 def report() -> list[Record]:
@@ -85,6 +87,6 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("torch", "torchaudio", "librosa"):
+    if name in ("torch", "torchaudio", "librosa", "transformers"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

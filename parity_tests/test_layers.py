@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-REFERENCES = {"torch", "torchaudio", "librosa", "scipy", "soundfile"}
+REFERENCES = {"torch", "torchaudio", "librosa", "transformers", "scipy", "soundfile"}
 # a room may import those behind it
 ORDER = ("features", "ops", "kernels", "design")
 

@@ -15,6 +15,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "torch-functions": partial(functions.functions, "torch"),
     "torchaudio-functions": partial(functions.functions, "torchaudio"),
     "librosa-functions": partial(functions.functions, "librosa"),
+    "transformers-functions": partial(functions.functions, "transformers"),
     "handed-over": functions.handed_over,
     "limits": functions.limits,
     "cpu": speed.cpu,

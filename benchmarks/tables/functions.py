@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 
 from mlx_spectro import compat
-from mlx_spectro.compat.arrays import torch_ops
+from mlx_spectro.compat.arrays import kinds, torch_ops
 from mlx_spectro.compat.contract import tolerances
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.kernels import cpu
@@ -39,11 +39,16 @@ _MODULES = {
         *(f"librosa.{m}" for m in ("beat", "decompose", "effects", "feature", "feature.inverse", "filters", "onset")),
         *(f"librosa.{m}" for m in ("segment", "sequence", "util")),
     ),
+    "transformers": ("transformers.audio_utils",),
 }
 # what is public of a module that does not say so
 _PUBLIC = {
     "torch": ["istft", "stft"],
     "torchaudio.compliance.kaldi": ["fbank", "get_mel_banks", "mfcc", "spectrogram"],
+    "transformers.audio_utils": [
+        *("amplitude_to_db", "amplitude_to_db_batch", "chroma_filter_bank", "mel_filter_bank", "power_to_db"),
+        *("power_to_db_batch", "spectrogram", "spectrogram_batch", "window_function"),
+    ],
 }
 
 
@@ -152,7 +157,7 @@ def _parts(library: str, module: str) -> Iterator[str]:
     yield f"### {module}"
     header = ["ours", 'under `route("auto")`', "on", "gradients", "on MLX arrays"]
     if ours := [_line(library, name) for name in names if name in _rows()]:
-        yield markdown(header if library != "librosa" else [header[0], header[1], header[-1]], ours)
+        yield markdown(header if library not in kinds.OF_NUMPY else [header[0], header[1], header[-1]], ours)
     theirs = [name for name in names if name not in _rows()]
     if inside := [name for name in theirs if _calls(name)]:
         calls = [[_last(name), code(*sorted(_calls(name)))] for name in inside]
@@ -173,7 +178,7 @@ def _last(name: str) -> str:
 def _line(library: str, name: str) -> list[str]:
     auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
     native = code(*_natives().get(name, ())) or "-"
-    if library == "librosa":
+    if library in kinds.OF_NUMPY:
         return [_last(name), auto, native]
     places = "CPU, CUDA, MPS" if _gpu(name) else "CPU"
     return [_last(name), auto, places, "yes" if _rows()[name].gradient else "-", native]

@@ -35,6 +35,8 @@ _WHY = [
     ("torchaudio.functional.mask_along_axis*", _RANDOM),
     ("torchaudio.transforms.*Masking", _RANDOM),
     ("torchaudio.transforms.SpecAugment", _RANDOM),
+    ("transformers.*_db*", _ELEMENTWISE),
+    ("transformers.*", _DESIGN),
     ("librosa.load", "reading of files"),
     ("librosa.stream", "reading of files"),
     ("librosa.get_samplerate", "reading of files"),

@@ -38,7 +38,15 @@ def calls() -> dict[str, Callable[[Tensor], Tensor]]:
         "MFCC": our_audio.transforms.MFCC(16000, melkwargs={"n_fft": 512, "n_mels": 80}),
         "centroid": our_audio.transforms.SpectralCentroid(16000, n_fft=512),
         "magnitudes": our_audio.transforms.Spectrogram(512, power=1.0, normalized=True),
+        "another rate": our_audio.transforms.Resample(441, 160),
     }
+    stretch = our_audio.transforms.TimeStretch(128, 257, 0.8).to(DEVICE)
+
+    def stretched(x: Tensor) -> Tensor:
+        return stretch(ours.stft(x, 512, 128, window=window, return_complex=True))  # type: ignore[no-any-return]
+
+    def highpass(x: Tensor) -> Tensor:
+        return our_audio.functional.highpass_biquad(x, 16000, 80.0)  # type: ignore[no-any-return]
 
     def round_trip(x: Tensor) -> Tensor:
         z = ours.stft(x, 512, 128, window=window, return_complex=True)
@@ -52,4 +60,6 @@ def calls() -> dict[str, Callable[[Tensor], Tensor]]:
         return call
 
     calls = {"round trip": round_trip, **{name: module.to(DEVICE) for name, module in modules.items()}}
-    return {**calls, **{f"{name}, gradient": gradient(calls[name]) for name in ("round trip", "mel", "magnitudes")}}
+    calls |= {"stretched": stretched, "highpass": highpass}
+    differentiable = ("round trip", "mel", "magnitudes", "another rate", "highpass")
+    return {**calls, **{f"{name}, gradient": gradient(calls[name]) for name in differentiable}}

@@ -120,6 +120,10 @@ def _ones_like(y: torch.Tensor) -> torch.Tensor:
     return _ones[key]
 
 
+def _highpass(library: Any, x: Any) -> Any:
+    return library.functional.highpass_biquad(x, 16000, 80.0)
+
+
 def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
     """What is timed of one size."""
     x, window = noise(batch, length), torch.hann_window(n_fft, device="cuda")
@@ -145,10 +149,45 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     yield Contest("decibels", lambda: levels[0](powers), lambda: levels[1](powers), 2 * powers.nbytes)
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
     yield Contest("MFCC 40", lambda: mfcc[0](x), lambda: mfcc[1](x), x.nbytes + 2 * batch * z.shape[-1] * 80)
+    for orig, new in ((16000, 22050), (44100, 16000)):
+        theirs, mine = (m.transforms.Resample(orig, new).cuda() for m in (torchaudio, our_audio))
+        there = x.nbytes + theirs(x).nbytes
+        yield Contest(f"Resample {orig}:{new}", partial(theirs, x), partial(mine, x), there)
+    theirs, mine = (m.transforms.TimeStretch(hop, n_fft // 2 + 1, 0.75).cuda() for m in (torchaudio, our_audio))
+    yield Contest("TimeStretch", partial(theirs, z), partial(mine, z), z.nbytes + 4 * z.nbytes // 3)
+    if length < 1 << 18:  # of longer ones, torchaudio's take a second
+        theirs, mine = (partial(_highpass, m) for m in (torchaudio, our_audio))
+        yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured=False)
+        yield Contest("highpass, gradient", _gradient(theirs, x), _gradient(mine, x), 0, captured=False)
     if x.nbytes < 1 << 28:
         trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
         yield Contest("round trip, gradient", trips[0], trips[1], 0, captured=False)
         yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured=False)
+
+
+def by_repetition() -> list[dict[str, Any]]:
+    """Microseconds of an STFT from Python by its size: of one shape, of shapes never seen, and of those seen once."""
+    window, rows = torch.hann_window(512, device="cuda"), []
+    for batch, length in ((1, 16_000), (1, 160_000), (4, 160_000), (8, 160_000), (16, 160_000), (32, 160_000)):
+        for name, library in (("torch", torch), ("ours", ours)):
+            row: dict[str, Any] = {"size": (batch, length), "library": name}
+            signal = noise(batch, length + 4096)
+
+            def call(length: int, library: Any = library, signal: Any = signal) -> Any:
+                return library.stft(signal[..., :length], 512, 128, window=window, return_complex=True)
+
+            call(length)
+            row["one shape"] = lone({name: lambda: call(length)})[name]  # noqa: B023 - called in this turn
+            for seen in ("never seen", "seen once"):
+                torch.cuda.synchronize()
+                begin = time.perf_counter()
+                for i in range(100):
+                    call(length + 128 + 7 * i)
+                torch.cuda.synchronize()
+                row[seen] = (time.perf_counter() - begin) / 100 * 1e6
+            rows.append(row)
+            print(row, flush=True)
+    return rows
 
 
 def copy_rate() -> float:
@@ -182,7 +221,7 @@ def overhead() -> dict[str, float]:
 def timed() -> dict[str, Any]:
     """The times of everything, printed as they come."""
     rate = copy_rate()
-    times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
+    times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "repetition": by_repetition(), "rows": []}
     print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(times['overhead'])}\n")
     header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
     print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..contract.function import Door, Function
-from .kinds import each_part, is_mlx, is_plain, is_tensor, to_numpy, to_torch
+from .kinds import OF_NUMPY, each_part, is_mlx, is_plain, is_tensor, to_numpy, to_torch
 
 # a call that is still to go through the door, with other arrays
 Rewritten = Callable[[Door], Any]
@@ -17,10 +17,10 @@ Rewritten = Callable[[Door], Any]
 def rewritten(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Rewritten | None:
     """The call rewritten for ``function``'s library, if its first array is of another kind; else None."""
     arguments = (*args, *kwargs.values())
-    of_numpy = function.library == "librosa"
+    of_numpy = function.library in OF_NUMPY
     for x in arguments:
         if is_tensor(x):
-            # librosa makes of a tensor what NumPy does
+            # such a library makes of a tensor what NumPy does
             return None if not of_numpy else _of_mlx(function, args, kwargs)
         if isinstance(x, np.ndarray) and x.ndim:  # one without axes is an option, as a number is
             return None if of_numpy or not is_plain(x) else lambda door: _of_numpy(door, function, args, kwargs)

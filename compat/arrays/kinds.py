@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import mlx.core as mx
     import torch
 
+# libraries whose arrays are NumPy's
+OF_NUMPY = frozenset({"librosa", "transformers"})
+
 
 def is_tensor(x: Any) -> bool:
     """Whether ``x`` is a torch tensor; torch is not imported to find out."""
@@ -151,7 +154,7 @@ def _mps_devices() -> range:
 @contextlib.contextmanager
 def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
     """Leave the program's random numbers as they are, whatever runs inside, without gradients unless asked for."""
-    if library == "librosa":
+    if library in OF_NUMPY:
         state = np.random.get_state()  # noqa: NPY002 - the global state is what a program may depend on
         try:
             yield

@@ -14,7 +14,7 @@ from mlx_spectro.ops.mlx_on_cpu import has_no_value
 
 from ..contract import records
 from ..contract.function import Door, Function
-from .kinds import each_part, is_mlx, is_plain, to_mlx, to_numpy, to_torch
+from .kinds import OF_NUMPY, each_part, is_mlx, is_plain, to_mlx, to_numpy, to_torch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ def call(door: Door, function: Function, args: tuple[Any, ...], kwargs: dict[str
     if is_mlx(kwargs.get("out")):
         raise TypeError(f"{function.name} cannot write to an MLX array: out must be NumPy memory, or left out")
     arguments = (*args, *kwargs.values())
-    if function.library != "librosa":
+    if function.library not in OF_NUMPY:
         # a window of NumPy's beside audio of MLX's
         arguments = tuple(to_torch(x) if is_plain(x) and x.ndim else x for x in arguments)
     values = [x for x in arguments if is_mlx(x)]
@@ -55,7 +55,7 @@ def call(door: Door, function: Function, args: tuple[Any, ...], kwargs: dict[str
         each_part(result, parts.append)
         return parts
 
-    of_library = _without_derivative if function.library == "librosa" else _derived
+    of_library = _without_derivative if function.library in OF_NUMPY else _derived
     outputs = iter(of_library(function.name, compute, values))
     return each_part(results[0], lambda _: next(outputs))
 

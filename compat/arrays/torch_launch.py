@@ -159,6 +159,8 @@ class TorchLauncher(Launcher[Tensor]):
         entry = self._made.find(weight, table)
         if entry is None:
             check_can_be_known("filterbank", weight)
+            if self.torch_device.type == "cuda":
+                check_not_capturing("a table is made")
             packed = table.pack(self.to_numpy(weight), *table.options)
             entry = self._made.keep(weight, table, TableEntry(self.from_numpy(packed.values), packed.pieces))
         return entry  # type: ignore[no-any-return]

@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 26
 # the attributes of a module that its results depend on, beside its public ones
 _MODULE_STATE = ("training", "_parameters", "_buffers", "_modules")
 # whose functions, types and modules a saved call may name
-_LIBRARIES = ("builtins", "numpy", "scipy", "torch", "torchaudio", "librosa")
+_LIBRARIES = ("builtins", "numpy", "scipy", "torch", "torchaudio", "librosa", "transformers")
 
 
 class UnsavableError(TypeError):

@@ -53,7 +53,7 @@ def _draw(table: Table, file: TextIO) -> None:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that matter, those installed."""
     numbers = {"python": platform.python_version()}
-    for package in (distribution.NAME, "mlx", "numpy", "numba", "torch", "torchaudio", "librosa"):
+    for package in (distribution.NAME, "mlx", "numpy", "numba", "torch", "torchaudio", "librosa", "transformers"):
         try:
             numbers[package] = version(package)
         except PackageNotFoundError:

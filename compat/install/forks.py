@@ -27,7 +27,8 @@ def _load() -> None:
     :func:`install` has the adapters of torch itself loaded for any program.
     """
     global _loaded
-    libraries = {"torch", "torchaudio", "librosa"} - ({"torch"} if installer.installed("torch") else set())
+    libraries = {"torch", "torchaudio", "librosa", "transformers"}
+    libraries -= {"torch"} if installer.installed("torch") else set()
     if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in libraries):
         return
     if backend.for_host_arrays() == "host":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-_LIBRARIES = ("torch", "torchaudio", "librosa")
+_LIBRARIES = ("torch", "torchaudio", "librosa", "transformers")
 _ROOT = __name__.rsplit(".", 2)[0]
 
 
@@ -43,7 +43,7 @@ def replaces_method(library: str, owner: Any, name: str, ours: Any) -> None:
 
 
 def install(*libraries: str) -> None:
-    """Put our functions into ``libraries`` (default: torch, torchaudio and librosa), for all of this process's code.
+    """Put our functions into ``libraries`` (default: torch, torchaudio, librosa, transformers), for this whole process.
 
     A library that is not imported yet is patched when it is, and never imported by this call. Names that other code
     bound before (``from torch import stft``) keep their functions.

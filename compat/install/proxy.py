@@ -17,7 +17,7 @@ from . import installer
 
 _ROOT = __name__.rsplit(".", 2)[0]
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
-_PREFIXES = tuple(f"{_ROOT}.{library}." for library in ("torch", "torchaudio", "librosa"))
+_PREFIXES = tuple(f"{_ROOT}.{library}." for library in ("torch", "torchaudio", "librosa", "transformers"))
 # a proxy's own: what the import system and pickle read from a module
 _OWN = frozenset(
     {"__name__", "__path__", "__spec__", "__loader__", "__package__", "__file__", "__cached__", "__dict__", "__class__"}
@@ -142,7 +142,7 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def find_submodules() -> None:
-    """Have the import system resolve the submodules of the three libraries' stand-ins."""
+    """Have the import system resolve the submodules of the libraries' stand-ins."""
     if not any(isinstance(finder, _AliasFinder) for finder in sys.meta_path):
         # before the path finder, which would run a library's sources again under the alias
         sys.meta_path.insert(0, _AliasFinder())

@@ -29,6 +29,7 @@ _EXTRAS = {
     "torch": ("torch",),
     "torchaudio": ("torchaudio",),
     "librosa": ("librosa",),
+    "transformers": ("transformers",),
     "report": ("rich", "jinja2"),
     "parity": ("soundfile", "matplotlib"),
 }

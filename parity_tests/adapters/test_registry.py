@@ -13,7 +13,7 @@ import pytest
 from mlx_spectro import compat
 from mlx_spectro.compat.contract.adapter import adapters
 
-for library in ("torch", "torchaudio", "librosa"):
+for library in ("torch", "torchaudio", "librosa", "transformers.audio_utils"):
     pytest.importorskip(library)
     importlib.import_module(f"mlx_spectro.compat.{library}")
 

@@ -254,6 +254,89 @@ def test_a_resampler_s_kernel_is_seen_once_and_again_when_it_changes(gpu: Machin
     assert "no resampling filter's" in reason()
 
 
+BIQUAD = [1.0, -1.6, 0.8], [0.2, 0.3, 0.2]
+SEVERAL = [[1.0, -0.9], [2.0, 0.5], [1.0, 0.3]], [[0.5, 0.2], [1.0, -1.0], [0.3, 0.0]]
+RECURSIVE: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "lfilter": lambda m, x, put: m.functional.lfilter(x, *map(put, BIQUAD)),
+    "lfilter without clamping": lambda m, x, put: m.functional.lfilter(x, *map(put, BIQUAD), clamp=False),
+    "a filter a channel": lambda m, x, put: m.functional.lfilter(x, *map(put, SEVERAL)),
+    "several filters for each": lambda m, x, put: m.functional.lfilter(x, *map(put, SEVERAL), batching=False),
+    "filtfilt": lambda m, x, put: m.functional.filtfilt(x, *map(put, BIQUAD)),
+    "filtfilt without clamping": lambda m, x, put: m.functional.filtfilt(x, *map(put, BIQUAD), clamp=False),
+    "highpass": lambda m, x, put: m.functional.highpass_biquad(x, 8000, 300.0),
+    "equalizer": lambda m, x, put: m.functional.equalizer_biquad(x, 8000, 300, 3.0),
+    "deemphasis": lambda m, x, put: m.transforms.Deemphasis()(x),
+}
+
+
+@pytest.mark.parametrize("length", [301, 5000])
+@pytest.mark.parametrize("name", RECURSIVE)
+def test_recursive_filters_and_their_gradients_are_torchaudio_s(name: str, length: int, gpu: Machine) -> None:
+    results = []
+    for module in (audio_shim, torchaudio):
+        x = 0.1 * noise(2, 3, length)
+
+        def put(numbers: Any) -> Any:
+            values = torch.tensor(numbers)
+            return gpu.put(values) if module is audio_shim else values  # noqa: B023 - called in this turn
+
+        x = (gpu.put(x) if module is audio_shim else x).requires_grad_()
+        y = RECURSIVE[name](module, x, put)
+        (gradient,) = torch.autograd.grad(y.pow(2).sum(), x)
+        results.append((RECURSIVE[name](module, x.detach(), put), y.detach(), gradient))
+    for mine, theirs in zip(*results, strict=True):
+        alike(mine, theirs)
+    served(gpu)
+
+
+def test_coefficients_have_gradients_on_a_gpu_too(gpu: Machine) -> None:
+    results = []
+    for module in (audio_shim, torchaudio):
+        x, a, b = 0.1 * noise(2, 500), *map(torch.tensor, BIQUAD)
+        if module is audio_shim:
+            x, a, b = map(gpu.put, (x, a, b))
+        given = [each.requires_grad_() for each in (x, a, b)]
+        results.append(torch.autograd.grad(module.functional.lfilter(*given).pow(2).sum(), given))
+    for mine, theirs in zip(*results, strict=True):
+        alike(mine, theirs)
+    served(gpu)
+
+
+@pytest.mark.parametrize("layout", ["frames side by side", "bins side by side"])
+@pytest.mark.parametrize("rate", [0.4, 1.3])
+def test_stretched_spectra_are_torchaudio_s_at_every_call(rate: float, layout: str, gpu: Machine) -> None:
+    for seed in range(3):
+        z = stft(noise(2, 3, 801, seed=seed).reshape(6, -1), torch)
+        z = z.contiguous() if layout == "frames side by side" else z
+        ours, theirs = (library.transforms.TimeStretch(16, 33, rate) for library in (audio_shim, torchaudio))
+        moved(gpu, ours)
+        mine, expected = ours(gpu.put(z)).as_subclass(torch.Tensor), theirs(z)
+        assert (mine.shape, mine.stride(), mine.dtype) == (expected.shape, expected.stride(), expected.dtype)
+        # torchaudio's phases are float32 sums of a few thousand radians
+        assert (mine - expected).abs().max() <= 2e-3 * expected.abs().max()
+    served(gpu)
+    assert {kernel.partition("_turns")[0] for kernel in gpu.launched} == {"phase_vocoder"}
+
+
+@pytest.mark.parametrize("steps", [-3, 0, 4])
+def test_shifted_pitches_are_torchaudio_s(steps: int, gpu: Machine) -> None:
+    x = noise(2, 901)
+    options = {"n_fft": 64, "hop_length": 16}
+    mine = audio_shim.functional.pitch_shift(gpu.put(x), 8000, steps, **options).as_subclass(torch.Tensor)
+    theirs = torchaudio.functional.pitch_shift(x, 8000, steps, **options)
+    assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+    assert (mine - theirs).abs().max() <= 1e-2 * theirs.abs().max()
+    served(gpu)
+
+
+def test_loudness_and_overdrive_are_torchaudio_s(gpu: Machine) -> None:
+    x = 0.1 * noise(2, 2, 16000)
+    alike(audio_shim.functional.overdrive(gpu.put(x)), torchaudio.functional.overdrive(x))
+    mine, theirs = audio_shim.transforms.Loudness(8000)(gpu.put(x)), torchaudio.transforms.Loudness(8000)(x)
+    assert (mine - theirs).abs().max() <= 1e-4
+    served(gpu)
+
+
 def test_filters_and_inverses_of_torchaudio_are_torchaudio_s(gpu: Machine) -> None:
     make: dict[str, tuple[Callable[[Any], Any], Any]] = {
         "InverseSpectrogram": (
@@ -373,6 +456,10 @@ REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a prime": (
         lambda x: shim.stft(x, 74, 20, window=torch.ones(74).as_subclass(type(x)), return_complex=True),
         "no kernel serves the call on {}: half of n_fft=74 has a prime factor above 7",
+    ),
+    "many coefficients": (
+        lambda x: audio_shim.functional.lfilter(x, *[torch.eye(7)[0].as_subclass(type(x))] * 2),
+        "no kernel serves the call on {}: a filter's order is above 4",
     ),
     "amplitudes": (
         lambda x: audio_shim.functional.DB_to_amplitude(x, 1.0, 1.0),

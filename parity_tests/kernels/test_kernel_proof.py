@@ -27,7 +27,9 @@ from mlx_spectro.kernels.gpu import (
     launch_mlx,
     overlap_add,
     peaks,
+    phase_vocoder,
     projection,
+    recursive_filter,
     resample,
     samples_to_bins,
 )
@@ -200,6 +202,10 @@ def cuda_kernels() -> list[Kernel]:
         deltas.kernel(),
         resample.kernel(1),
         resample.kernel(),
+        *(make(n, n) for n in (1, 2, 4) for make in (recursive_filter.kernel, recursive_filter.ends)),
+        recursive_filter.kernel(0, 2),
+        phase_vocoder.kernel(),
+        phase_vocoder.turns(),
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):

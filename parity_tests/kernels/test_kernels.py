@@ -22,7 +22,9 @@ from mlx_spectro.kernels.gpu import (
     frame_statistics,
     overlap_add,
     peaks,
+    phase_vocoder,
     projection,
+    recursive_filter,
     resample,
     samples_to_bins,
 )
@@ -31,7 +33,7 @@ from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
 
 from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
-from .kernel_host import host, places, reference
+from .kernel_host import host, phases, places, reference
 
 pytestmark = [
     pytest.mark.slow,
@@ -554,3 +556,136 @@ def test_a_tile_of_resampled_audio_fits_and_leaves_few_threads_idle(rates: tuple
     assert at_once * turns <= max(at_once, 2 * frames)
     if frames > 1000:
         assert turns * phases >= min(new, resample._THREADS)
+
+
+def _poles(*poles: complex) -> Array:
+    return np.poly(poles).real.astype(np.float32)
+
+
+# feedback and feedforward
+FILTERS: dict[str, tuple[Any, Any]] = {
+    "resonance": (_poles(0.9 + 0.3j, 0.9 - 0.3j), [0.2, 0.3, 0.2]),
+    # a highpass of 40 Hz at 44.1 kHz
+    "near the unit circle": (_poles(0.996 + 0.004j, 0.996 - 0.004j), [1.0, -2.0, 1.0]),
+    "not normalized": ([2.0, -1.9], [0.5, 0.2]),
+    "no feedback": ([4.0], [1.0, -0.9, 0.1]),
+    "four poles": (_poles(0.9 + 0.1j, 0.9 - 0.1j, 0.5j, -0.5j), [0.1, 0.2, 0.3, 0.2, 0.1]),
+    "no feedforward": (_poles(0.9, -0.5), [1.0]),
+    "unstable": (_poles(1.001, 0.3), [1.0, 0.0, 0.5]),
+}
+FILTERED = list(
+    pairwise(
+        name=FILTERS,
+        # a stretch, a tile, several tiles
+        length=(1, 33, 4096, 9001),
+        rows=(1, 4),
+        filters=(1, 2),
+        backward=(False, True),
+        clamped=(False, True),
+        order=ORDERS,
+    )
+)
+
+
+def filtered(case: dict[str, Any], x: Array, a: Array, b: Array, **options: Any) -> Array:
+    """What the launches make of rows, by as many filters as there are coefficients."""
+    arrays = {"x": x, "a": a, "b": b, "ends": np.zeros(8, np.float32)}
+    if len(b) > 1:
+        options["filters"] = len(b)
+    rows, length = x.shape
+    launches = recursive_filter.launches(rows, length, a.shape[-1] - 1, b.shape[-1] - 1, **options)
+    for launch in launches:
+        (out,) = run_all(launch, case, **{name: long_enough(array) for name, array in arrays.items()})
+        arrays["ends"] = out
+    assert len(launches) == (2 if x.shape[1] > recursive_filter.TILE and a.shape[-1] > 1 else 1)
+    return out
+
+
+def in_double(x: Array, a: Array, b: Array, backward: bool) -> Array:
+    """The recursion, sample by sample, of rows by filters in turn."""
+    rows = x[:, ::-1] if backward else x
+    y = np.zeros(rows.shape)
+    for row, signal in enumerate(rows.astype(np.float64)):
+        # coefficients are divided in their own precision
+        feedback, feedforward = (c[row % len(c)] / a[row % len(a), :1] for c in (a, b))
+        heard = np.convolve(signal, feedforward.astype(np.float64))[: signal.size]
+        for t in range(signal.size):
+            earlier = range(1, min(t, feedback.size - 1) + 1)
+            y[row, t] = heard[t] - sum(float(feedback[k]) * y[row, t - k] for k in earlier)
+    return y[:, ::-1] if backward else y
+
+
+@pytest.mark.parametrize("case", FILTERED, ids=str)
+def test_recursive_filter_kernels_are_accurate_and_clean(case: dict[str, Any]) -> None:
+    a, b = (np.tile(np.array(c, np.float32), (case["filters"], 1)) for c in FILTERS[case["name"]])
+    b[-1] *= 2
+    x = noise(case["rows"], case["length"])
+    truth = in_double(x, a, b, case["backward"])
+    if case["clamped"]:
+        x = (x / (0.5 * np.abs(truth).max())).astype(np.float32)
+        truth = np.clip(in_double(x, a, b, case["backward"]), -1, 1)
+    ours = filtered(case, x, a, b, backward=case["backward"], clamped=case["clamped"])
+    # a result is rounded once; what is computed has twice a float's digits, of which poles so near cost a few
+    limit = np.finfo(np.float32).eps * np.abs(truth).max()
+    assert np.abs(ours - truth).max() <= limit, case
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_all_that_is_filtered_after_it(name: str, bad: float) -> None:
+    a, b = (np.array(c, np.float32)[None] for c in FILTERS[name])
+    x = 0.1 * noise(2, 9001)
+    x[0, 4000] = bad
+    ours = filtered({"order": "random"}, x, a, b)
+    spoiled = np.arange(9001) - 4000
+    expected = (spoiled >= 0) & (spoiled < (b.shape[1] if a.shape[1] == 1 else 9001))
+    assert np.array_equal(~np.isfinite(ours), np.stack([expected, np.zeros_like(expected)]))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("rate", [0.07, 0.83, 1.0, 2.5])
+@pytest.mark.parametrize(("rows", "count", "bins"), [(1, 1, 1), (3, 12, 9), (2, 120, 129)])
+def test_phase_vocoder_kernels_are_accurate_and_clean(
+    rows: int, count: int, bins: int, rate: float, order: str
+) -> None:
+    z = complex_noise(rows, count, bins)
+    # of 0, the sign of the real part is a direction
+    z[-1, count // 2, 0], z[0, count // 3, bins // 2] = 0, -0.0
+    frames, fractions = phases.steps(count, rate)
+    truth = phases.vocoded(z, frames, fractions)
+    assert np.abs(vocoded(z, frames, fractions, order) - truth).max() <= vocoder_limit(frames, truth)
+
+
+def vocoder_limit(frames: Array, truth: Array) -> float:
+    """Of as many turns, each of a few roundings."""
+    limit: float = 8 * np.finfo(np.float32).eps * (frames.shape[1] + 2) * np.abs(truth).max()
+    return limit
+
+
+def vocoded(z: Array, frames: Array, fractions: Array, order: str) -> Array:
+    """What the launches make of a spectrum."""
+    weights = {"frames": phase_vocoder.as_floats(frames).values, "fractions": phase_vocoder.as_floats(fractions).values}
+    arrays = {"x": z, "turns": np.zeros(8, np.complex64), **weights}
+    rows, count, bins = z.shape
+    launches = phase_vocoder.launches(rows, count, bins, frames.shape[1])
+    for launch in launches:
+        (out,) = run_all(launch, {"order": order}, **{name: long_enough(array) for name, array in arrays.items()})
+        arrays["turns"] = out
+    assert len(launches) == (2 if frames.shape[1] > phase_vocoder.STRETCH else 1)
+    return out
+
+
+def test_an_infinite_bin_has_a_direction_and_nan_spoils_its_bin_from_there_on() -> None:
+    z = complex_noise(1, 50, 3)
+    z[0, 20, 0], z[0, 20, 1] = complex(-np.inf, 1), np.nan
+    large = z.copy()
+    large[0, 20, 0] = -1e30
+    frames, fractions = phases.steps(50, 0.7)
+    ours, like = (vocoded(each, frames, fractions, "forward")[0] for each in (z, large))
+    touched = np.any(frames == 20, axis=0)
+    assert np.array_equal(~np.isfinite(ours[:, 0]), touched)
+    directions = np.abs(ours[~touched, 0] - like[~touched, 0]) / np.abs(like[~touched, 0])
+    assert directions.max() <= vocoder_limit(frames, np.ones(1))
+    after = np.flatnonzero(np.any(frames[:2] == 20, axis=0))[0]
+    assert np.array_equal(np.isnan(ours[:, 1]), touched | (np.arange(len(ours)) > after))
+    assert np.isfinite(ours[:, 2]).all()

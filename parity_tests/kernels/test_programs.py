@@ -73,6 +73,7 @@ N, HOP, T, FILTERS = 64, 16, 300, 8
 F = N // 2 + 1
 FRAMING = Framing(N, HOP, N // 2, N // 2, "reflect")
 FRAMES = FRAMING.frames(T)
+FEEDBACK = np.array([1.0, -1.6, 0.8], np.float32)
 WINDOW, BANK, BASIS = window_of(N), np.abs(noise(F, FILTERS)), noise(FILTERS, 5)
 HZ = np.linspace(0, 4000, F).astype(np.float32)
 SPEC = DescriptorSpec(("rolloff", "contrast", "centroid"), bands=((0, 10, 2), (10, F, 3)))
@@ -222,6 +223,8 @@ TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
     **{f"deltas, {mode}": (Deltas(7, mode), (2, 3, T), ()) for mode in MODES},
     "istft": (ISTFT, (2, 3, FRAMES, F), (WINDOW,)),
     "resample": (Resample(3, 2, 4), (2, 3, T), (noise(2, 9),)),
+    "recursive filter": (RecursiveFilter(), (2, 3, T), (FEEDBACK, np.ones(2, np.float32))),
+    "recursive filters": (RecursiveFilter(), (2, 3, 5000), (np.stack([FEEDBACK] * 3), noise(3, 4))),
     "project": (Project(), (2, 7, F), (BANK,)),
 }
 
@@ -272,13 +275,13 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "frames": (Frames(FRAMING), ((T,),), "Frames"),
     "many phases": (Resample(1 << 16, 1 << 16, 4), ((T,), (1 << 16, 9)), "phases"),
     "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
-    "phases": (PhaseVocoder(), ((FRAMES, F), (4, 9), (9,)), "PhaseVocoder"),
+    "many frames": (PhaseVocoder(), ((1 << 24, 1), (4, 9), (9,)), "frames or more"),
     "medians": (Medians(3), ((F, T),), "Medians"),
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
     "Kaldi's filterbank": (KaldiFilterbank(SPEECH), ((T,), (N,), (F, 8)), "KaldiFilterbank"),
-    "a recursive filter": (RecursiveFilter(), ((T,), (3,), (3,)), "RecursiveFilter"),
-    "a clamped filter": (ClampedFilter(RecursiveFilter()), ((T,), (3,), (3,)), "ClampedFilter"),
+    "a filter of many coefficients": (RecursiveFilter(), ((T,), (6,), (3,)), "order is above 4"),
+    "a clamped one": (ClampedFilter(RecursiveFilter()), ((T,), (1,), (6,)), "order is above 4"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
     "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
     "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mlx_spectro.compat.arrays import kinds
 from mlx_spectro.ops import backend
 
 from . import signals
@@ -135,7 +136,7 @@ class Row:
     @property
     def their_arrays(self) -> str:
         """Kind of array that the reference takes."""
-        return "numpy" if self.against == "librosa" else "torch"
+        return "numpy" if self.against in kinds.OF_NUMPY else "torch"
 
     @property
     def our_arrays(self) -> str:
@@ -158,8 +159,8 @@ class Row:
 
     def unserved(self, implementation: str) -> str:
         """Why no call can be served by ``implementation``; empty where calls are."""
-        exact = not self.native and self.against == "librosa" and implementation != "host"
-        return "librosa computes in float64, MLX does not" if exact else ""
+        exact = not self.native and self.against in kinds.OF_NUMPY and implementation != "host"
+        return f"{self.against} computes in float64, MLX does not" if exact else ""
 
     def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """``(ours, theirs)``, imported."""

@@ -18,7 +18,7 @@ class _FirstImport:
     """Calls for the shim when the first library that it serves is imported."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        if fullname not in ("torch", "torchaudio", "librosa"):
+        if fullname not in ("torch", "torchaudio", "librosa", "transformers"):
             return None
         sys.meta_path.remove(self)
         # the child's Python may be another one

@@ -9,7 +9,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from mlx_spectro.design.operators import LaggedProducts, RecursiveFilter
+from mlx_spectro.design.operators import LaggedProducts, Operator, RecursiveFilter
 
 from ...arrays.torch_autograd import is_batched, or_by_torch
 from ...arrays.torch_ops import run
@@ -48,18 +48,28 @@ def seen_by_torch(*tensors: Tensor) -> bool:
 
 def _filtered(x: Tensor, a: Tensor, b: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
-        y = roomy(x.shape, a) if way.roomy else torch.empty(x.shape, dtype=x.dtype, device="cpu")
-        way.engine.run(RecursiveFilter(way.backward), *map(to_host, (x, a, b)), out=y.numpy())
-        return y
+        return computed(way.engine, RecursiveFilter(way.backward), x, a, b, in_room=way.roomy)
 
     return or_by_torch(ours, lambda: _filtered_by_torch(x, a, b, way))
+
+
+def computed(engine: Any, op: Operator, x: Tensor, a: Tensor, b: Tensor, in_room: bool = False) -> Tensor:
+    """A filter's result without a gradient, in fresh memory or in that of :func:`roomy`."""
+    if callable(engine):
+        from ...arrays import torch_launch
+
+        result: Tensor = engine(op, x, *map(torch_launch.side_by_side, (a, b)))
+        return roomy(x.shape, a).copy_(result) if in_room else result
+    y = roomy(x.shape, a) if in_room else torch.empty(x.shape, dtype=x.dtype, device="cpu")
+    engine.run(op, *map(to_host, (x, a, b)), out=y.numpy())
+    return y
 
 
 def roomy(shape: tuple[int, ...], a: Tensor) -> Tensor:
     """Memory for signals, each after as many zeros as it has outputs before it, as torchaudio's recursion has them."""
     order = a.shape[-1] - 1
     filters = 1 if a.dim() < 2 else len(a)
-    whole = torch.empty((math.prod(shape[:-1]) // filters, filters, shape[-1] + order), dtype=a.dtype, device="cpu")
+    whole = torch.empty((math.prod(shape[:-1]) // filters, filters, shape[-1] + order), dtype=a.dtype, device=a.device)
     whole[..., :order] = 0
     return whole[..., order:].reshape(shape)
 
@@ -114,7 +124,8 @@ def _multiplied(earlier: Tensor, later: Tensor, lags: int, engine: Any) -> Tenso
         pairs = ((earlier[..., : max(0, length - k)], later[..., k:]) for k in range(lags))
         return torch.stack([(one * other).sum((0, -1)) for one, other in pairs], -1)
 
-    if seen_by_torch(earlier, later):
+    # on a GPU torch's own operations
+    if callable(engine) or seen_by_torch(earlier, later):
         return theirs()
     return or_by_torch(lambda: run(engine, LaggedProducts(lags), earlier, later), theirs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from types import FunctionType
 from typing import Any
@@ -36,19 +37,21 @@ def number(name: str, value: Any, like: Tensor) -> float:
     return float(exact)
 
 
-def _coefficients(like: Tensor, *lists: list[float]) -> tuple[Tensor, ...]:
-    return tuple(torch.tensor(numbers, dtype=like.dtype, device=like.device) for numbers in lists)
+@functools.lru_cache(maxsize=64)
+def coefficients(dtype: torch.dtype, device: torch.device, *lists: tuple[float, ...]) -> Any:
+    """Tensors of these numbers."""
+    return filtering.settled(device, lambda: tuple(torch.tensor(each, dtype=dtype, device=device) for each in lists))
 
 
 def roundings(waveform: Tensor, coeff: Any = 0.97) -> int:
     """What :func:`bound` takes for a call of :func:`preemphasis`."""
-    a, b = _coefficients(waveform, [1.0, 0.0], [1.0, -coeff])
+    a, b = coefficients(waveform.dtype, waveform.device, (1.0, 0.0), (1.0, -coeff))
     return filtering.roundings(waveform, a, b, clamp=False)
 
 
 def back_roundings(waveform: Tensor, coeff: Any = 0.97) -> int:
     """What :func:`bound` takes for a call of :func:`deemphasis`."""
-    a, b = _coefficients(waveform, [1.0, -coeff], [1.0, 0.0])
+    a, b = coefficients(waveform.dtype, waveform.device, (1.0, -coeff), (1.0, 0.0))
     return filtering.roundings(waveform, a, b)
 
 
@@ -60,6 +63,8 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     """
     check_signal(waveform)
     engine, factor = engine_for(waveform), number("coeff", coeff, waveform)
+    if callable(engine):
+        raise Decline(ByDesign("torch's operations are as fast on a GPU"))
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the waveform requires a gradient, which torch computes")
     if settings.route.get() == "auto" and waveform.numel() < _MANY:
@@ -79,7 +84,8 @@ def deemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     """torchaudio.functional.deemphasis. Same arguments, same defaults."""
     check_signal(waveform)
     factor = number("coeff", coeff, waveform)
-    plan: Work = filtering.lfilter.plan(waveform, *_coefficients(waveform, [1.0, -factor], [1.0, 0.0]))
+    a, b = coefficients(waveform.dtype, waveform.device, (1.0, -factor), (1.0, 0.0))
+    plan: Work = filtering.lfilter.plan(waveform, a, b)
     return plan
 
 
@@ -101,8 +107,10 @@ def decibels(dtype: np.dtype[Any], roundings: int, largest: float) -> float:
 
 def weighted_roundings(waveform: Tensor, sample_rate: int) -> int:
     """How the K-weighting of loudness errs, and what is squared and summed of it."""
-    treble = filtering.coefficients("treble_biquad", waveform.dtype, sample_rate, 4.0, 1500.0, 1 / math.sqrt(2))
-    highpass = filtering.coefficients("highpass_biquad", waveform.dtype, sample_rate, 38.0, 0.5)
+    treble = filtering.coefficients(
+        "treble_biquad", waveform.dtype, waveform.device, sample_rate, 4.0, 1500.0, 1 / math.sqrt(2)
+    )
+    highpass = filtering.coefficients("highpass_biquad", waveform.dtype, waveform.device, sample_rate, 38.0, 0.5)
     once, error, _ = filtering.errors(waveform, *treble)
     y, more, gain = filtering.errors(once, *highpass)
     mean = float(y.square().mean().sqrt())

@@ -24,7 +24,7 @@ from ...arrays.torch_options import truth
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED
-from .differentiable import Way, filtered, roomy
+from .differentiable import Way, computed, filtered
 
 _lfilter = theirs.lfilter
 _DESIGNS = (
@@ -96,10 +96,8 @@ def _roundings_twice(waveform: Tensor, a_coeffs: Tensor, b_coeffs: Tensor, clamp
 
 def engine_for(x: Tensor) -> Any:
     """What filters ``x``; where nothing does, the call is declined."""
-    if not x.is_cpu:
-        raise Decline("no kernel filters recursively on a GPU: CPU tensors are served")
     engine = torch_tensors.engine_for(x)
-    return cpu if backend.for_host_arrays() == "host" else engine
+    return cpu if x.is_cpu and backend.for_host_arrays() == "host" else engine
 
 
 def check_signal(x: Any) -> None:
@@ -134,21 +132,15 @@ def _plan(waveform: Tensor, a: Any, b: Any, clamp: Any, batching: Any, twice: bo
         return lambda: _differentiable(engine, x, a, b, limited, twice)
 
     def work() -> Tensor:
-        samples, *weights = map(torch_tensors.to_host, (waveform, a, b))
+        x = waveform
         if spread:
-            samples = np.broadcast_to(samples[..., None, :], (*waveform.shape[:-1], len(a), waveform.shape[-1]))
-        y = (
-            torch.empty(samples.shape, dtype=waveform.dtype, device="cpu")
-            if twice or limited
-            else roomy(samples.shape, a)
-        )
+            x = x.unsqueeze(-2).expand(*x.shape[:-1], len(a), x.shape[-1])
         last = RecursiveFilter(backward=twice)
         if twice:
-            once = np.empty_like(samples)
-            engine.run(RecursiveFilter(), samples, *weights, out=once)
-            samples = once
-        engine.run(ClampedFilter(last) if limited else last, samples, *weights, out=y.numpy())
-        return y
+            x = computed(engine, RecursiveFilter(), x, a, b)
+        if limited:
+            return computed(engine, ClampedFilter(last), x, a, b)
+        return computed(engine, last, x, a, b, in_room=not twice)
 
     return work
 
@@ -190,15 +182,33 @@ def _design(name: str, waveform: Tensor, *options: Any) -> Work:
         work: Work = _planned[name](waveform, *options)
         return work
     engine_for(waveform)
-    plan: Work = lfilter.plan(waveform, *coefficients(name, waveform.dtype, *options))
+    plan: Work = lfilter.plan(waveform, *coefficients(name, waveform.dtype, waveform.device, *options))
     return plan
 
 
 @functools.lru_cache(maxsize=256, typed=True)
-def coefficients(name: str, dtype: torch.dtype, *options: float) -> tuple[Tensor, Tensor]:
-    with torch.inference_mode(False):
-        a, b = _told[name](torch.empty(0, dtype=dtype, device="cpu"), *options)
+def coefficients(name: str, dtype: torch.dtype, device: torch.device, *options: float) -> tuple[Tensor, Tensor]:
+    """Feedback and feedforward by torchaudio's design ``name``, computed where the filter's signals lie."""
+
+    def designed() -> tuple[Tensor, Tensor]:
+        a, b = _told[name](torch.empty(0, dtype=dtype, device=device), *options)
+        return a, b
+
+    a, b = settled(device, designed)
     return a, b
+
+
+def settled(device: torch.device, make: Callable[[], tuple[Tensor, ...]]) -> Any:
+    """Tensors on a device that are to be kept for other calls, and other streams."""
+    with torch.inference_mode(False), torch.no_grad():
+        if device.type != "cuda":
+            return make()
+        from ...arrays import torch_launch
+
+        torch_launch.check_not_capturing("a filter is designed")
+        made = make()
+        torch.cuda.current_stream(device).synchronize()
+        return made
 
 
 @_designed("biquad")

@@ -18,7 +18,6 @@ from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign
-from .phase_vocoder import check_on_cpu
 
 _EPS = 1e-16
 # of what is larger, squares of spectra may overflow, and reciprocals vanish
@@ -51,7 +50,8 @@ def griffinlim(
     check_tensor(specgram)
     if torch_tensors.gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch's own operations compute")
-    check_on_cpu(specgram)
+    if not specgram.is_cpu:
+        raise Decline(f"no kernel takes phases on {specgram.device.type}")
     if not (specgram.is_floating_point() and specgram.dim() > 1 and specgram.numel()):
         raise Decline("there is no real spectrogram")
     share = number("momentum", momentum)

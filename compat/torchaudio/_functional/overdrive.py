@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from mlx_spectro.design.operators import RecursiveFilter
@@ -15,7 +14,8 @@ from ...arrays import torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .emphasis import number
+from .differentiable import computed
+from .emphasis import coefficients, number
 from .filtering import check_signal, engine_for
 
 # of the outputs before, in the filter that takes away the mean
@@ -35,15 +35,14 @@ def overdrive(waveform: Tensor, gain: float = 20, colour: float = 20) -> Work:
         raise Decline("the waveform requires a gradient, which torchaudio's loop does not give")
     engine = engine_for(waveform)
     amplification = math.exp(number("gain", gain, waveform) * math.log(10) / 20.0)
+    a, b = coefficients(waveform.dtype, waveform.device, (1.0, -_FEEDBACK), (1.0, -1.0))
     offset, rows = number("colour", colour, waveform) / 200, waveform.view(-1, waveform.shape[-1])
 
     def work() -> Tensor:
         # at 1 the cubic is what it is beyond: 2 / 3
         driven = (rows * amplification).add_(offset).clamp_(-1, 1)
         saturated = (driven * driven).mul_(driven).mul_(-1 / 3).add_(driven)
-        y = torch.empty_like(driven)
-        weights = (np.array(c, torch_tensors.to_host(y).dtype) for c in ([1.0, -_FEEDBACK], [1.0, -1.0]))
-        engine.run(RecursiveFilter(), torch_tensors.to_host(saturated), *weights, out=torch_tensors.to_host(y))
+        y = computed(engine, RecursiveFilter(), saturated, a, b)
         return y.mul_(0.75).add_(rows, alpha=0.5).clamp_(-1, 1).view(waveform.shape)
 
     return work

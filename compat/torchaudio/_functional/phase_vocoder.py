@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torchaudio
 from torch import Tensor
@@ -32,18 +31,28 @@ _SLOWEST = 1e-3
 class Steps(NamedTuple):
     """What a :class:`PhaseVocoder` takes beside a spectrum."""
 
-    frames: npt.NDArray[np.int64]
-    fractions: npt.NDArray[Any]
+    frames: Tensor
+    fractions: Tensor
 
     def run(self, engine: Any, z: Tensor) -> Tensor:
         """The spectrum ``[..., F, M]``, contiguous as torchaudio's, of ``z [..., F, N]``."""
-        out = torch.empty((*z.shape[:-1], self.fractions.size), dtype=z.dtype, device="cpu")
+        if callable(engine):
+            # of numbers, infinite ones too, nothing spoils more than in torchaudio
+            return self.by_frames(engine, z.transpose(-1, -2)).transpose(-1, -2).contiguous()
+        out = torch.empty((*z.shape[:-1], self.fractions.numel()), dtype=z.dtype, device="cpu")
         memory = out.numpy().swapaxes(-1, -2)
-        engine.run(PhaseVocoder(), torch_tensors.to_host(z).swapaxes(-1, -2), *self, out=memory)
+        weights = map(torch_tensors.to_host, self)
+        engine.run(PhaseVocoder(), torch_tensors.to_host(z).swapaxes(-1, -2), *weights, out=memory)
         # what is not finite spoils its bin up to the last frame, in torchaudio some frames alone
         if not np.isfinite(memory[..., -1, :]).all():
             raise Decline("the spectrum holds values that are not finite")
         return out
+
+    def by_frames(self, engine: Any, z: Tensor) -> Tensor:
+        """The spectrum ``[..., M, F]`` of ``z [..., N, F]``."""
+        if callable(engine):
+            return torch_ops.run(engine, PhaseVocoder(), z, *self)
+        return self.run(engine, z.transpose(-1, -2)).transpose(-1, -2)
 
 
 @functools.lru_cache(maxsize=32)
@@ -52,7 +61,7 @@ def steps_at(rate: float, count: int, dtype: torch.dtype) -> Steps:
     """Where torchaudio looks for a stretched spectrum's frames among ``count``: rounded as it rounds."""
     times = torch.arange(0, count, rate, dtype=dtype, device="cpu")
     start, end = times.long(), (times + 1).long()
-    return Steps(torch.stack([start, end] * 2).numpy(), (times % 1.0).numpy())
+    return Steps(torch.stack([start, end] * 2), times % 1.0)
 
 
 def order(arguments: dict[str, Any]) -> int:
@@ -106,13 +115,6 @@ def _check_spectrum(x: Tensor) -> None:
         raise Decline("the spectrum is not complex, empty, or has fewer than two axes")
     if torch_tensors.gradient_wanted(x):
         raise Decline("the spectrum requires a gradient, which torch's own operations compute")
-    check_on_cpu(x)
-
-
-def check_on_cpu(x: Tensor) -> None:
-    """Decline a tensor on a GPU."""
-    if not x.is_cpu:
-        raise Decline(f"no kernel takes phases on {x.device.type}")
 
 
 def _check_advance(advance: Any, x: Tensor) -> None:
@@ -127,8 +129,19 @@ def _check_advance(advance: Any, x: Tensor) -> None:
     if advance.shape != (x.shape[-2], 1):
         raise Decline(f"phase_advance is {list(advance.shape)}, which is not one phase a bin")
     # beyond it, torchaudio's phases have no digit left behind the point
-    if not float(advance.abs().max()) < 0.1 / torch.finfo(torch.float32).eps:
+    if not _largest(advance) < 0.1 / torch.finfo(torch.float32).eps:
         raise Decline("phase_advance is not finite, or very large")
+
+
+def _largest(advance: Tensor) -> float:
+    if advance.is_cpu:
+        return float(advance.abs().max())
+    from ...arrays import torch_launch
+
+    largest: float = torch_launch.of_weight(
+        "phase_advance", advance, "largest", lambda values: float(abs(values).max())
+    )
+    return largest
 
 
 class Shift(NamedTuple):
@@ -152,7 +165,6 @@ def shift(
     check_tensor(waveform)
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the audio requires a gradient, which torch's own operations compute")
-    check_on_cpu(waveform)
     if not (waveform.is_floating_point() and waveform.dim() and waveform.numel()):
         raise Decline("the audio is not real, or empty")
     distance, octave = number("n_steps", n_steps), number("bins_per_octave", bins_per_octave)
@@ -169,18 +181,20 @@ def shift(
     if bins == size:
         raise Decline("n_fft is 2, whose spectra torch takes for two-sided ones")
     steps = None if rate == 1 else steps_at(rate, forward.framing.frames(x.shape[-1]), x.dtype)
-    frames = forward.framing.frames(x.shape[-1]) if steps is None else steps.fractions.size
-    like = torch.empty((), dtype=spectra, device="cpu").expand(1, bins, frames)
+    frames = forward.framing.frames(x.shape[-1]) if steps is None else steps.fractions.numel()
+    like = torch.empty((), dtype=spectra, device=waveform.device).expand(1, bins, frames)
     planned = synthesis(like, size, hop, length, window, True, None, round(x.shape[-1] / rate))
     back, samples = planned.of(like, window)
 
     def work() -> Tensor:
-        z = torch_ops.run(forward.engine, forward.stft, x, forward.window)
+        # what one transform makes 0, another makes -0, which is half a turn; to look for it would wait for a GPU
+        z = None if callable(forward.engine) else torch_ops.run(forward.engine, forward.stft, x, forward.window)
         if steps is not None:
-            if torch.count_nonzero(z) < z.numel():
-                # what one transform makes 0, another makes -0, which is half a turn
+            if z is None or torch.count_nonzero(z) < z.numel():
                 z = _spectrum(x, forward)
-            z = steps.run(forward.engine, z.transpose(-1, -2)).transpose(-1, -2)
+            z = steps.by_frames(forward.engine, z)
+        elif z is None:
+            z = torch_ops.run(forward.engine, forward.stft, x, forward.window)
         return torch_ops.run(forward.engine, back.istft(samples), z, back.window)
 
     return Shift(rate, work)

@@ -75,6 +75,37 @@ K_FN void k_put2(float* p, float2 a) { *(float2*)p = a; }
 """
 
 _PRELUDES: dict[Target, str] = {"metal": _METAL, "cuda": _CUDA}
+
+# Numbers of twice a float's digits, for kernels that name them: doubles or, where there are none, sums of two floats,
+# whose products and sums are Dekker's and Knuth's. They travel as the latter, and in a float's range.
+_WIDE: dict[Target, str] = {
+    "metal": """
+typedef float2 k_wide;
+K_FN k_wide k_widen(float a) { return k_c(a, 0.0f); }
+K_FN float k_narrow(k_wide a) { return a.x; }
+K_FN float2 k_split(k_wide a) { return a; }
+K_FN k_wide k_join(float2 a) { return a; }
+K_FN k_wide k_mad(k_wide a, k_wide b, k_wide c) {
+  const float product = a.x * b.x, sum = product + c.x, part = sum - product;
+  if (!(sum - sum == 0.0f)) return k_c(sum, 0.0f);
+  float rest = metal::fma(a.x, b.x, -product) + metal::fma(a.x, b.y, a.y * b.x);
+  rest += (product - (sum - part)) + (c.x - part) + c.y;
+  const float whole = sum + rest;
+  return k_c(whole, rest - (whole - sum));
+}
+""",
+    "cuda": """
+typedef double k_wide;
+K_FN k_wide k_widen(float a) { return a; }
+K_FN float k_narrow(k_wide a) { return float(a); }
+K_FN float2 k_split(k_wide a) {
+  const float whole = float(a);
+  return k_c(whole, whole - whole == 0.0f ? float(a - whole) : 0.0f);
+}
+K_FN k_wide k_join(float2 a) { return double(a.x) + a.y; }
+K_FN k_wide k_mad(k_wide a, k_wide b, k_wide c) { return fma(a, b, c); }
+""",
+}
 # Every kernel goes over rows: these scalars, which :func:`over_rows` gives, and in the text `row`, a threadgroup's own.
 ROWS = {"rows": "k_long", "depth": "k_long"}
 _ROW = "const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);\n"
@@ -134,7 +165,8 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
 
     Comments are left out: MLX copies and hashes the text at every call.
     """
-    header = _squeeze(_PRELUDES[target] + kernel.header)
+    wide = _WIDE[target] if "k_wide" in kernel.header else ""
+    header = _squeeze(_PRELUDES[target] + wide + kernel.header)
     if target == "cuda":
         # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
         bounds = f"__launch_bounds__({kernel.threads}, {kernel.resident})"

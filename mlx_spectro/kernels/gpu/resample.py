@@ -56,7 +56,8 @@ K_FN float k_spoiled(
 }
 """
 
-# What is not finite is left out of sums, so that a weight of 0 is none, and spoils results afterwards.
+# Taps are summed in chunks, so that many lose no digits. What is not finite is left out of sums, so that a weight of 0
+# is none, and spoils results afterwards.
 _BODY = """
 K_SHARED_ARRAY(float, held, ROOM);
 K_SHARED_ARRAY(float, checks, THREADS);
@@ -100,9 +101,15 @@ if (row < rows) {
     const K_DEVICE float* weight = bank + p;
     float sums[AT_ONCE];
     K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] = 0.0f;
-    for (int k = 0; k <= 2 * reach; k++, from++, weight += phases) {
-      const float w = *weight;
-      K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] += w * from[r * turns * period];
+    for (int k = 0; k <= 2 * reach; k += CHUNK) {
+      float some_of[AT_ONCE];
+      K_UNROLL for (int r = 0; r < AT_ONCE; r++) some_of[r] = 0.0f;
+      const int end = 2 * reach + 1 - k < CHUNK ? 2 * reach + 1 - k : CHUNK;
+      for (int j = 0; j < end; j++, from++, weight += phases) {
+        const float w = *weight;
+        K_UNROLL for (int r = 0; r < AT_ONCE; r++) some_of[r] += w * from[r * turns * period];
+      }
+      K_UNROLL for (int r = 0; r < AT_ONCE; r++) sums[r] += some_of[r];
     }
     K_UNROLL for (int r = 0; r < AT_ONCE; r++) {
       const k_long n = (frame + turn + r * turns) * phases + p;
@@ -119,7 +126,7 @@ if (row < rows) {
 @functools.cache
 def kernel(at_once: int = _AT_ONCE) -> Kernel:
     """The kernel that sums so many frames at once; it serves any rates."""
-    constants = {"THREADS": _THREADS, "ROOM": _ROOM, "AT_ONCE": at_once, "CHECKS": 8}
+    constants = {"THREADS": _THREADS, "ROOM": _ROOM, "AT_ONCE": at_once, "CHUNK": 8, "CHECKS": 8}
     return Kernel(
         name=f"resample_{at_once}",
         inputs={"x": "float", "bank": "float"},

@@ -266,6 +266,11 @@ void* __tsan_memcpy(void* to, const void* from, size_t n) {
   access((uintptr_t)to, n, true);
   return memcpy(to, from, n);
 }
+void* __tsan_memmove(void* to, const void* from, size_t n) {
+  access((uintptr_t)from, n, false);
+  access((uintptr_t)to, n, true);
+  return memmove(to, from, n);
+}
 void* __tsan_memset(void* to, int value, size_t n) {
   access((uintptr_t)to, n, true);
   return memset(to, value, n);

@@ -23,7 +23,9 @@ extern "C" float expf(float);
 #define threadgroup_barrier(flags) host_barrier(1, int(flags))
 #define simdgroup_barrier(flags) host_barrier(0, int(flags))
 template <class T, class S> T as_type(S s) { return __builtin_bit_cast(T, s); }
-namespace metal { namespace precise {
+namespace metal {
+inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+namespace precise {
 inline float sqrt(float a) { return sqrtf(a); }
 inline float log(float a) { return logf(a); }
 inline float exp(float a) { return expf(a); }

@@ -21,7 +21,9 @@ extern "C" void host_barrier(int whole, int flags);
 #define threadgroup_barrier(flags) host_barrier(1, flags)
 #define simdgroup_barrier(flags) host_barrier(0, flags)
 template <class T, class S> T as_type(S s) { T t; memcpy(&t, &s, sizeof t); return t; }
-namespace metal { namespace precise {
+namespace metal {
+inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+namespace precise {
 inline float sqrt(float a) { return sqrtf(a); }
 inline float log(float a) { return logf(a); }
 inline float exp(float a) { return expf(a); }

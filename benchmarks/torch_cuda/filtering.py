@@ -1,0 +1,146 @@
+"""Audio at another rate, recursive filters and stretched spectra: values, gradients, what is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torchaudio
+from torch import Tensor
+
+from mlx_spectro.compat import torchaudio as our_audio
+
+from .check import DEVICE, check, each, near, noise, none, served
+
+Call = Callable[[Any, Tensor], Tensor]
+
+
+def _coefficients(x: Tensor, *numbers: Any) -> list[Tensor]:
+    return [torch.tensor(each, dtype=x.dtype, device=x.device) for each in numbers]
+
+
+_BIQUAD = [1.0, -1.9, 0.95], [0.1, 0.2, 0.1]
+_FOUR = [1.0, -2.1, 1.9, -0.9, 0.2], [0.1, 0.2, 0.3, 0.2, 0.1]
+_SEVERAL = [[1.0, -0.9], [2.0, 0.5], [1.0, 0.3]], [[0.5, 0.2], [1.0, -1.0], [0.3, 0.0]]
+FILTERS: dict[str, Call] = {
+    "biquad": lambda m, x: m.functional.lfilter(x, *_coefficients(x, *_BIQUAD)),
+    "biquad without clamping": lambda m, x: m.functional.lfilter(x, *_coefficients(x, *_BIQUAD), clamp=False),
+    "four poles": lambda m, x: m.functional.lfilter(x, *_coefficients(x, *_FOUR), clamp=False),
+    "a filter a channel": lambda m, x: m.functional.lfilter(x, *_coefficients(x, *_SEVERAL), clamp=False),
+    "several filters": lambda m, x: m.functional.lfilter(x, *_coefficients(x, *_SEVERAL), batching=False),
+    "filtfilt": lambda m, x: m.functional.filtfilt(x, *_coefficients(x, *_BIQUAD), clamp=False),
+    "highpass": lambda m, x: m.functional.highpass_biquad(x, 16000, 80.0),
+    "lowpass": lambda m, x: m.functional.lowpass_biquad(x, 16000, 1000.0),
+    "equalizer": lambda m, x: m.functional.equalizer_biquad(x, 16000, 300.0, 3.0),
+    "deemphasis": lambda m, x: m.functional.deemphasis(x),
+}
+RATES = ((16000, 22050), (44100, 16000), (48000, 16000), (16000, 48000), (16000, 16001), (1, 100), (12699, 16000))
+
+
+def _compared(call: Call, x: Tensor, what: str) -> float:
+    """Ours beside torchaudio's and the truth: the result, and its gradient."""
+    found = []
+    for library, signal in ((our_audio, x), (torchaudio, x), (torchaudio, x.double())):
+        at = signal.clone().requires_grad_()
+        y = call(library, at)
+        # values where none is the gradient of a clamped result by accident
+        (gradient,) = torch.autograd.grad(y, at, torch.sin(y.detach()) + 1)
+        found.append((y.detach(), gradient))
+        if library is our_audio:
+            alone = call(library, signal)
+            served()
+            assert torch.equal(alone, found[0][0]), what
+            assert alone.stride() == found[0][0].stride(), what
+    (mine, of_mine), (theirs, of_theirs), (truth, of_truth) = found
+    return max(near(mine, theirs, truth, what), near(of_mine, of_theirs, of_truth, f"{what}, gradient"))
+
+
+@check
+def recursive_filters() -> str:
+    ratios, problems = {}, list[str]()
+    for name, call in FILTERS.items():
+        with each(problems):
+            ratios[name] = round(
+                max(_compared(call, 0.1 * noise(2, 3, n), f"{name} {n}") for n in (33, 9001, 70_001)), 2
+            )
+    none(problems)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def a_long_signal_is_filtered() -> None:
+    x = 0.1 * noise(1, 600_000)
+    mine, theirs, truth = (
+        m.functional.highpass_biquad(each, 48000, 20.0)
+        for m, each in ((our_audio, x), (torchaudio, x), (torchaudio, x.double()))
+    )
+    served()
+    near(mine, theirs, truth, "20 Hz")
+
+
+@check
+def what_is_not_finite_is_so_in_torchaudio() -> None:
+    problems = list[str]()
+    for bad in (float("nan"), float("inf")):
+        for name, call in FILTERS.items():
+            x = 0.1 * noise(2, 3, 9001)
+            x[1, 1, 4000] = bad
+            mine, theirs = (call(m, x).isfinite() for m in (our_audio, torchaudio))
+            with each(problems):
+                assert torch.equal(mine, theirs), (name, bad, int((mine != theirs).sum()))
+        for rates in RATES[:5]:
+            x = noise(2, 9001)
+            x[1, 4000] = bad
+            mine, theirs = (m.functional.resample(x, *rates).isfinite() for m in (our_audio, torchaudio))
+            with each(problems):
+                assert torch.equal(mine, theirs), (rates, bad, int((mine != theirs).sum()))
+    none(problems)
+
+
+@check
+def audio_at_another_rate() -> str:
+    ratios, problems = {}, list[str]()
+    for rates in RATES:
+        for kind in ("function", "transform"):
+
+            def call(m: Any, x: Tensor, rates: Any = rates, kind: str = kind) -> Tensor:
+                if kind == "function":
+                    return m.functional.resample(x, *rates)  # type: ignore[no-any-return]
+                return m.transforms.Resample(*rates).to(x.device, x.dtype)(x)  # type: ignore[no-any-return]
+
+            lengths = (50,) if rates == (1, 100) else (999, 40_001)
+            with each(problems):
+                ratios[f"{rates} {kind}"] = round(max(_compared(call, noise(2, 3, n), f"{rates}") for n in lengths), 2)
+    none(problems)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def stretched_spectra() -> str:
+    ratios = {}
+    for rate in (0.5, 0.75, 1.25, 3.0):  # which float32 holds, so that float64 looks at the same frames
+        for n in (1001, 60_001):
+            z = torch.stft(noise(3, n), 512, 128, window=torch.hann_window(512, device=DEVICE), return_complex=True)
+            for spectrum in (z, z.contiguous()):
+                mine, theirs = (
+                    m.transforms.TimeStretch(128, 257, rate).to(DEVICE)(spectrum) for m in (our_audio, torchaudio)
+                )
+                served()
+                truth = (
+                    torchaudio.transforms.TimeStretch(128, 257, rate).double().to(DEVICE)(spectrum.to(torch.complex128))
+                )
+                ratios[f"{rate} {n}"] = round(near(mine, theirs, truth, f"{rate} {n}"), 4)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def shifted_pitches() -> None:
+    x = noise(2, 16000)
+    for steps in (-4, 3, 12):
+        mine, theirs = (m.functional.pitch_shift(x, 16000, steps) for m in (our_audio, torchaudio))
+        served()
+        assert (mine.shape, mine.stride()) == (theirs.shape, theirs.stride())
+        assert float((mine - theirs).abs().max() / theirs.abs().max()) < 2e-2, steps
+    mine, theirs = (m.functional.loudness(0.1 * noise(2, 2, 32000), 16000) for m in (our_audio, torchaudio))
+    assert torch.allclose(mine, theirs, atol=1e-3), (mine, theirs)
