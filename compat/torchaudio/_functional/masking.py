@@ -143,7 +143,7 @@ def along(specgram: Any, mask_param: Any, mask_value: Any, axis: Any, p: Any, ea
 
 @adapter("torchaudio.functional.mask_along_axis", bound)
 def mask_along_axis(specgram: Tensor, mask_param: int, mask_value: float, axis: int, p: float = 1.0) -> Work:
-    """torchaudio.functional.mask_along_axis. Same arguments, same defaults; the same random numbers."""
+    """torchaudio.functional.mask_along_axis. Same arguments, same defaults. The same random numbers."""
     return along(specgram, mask_param, mask_value, axis, p, each=False)
 
 
@@ -151,5 +151,5 @@ def mask_along_axis(specgram: Tensor, mask_param: int, mask_value: float, axis: 
 def mask_along_axis_iid(
     specgrams: Tensor, mask_param: int, mask_value: float | Tensor, axis: int, p: float = 1.0
 ) -> Work:
-    """torchaudio.functional.mask_along_axis_iid. Same arguments, same defaults; the same random numbers."""
+    """torchaudio.functional.mask_along_axis_iid. Same arguments, same defaults. The same random numbers."""
     return along(specgrams, mask_param, mask_value, axis, p, each=True)

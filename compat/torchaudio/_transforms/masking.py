@@ -23,7 +23,7 @@ def _along(module: Any, specgram: Any, mask_value: Any) -> Work:
 
 @adapter("torchaudio.transforms.FrequencyMasking", bound)
 class FrequencyMasking(Twin, theirs.FrequencyMasking):
-    """torchaudio.transforms.FrequencyMasking. Same arguments, same defaults; the same random numbers."""
+    """torchaudio.transforms.FrequencyMasking. Same arguments, same defaults. The same random numbers."""
 
     def forward(self, specgram: Tensor, mask_value: float | Tensor = 0.0) -> Work:
         return _along(self, specgram, mask_value)
@@ -31,7 +31,7 @@ class FrequencyMasking(Twin, theirs.FrequencyMasking):
 
 @adapter("torchaudio.transforms.TimeMasking", bound)
 class TimeMasking(Twin, theirs.TimeMasking):
-    """torchaudio.transforms.TimeMasking. Same arguments, same defaults; the same random numbers."""
+    """torchaudio.transforms.TimeMasking. Same arguments, same defaults. The same random numbers."""
 
     def forward(self, specgram: Tensor, mask_value: float | Tensor = 0.0) -> Work:
         return _along(self, specgram, mask_value)
@@ -39,7 +39,7 @@ class TimeMasking(Twin, theirs.TimeMasking):
 
 @adapter("torchaudio.transforms.SpecAugment", bound)
 class SpecAugment(Twin, theirs.SpecAugment):
-    """torchaudio.transforms.SpecAugment. Same arguments, same defaults; the same random numbers.
+    """torchaudio.transforms.SpecAugment. Same arguments, same defaults. The same random numbers.
 
     All masks are laid over one copy.
     """
