@@ -20,8 +20,8 @@ from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign, unread
 from .resample import check_defaults
 
-# values below which to draw costs as much as to mask: of all, or of an example that has a span of its own
-_FEW, _FEW_EACH = 1 << 16, 1 << 13
+# examples with spans of their own, of so few values that to overwrite one by one takes longer
+_MANY, _SMALL = 8, 1 << 13
 
 
 def bound(dtype: np.dtype[Any], _: int, largest: float) -> float:
@@ -86,11 +86,10 @@ def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Ma
         return None
     if width > length:
         raise Decline("spans may be longer than their axis")
-    if settings.route.get() == "auto":
-        if each and math.prod(specgram.shape[-2:]) < _FEW_EACH:
-            raise Decline(ByDesign(f"torchaudio is as fast for examples of fewer than {_FEW_EACH} values"))
-        if not each and specgram.numel() < _FEW:
-            raise Decline(ByDesign(f"torchaudio is as fast for fewer than {_FEW} values"))
+    if each and settings.route.get() == "auto":
+        examples, values = math.prod(specgram.shape[:-2]), math.prod(specgram.shape[-2:])
+        if examples > _MANY and values < _SMALL:
+            raise Decline(ByDesign(f"torchaudio is as fast for many examples of fewer than {_SMALL} values"))
     return Mask(axis, width, each)
 
 
