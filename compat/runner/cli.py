@@ -1,8 +1,8 @@
 """Run a program with mlx_spectro's functions in place of those of torch, torchaudio and librosa.
 
-The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: parity (compare every
-function with its reference on this machine), warm (compile host kernels ahead of time), replay FILE (run again a call
-that --verify saved), doctor (what is found here, and what to do about it).
+The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: extract (features of
+a data set), parity (compare every function with its reference on this machine), warm (compile host kernels ahead of
+time), replay FILE (run again a call that --verify saved), doctor (what is found here, and what to do about it).
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ def main() -> None:
         sys.exit(_of_table(verb, arguments))
     if verb == "replay":
         sys.exit(_replay(arguments))
+    if verb == "extract":
+        from ..extraction import command
+
+        sys.exit(command.main(arguments))
     if verb == "doctor":
         from . import doctor
 
