@@ -164,7 +164,8 @@ def test_every_adapter_has_a_row_a_docstring_and_a_tolerance() -> None:
 
     adapters = list(_adapters())
     assert len({adapter.name for adapter in adapters}) == len(adapters) > 30
-    rows = {row.theirs for row in table() if isinstance(row.theirs, str)}
+    # what draws random numbers is a program that sets their seed
+    rows = {row.theirs if isinstance(row.theirs, str) else row.name for row in table()}
     assert [adapter.name for adapter in adapters if adapter.name not in rows] == []
     assert [adapter.name for adapter in adapters if not adapter.documented] == []
     assert [adapter.name for adapter in adapters if not adapter.limited] == []

@@ -598,6 +598,31 @@ class Correlate(Linear):
 
 
 @dataclass(frozen=True)
+class SlidingNormalization(Operator):
+    """Frames ``[..., N, F]`` less the mean of each feature in a window around them, as Kaldi's sliding-window CMN.
+
+    The window of frame ``n`` has ``window`` frames around it if ``centred``, or it and the ``window`` before it and, at
+    the start, no fewer than ``least`` frames; at the ends it is moved inside. ``scaled``, what is left is divided by
+    the window's standard deviation, or 0 where the window is one frame, and NaN where the variance may be nothing but
+    ``N`` roundings of the squares. What is not finite spoils its feature in all windows from the first that has it on.
+    """
+
+    stem = "sliding_normalization"
+
+    window: int = 600
+    least: int = 100
+    centred: bool = False
+    scaled: bool = False
+
+    def check(self, x: Shape) -> None:
+        if self.window < 1:
+            raise ValueError(f"window must be at least 1, got {self.window}")
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
 class OverlapAdd(Linear):
     """Sum of frames ``[..., N, n_fft]`` placed ``hop_length`` samples apart."""
 

@@ -72,6 +72,10 @@ def made_and_convolved(kind: str) -> Call:
     return lambda lib, x: getattr(lib["torchaudio"].transforms, kind)("valid")(x, response_for(x))
 
 
+def masked(name: str) -> Call:
+    return lambda lib, x: getattr(lib["torchaudio"].functional, name)(x, 1, 0.0, 2)
+
+
 def window_for(x: Any) -> Any:
     return W.double() if x.dtype in (torch.float64, torch.complex128) else W
 
@@ -145,6 +149,19 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "torchaudio.transforms.Preemphasis": (made("Preemphasis"), X),
     "torchaudio.transforms.Deemphasis": (made("Deemphasis"), X),
     "torchaudio.transforms.Loudness": (made("Loudness", sample_rate=4000), X),
+    "torchaudio.functional.sliding_window_cmn": (
+        lambda lib, x: lib["torchaudio"].functional.sliding_window_cmn(x, 9, 4),
+        S,
+    ),
+    "torchaudio.transforms.SlidingWindowCmn": (made("SlidingWindowCmn", cmn_window=9, center=True), S),
+    # spans of no length: others are drawn anew for each derivative
+    **{f"torchaudio.functional.{name}": (masked(name), S) for name in ("mask_along_axis", "mask_along_axis_iid")},
+    "torchaudio.transforms.FrequencyMasking": (made("FrequencyMasking", freq_mask_param=1), S),
+    "torchaudio.transforms.TimeMasking": (made("TimeMasking", time_mask_param=1), S),
+    "torchaudio.transforms.SpecAugment": (
+        made("SpecAugment", n_time_masks=1, time_mask_param=1, n_freq_masks=1, freq_mask_param=1),
+        S,
+    ),
     "torchaudio.transforms.ComputeDeltas": (made("ComputeDeltas", mode="circular"), S),
     "torchaudio.functional.resample": (lambda lib, x: lib["torchaudio"].functional.resample(x, 11, 7), X),
     "torchaudio.transforms.Resample": (made("Resample", orig_freq=11, new_freq=7), X),

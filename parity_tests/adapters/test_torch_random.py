@@ -258,6 +258,18 @@ def convolved(draw: Draw) -> Any:
     return x, {"y": y} | draw.some({"mode": draw.of(["full", "valid", "same"], ["circular", None, b"same"])})
 
 
+def sliding(draw: Draw) -> Any:
+    more = {
+        "cmn_window": draw.of([600, 9, 4, 2], [1, 0, -3, 2.5, None, np.int64(5)]),
+        "min_cmn_window": draw.of([100, 5, 1], [0, -1, True, "3"]),
+        "center": draw.of(*FLAGS),
+        "norm_vars": draw.of([False], [None, 0]),
+    }
+    # of equal frames nothing is left but rounding
+    x = draw.array([(2, 9, 11), (2, 3, 9, 5), (1, 20, 1)], REAL, [(0, 9, 3), (2, 9, 0), (11,), ()], ODD_REAL)
+    return x, draw.some(more)
+
+
 def lfilter(draw: Draw) -> Any:
     x, a, b = filters(draw)
     more = {"clamp": draw.of([True, False], [1, None]), "batching": draw.of([True, False], [0])}
@@ -300,6 +312,7 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.transforms.Speed": speeds,
     "torchaudio.functional.convolve": convolved,
     "torchaudio.functional.fftconvolve": convolved,
+    "torchaudio.functional.sliding_window_cmn": sliding,
     "torchaudio.functional.lfilter": lfilter,
     "torchaudio.functional.filtfilt": filtfilt,
     "torchaudio.functional.highpass_biquad": highpass,

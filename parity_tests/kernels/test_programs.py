@@ -51,6 +51,7 @@ from mlx_spectro.design.operators import (
     RecursiveFilter,
     Resample,
     ResampleAdjoint,
+    SlidingNormalization,
     Spectrogram,
     Stft,
     StftAdjoint,
@@ -284,6 +285,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
     "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
     "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),
+    "a sliding normalization": (SlidingNormalization(), ((FRAMES, F),), "SlidingNormalization"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 
