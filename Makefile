@@ -19,7 +19,7 @@ help: ## say what there is to make
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[cpu,parity,dev]'
+	$(BIN)/pip install --quiet --editable '.[cpu,parity,data,dev]'
 	# programs of others, which the tests run under the shim; what they need is here already
 	$(BIN)/pip install --quiet --no-deps auraloss openunmix resemblyzer webrtcvad-wheels
 	touch $(READY)

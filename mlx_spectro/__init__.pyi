@@ -1,5 +1,6 @@
 # Every public name and the module that defines it: the only list of them, which __init__.py reads too.
 
+from .compat.extraction import FeatureExtractor as FeatureExtractor, extract as extract
 from .compat.streaming import (
     StreamingISTFT as StreamingISTFT,
     StreamingMelSpectrogram as StreamingMelSpectrogram,

@@ -42,6 +42,15 @@ def ours() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every generator of random numbers without a seed draws the same ones."""
+    import numpy as np
+
+    seeded = np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed=None: seeded(5 if seed is None else seed))
+
+
 @pytest.fixture(params=backend.implementations())
 def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each implementation present, in turn."""

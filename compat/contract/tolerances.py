@@ -82,6 +82,14 @@ def probabilities(dtype: np.dtype[Any], _: int, largest: float) -> float:
     return 1e-12 * largest if dtype.kind in "fc" else 0.0
 
 
+def repeated(dtype: np.dtype[Any], _: int, largest: float) -> float:
+    """Bound for what repeats a reference's steps by its own functions.
+
+    A square and a few sums are all that may be rounded otherwise, in double precision, and the result once.
+    """
+    return 2 * float(np.finfo(dtype).eps) * largest
+
+
 def designed(dtype: np.dtype[Any], units: float, _: float) -> float:
     """Bound for numbers that two designs have calculated in ``dtype``, each off by up to ``units`` of its precision."""
     return 2 * float(np.finfo(dtype).eps) * units

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import librosa
@@ -75,16 +76,20 @@ def mel_filters(
     htk: Any = False,
     norm: Any = "slaney",
     dtype: Any = np.float32,
+    called: Callable[..., Any] = _mel_as_called,
 ) -> Array:
     """librosa's own mel filters ``[bins, mels]``, as a model that was trained on them needs them.
 
     They are cached, unless some are empty: librosa warns of them each time that it makes them.
+
+    Args:
+        called: Makes the call, for the warning to name a line of librosa's.
     """
-    key = (sr, n_fft, n_mels, fmin, fmax, bool(htk), norm)
+    key = (sr, n_fft, n_mels, fmin, fmax, bool(htk), norm, np.dtype(dtype).char)
     bank = _banks.get(key)
     if bank is None:
-        options = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax, "htk": htk, "norm": norm}
-        bank = np.ascontiguousarray(_mel_as_called(_mel, (), {"sr": sr, "n_fft": n_fft, **options}).T)
+        options = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax, "htk": htk, "norm": norm, "dtype": dtype}
+        bank = np.ascontiguousarray(called(_mel, (), {"sr": sr, "n_fft": n_fft, **options}).T)
         if bank.any(axis=0).all():
             if len(_banks) >= _MOST:
                 _banks.clear()

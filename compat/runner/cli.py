@@ -1,8 +1,8 @@
 """Run a program with mlx_spectro's functions in place of those of torch, torchaudio and librosa.
 
-The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: parity (compare every
-function with its reference on this machine), replay FILE (run again a call that --verify saved), doctor (what is found
-here, and what to do about it).
+The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: extract (features of
+a data set), parity (compare every function with its reference on this machine), warm (compile host kernels ahead of
+time), replay FILE (run again a call that --verify saved), doctor (what is found here, and what to do about it).
 """
 
 from __future__ import annotations
@@ -24,15 +24,21 @@ from ..diagnostics import report, reproduction, tables
 from .program import MissingError, Options, Program, run
 
 _WITH_VALUE = ("--report", "--breaches")
+# verbs that the parity table serves, and its modules that do
+_OF_TABLE = {"parity": "__main__", "warm": "warm"}
 
 
 def main() -> None:
     """The command ``mlx-spectro``, which is ``python -m mlx_spectro.compat`` too."""
     verb, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
-    if verb == "parity":
-        sys.exit(_parity(arguments))
+    if verb in _OF_TABLE:
+        sys.exit(_of_table(verb, arguments))
     if verb == "replay":
         sys.exit(_replay(arguments))
+    if verb == "extract":
+        from ..extraction import command
+
+        sys.exit(command.main(arguments))
     if verb == "doctor":
         from . import doctor
 
@@ -122,16 +128,17 @@ def _unwritable(path: Path) -> str:
     return "" if os.access(place, os.W_OK) else "is not ours to write to"
 
 
-def _parity(arguments: list[str]) -> int:
-    """The parity report, of the table that the wheel carries or of the checkout's own."""
+def _of_table(verb: str, arguments: list[str]) -> int:
+    """A verb of the parity table, of the one that the wheel carries or of the checkout's own."""
     shipped = "mlx_spectro._parity"
     name = shipped if importlib.util.find_spec(shipped) else "parity_tests"
     if name != shipped:
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    if importlib.util.find_spec(name) is None:
+        name = "parity_tests.table" if importlib.util.find_spec(name) else ""
+    if not name:
         print("mlx-spectro: the parity table is missing from this installation", file=sys.stderr)
         return 1
-    status: int = importlib.import_module(f"{name}.__main__").main(arguments, prog="mlx-spectro parity")
+    status: int = importlib.import_module(f"{name}.{_OF_TABLE[verb]}").main(arguments, prog=f"mlx-spectro {verb}")
     return status
 
 

@@ -31,6 +31,8 @@ _EXTRAS = {
     "librosa": ("librosa",),
     "transformers": ("transformers",),
     "report": ("rich", "jinja2"),
+    "data": ("soundfile", "pyarrow", "rich"),
+    "ray": ("ray",),
     "parity": ("soundfile", "matplotlib"),
 }
 _SECONDS = 120

@@ -54,7 +54,23 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {"y", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
+        arrays = {
+            "y",
+            "mfcc",
+            "S",
+            "stft_matrix",
+            "D",
+            "S_db",
+            "chroma",
+            "X",
+            "X_ref",
+            "frequencies",
+            "A",
+            "B",
+            "M",
+            "C",
+            "V",
+        }
         arrays |= {"data", "data_ref", "R"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
@@ -115,6 +131,24 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
     for name in ("preemphasis", "deemphasis"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), {})
+    yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
+    yield Base("librosa.feature.inverse.mel_to_stft", (MAGNITUDES[:4],), {**_RATE, "n_fft": 64}, _OF_MEL)
+    few_mels = {**_RATE, "n_fft": 64, "n_iter": 1}
+    yield Base("librosa.feature.inverse.mel_to_audio", (MAGNITUDES[:4],), few_mels, _OF_MEL)
+    of_audio = ("sr", "n_fft", "power", "n_iter", "length")
+    yield Base("librosa.feature.inverse.mfcc_to_audio", (MAGNITUDES[:3],), few_mels | {"n_mels": 4}, of_audio)
+    constant_q = {"sr": 8000, "fmin": 200.0, "n_bins": 30, "hop_length": 64}
+    tone = np.tile(AUDIO, 8)
+    for name in ("cqt", "vqt", "pseudo_cqt", "hybrid_cqt"):
+        yield Base(f"librosa.{name}", (tone,), constant_q)
+    octaves = np.tile(SPECTRUM[:30], 4)
+    yield Base("librosa.icqt", (octaves,), {"sr": 8000, "fmin": 200.0, "hop_length": 64})
+    few_octaves = {"y": tone, "sr": 8000, "fmin": 200.0, "n_octaves": 2, "hop_length": 64}
+    for name in ("chroma_cqt", "chroma_cens"):
+        yield Base(f"librosa.feature.{name}", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0})
+    yield Base("librosa.feature.chroma_vqt", (), {**few_octaves, "intervals": "equal"})
+    of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
+    yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 
@@ -129,12 +163,21 @@ class Outcome(NamedTuple):
 
 def outcome(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Outcome:
     """Call a function; whatever does so, does so from this line."""
+    # what librosa finds out of a window it keeps, and warns of once; and what is given as an array, it may count down
+    kept = find("librosa.filters").WINDOW_BANDWIDTHS
+    known = dict(kept)
+    kwargs = {
+        key: value.copy() if isinstance(value, np.ndarray) and not value.ndim else value
+        for key, value in kwargs.items()
+    }
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = function(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - which one, is what is compared
             result = error
+    kept.clear()
+    kept.update(known)
     said = [(w.category, str(w.message), w.filename, w.lineno) for w in caught]
     # librosa 1.0 says that by chance, of memory that it has not written to yet
     return Outcome(result, [one for one in said if "encountered in cast" not in one[1]])

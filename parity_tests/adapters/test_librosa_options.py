@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util")
-    shown = {"": shim, **{f"{room}.": getattr(shim, room) for room in rooms}}
+    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
+    shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
 
@@ -47,7 +48,7 @@ def affordable(name: str, option: str, value: Any) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("base", list(bases()), ids=lambda base: base.label)
-def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, ours: None) -> None:
+def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_draws: None, ours: None) -> None:
     found = {}
     # librosa designs its filters in half a second, at each call
     each = 8 if base.name == "librosa.iirt" else 1
@@ -116,6 +117,12 @@ ONE_BIN = np.ones((1, 3), np.float32)
         ("yin", {"y": AUDIO * np.float32(1e18), **PITCHED}),
         ("pitch_tuning", {"frequencies": np.zeros(3)}),
         ("pitch_tuning", {"frequencies": np.array([-1.0, 440.0, np.nan])}),
+        ("util.nnls", {"A": MAGNITUDES[:4], "B": MAGNITUDES[0]}),
+        ("util.nnls", {"A": MAGNITUDES[:4], "B": MAGNITUDES[:5]}),
+        ("util.nnls", {"A": MAGNITUDES[:4] * np.float32("nan"), "B": MAGNITUDES[:4]}),
+        ("util.nnls", {"A": MAGNITUDES[:4], "B": MAGNITUDES[:4], "maxiter": 1}),
+        ("feature.inverse.mel_to_stft", {"M": MAGNITUDES[:4], "n_fft": 64, "n_mels": 4}),
+        ("feature.inverse.mel_to_stft", {"M": MAGNITUDES, "n_fft": 32, "sr": 8000}),
         ("decompose.hpss", {"S": AUDIO}),
         ("decompose.hpss", {"S": MAGNITUDES * np.float32(1e38), "margin": 100.0}),
         ("decompose.hpss", {"S": MAGNITUDES, "kernel_size": (3,)}),

@@ -256,6 +256,7 @@ def test_an_mlx_array_is_never_written_to() -> None:
 
 
 S = np.abs(Z)
+OCTAVES: dict[str, Any] = {"sr": 8000, "fmin": 200.0, "n_octaves": 2, "bins_per_octave": 12, "tuning": 0.0}
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
@@ -290,6 +291,19 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "estimate_tuning": lambda m, made: m.estimate_tuning(y=made(Y)),
     "pyin": lambda m, made: m.pyin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
     "yin": lambda m, made: m.yin(made(Y), fmin=100, fmax=800, sr=16000, frame_length=512),
+    "nnls": lambda m, made: m.util.nnls(S[:20], made(S[:20])),
+    "mel_to_stft": lambda m, made: m.feature.inverse.mel_to_stft(made(S[:20]), n_fft=512),
+    "mel_to_audio": lambda m, made: m.feature.inverse.mel_to_audio(made(0 * S[:20]), n_fft=512, n_iter=1),
+    "mfcc_to_audio": lambda m, made: m.feature.inverse.mfcc_to_audio(made(S[:13]), n_mels=20, ref=0.0, n_iter=1),
+    "cqt": lambda m, made: m.cqt(made(Y), sr=8000, fmin=200, n_bins=30, hop_length=64),
+    "vqt": lambda m, made: m.vqt(made(Y), sr=8000, fmin=200, n_bins=30, hop_length=64),
+    "pseudo_cqt": lambda m, made: m.pseudo_cqt(made(Y), sr=8000, fmin=200, n_bins=30, hop_length=64),
+    "hybrid_cqt": lambda m, made: m.hybrid_cqt(made(Y), sr=8000, fmin=200, n_bins=30, hop_length=64),
+    "icqt": lambda m, made: m.icqt(made(Z[:24]), sr=8000, fmin=200, hop_length=64),
+    "chroma_cqt": lambda m, made: m.feature.chroma_cqt(y=made(Y), **OCTAVES),
+    "chroma_cens": lambda m, made: m.feature.chroma_cens(y=made(Y), **OCTAVES),
+    "chroma_vqt": lambda m, made: m.feature.chroma_vqt(y=made(Y), sr=8000, fmin=200, n_octaves=2, intervals="ji3"),
+    "tonnetz of audio": lambda m, made: m.feature.tonnetz(y=made(Y), **OCTAVES),
     "pitch_tuning": lambda m, made: m.pitch_tuning(made(S)),
     "lpc": lambda m, made: m.lpc(made(Y), order=3),
     "iirt": lambda m, made: m.iirt(made(Y), win_length=512, center=False),
@@ -305,6 +319,8 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "effects.hpss": lambda m, made: m.effects.hpss(made(Y)),
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
+
+RESAMPLED = {"cqt", "vqt", "hybrid_cqt", "chroma_cqt", "chroma_cens", "chroma_vqt", "tonnetz of audio"}
 
 
 def parts(result: Any) -> list[Any]:
@@ -335,6 +351,8 @@ def test_a_memory_map_is_an_array_like_any_other(name: str, mode: str, tmp_path:
 def test_what_is_more_than_an_array_is_librosa_s_with_a_true_reason(
     name: str, kind: str, make: Callable[[Array], Any]
 ) -> None:
+    if kind == "matrix" and name in RESAMPLED:
+        pytest.skip("librosa resamples a row of a matrix as an array of two axes, which may end the process")
     outcomes: list[list[tuple[Any, Any]]] = []
     for module in (ours, librosa):
         with warnings.catch_warnings():

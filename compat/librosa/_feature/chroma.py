@@ -1,8 +1,9 @@
-"""chroma_stft and tonnetz of librosa.feature."""
+"""Chromagrams and tonnetz of librosa.feature."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import librosa
@@ -18,14 +19,17 @@ from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import Analysis, source_of
 from .._arguments import LARGEST, Array, check_array, check_engine
+from .._core.constantq import cqt, hybrid_cqt, of_bins, vqt
 from .._core.pitch import tuning_of
 from .._filters import check_chroma, check_norm, check_rate, check_tuning, chroma_filters
 from .._layout import lying, memory
-from .._options import check_whole
+from .._options import check_choice, check_whole
 from .mel import Filtered
 
 _normalize = librosa.util.normalize
 _chroma_stft, _tonnetz = librosa.feature.chroma_stft, librosa.feature.tonnetz
+_chroma_cqt, _chroma_cens = librosa.feature.chroma_cqt, librosa.feature.chroma_cens
+_chroma_vqt = librosa.feature.chroma_vqt
 
 
 def _chroma_of(spectrogram: Array) -> Array:
@@ -105,15 +109,126 @@ def _tonnetz_of(chroma: Array) -> Array:
     return result
 
 
+def _of_transform(theirs: Any, transform: Any, argument: str, options: dict[str, Any]) -> Work:
+    """librosa's chromagram of a transform of ours, in magnitudes; of one that is given, all is librosa's."""
+    given = options.pop(argument)
+    if given is not None:
+        raise Decline(f"{argument} is given: all that is left is librosa's")
+    y, of_transform = options.pop("y"), options.pop("of_transform")
+    plan = transform.plan(y, **of_transform)
+    return lambda: theirs(**options, **{argument: np.abs(plan())})
+
+
+_OPTIONS_OF_CHROMA = inspect.signature(_chroma_cqt).parameters.keys() - {"y", "sr"}
+_OF_CQT = "sr", "hop_length", "fmin", "bins_per_octave", "tuning"
+
+
+def _of_cqt(theirs: Any, given: dict[str, Any]) -> Work:
+    mode = given["cqt_mode"]
+    check_choice("cqt_mode", mode, "full", "hybrid")
+    for name in ("n_octaves", "n_chroma", "bins_per_octave"):
+        check_whole(name, given[name])
+    if given["bins_per_octave"] % given["n_chroma"]:
+        raise Decline("bins_per_octave is no multiple of n_chroma")
+    of_transform = {name: given[name] for name in _OF_CQT}
+    of_transform["n_bins"] = given["n_octaves"] * given["bins_per_octave"]
+    return _of_transform(theirs, cqt if mode == "full" else hybrid_cqt, "C", {**given, "of_transform": of_transform})
+
+
+@adapter("librosa.feature.chroma_cqt", tolerances.energy, order=of_bins)
+def chroma_cqt(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    C: Array | None = None,
+    hop_length: int = 512,
+    fmin: float | None = None,
+    norm: float | None = np.inf,
+    threshold: float = 0.0,
+    tuning: float | None = None,
+    n_chroma: int = 12,
+    n_octaves: int = 7,
+    window: Array | None = None,
+    bins_per_octave: int | None = 36,
+    cqt_mode: str = "full",
+) -> Work:
+    """librosa.feature.chroma_cqt. Same arguments, same defaults.
+
+    What follows the transform, which takes nearly all of the time, is librosa's.
+    """
+    return _of_cqt(_chroma_cqt, dict(locals()))
+
+
+@adapter("librosa.feature.chroma_cens", tolerances.energy, order=of_bins)
+def chroma_cens(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    C: Array | None = None,
+    hop_length: int = 512,
+    fmin: float | None = None,
+    tuning: float | None = None,
+    n_chroma: int = 12,
+    n_octaves: int = 7,
+    bins_per_octave: int = 36,
+    cqt_mode: str = "full",
+    window: Array | None = None,
+    norm: float | None = 2,
+    win_len_smooth: int | None = 41,
+    smoothing_window: Any = "hann",
+) -> Work:
+    """librosa.feature.chroma_cens. Same arguments, same defaults.
+
+    What follows the transform, which takes nearly all of the time, is librosa's.
+    """
+    return _of_cqt(_chroma_cens, dict(locals()))
+
+
+@adapter("librosa.feature.chroma_vqt", tolerances.energy, order=of_bins)
+def chroma_vqt(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    V: Array | None = None,
+    hop_length: int = 512,
+    fmin: float | None = None,
+    intervals: Any,
+    norm: float | None = np.inf,
+    threshold: float = 0.0,
+    n_octaves: int = 7,
+    bins_per_octave: int = 12,
+    gamma: float = 0,
+) -> Work:
+    """librosa.feature.chroma_vqt. Same arguments, same defaults.
+
+    What follows the transform, which takes nearly all of the time, is librosa's.
+    """
+    given = dict(locals())
+    check_whole("n_octaves", n_octaves)
+    check_whole("bins_per_octave", bins_per_octave)
+    names = ("sr", "hop_length", "fmin", "intervals", "bins_per_octave", "gamma")
+    of_transform = {name: given[name] for name in names} | {"n_bins": n_octaves * bins_per_octave}
+    return _of_transform(_chroma_vqt, vqt, "V", {**given, "of_transform": of_transform})
+
+
 @adapter("librosa.feature.tonnetz", _of_shares)
 def tonnetz(*, y: Array | None = None, sr: float = 22050, chroma: Array | None = None, **kwargs: Any) -> Work:
     """librosa.feature.tonnetz. Same arguments, same defaults.
 
-    Of a given ``chroma``; of audio, its constant-Q transform and what follows are librosa's.
+    Of a given ``chroma``, or of ``chroma_cqt``'s.
     """
-    if chroma is None:
-        raise Decline("chroma is not given: librosa makes it of a constant-Q transform, which takes all of the time")
-    # beside a chromagram, librosa looks at nothing else
+    if chroma is not None:
+        # beside a chromagram, librosa looks at nothing else
+        return _centroids(chroma)
+    if kwargs.keys() - _OPTIONS_OF_CHROMA:
+        raise Decline("arguments that mlx_spectro does not know")
+    if kwargs.get("norm", np.inf) != np.inf or kwargs.get("threshold", 0.0) != 0.0:
+        raise Decline("norm or threshold is given")
+    plan = chroma_cqt.plan(y=y, sr=sr, **kwargs)
+    return lambda: _centroids(plan())()
+
+
+def _centroids(chroma: Array) -> Work:
     _check_shares(chroma)
 
     def work() -> Array:

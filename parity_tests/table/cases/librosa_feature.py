@@ -177,7 +177,10 @@ def tonnetz_samples() -> Iterator[Sample]:
         yield Sample(f"{o} {chroma.shape} {chroma.strides}", (), {"chroma": chroma})
     yield Sample("a row of every third frame", (), {"chroma": chromas()[0, :, ::3]})
     yield Sample("negative", (), {"chroma": chromas()[0] - np.float32(0.5)}, "chroma holds negative values")
-    yield Sample("audio", (), {"y": white_noise()}, "chroma is not given")
+    for o in pairwise(tuning=(0.0, None), cqt_mode=("full", "hybrid"), n_octaves=(2, 1), rows=(slice(None), 0)):
+        y = 0.3 * np.random.default_rng(107).standard_normal((2, 6001)).astype(np.float32)[o.pop("rows")]
+        yield Sample(f"audio {o} {y.shape}", (), {"y": y, "sr": 8000, "fmin": 200.0, "hop_length": 64, **o})
+    yield Sample("a norm of another kind", (), {"y": white_noise(), "norm": 1}, "norm is given")
 
 
 def _time_tonnetz(batch: int, length: int, _n_fft: int, hop: int) -> Sample:

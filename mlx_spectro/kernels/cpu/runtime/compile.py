@@ -82,8 +82,7 @@ def _say_once() -> None:
     logger.log(
         logging.INFO if has_compiled(folder) else logging.WARNING,
         "mlx_spectro is compiling host kernels, which takes some seconds, once for this version and processor. They "
-        "are kept in %s; where that folder lasts (say, in an image built by running a program once), later runs load "
-        "them",
+        "are kept in %s; where that folder lasts (say, in an image made with 'mlx-spectro warm'), later runs load them",
         folder,
     )
 

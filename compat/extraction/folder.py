@@ -1,0 +1,213 @@
+"""extract: features of many recordings into a folder, resumed where they were interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mlx_spectro import distribution
+
+from ..diagnostics import tables
+from . import engines
+from .features import reason_of
+from .recordings import LONGEST, ListError, listed
+from .shards import BOOKS, WRITERS, Job, Settings, Widths, WriteError, record_path, write_whole
+
+SHARD_SIZE = 128
+
+
+class ExtractionError(RuntimeError):
+    """An extraction that cannot begin, or cannot go on."""
+
+
+class Extraction(NamedTuple):
+    """What an extraction came to."""
+
+    folder: Path
+    rows: int
+    failed: dict[str, str]
+    """Recordings without a row, and why."""
+    seconds: float
+    """Of audio in all rows."""
+
+
+class Progress:
+    """What an extraction tells of itself; does nothing with it."""
+
+    def begin(self, done: int, total: int) -> None:
+        """So many of all recordings were done before."""
+
+    def event(self, event: dict[str, Any]) -> None:
+        """What a worker tells."""
+
+
+def extract(
+    audio: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    features: str | Iterable[str] = "mel",
+    out: str | os.PathLike[str] = "features",
+    *,
+    manifest: str | os.PathLike[str] | None = None,
+    like: str = "librosa",
+    rate: int | None = None,
+    channel: int | None = None,
+    longest: float = LONGEST,
+    format: str = "parquet",
+    engine: str = "local",
+    workers: int | None = None,
+    shard_size: int = SHARD_SIZE,
+    retry_failed: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Extraction:
+    """Extract features of recordings into a folder, a row a recording.
+
+    Called again after an interruption, it goes on: what is there stays, and in the end all is as if it had run through,
+    byte for byte. Each process has one recording in memory, and a few MB of features.
+
+    Args:
+        audio: Files, folders of them, and patterns such as ``"data/**/*.flac"``.
+        features, like, rate, channel, longest, options: As in :class:`FeatureExtractor`.
+        out: The folder; new, empty, or that of the same extraction.
+        manifest: A file that names recordings, beside ``audio``: a path a line, JSON lines with ``path`` or
+            ``audio_filepath``, or a ``.csv`` or ``.tsv`` table with such a column. Paths are relative to its folder.
+        format: ``"parquet"``, a row a recording: path, sample rate in Hz, channels, samples, frames (of the first
+            feature), and each feature as a list of frames, which are lists of fixed size; or ``"npy"``, an array
+            ``[frames, values]`` a feature and shard, and JSON lines of which frames are whose.
+        engine: ``"local"``, processes of this machine, or ``"ray"``, a Ray cluster that runs.
+        workers: Processes, 0 for none but this one, or tasks. Default: one a core.
+        shard_size: Recordings a file.
+        retry_failed: Try again what failed before.
+        progress: Is told how it goes.
+
+    Returns:
+        How many rows there are now, and which recordings have none.
+
+    Raises:
+        ExtractionError: another extraction's folder, one that another process is writing to, a cluster that is not
+            there, no recordings, option values that the functions refuse, or a folder that cannot be written to.
+        ValueError: an unknown feature or option.
+        ImportError: soundfile, or what the format or engine needs, is missing.
+    """
+    if format not in WRITERS:
+        raise ValueError(f"format must be one of {', '.join(WRITERS)}, got {format!r}")
+    if engine not in engines.ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(engines.ENGINES)}, got {engine!r}")
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers must be at least 0, got {workers}")
+    if shard_size < 1:
+        raise ValueError(f"shard_size must be at least 1, got {shard_size}")
+    _need(format, engine)
+    names = tuple(name.strip() for name in (features.split(",") if isinstance(features, str) else features))
+    version = tables.versions().get(distribution.NAME, "")
+    settings = Settings(names, like, options, rate, channel, longest, format, shard_size, version)
+    settings.extractor()
+    try:
+        recordings = listed([audio] if isinstance(audio, (str, os.PathLike)) else audio, manifest)
+    except ListError as error:
+        raise ExtractionError(str(error)) from None
+    folder = Path(os.path.abspath(out))
+    try:
+        with _locked(folder):
+            _settle(folder, settings, recordings)
+            shards = [recordings[i : i + shard_size] for i in range(0, len(recordings), shard_size)]
+            if retry_failed:
+                _forget_failed(folder, len(shards))
+            jobs = [Job(i, shard) for i, shard in enumerate(shards) if not record_path(folder, i).exists()]
+            progress = progress or Progress()
+            progress.begin(len(recordings) - sum(len(job.recordings) for job in jobs), len(recordings))
+            if jobs:
+                engines.ENGINES[engine](jobs, folder, settings, _widths(settings), progress.event, workers)
+            return _total(folder, len(shards))
+    except (WriteError, engines.EngineError) as error:
+        raise ExtractionError(_unfinished(folder, str(error))) from error
+    except OSError as error:
+        raise ExtractionError(_unfinished(folder, f"{error.strerror or error}")) from error
+
+
+def _need(format: str, engine: str) -> None:
+    needed = {"soundfile": "data", "pyarrow": "data"} if format == "parquet" else {"soundfile": "data"}
+    for module, extra in {**needed, **({"ray": "ray"} if engine == "ray" else {})}.items():
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f"extraction needs {module}: {distribution.install(extra)}", name=module)
+
+
+def _widths(settings: Settings) -> Widths:
+    try:
+        return settings.extractor().values()
+    except Exception as error:  # whatever a library raises of its options
+        raise ExtractionError(f"{settings.like} refuses the options: {reason_of(error)}") from error
+
+
+def _unfinished(folder: Path, reason: str) -> str:
+    return f"{folder}: {reason}. What is there is whole; the same call goes on from it"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder is one extraction's; however that ends, its lock ends with it."""
+    (folder / BOOKS).mkdir(parents=True, exist_ok=True)
+    with (folder / BOOKS / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ExtractionError(f"another extraction is writing to {folder}") from None
+        yield
+
+
+def _settle(folder: Path, settings: Settings, recordings: list[str]) -> None:
+    """Begin, or find that this is the extraction that has begun here."""
+    books = folder / BOOKS
+    shutil.rmtree(books / "unfinished", ignore_errors=True)
+    scratch = books / "unfinished" / "settings"
+    path = books / "settings.json"
+    listing = "".join(f"{recording}\n" for recording in recordings)
+    ours = {
+        **settings.as_json(),
+        "recordings": len(recordings),
+        "sha256": hashlib.sha256(os.fsencode(listing)).hexdigest(),
+    }
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        # as a file has them
+        ours = json.loads(json.dumps(ours))
+        differ = [
+            f"{name} {theirs.get(name)!r}, now {ours.get(name)!r}" for name in ours if theirs.get(name) != ours[name]
+        ]
+        if differ:
+            raise ExtractionError(f"{folder} holds another extraction ({'; '.join(differ)}): use another folder")
+        return
+    if any(entry.name != BOOKS for entry in folder.iterdir()):
+        raise ExtractionError(f"{folder} is not empty, and holds no extraction: use another folder")
+    scratch.mkdir(parents=True)
+    write_whole(path, json.dumps(ours, indent=1) + "\n", scratch)
+    scratch.rmdir()
+
+
+def _forget_failed(folder: Path, shards: int) -> None:
+    for path in _records(folder, shards):
+        if json.loads(path.read_text(encoding="utf-8"))["failed"]:
+            path.unlink()
+
+
+def _records(folder: Path, shards: int) -> list[Path]:
+    return [path for i in range(shards) if (path := record_path(folder, i)).exists()]
+
+
+def _total(folder: Path, shards: int) -> Extraction:
+    failed: dict[str, str] = {}
+    rows, seconds = 0, 0.0
+    for path in _records(folder, shards):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        rows += len(record["rows"])
+        failed |= record["failed"]
+        seconds += record["seconds"]
+    shutil.rmtree(folder / BOOKS / "unfinished", ignore_errors=True)
+    return Extraction(folder, rows, failed, seconds)

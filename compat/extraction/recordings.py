@@ -1,0 +1,122 @@
+"""Which recordings there are, and what is in one."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# seconds: of two hours at 48 kHz, samples take 1.4 GB
+LONGEST = 7200.0
+# what soundfile reads, beyond its formats' own names
+_SUFFIXES = {".aif", ".oga", ".opus", ".mp2", ".snd", ".m1a"}
+_COLUMNS = ("path", "audio_filepath", "audio", "file", "filename")
+
+
+class ListError(ValueError):
+    """Recordings that cannot be listed."""
+
+
+def listed(audio: Iterable[str | os.PathLike[str]], manifest: str | os.PathLike[str] | None = None) -> list[str]:
+    """Absolute paths of files, of folders' recordings, of what patterns match and of a manifest; each once, in order.
+
+    A file that a manifest names need not exist: what is missing is found out when it is read.
+
+    Raises:
+        ListError: no such file or folder, nothing that a pattern matches, a manifest that cannot be read, nothing.
+    """
+    paths: dict[str, None] = {}
+    for name in audio:
+        paths |= dict.fromkeys(os.path.abspath(path) for path in _expanded(os.fspath(name)))
+    if manifest is not None:
+        folder = os.path.dirname(os.path.abspath(manifest))
+        paths |= dict.fromkeys(os.path.normpath(os.path.join(folder, path)) for path in _named(Path(manifest)))
+    if not paths:
+        raise ListError("there are no recordings to extract features of")
+    return list(paths)
+
+
+def _expanded(name: str) -> Iterator[str]:
+    if os.path.isdir(name):
+        suffixes = _suffixes()
+        for folder, folders, files in os.walk(name):
+            folders.sort()
+            yield from (os.path.join(folder, file) for file in sorted(files) if _is_recording(file, suffixes))
+    elif os.path.exists(name):
+        yield name
+    else:
+        matches = sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
+        if not matches:
+            raise ListError(f"there is no {name}" + (": no file matches" if glob.has_magic(name) else ""))
+        yield from matches
+
+
+def _suffixes() -> set[str]:
+    import soundfile
+
+    return _SUFFIXES | {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}
+
+
+def _is_recording(file: str, suffixes: set[str]) -> bool:
+    return not file.startswith(".") and os.path.splitext(file)[1].lower() in suffixes
+
+
+def _named(manifest: Path) -> Iterator[str]:
+    """The paths of a manifest: lines of text, JSON lines, or a table with a column of paths."""
+    try:
+        text = manifest.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ListError(f"the manifest {manifest} cannot be read: {error}") from None
+    if manifest.suffix in (".csv", ".tsv"):
+        rows = csv.DictReader(text.splitlines(), delimiter="\t" if manifest.suffix == ".tsv" else ",")
+        column = next((name for name in _COLUMNS if name in (rows.fieldnames or ())), None)
+        if column is None:
+            raise ListError(f"the manifest {manifest} has none of the columns {', '.join(_COLUMNS)}")
+        yield from (row[column] for row in rows if row[column])
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        if manifest.suffix not in (".jsonl", ".json"):
+            yield line.strip()
+            continue
+        try:
+            entry = json.loads(line)
+            yield next(str(entry[name]) for name in _COLUMNS if name in entry)
+        except (ValueError, TypeError, StopIteration):
+            raise ListError(f"line {number} of the manifest {manifest} names no path") from None
+
+
+def read(path: Any, channel: int | None = None, longest: float = LONGEST) -> tuple[npt.NDArray[np.float32], int, int]:
+    """Samples ``[T]``, their rate in Hz and the number of channels of a file: of one channel, or the mean of all.
+
+    Raises:
+        OSError: no such file.
+        ValueError: no samples, more seconds than ``longest``, no such channel.
+        soundfile.LibsndfileError: what soundfile does not read.
+    """
+    import soundfile
+
+    if not os.path.exists(path):
+        raise FileNotFoundError("there is no such file")
+    with soundfile.SoundFile(os.fspath(path)) as file:
+        seconds = file.frames / file.samplerate
+        if not file.frames:
+            raise ValueError("it holds no samples")
+        if seconds > longest:
+            raise ValueError(f"it lasts {seconds:.0f} s, longer than {longest:.0f} s")
+        if channel is not None and not 0 <= channel < file.channels:
+            raise ValueError(f"it has {file.channels} channels, and no channel {channel}")
+        samples = file.read(dtype="float32", always_2d=True)
+        if channel is None:
+            mixed = samples[:, 0] if file.channels == 1 else samples.mean(axis=1)
+        else:
+            mixed = samples[:, channel]
+        return np.ascontiguousarray(mixed), file.samplerate, file.channels

@@ -1,5 +1,0 @@
-"""librosa.feature, with our functions in place of its own."""
-
-from ..install import proxy
-
-proxy.stand_in(__name__, "librosa.feature")

@@ -1,0 +1,488 @@
+"""Features of data sets: nothing lost, nothing doubled, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+pytest.importorskip("numba")
+librosa = pytest.importorskip("librosa")
+soundfile = pytest.importorskip("soundfile")
+pytest.importorskip("pyarrow")
+
+import mlx_spectro
+from mlx_spectro.compat.extraction import ExtractionError, command, engines, shards
+from mlx_spectro.compat.extraction.folder import Progress
+
+pytestmark = pytest.mark.slow
+
+Array = npt.NDArray[Any]
+SMALL: dict[str, Any] = {"n_mels": 8, "n_fft": 128, "hop_length": 64}
+OPTIONS = ["--n-mels", "8", "--n-fft", "128", "--hop-length", "64", "--mfcc.n-mfcc", "5", "--shard-size", "4"]
+
+
+def record(folder: Path, count: int, seed: int = 0) -> Path:
+    """A folder of short recordings."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        samples = rng.integers(-9999, 9999, rng.integers(300, 2000)).astype(np.int16)
+        soundfile.write(folder / f"{i:03d}.wav", samples, 8000)
+    return folder
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet
+
+    rows: list[dict[str, Any]] = pyarrow.parquet.read_table(folder).to_pylist()
+    return rows
+
+
+def begin(audio: Path, out: Path, *options: str, **how: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mlx_spectro.compat", "extract", str(audio), "--features", "mel,mfcc"]
+    return subprocess.Popen(
+        [*command, *OPTIONS, "--out", str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
+
+
+def run(audio: Path, out: Path, *options: str, **how: Any) -> tuple[int, str, str]:
+    process = begin(audio, out, *options, **how)
+    printed, said = process.communicate(timeout=300)
+    return process.returncode, printed, said
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    give_up = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_rows_hold_what_the_functions_return(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 6)
+    done = mlx_spectro.extract(audio, "mel,mfcc,rms", tmp_path / "out", workers=0, shard_size=4, **SMALL)
+    assert (done.rows, done.failed) == (6, {})
+    rows = rows_of(tmp_path / "out")
+    assert [row["path"] for row in rows] == [str(path) for path in sorted(audio.iterdir())]
+    for row in rows:
+        y, rate = soundfile.read(row["path"], dtype="float32")
+        assert (row["sample_rate"], row["channels"], row["samples"]) == (rate, 1, len(y))
+        assert row["frames"] == len(row["mel"]) == len(row["mfcc"])
+        expected = {
+            "mel": librosa.feature.melspectrogram(y=y, sr=rate, **SMALL),
+            "mfcc": librosa.feature.mfcc(y=y, sr=rate, **SMALL),
+            "rms": librosa.feature.rms(y=y, hop_length=64),
+        }
+        for name, values in expected.items():
+            # float32 from double precision inside: a few units in the last place of the largest
+            np.testing.assert_allclose(np.array(row[name]).T, values, atol=8e-7 * np.abs(values).max(), rtol=0)
+
+
+def test_npy_files_hold_the_same_frames(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 5)
+    for kind in ("parquet", "npy"):
+        mlx_spectro.extract(audio, "mel,rms", tmp_path / kind, format=kind, workers=0, shard_size=3, **SMALL)
+    rows = iter(rows_of(tmp_path / "parquet"))
+    for table in sorted((tmp_path / "npy").glob("*.rows.jsonl")):
+        for line in table.read_text().splitlines():
+            row, theirs = json.loads(line), next(rows)
+            for name in ("mel", "rms"):
+                values = np.load(str(table).replace("rows.jsonl", f"{name}.npy"), mmap_mode="r")
+                frames = values[row["first"][name] : row["last"][name]]
+                assert np.array_equal(frames, np.array(theirs[name], np.float32))
+            assert row["path"] == theirs["path"]
+    assert next(rows, None) is None
+
+
+def ran_through(audio: Path, out: Path) -> dict[str, bytes]:
+    """What is in the folder of an extraction that nothing interrupts."""
+    options: dict[str, Any] = {**SMALL, "mfcc.n_mfcc": 5}
+    mlx_spectro.extract(audio, "mel,mfcc", out, workers=0, shard_size=4, **options)
+    return tree(out)
+
+
+def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> None:
+    wait_for(lambda: len(list((out / "_extraction").glob("part-*.json"))) >= count or process.poll() is not None)
+
+
+def test_what_was_killed_three_times_is_what_ran_through(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 160)
+    (audio / "031.wav").write_bytes(b"no recording")
+    expected = ran_through(audio, tmp_path / "through")
+    out = tmp_path / "killed"
+    for parts in (1, 10, 20):
+        process = begin(audio, out, "--workers", "1")
+        wait_for_shards(out, parts, process)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    status, printed, said = run(audio, out, "--workers", "1")
+    assert status == 1
+    assert "159 rows" in printed
+    assert f"no row: {audio / '031.wav'}: LibsndfileError" in said
+    assert tree(out) == expected
+
+
+def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 400)
+    process = begin(audio, tmp_path / "out", "--workers", "1")
+    wait_for_shards(tmp_path / "out", 1, process)
+    victim = _worker_of(process.pid)
+    os.kill(victim, signal.SIGKILL)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert tree(tmp_path / "out") == ran_through(audio, tmp_path / "through")
+
+
+def _worker_of(parent: int) -> int:
+    """The process id of a worker; 0 for none."""
+    done = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    return next((int(line.split()[0]) for line in done.stdout.splitlines() if "extraction.worker" in line), 0)
+
+
+def test_workers_end_with_their_parent(tmp_path: Path) -> None:
+    process = begin(record(tmp_path / "audio", 40), tmp_path / "out", "--workers", "1")
+    wait_for(lambda: _worker_of(process.pid))
+    worker = _worker_of(process.pid)
+    process.kill()
+    process.communicate()
+    wait_for(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_a_recording_that_kills_its_worker_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = record(tmp_path / "audio", 7)
+    # soundfile, as a worker finds it
+    lethal = tmp_path / "lethal"
+    lethal.mkdir()
+    (lethal / "sitecustomize.py").write_text(
+        "import os, soundfile\n"
+        "class SoundFile(soundfile.SoundFile):\n"
+        "    def __init__(self, path, *rest):\n"
+        "        if path.endswith('002.wav'): os.abort()\n"
+        "        super().__init__(path, *rest)\n"
+        "soundfile.SoundFile = SoundFile\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(lethal))
+    done = mlx_spectro.extract(audio, "mel", tmp_path / "out", workers=1, shard_size=4, **SMALL)
+    assert done.rows == 6
+    assert done.failed == {str(audio / "002.wav"): "its worker was killed 2 times (status -6)"}
+    assert [Path(row["path"]).name for row in rows_of(tmp_path / "out")] == [f"00{i}.wav" for i in (0, 1, 3, 4, 5, 6)]
+
+
+def test_odd_recordings_have_a_row_or_a_reason(tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    rng = np.random.default_rng(1)
+    soundfile.write(audio / "empty.wav", np.zeros(0, np.float32), 8000)
+    soundfile.write(audio / "one.wav", np.ones(1, np.float32), 8000)
+    soundfile.write(audio / "eight.wav", rng.standard_normal((3000, 8)).astype(np.float32) / 9, 8000)
+    soundfile.write(audio / "fast.wav", rng.standard_normal(9000).astype(np.float32) / 9, 192000)
+    soundfile.write(audio / "long.wav", np.zeros(8000 * 3, np.float32), 8000)
+    soundfile.write(audio / "notnumber.wav", np.full(999, np.nan, np.float32), 8000, subtype="FLOAT")
+    (audio / "text.wav").write_text("no recording")
+    (audio / "torn.flac").write_bytes((Path(__file__).parents[1] / "table/audio/speech_8k.flac").read_bytes()[:5000])
+    (audio / "notes.txt").write_text("is no recording by its name")
+    (tmp_path / "list.jsonl").write_text('{"audio_filepath": "audio/one.wav"}\n\n{"path": "audio/missing.wav"}\n')
+    done = mlx_spectro.extract(
+        [audio], "mel", tmp_path / "out", manifest=tmp_path / "list.jsonl", workers=0, longest=2.0, **SMALL
+    )
+    reasons = {Path(path).name: reason for path, reason in done.failed.items()}
+    assert reasons.pop("text.wav").startswith("LibsndfileError")
+    assert reasons.pop("torn.flac")
+    assert reasons.pop("notnumber.wav").startswith("ParameterError: Audio buffer is not finite")
+    assert reasons == {
+        "empty.wav": "ValueError: it holds no samples",
+        "long.wav": "ValueError: it lasts 3 s, longer than 2 s",
+        "missing.wav": "FileNotFoundError: there is no such file",
+    }
+    rows = {Path(row["path"]).name: row for row in rows_of(tmp_path / "out")}
+    assert sorted(rows) == ["eight.wav", "fast.wav", "one.wav"]
+    assert rows["fast.wav"]["sample_rate"] == 192000
+    mixed = soundfile.read(audio / "eight.wav", dtype="float32")[0].mean(axis=1)
+    expected = librosa.feature.melspectrogram(y=mixed, sr=8000, **SMALL)
+    np.testing.assert_allclose(np.array(rows["eight.wav"]["mel"]).T, expected, atol=8e-7 * expected.max(), rtol=0)
+    assert rows["eight.wav"]["channels"] == 8
+
+    soundfile.write(audio / "empty.wav", np.ones(900, np.float32) / 9, 8000)
+    again = mlx_spectro.extract(
+        audio,
+        "mel",
+        tmp_path / "out",
+        manifest=tmp_path / "list.jsonl",
+        workers=0,
+        longest=2.0,
+        retry_failed=True,
+        **SMALL,
+    )
+    assert again.rows == 4
+
+
+def test_two_extractions_do_not_write_to_one_folder(tmp_path: Path) -> None:
+    audio, out = record(tmp_path / "audio", 3), tmp_path / "out"
+    (out / "_extraction").mkdir(parents=True)
+    with (out / "_extraction/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ExtractionError, match="another extraction is writing to"):
+            mlx_spectro.extract(audio, "mel", out, **SMALL)
+    assert list(tree(out)) == ["_extraction/lock"]
+
+
+def test_another_extraction_s_folder_is_left_alone(tmp_path: Path) -> None:
+    audio, out = record(tmp_path / "audio", 3), tmp_path / "out"
+    mlx_spectro.extract(audio, "mel", out, workers=0, **SMALL)
+    before = tree(out)
+    with pytest.raises(ExtractionError, match=r"holds another extraction \(options .*'n_mels': 8.*now .*'n_mels': 9"):
+        mlx_spectro.extract(audio, "mel", out, **{**SMALL, "n_mels": 9})
+    record(tmp_path / "audio", 4)
+    with pytest.raises(ExtractionError, match="recordings 3, now 4"):
+        mlx_spectro.extract(audio, "mel", out, **SMALL)
+    assert tree(out) == before
+    with pytest.raises(ExtractionError, match="is not empty, and holds no extraction"):
+        mlx_spectro.extract(audio, "mel", audio, **SMALL)
+
+
+def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
+    audio, out = record(tmp_path / "audio", 20), tmp_path / "out"
+    expected = ran_through(audio, tmp_path / "through")
+
+    def little() -> None:  # room for records, and for no shard
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    # compiled code is there already, and nothing else that large is written
+    status, _, said = run(audio, out, "--workers", "1", preexec_fn=little)
+    assert status == 2
+    assert "File too large" in said
+    assert "the same call goes on from it" in said
+    assert not list(out.glob("part-*"))
+    assert not list((out / "_extraction").glob("unfinished/*"))
+    assert ran_through(audio, out) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.wav"], "there is no nowhere.wav"),
+        (["*.flac"], "there is no *.flac: no file matches"),
+        ([], "there are no recordings"),
+        (["--manifest", "none.txt"], "the manifest none.txt cannot be read"),
+        (["--manifest", "bad.csv"], "has none of the columns path"),
+        (["--manifest", "bad.jsonl"], "line 1 of the manifest bad.jsonl names no path"),
+        (["a", "--features", "mels"], "features like librosa's are mel, logmel"),
+        (["a", "--n-mel", "3"], "no feature takes n_mel; options are"),
+        (["a", "--n-mels", "-3"], "librosa refuses the options"),
+        (["a", "--shard-size", "0"], "shard_size must be at least 1"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    record(tmp_path / "a", 1)
+    (tmp_path / "bad.csv").write_text("name\nx.wav\n")
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    monkeypatch.chdir(tmp_path)
+    assert command.main([*arguments, "--out", "out"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_shows_a_bar_on_a_terminal_alone(tmp_path: Path) -> None:
+    pytest.importorskip("rich")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, shows in ((Terminal(), True), (io.StringIO(), False)):
+        with command._Shown(stream) as shown:
+            shown.begin(2, 4)
+            shown.event({"row": "x", "seconds": 60.0})
+            shown.event({"warning": "of filters"})
+            shown.event({"warning": "of filters"})
+        said = stream.getvalue()
+        assert said.count("of filters") == 1
+        assert ("3/4" in said) == shows
+        assert ("2 of 4 recordings were done before" in said) != shows
+
+
+def test_progress_counts_every_recording_once(tmp_path: Path) -> None:
+    class Count(Progress):
+        def __init__(self) -> None:
+            self.events: list[dict[str, Any]] = []
+
+        def event(self, event: dict[str, Any]) -> None:
+            self.events.append(event)
+
+    audio, count = record(tmp_path / "audio", 9), Count()
+    mlx_spectro.extract(audio, "mel", tmp_path / "out", workers=2, shard_size=2, progress=count, **SMALL)
+    assert sum(event.get("progress", 0) for event in count.events) == 0
+    assert sorted(event["row"] for event in count.events if "row" in event) == sorted(map(str, audio.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("like", "features", "options"),
+    [
+        ("torchaudio", "mel,logmel,mfcc,spectrogram", {"n_mels": 8, "n_fft": 128, "mfcc.n_mfcc": 5}),
+        ("native", "mel,logmel,mfcc", {"n_mels": 8, "n_fft": 128, "hop_length": 64, "mfcc.n_mfcc": 5}),
+        (
+            "librosa",
+            "logmel,chroma,zero_crossing_rate,spectral_centroid,spectral_contrast",
+            {"n_fft": 512, "fmin": 100.0},
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank", "ignore:Empty filters", "ignore:Trying to estimate")
+def test_features_are_those_of_each_library(like: str, features: str, options: dict[str, Any]) -> None:
+    pytest.importorskip({"native": "mlx.core"}.get(like, like))
+    extractor = mlx_spectro.FeatureExtractor(features, like, **options)
+    y = np.random.default_rng(2).standard_normal(4000).astype(np.float32)
+    widths = extractor.values()
+    results = pickle.loads(pickle.dumps(extractor)).of(y, 8000)
+    assert list(results) == features.split(",")
+    for name, values in results.items():
+        assert values.shape[1] == widths[name][0]
+        assert values.dtype == widths[name][1]
+    if "mfcc" in results and like != "librosa":
+        assert results["mfcc"].shape[1] == 5
+        assert results["mel"].shape[1] == 8
+
+
+def test_a_recording_is_resampled_and_one_channel_taken(tmp_path: Path) -> None:
+    samples = np.random.default_rng(3).standard_normal((4000, 2)).astype(np.float32) / 9
+    soundfile.write(tmp_path / "x.wav", samples, 16000, subtype="FLOAT")
+    extractor = mlx_spectro.FeatureExtractor("mel", rate=8000, channel=1, **SMALL)
+    y = librosa.resample(samples[:, 1], orig_sr=16000, target_sr=8000)
+    expected = librosa.feature.melspectrogram(y=y, sr=8000, **SMALL)
+    values = extractor(str(tmp_path / "x.wav"))["mel"]
+    np.testing.assert_allclose(values.T, expected, atol=8e-7 * expected.max(), rtol=0)
+    with pytest.raises(ValueError, match="it has 2 channels, and no channel 2"):
+        mlx_spectro.FeatureExtractor("mel", channel=2, **SMALL)(str(tmp_path / "x.wav"))
+
+
+def test_rows_and_batches_have_their_features_beside_them(tmp_path: Path) -> None:
+    paths = sorted(map(str, record(tmp_path / "audio", 3).iterdir()))
+    extractor = mlx_spectro.FeatureExtractor("mel", **SMALL)
+    alone = [extractor(path)["mel"] for path in paths]
+    batch = extractor({"path": np.array(paths), "label": np.arange(3)})
+    assert [np.array_equal(a, b) for a, b in zip(batch["mel"], alone, strict=True)] == [True] * 3
+    y, rate = soundfile.read(paths[0], dtype="float32")
+    row = extractor({"audio": {"array": y, "sampling_rate": rate}, "text": "hm"})
+    assert np.array_equal(row["mel"], alone[0])
+    assert row["text"] == "hm"
+    assert np.array_equal(extractor({"audio": {"path": paths[1], "array": None}})["mel"], alone[1])
+    assert np.array_equal(extractor((y, rate))["mel"], alone[0])
+    with pytest.raises(FileNotFoundError):
+        extractor({"path": [paths[0], "missing.wav"]})
+    lenient = mlx_spectro.FeatureExtractor("mel", on_error="record", **SMALL)
+    mixed = lenient({"path": [paths[0], "missing.wav"]})
+    assert list(mixed["error"]) == [None, "FileNotFoundError: there is no such file"]
+    assert mixed["mel"][1] is None
+    with pytest.raises(ValueError, match="needs a column path or audio, got file"):
+        extractor({"file": paths[0]})
+
+
+class Recordings:
+    """A data set for torch's loader."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths, self.extractor = paths, mlx_spectro.FeatureExtractor("mel,mfcc", **SMALL)
+        self.extractor(paths[0])  # kernels have run before the fork
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> tuple[str, Array]:
+        return self.paths[i], self.extractor(self.paths[i])["mel"]
+
+
+def _first(batch: list[Any]) -> Any:
+    return batch[0]
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_torch_s_workers_extract(tmp_path: Path, context: str) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    recordings = Recordings(sorted(map(str, record(tmp_path / "audio", 5).iterdir())))
+    expected = {path: recordings.extractor(path)["mel"] for path in recordings.paths}
+    loader = data.DataLoader(recordings, num_workers=2, multiprocessing_context=context, collate_fn=_first, timeout=120)
+    results = dict(loader)
+    assert results.keys() == expected.keys()
+    assert all(np.array_equal(results[path], values) for path, values in expected.items())
+
+
+def test_datasets_map_extracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    datasets = pytest.importorskip("datasets")
+    paths = sorted(map(str, record(tmp_path / "audio", 4).iterdir()))
+    extractor = mlx_spectro.FeatureExtractor("mel", **SMALL)
+    rows = datasets.Dataset.from_dict({"path": paths}).map(extractor, num_proc=2)
+    assert [np.array_equal(np.array(row["mel"], np.float32), extractor(row["path"])["mel"]) for row in rows] == [
+        True
+    ] * 4
+    batches = datasets.Dataset.from_dict({"path": paths}).map(extractor, batched=True, batch_size=3)
+    assert np.array_equal(np.array(batches[3]["mel"], np.float32), extractor(paths[3])["mel"])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+def test_ray_extracts(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    audio = record(tmp_path / "audio", 10)
+    with pytest.raises(ExtractionError, match="needs a Ray cluster that runs"):
+        mlx_spectro.extract(audio, "mel", tmp_path / "none", engine="ray", **SMALL)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        options: dict[str, Any] = {**SMALL, "shard_size": 3}
+        done = mlx_spectro.extract(audio, "mel", tmp_path / "ray", engine="ray", **options)
+        assert done.rows == 10
+        mlx_spectro.extract(audio, "mel", tmp_path / "local", workers=0, **options)
+        assert tree(tmp_path / "ray") == tree(tmp_path / "local")
+        extractor = mlx_spectro.FeatureExtractor("mel", **SMALL)
+        paths = sorted(map(str, audio.iterdir()))
+        table = ray.data.from_items([{"path": path} for path in paths]).map_batches(extractor)
+        rows = {row["path"]: row["mel"] for row in table.take_all()}
+        assert all(np.array_equal(rows[path], extractor(path)["mel"]) for path in paths)
+    finally:
+        ray.shutdown()
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"extraction needs soundfile: pip install '.*\[data\]'"):
+        mlx_spectro.extract(tmp_path, "mel", tmp_path / "out")
+
+
+def test_importing_it_imports_no_library() -> None:
+    code = (
+        "import sys, mlx_spectro; mlx_spectro.extract; mlx_spectro.FeatureExtractor('mel')\n"
+        "heavy = {'pyarrow', 'ray', 'rich', 'torch', 'mlx.core', 'soundfile', 'datasets'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_engines_and_formats_are_what_the_command_offers() -> None:
+    assert set(engines.ENGINES) == {"local", "ray"}
+    assert set(shards.WRITERS) == {"parquet", "npy"}
