@@ -52,10 +52,10 @@ def local(jobs: list[Job], folder: Path, settings: Settings, widths: Widths, not
         waiting.put(job)
     count = max(1, min(workers or cores(), len(jobs)))
     stop = threading.Event()
-    told = threading.Lock()
+    lock = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
-        with told:
+        with lock:
             note(event)
 
     kinds = {name: (values, dtype.str) for name, (values, dtype) in widths.items()}

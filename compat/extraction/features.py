@@ -142,10 +142,9 @@ class FeatureExtractor:
 
     @functools.cached_property
     def _functions(self) -> dict[str, Function]:
-        made = {name: FEATURES[self.like][name] for name in self.features}
-        return {
-            name: maker.make(options) for (name, maker), options in zip(made.items(), self._each_options(), strict=True)
-        }
+        makers = [FEATURES[self.like][name] for name in self.features]
+        made_of = zip(self.features, makers, self._each_options(), strict=True)
+        return {name: maker.make(options) for name, maker, options in made_of}
 
     def _each_options(self) -> list[Options]:
         """The options of each feature."""
@@ -207,10 +206,10 @@ class _Librosa:
         self._path, self._further, self._decibels = f"feature.{function}", further, decibels
 
     def takes(self) -> set[str]:
-        return set().union(*(_names(_found("librosa", path)) for path in (self._path, *self._further)))
+        return set().union(*(_names(_attribute("librosa", path)) for path in (self._path, *self._further)))
 
     def make(self, options: Options) -> Function:
-        library, function = _of("librosa"), _found("librosa", self._path)
+        library, function = _of("librosa"), _attribute("librosa", self._path)
         with_rate = "sr" in inspect.signature(function).parameters
 
         def feature(y: Array, rate: int) -> Array:
@@ -229,11 +228,11 @@ class _Torchaudio:
         self._rate, self._decibels = rate, decibels
 
     def takes(self) -> set[str]:
-        inner = _names(_found("torchaudio", self._inner)) if self._argument else set()
-        return (_names(_found("torchaudio", self._name)) | inner) - {self._argument}
+        inner = _names(_attribute("torchaudio", self._inner)) if self._argument else set()
+        return (_names(_attribute("torchaudio", self._name)) | inner) - {self._argument}
 
     def make(self, options: Options) -> Function:
-        torch, kind = _of("torch"), _found("torchaudio", self._name)
+        torch, kind = _of("torch"), _attribute("torchaudio", self._name)
         own = {name: value for name, value in options.items() if name in _names(kind)}
         if self._argument:
             own[self._argument] = {name: value for name, value in options.items() if name not in own}
@@ -259,7 +258,7 @@ class _Native:
         self._name = name
 
     def takes(self) -> set[str]:
-        return self._parameters(_found("", self._name)) - {"self", "sample_rate"}
+        return self._parameters(_attribute("", self._name)) - {"self", "sample_rate"}
 
     def _parameters(self, kind: Any) -> set[str]:
         bases = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
@@ -268,7 +267,7 @@ class _Native:
     def make(self, options: Options) -> Function:
         import mlx.core as mx
 
-        kind = _found("", self._name)
+        kind = _attribute("", self._name)
 
         @functools.lru_cache(maxsize=8)
         def transform(rate: int) -> Any:
@@ -280,11 +279,11 @@ class _Native:
         return feature
 
 
-def _found(library: str, path: str) -> Any:
-    found = _of(library) if library else importlib.import_module("mlx_spectro")
+def _attribute(library: str, path: str) -> Any:
+    value = _of(library) if library else importlib.import_module("mlx_spectro")
     for part in path.split("."):
-        found = getattr(found, part)
-    return found
+        value = getattr(value, part)
+    return value
 
 
 _MEL = "feature.melspectrogram", "filters.mel"

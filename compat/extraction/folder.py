@@ -18,7 +18,7 @@ from mlx_spectro import distribution
 from ..diagnostics import tables
 from . import engines
 from .features import reason_of
-from .recordings import LONGEST, ListError, listed
+from .recordings import LONGEST, ListError, recordings_of
 from .shards import BOOKS, WRITERS, Job, Settings, Widths, WriteError, record_path, write_whole
 
 SHARD_SIZE = 128
@@ -110,7 +110,7 @@ def extract(
     settings = Settings(names, like, options, rate, channel, longest, format, shard_size, version)
     settings.extractor()
     try:
-        recordings = listed([audio] if isinstance(audio, (str, os.PathLike)) else audio, manifest)
+        recordings = recordings_of([audio] if isinstance(audio, (str, os.PathLike)) else audio, manifest)
     except ListError as error:
         raise ExtractionError(str(error)) from None
     folder = Path(os.path.abspath(out))

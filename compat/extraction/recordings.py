@@ -24,7 +24,7 @@ class ListError(ValueError):
     """Recordings that cannot be listed."""
 
 
-def listed(audio: Iterable[str | os.PathLike[str]], manifest: str | os.PathLike[str] | None = None) -> list[str]:
+def recordings_of(audio: Iterable[str | os.PathLike[str]], manifest: str | os.PathLike[str] | None = None) -> list[str]:
     """Absolute paths of files, of folders' recordings, of what patterns match and of a manifest; each once, in order.
 
     A file that a manifest names need not exist: what is missing is found out when it is read.

@@ -220,14 +220,14 @@ def _features(
 ) -> str | tuple[dict[str, Any], dict[str, Array]]:
     """A recording's row and features, or why it has none."""
     try:
-        with warnings.catch_warnings(record=True) as heard:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             path.encode()  # a name that is no text has no place in a table
             samples, rate, channels = read(path, settings.channel, settings.longest)
             features = extractor.of(samples, rate)
     except Exception as error:  # noqa: BLE001 - whatever a library raises of a recording is its reason
         return reason_of(error)
-    for warning in heard:
+    for warning in caught:
         note({"warning": str(warning.message)})
     for name, values in features.items():
         if values.shape[1:] != (widths[name][0],):

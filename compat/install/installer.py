@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from . import absent
+
 _LIBRARIES = ("torch", "torchaudio", "librosa", "transformers")
 _ROOT = __name__.rsplit(".", 2)[0]
 
@@ -59,16 +61,24 @@ def install(*libraries: str) -> None:
             if library in _targets:
                 continue
             _targets.add(library)
-            if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
-                sys.meta_path.insert(0, _Watcher())
+            if library == "torchaudio":
+                absent.provide()
+            _watch()
             if _is_loaded(library):
                 _patch(library)
+
+
+def _watch() -> None:
+    """Have the watcher before all other finders."""
+    finders = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
+    sys.meta_path[:] = [_Watcher(), *finders]
 
 
 def uninstall() -> None:
     """Give the libraries their own functions back. What other code has since put in their place is left alone."""
     with _lock:
         _targets.clear()
+        absent.withdraw()
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
         while _patches:
             patch, original = _patches.pop()

@@ -114,7 +114,8 @@ def _extras() -> Iterator[Finding]:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         if missing:
-            yield Finding(f"extra {extra}", f"without {', '.join(missing)}", install(extra))
+            instead = ": plain definitions take its place" if extra == "torchaudio" else ""
+            yield Finding(f"extra {extra}", f"without {', '.join(missing)}{instead}", install(extra))
         else:
             yield Finding(f"extra {extra}", "complete")
 

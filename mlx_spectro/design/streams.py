@@ -68,7 +68,7 @@ class Frames:
             )
         # samples that must have come before the padding at the start is known, and that the padding at the end mirrors
         mirrored = {"constant": 0, "replicate": 1, "reflect": left + 1, "symmetric": left}[mode]
-        self._first, self._kept = (mirrored, max(mirrored, 1)) if left and mode != "constant" else (0, 0)
+        self._first, self._behind = (mirrored, max(mirrored, 1)) if left and mode != "constant" else (0, 0)
         self.reset()
 
     @property
@@ -109,7 +109,7 @@ class Frames:
         self._length += chunk.shape[-1]
         ready = 1 + (self._left + self._length - self._n_fft) // self._hop if self._length >= self._first else 0
         result = self._up_to(ready)
-        start = min(self._frame * self._hop - self._left, self._length - self._kept)
+        start = min(self._frame * self._hop - self._left, self._length - self._behind)
         if self._frame and start > self._start:
             self._held = self._held[..., start - self._start :]
             self._start = min(start, self._length)

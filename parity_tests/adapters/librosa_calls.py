@@ -54,24 +54,8 @@ class Base(NamedTuple):
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
-        arrays = {
-            "y",
-            "mfcc",
-            "S",
-            "stft_matrix",
-            "D",
-            "S_db",
-            "chroma",
-            "X",
-            "X_ref",
-            "frequencies",
-            "A",
-            "B",
-            "M",
-            "C",
-            "V",
-        }
-        arrays |= {"data", "data_ref", "R"}
+        arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
+        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -129,8 +113,6 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
-    for name in ("preemphasis", "deemphasis"):
-        yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
     yield Base("librosa.feature.inverse.mel_to_stft", (MAGNITUDES[:4],), {**_RATE, "n_fft": 64}, _OF_MEL)
     few_mels = {**_RATE, "n_fft": 64, "n_iter": 1}
@@ -149,6 +131,8 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.chroma_vqt", (), {**few_octaves, "intervals": "equal"})
     of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
     yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
+    for name in ("preemphasis", "deemphasis"):
+        yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
 

@@ -43,6 +43,8 @@ def affordable(name: str, option: str, value: Any) -> bool:
         return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
+    if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
+        return False
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 
 

@@ -1,0 +1,55 @@
+"""Models, of which there are none here."""
+
+from .._missing import missing
+from . import decoder
+
+__all__ = ["decoder"]
+
+__getattr__ = missing(
+    "torchaudio.models",
+    (
+        "Conformer",
+        "ConvTasNet",
+        "DeepSpeech",
+        "Emformer",
+        "HDemucs",
+        "HuBERTPretrainModel",
+        "Hypothesis",
+        "RNNT",
+        "RNNTBeamSearch",
+        "SquimObjective",
+        "SquimSubjective",
+        "Tacotron2",
+        "Wav2Letter",
+        "Wav2Vec2Model",
+        "WaveRNN",
+        "conv_tasnet_base",
+        "emformer_rnnt_base",
+        "emformer_rnnt_model",
+        "hdemucs_high",
+        "hdemucs_low",
+        "hdemucs_medium",
+        "hubert_base",
+        "hubert_large",
+        "hubert_pretrain_base",
+        "hubert_pretrain_large",
+        "hubert_pretrain_model",
+        "hubert_pretrain_xlarge",
+        "hubert_xlarge",
+        "squim_objective_base",
+        "squim_objective_model",
+        "squim_subjective_base",
+        "squim_subjective_model",
+        "wav2vec2_base",
+        "wav2vec2_large",
+        "wav2vec2_large_lv60k",
+        "wav2vec2_model",
+        "wav2vec2_xlsr_1b",
+        "wav2vec2_xlsr_2b",
+        "wav2vec2_xlsr_300m",
+        "wavlm_base",
+        "wavlm_large",
+        "wavlm_model",
+    ),
+    "Hugging Face's transformers and speechbrain have most of them",
+)

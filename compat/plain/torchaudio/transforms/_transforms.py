@@ -1,0 +1,78 @@
+"""What torchaudio.transforms._transforms shows: files that hold a module of these classes name them here."""
+
+from ._augmentation import (
+    AddNoise,
+    FrequencyMasking,
+    PitchShift,
+    Resample,
+    SpecAugment,
+    Speed,
+    SpeedPerturbation,
+    TimeMasking,
+    TimeStretch,
+)
+from ._signals import (
+    Convolve,
+    Deemphasis,
+    Fade,
+    FFTConvolve,
+    Loudness,
+    MuLawDecoding,
+    MuLawEncoding,
+    Preemphasis,
+    RNNTLoss,
+    Vad,
+    Vol,
+)
+from ._spectrograms import (
+    LFCC,
+    MFCC,
+    AmplitudeToDB,
+    ComputeDeltas,
+    GriffinLim,
+    InverseMelScale,
+    InverseSpectrogram,
+    MelScale,
+    MelSpectrogram,
+    SlidingWindowCmn,
+    SpectralCentroid,
+    Spectrogram,
+)
+
+__all__ = [
+    "LFCC",
+    "MFCC",
+    "AddNoise",
+    "AmplitudeToDB",
+    "ComputeDeltas",
+    "Convolve",
+    "Deemphasis",
+    "FFTConvolve",
+    "Fade",
+    "FrequencyMasking",
+    "GriffinLim",
+    "InverseMelScale",
+    "InverseSpectrogram",
+    "Loudness",
+    "MelScale",
+    "MelSpectrogram",
+    "MuLawDecoding",
+    "MuLawEncoding",
+    "PitchShift",
+    "Preemphasis",
+    "RNNTLoss",
+    "Resample",
+    "SlidingWindowCmn",
+    "SpecAugment",
+    "SpectralCentroid",
+    "Spectrogram",
+    "Speed",
+    "SpeedPerturbation",
+    "TimeMasking",
+    "TimeStretch",
+    "Vad",
+    "Vol",
+]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__
