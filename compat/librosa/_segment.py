@@ -13,12 +13,14 @@ from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ._adapter import adapter
-from ._arguments import Array, check_engine
+from ._arguments import Array, check_engine, check_size
 from ._neighbours import Search, check_frames, crossing, recurrence
 from ._options import check_flag, check_plain, check_whole
 
 _diagonal_filter = librosa.filters.diagonal_filter
 _MOST_FILTERS = 1000
+# values of a matrix from which on ours is faster
+_LEAST = 4000
 
 
 def _check_dense(sparse: Any) -> None:
@@ -119,6 +121,7 @@ def path_enhance(
     ratios = np.logspace(np.log2(min_ratio), np.log2(max_ratio), num=int(n_filters), base=2)
     if 2 * n > min(R.shape[-2:]):
         raise Decline("the filters may be larger than the matrix")
+    check_size(R.size, _LEAST)
     filters = [_diagonal_filter(window, n, slope=ratio, zero_mean=zero_mean) for ratio in ratios]
     if not all(np.isfinite(one).all() for one in filters):
         raise Decline("a filter is not finite")

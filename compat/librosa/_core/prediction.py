@@ -13,10 +13,12 @@ from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
-from .._arguments import Array, audio_energy, check_engine
+from .._arguments import Array, audio_energy, check_engine, check_size
 from .._options import check_whole
 
 _MOST = 1024
+# products of samples from which on ours is faster
+_LEAST = 20_000
 # in sums of samples, of double precision, what is left of them is to be seen to more digits than librosa computes with
 _LARGEST_GROWTH = 1e11
 _TINY = float(np.finfo(np.float32).tiny)
@@ -52,6 +54,7 @@ def lpc(y: Array, *, order: int, axis: int = -1) -> Work:
         raise Decline("the audio is float64, in which librosa's errors are more precise than sums of samples")
     if not -y.ndim <= axis < y.ndim or y.shape[axis] < order + 2:
         raise Decline("the audio has no such axis, or too few samples for the order")
+    check_size(y.size * order, _LEAST)
 
     def work() -> Array:
         values, growth = _coefficients(y, order, axis)
