@@ -353,7 +353,8 @@ from mlx_spectro.compat import torchaudio as ours
 import torchaudio
 import torch
 torchaudio.transforms.Spectrogram(n_fft=64)(torch.ones(1000))
-print(torchaudio.functional.spectrogram is ours.functional.spectrogram, *[record.function for record in compat.report()])
+same = torchaudio.functional.spectrogram is ours.functional.spectrogram
+print(same, *[record.function for record in compat.report()])
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "True torchaudio.transforms.Spectrogram\n", done.stderr
