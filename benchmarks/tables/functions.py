@@ -57,27 +57,33 @@ def _names(module: str) -> list[str]:
     of = importlib.import_module(module)
     # librosa shows each of its modules' names at its top too; there are its core's
     public = importlib.import_module("librosa.core").__all__ if module == "librosa" else getattr(of, "__all__", [])
-    names = sorted(_PUBLIC.get(module, public), key=str.lower)
-    return [f"{module}.{name}" for name in names if callable(getattr(of, name))]
+    names = {f"{module}.{name}" for name in _PUBLIC.get(module, public) if callable(getattr(of, name))}
+    # librosa documents a few that it does not list
+    return sorted(names | {name for name in _rows() if name.rpartition(".")[0] == module}, key=str.lower)
 
 
 @functools.cache
 def _rows() -> dict[str, Row]:
-    """The first row of the parity table for each function of a library."""
+    """The first row of the parity table for each function that is ours."""
+    for modules in _MODULES.values():
+        for module in modules:
+            importlib.import_module(f"mlx_spectro.compat.{module}")
     rows: dict[str, Row] = {}
     for row in table():
-        if isinstance(row.theirs, str) and not row.native:
-            rows.setdefault(row.theirs, row)
+        name = row.theirs if isinstance(row.theirs, str) else row.name
+        if name in adapters and not row.native:
+            rows.setdefault(name, row)
     return rows
 
 
-def _is_served(row: Row, sample: Sample) -> bool:
-    """Whether host kernels serve a call of a row where the choice is ours."""
+def _is_served(name: str, sample: Sample) -> bool:
+    """Whether host kernels serve a call of a function where the choice is ours."""
+    row = _rows()[name]
     ours, _ = row.resolve()
     compat.reset()
     with backend.implementation("host"), compat.route("auto"), compat.numerics("fast"):
         measure.evaluate(ours, row.their_arrays, sample)
-    return not any(record.reason for record in compat.report() if record.function == row.theirs)
+    return not any(record.reason for record in compat.report() if record.function == name)
 
 
 @functools.cache
@@ -85,10 +91,10 @@ def _by_default(name: str) -> str:
     """Which calls of a function are served under ``route("auto")``: ``"all"``, ``"large"`` ones or ``"none"``."""
     row = _rows()[name]
     small = row.timing.sample(*_ONE_SECOND) if row.timing else next(s for s in row.samples() if not s.untested)
-    if _is_served(row, small):
+    if _is_served(name, small):
         return "all"
     large = [np.tile(x, -(-_MANY // x.size)) if isinstance(x, np.ndarray) else x for x in small.args]
-    return "large" if _is_served(row, replace(small, args=tuple(large))) else "none"
+    return "large" if _is_served(name, replace(small, args=tuple(large))) else "none"
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 _CONVERSION = "a conversion of numbers, indices or names"
 _DESIGN = "makes a filter or window, once for a program"
 _ELEMENTWISE = "a few operations on single values, which the library's arrays do as fast"
-_RANDOM = "the library's random numbers, and little besides"
+_CHEAP = "small matrices: little to gain"
 _SEARCH = "a search or a program of its own, not a transform"
 _OUTSIDE = "no signal processing"
 _LATER = "not ours yet"
@@ -22,19 +22,12 @@ _WHY = [
     ("torchaudio.functional.edit_distance", _OUTSIDE),
     ("torchaudio.functional.frechet_distance", _OUTSIDE),
     ("torchaudio.functional.apply_codec", "FFmpeg's"),
-    ("torchaudio.functional.mu_law_*", _ELEMENTWISE),
-    ("torchaudio.transforms.MuLaw*", _ELEMENTWISE),
     ("torchaudio.functional.gain", _ELEMENTWISE),
-    ("torchaudio.functional.dcshift", _ELEMENTWISE),
-    ("torchaudio.functional.contrast", _ELEMENTWISE),
-    ("torchaudio.functional.add_noise", _ELEMENTWISE),
-    ("torchaudio.transforms.AddNoise", _ELEMENTWISE),
+    ("torchaudio.functional.apply_beamforming", _CHEAP),
+    ("torchaudio.functional.mvdr_weights_souden", _CHEAP),
+    ("torchaudio.functional.rtf_power", _CHEAP),
     ("torchaudio.transforms.Fade", _ELEMENTWISE),
     ("torchaudio.transforms.Vol", _ELEMENTWISE),
-    ("torchaudio.functional.dither", _RANDOM),
-    ("torchaudio.functional.mask_along_axis*", _RANDOM),
-    ("torchaudio.transforms.*Masking", _RANDOM),
-    ("torchaudio.transforms.SpecAugment", _RANDOM),
     ("transformers.*_db*", _ELEMENTWISE),
     ("transformers.*", _DESIGN),
     ("librosa.load", "reading of files"),
@@ -49,7 +42,6 @@ _WHY = [
     ("librosa.feature.inverse.*", _LATER),
     ("librosa.feature.delta", "a Savitzky-Golay filter, SciPy's"),
     ("librosa.feature.stack_memory", "a copy"),
-    ("librosa.mu_*", _ELEMENTWISE),
     ("librosa.chirp", _ELEMENTWISE),
     ("librosa.tone", _ELEMENTWISE),
     ("librosa.*weighting", _CONVERSION),
