@@ -32,6 +32,8 @@ _functions: dict[str, dict[int, Any]] = {library: {} for library in _LIBRARIES}
 _methods: dict[str, list[Patch]] = {library: [] for library in _LIBRARIES}
 _targets: set[str] = set()
 _patches: list[tuple[Patch, Any]] = []
+# in the place of a class's attribute that is one of its base's
+_INHERITED = object()
 
 
 def replaces(library: str, original: Any, ours: Any) -> None:
@@ -92,7 +94,11 @@ def uninstall() -> None:
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
         while _patches:
             patch, original = _patches.pop()
-            if vars(patch.owner).get(patch.name) is patch.ours:
+            if vars(patch.owner).get(patch.name) is not patch.ours:
+                continue
+            if original is _INHERITED:
+                delattr(patch.owner, patch.name)
+            else:
                 setattr(patch.owner, patch.name, original)
 
 
@@ -161,7 +167,7 @@ def _patch_module(library: str, module: ModuleType) -> None:
 
 
 def _put(patch: Patch) -> None:
-    original = vars(patch.owner)[patch.name]
+    original = vars(patch.owner).get(patch.name, _INHERITED)
     if original is not patch.ours:
         _patches.append((patch, original))
         setattr(patch.owner, patch.name, patch.ours)
