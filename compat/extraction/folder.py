@@ -141,9 +141,13 @@ def _need(format: str, engine: str) -> None:
 
 def _widths(settings: Settings) -> Widths:
     try:
-        return settings.extractor().values()
+        widths = settings.extractor().values()
     except Exception as error:  # whatever a library raises of its options
         raise ExtractionError(f"{settings.like} refuses the options: {reason_of(error)}") from error
+    empty = [name for name, (values, _) in widths.items() if not values]
+    if empty:
+        raise ExtractionError(f"by the options, {empty[0]} has no values")
+    return widths
 
 
 def _unfinished(folder: Path, reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -59,15 +60,17 @@ def install(*libraries: str) -> None:
         if library not in _LIBRARIES:
             raise ValueError(f"libraries must be among {', '.join(map(repr, _LIBRARIES))}, got {library!r}")
     with _lock:
-        for library in libraries or _LIBRARIES:
-            if library in _targets:
-                continue
-            _targets.add(library)
-            if library == "torchaudio":
-                absent.provide()
-            _watch()
-            if _is_loaded(library):
-                _patch(library)
+        new = [library for library in libraries or _LIBRARIES if library not in _targets]
+        _targets.update(new)
+        if "torchaudio" in new:
+            absent.provide()
+        _watch()
+    for library in new:
+        if library in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(library)  # another thread may be at it, and began before the watcher was there
+        if _is_loaded(library):
+            _patch(library)
 
 
 def _watch() -> None:
@@ -81,9 +84,8 @@ def patch_again(library: str) -> None:
 
     Where a stand-in imports its library, that is patched before the stand-in knows what there is of ours.
     """
-    with _lock:
-        if library in _targets and _is_loaded(library):
-            _put_all(library)
+    if _is_loaded(library):
+        _put_all(library)
 
 
 def uninstall() -> None:
@@ -129,7 +131,10 @@ def _is_loaded(library: str) -> bool:
 
 
 def _patch(library: str) -> None:
-    """Patch everything of ``library`` that is imported."""
+    """Patch everything of ``library`` that is imported.
+
+    Never under our lock: who imports waits for the lock of a module, whose import may wait for ours.
+    """
     importlib.import_module(f"..{library}", __package__)
     for name in _places(library):
         _meet(name)
@@ -144,11 +149,14 @@ def _places(library: str) -> list[str]:
 
 
 def _put_all(library: str) -> None:
-    """Put what is registered wherever ``library`` has its own."""
-    for name in _places(library):
-        _patch_module(library, sys.modules[name])
-    for patch in _methods[library]:
-        _put(patch)
+    """Put what is registered wherever ``library`` has its own, if it is to be there."""
+    with _lock:
+        if library not in _targets:
+            return
+        for name in _places(library):
+            _patch_module(library, sys.modules[name])
+        for patch in list(_methods[library]):
+            _put(patch)
 
 
 def _meet(module: str) -> None:
@@ -213,14 +221,15 @@ class _PatchingLoader(importlib.abc.Loader):
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         library = module.__name__.partition(".")[0]
-        with _lock:
-            if library not in _targets:
-                return
-            if module.__name__ == library:
-                _patch(library)
-            elif _is_loaded(library):
-                _meet(module.__name__)
-                _patch_module(library, module)
+        if library not in _targets:
+            return
+        if module.__name__ == library:
+            _patch(library)
+        elif _is_loaded(library):
+            _meet(module.__name__)
+            with _lock:
+                if library in _targets:
+                    _patch_module(library, module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)

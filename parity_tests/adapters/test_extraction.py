@@ -293,6 +293,7 @@ def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
         (["a", "--features", "mels"], "features like librosa's are mel, logmel"),
         (["a", "--n-mel", "3"], "no feature takes n_mel; options are"),
         (["a", "--n-mels", "-3"], "librosa refuses the options"),
+        (["a", "--n-mels", "0"], "by the options, mel has no values"),
         (["a", "--shard-size", "0"], "shard_size must be at least 1"),
     ],
 )

@@ -98,6 +98,13 @@ def test_any_number_to_mask_with_does_as_torchaudio_s(name: str, value: Any, our
     assert not likeness.unlike("", functions, noise(2, 20, 30), 9, value, 2, bound=lambda _: 0.0)
 
 
+@pytest.mark.parametrize("name", ["mask_along_axis", "mask_along_axis_iid"])
+def test_a_number_beyond_the_dtype_is_no_fault_where_nothing_is_masked(name: str, ours: None) -> None:
+    functions = tuple(getattr(library.functional, name) for library in (shim, torchaudio))
+    with compat.on_fault("raise"):
+        assert not likeness.unlike("", functions, noise(2, 20, 30), 0, 1e39, 2, bound=lambda _: 0.0)
+
+
 @pytest.mark.parametrize("width", [0, -3, 30, 31, 90, 2.5, "9", None, torch.tensor(9), True])
 @pytest.mark.parametrize("name", ["mask_along_axis", "mask_along_axis_iid"])
 def test_any_width_does_as_torchaudio_s(name: str, width: Any, ours: None) -> None:

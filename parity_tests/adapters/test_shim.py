@@ -371,3 +371,19 @@ same = torchaudio.functional.spectrogram is ours.functional.spectrogram
 print(same, *[record.function for record in compat.report()])
 """
     assert say(code) == "True torchaudio.transforms.Spectrogram"
+
+
+def test_install_and_imports_of_other_threads_do_not_wait_for_each_other() -> None:
+    code = """
+import importlib, threading
+from mlx_spectro import compat
+imports = [lambda name=name: importlib.import_module(name) for name in ("torchaudio", "torchaudio.functional")]
+threads = [threading.Thread(target=each, daemon=True) for each in (*imports, compat.install, *imports)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(120)
+import torchaudio
+print(any(thread.is_alive() for thread in threads), torchaudio.functional.spectrogram.__module__.partition(".")[0])
+"""
+    assert say(code) == "False mlx_spectro"

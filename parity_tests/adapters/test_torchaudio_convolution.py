@@ -117,6 +117,22 @@ def test_what_we_do_not_convolve_is_torchaudio_s(name: str, arrays: Any, ours: N
     assert "" not in reasons()
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        (torch.tensor([0.7338]), torch.tensor([3e38])),
+        (torch.tensor([-0.0046, 3e38]), torch.tensor([0.2033, 0.8145])),
+        (torch.ones(1), torch.tensor([3e38]).expand(40)),
+        (noise(40).requires_grad_(), torch.tensor([3e38]).expand(100)),
+        (noise(3, 2, 33).transpose(0, 1), torch.ones(1, 1, 1)),
+        (torch.ones(1, 1, 1), noise(1, 3, 33).expand(2, 3, 33)),
+    ],
+    ids=lambda arrays: ", ".join(map(likeness.shown, arrays)),
+)
+def test_what_transforms_overflow_of_or_lay_out_is_torchaudio_s(arrays: Any, ours: None) -> None:
+    assert not likeness.unlike("torchaudio.functional.fftconvolve", both("fftconvolve"), *arrays)
+
+
 def test_silence_stays_silent_in_sums_of_few_products(ours: None) -> None:
     x = torch.zeros(400)
     x[200] = 1

@@ -158,6 +158,13 @@ def _cut(mode: str, length: int, taps: int) -> slice:
     return slice(start, start + count)
 
 
+def _holds_spectra(x: Tensor, y: Tensor) -> bool:
+    """Whether no step of a product of spectra overflows; by Schwarz's inequality, sums are within norms."""
+    norms = [float(torch.linalg.vector_norm(each.detach())) for each in (x, y)]
+    total = x.shape[-1] + y.shape[-1]
+    return total * total * max(1.0, norms[0]) * max(1.0, norms[1]) < torch.finfo(x.dtype).max
+
+
 def _check_spectra(rows: int, length: int, taps: int) -> None:
     """Decline what torchaudio's whole transforms take no longer for."""
     total = length + taps - 1
@@ -200,8 +207,13 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         raise Decline("no kernel convolves on a GPU: CPU tensors are served")
     engine = engine_for(x)
     length, taps = x.shape[-1], y.shape[-1]
-    if not direct and min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
-        raise Decline("gradients of single samples lie in memory as torch's transforms have them")
+    if not direct:
+        if min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
+            raise Decline("gradients of single samples lie in memory as torch's transforms have them")
+        if min(length, taps) == 1 and not (x.is_contiguous() and y.is_contiguous()):
+            raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
+        if not _holds_spectra(x, y):
+            raise Decline("values are not finite, or so large that transforms may overflow")
     if settings.route.get() == "auto":
         (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
 

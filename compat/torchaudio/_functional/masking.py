@@ -128,7 +128,7 @@ def number_to_fill(specgram: Tensor, value: Any) -> float:
         raise Decline(unread("mask_value", value))
     value = number("mask_value", value)
     if math.isfinite(value) and abs(value) > torch.finfo(specgram.dtype).max:
-        raise Decline(REJECTED)
+        raise Decline("mask_value is more than its dtype holds")  # which torchaudio rejects once it masks anything
     return float(value)
 
 
