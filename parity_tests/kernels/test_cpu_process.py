@@ -319,3 +319,8 @@ def test_two_thousand_random_calls_from_eight_threads() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
+
+
+def test_functions_are_not_called_like_modules_which_take_their_place_when_they_are_loaded() -> None:
+    modules = {path.stem for path in Path(cpu.__file__).parent.glob("*.py")}
+    assert modules.isdisjoint(cpu.__all__)

@@ -573,7 +573,7 @@ FILTERS: dict[str, tuple[Any, Any]] = {
     "no feedforward": (_poles(0.9, -0.5), [1.0]),
     "unstable": (_poles(1.001, 0.3), [1.0, 0.0, 0.5]),
 }
-FILTERED = list(
+RECURSIONS = list(
     pairwise(
         name=FILTERS,
         # a stretch, a tile, several tiles
@@ -615,7 +615,7 @@ def in_double(x: Array, a: Array, b: Array, backward: bool) -> Array:
     return y[:, ::-1] if backward else y
 
 
-@pytest.mark.parametrize("case", FILTERED, ids=str)
+@pytest.mark.parametrize("case", RECURSIONS, ids=str)
 def test_recursive_filter_kernels_are_accurate_and_clean(case: dict[str, Any]) -> None:
     a, b = (np.tile(np.array(c, np.float32), (case["filters"], 1)) for c in FILTERS[case["name"]])
     b[-1] *= 2

@@ -20,11 +20,11 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
-    from .aggregates import aggregates
-    from .burg import burg
+    from .convolution_maxima import largest_convolution
     from .differences import Differences
     from .griffinlim import with_phases
-    from .largest_convolution import largest_convolution
+    from .group_statistics import aggregates
+    from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
-    "aggregates": "aggregates",
-    "burg": "burg",
+    "aggregates": "group_statistics",
+    "burg": "linear_prediction",
     "compiled": "plan",
     "deviations": "peaks",
     "energies": "sections",
     "faintest": "phase_vocoder",
-    "largest_convolution": "largest_convolution",
+    "largest_convolution": "convolution_maxima",
     "magphase": "phases",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
