@@ -23,6 +23,7 @@ if not hasattr(mlx_spectro, "set_num_threads"):
 
 from .arrays.warm import prewarm
 from .contract import records
+from .contract.adapter import LIBRARIES
 from .contract.records import FallbackError, FaultError, Record, reset
 from .contract.settings import device, numerics, on_breach, on_fallback, on_fault, route
 from .diagnostics.profile import profile
@@ -87,6 +88,6 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("torch", "torchaudio", "librosa", "transformers"):
+    if name in LIBRARIES:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -217,7 +217,7 @@ def handed_over() -> str:
             reasons[row.theirs].update(sample.untested for sample in row.samples() if sample.untested)
     rows = []
     for name, row in sorted(_rows().items(), key=lambda item: (item[0].partition(".")[0], item[0].lower())):
-        limit = adapters[name].function.limit if name in adapters else None
+        limit = adapters[name].function.limit
         rows.append([f"`{name}`", "; ".join(sorted(reasons[name])) or "-", _limit_name(limit) or "its own", row.why])
     return markdown(["function", "the library's own where", "limit", "where the difference comes from"], rows)
 

@@ -44,6 +44,15 @@ def engine(dtype: str, n_fft: int | None = None) -> Any:
     return by_mlx()
 
 
+def check_host_kernels(library: str) -> None:
+    """Decline a call of a library that computes in float64 where no host kernel can."""
+    if cpu.busy():
+        raise Decline(BUSY)
+    # MLX computes in float32 only
+    if not (backend.for_host_arrays() == "host" and cpu.available()):
+        raise Decline(f"{library} computes in float64, which needs numba here: {distribution.install('host')}")
+
+
 def by_mlx() -> Any:
     """MLX on its default device for float32 CPU arrays; where it is not to be used, the call is declined."""
     if not backend.gpu_takes_host_arrays():

@@ -24,6 +24,8 @@ class Adapter(NamedTuple):
     """The library's modules that show it."""
 
 
+# whose functions we take the place of
+LIBRARIES = ("torch", "torchaudio", "librosa", "transformers")
 # every adapter, by the public name of what it takes the place of
 adapters: dict[str, Adapter] = {}
 

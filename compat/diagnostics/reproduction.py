@@ -16,7 +16,7 @@ from mlx_spectro import interrupts
 
 from ..arrays import kinds
 from ..contract import records
-from ..contract.adapter import adapters
+from ..contract.adapter import LIBRARIES, adapters
 from ..contract.function import Function
 
 # where breaches are saved; None saves none
@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 26
 # the attributes of a module that its results depend on, beside its public ones
 _MODULE_STATE = ("training", "_parameters", "_buffers", "_modules")
 # whose functions, types and modules a saved call may name
-_LIBRARIES = ("builtins", "numpy", "scipy", "torch", "torchaudio", "librosa", "transformers")
+_LIBRARIES = ("builtins", "numpy", "scipy", *LIBRARIES)
 
 
 class UnsavableError(TypeError):

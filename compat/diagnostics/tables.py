@@ -10,6 +10,8 @@ from typing import NamedTuple, TextIO
 
 from mlx_spectro import distribution
 
+from ..contract.adapter import LIBRARIES
+
 
 class Table(NamedTuple):
     """Rows of text under a header; columns but the first ``left`` are aligned to the right."""
@@ -53,7 +55,7 @@ def _draw(table: Table, file: TextIO) -> None:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that matter, those installed."""
     numbers = {"python": platform.python_version()}
-    for package in (distribution.NAME, "mlx", "numpy", "numba", "torch", "torchaudio", "librosa", "transformers"):
+    for package in (distribution.NAME, "mlx", "numpy", "numba", *LIBRARIES):
         try:
             numbers[package] = version(package)
         except PackageNotFoundError:

@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+
+from .finders import OwnLoader, found_behind
 
 logger = logging.getLogger("mlx_spectro.compat")
 _LIBRARY = "torchaudio"
@@ -44,10 +45,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         if fullname != _LIBRARY:
             return None
         try:
-            specs = (
-                finder.find_spec(fullname, path, target) for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]
-            )
-            spec = next((spec for spec in specs if spec is not None), None)
+            spec = found_behind(self, fullname, path, target)
         except ImportError:  # a program hides it
             spec = None
         # a folder without an __init__.py, say a checkout's, is no torchaudio
@@ -57,29 +55,18 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-class _Loader(importlib.abc.Loader):
+class _Loader(OwnLoader):
     """The installed torchaudio's own loader; if that fails, plain definitions are loaded into the same module."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]
-
     def exec_module(self, module: ModuleType) -> None:
-        assert module.__spec__ is not None
-        module.__spec__.loader = module.__loader__ = self._loader
         try:
-            self._loader.exec_module(module)
+            super().exec_module(module)
         except (ImportError, OSError, RuntimeError, AttributeError) as error:
             # built for another torch, mostly: a library has a symbol that is not there
             if isinstance(error, ModuleNotFoundError) and error.name == "torch":
                 raise
             logger.warning("torchaudio does not load, and plain definitions take its place: %s", error)
             _reload(module)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
 
 
 def _reload(module: ModuleType) -> None:

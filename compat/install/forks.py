@@ -9,6 +9,7 @@ import sys
 from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 
+from ..contract.adapter import LIBRARIES
 from . import installer
 
 logger = logging.getLogger("mlx_spectro.compat")
@@ -27,8 +28,7 @@ def _load() -> None:
     :func:`install` has the adapters of torch itself loaded for any program.
     """
     global _loaded
-    libraries = {"torch", "torchaudio", "librosa", "transformers"}
-    libraries -= {"torch"} if installer.installed("torch") else set()
+    libraries = {*LIBRARIES} - ({"torch"} if installer.installed("torch") else set())
     if _loaded or not any(f"{_PACKAGE}.{library}" in sys.modules for library in libraries):
         return
     if backend.for_host_arrays() == "host":

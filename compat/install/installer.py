@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from ..contract.adapter import LIBRARIES
 from . import absent
+from .finders import OwnLoader, found_behind
 
-_LIBRARIES = ("torch", "torchaudio", "librosa", "transformers")
 _ROOT = __name__.rsplit(".", 2)[0]
 
 
@@ -29,8 +30,8 @@ class Patch(NamedTuple):
 
 _lock = threading.RLock()
 # what stands for what, by library: filled when the library's adapters are imported
-_functions: dict[str, dict[int, Any]] = {library: {} for library in _LIBRARIES}
-_methods: dict[str, list[Patch]] = {library: [] for library in _LIBRARIES}
+_functions: dict[str, dict[int, Any]] = {library: {} for library in LIBRARIES}
+_methods: dict[str, list[Patch]] = {library: [] for library in LIBRARIES}
 _targets: set[str] = set()
 _patches: list[tuple[Patch, Any]] = []
 # in the place of a class's attribute that is one of its base's
@@ -56,11 +57,11 @@ def install(*libraries: str) -> None:
     Raises:
         ValueError: an unknown library.
     """
-    for library in libraries or _LIBRARIES:
-        if library not in _LIBRARIES:
-            raise ValueError(f"libraries must be among {', '.join(map(repr, _LIBRARIES))}, got {library!r}")
+    for library in libraries or LIBRARIES:
+        if library not in LIBRARIES:
+            raise ValueError(f"libraries must be among {', '.join(map(repr, LIBRARIES))}, got {library!r}")
     with _lock:
-        new = [library for library in libraries or _LIBRARIES if library not in _targets]
+        new = [library for library in libraries or LIBRARIES if library not in _targets]
         _targets.update(new)
         if "torchaudio" in new:
             absent.provide()
@@ -113,7 +114,7 @@ def bound_before() -> list[str]:
     """Names outside the libraries that hold a library's own function, bound before ours was there, and what to do."""
     messages = []
     for module_name, module in list(sys.modules.items()):
-        if module_name.partition(".")[0] in (*_LIBRARIES, "mlx_spectro") or not isinstance(module, ModuleType):
+        if module_name.partition(".")[0] in (*LIBRARIES, "mlx_spectro") or not isinstance(module, ModuleType):
             continue
         for name, value in list(vars(module).items()):
             for library in _targets:
@@ -198,28 +199,17 @@ class _Watcher(importlib.abc.MetaPathFinder):
         library = fullname.partition(".")[0]
         if library not in _targets or (library == "torch" and fullname != library):
             return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _PatchingLoader(spec.loader)
-                return spec
-        return None
+        spec = found_behind(self, fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _PatchingLoader(spec.loader)
+        return spec
 
 
-class _PatchingLoader(importlib.abc.Loader):
+class _PatchingLoader(OwnLoader):
     """A module's own loader, with our patches after it."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]
-
     def exec_module(self, module: ModuleType) -> None:
-        assert module.__spec__ is not None
-        module.__spec__.loader = module.__loader__ = self._loader
-        self._loader.exec_module(module)
+        super().exec_module(module)
         library = module.__name__.partition(".")[0]
         if library not in _targets:
             return
@@ -230,6 +220,3 @@ class _PatchingLoader(importlib.abc.Loader):
             with _lock:
                 if library in _targets:
                     _patch_module(library, module)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)

@@ -17,7 +17,7 @@ from . import installer
 
 _ROOT = __name__.rsplit(".", 2)[0]
 _FOLDER = os.path.dirname(os.path.dirname(__file__))
-_PREFIXES = tuple(f"{_ROOT}.{library}." for library in ("torch", "torchaudio", "librosa", "transformers"))
+_PREFIXES = tuple(f"{_ROOT}.{library}." for library in adapter.LIBRARIES)
 # a proxy's own: what the import system and pickle read from a module
 _OWN = frozenset(
     {"__name__", "__path__", "__spec__", "__loader__", "__package__", "__file__", "__cached__", "__dict__", "__class__"}

@@ -12,10 +12,10 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Operator, Spectrogram
 from mlx_spectro.kernels import cpu
 
+from ..arrays.numpy_options import check_flag, check_whole
 from ..contract.decline import Decline
 from ._arguments import LARGEST, Array, audio_energy, check_engine, check_magnitudes
 from ._layout import Lying, in_order, lying
-from ._options import check_flag, check_whole
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _NAMES = frozenset((str, int, float))

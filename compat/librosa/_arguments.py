@@ -8,15 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro import distribution
-from mlx_spectro.kernels import cpu
-from mlx_spectro.ops import backend
-
 from ..arrays.kinds import is_plain
+from ..arrays.numpy_options import is_dtype
+from ..arrays.placement import check_host_kernels
 from ..contract import settings
 from ..contract.decline import Decline
-from ..contract.reasons import BUSY, ByDesign
-from ._options import is_dtype
+from ..contract.reasons import ByDesign
 
 Array = npt.NDArray[Any]
 
@@ -26,11 +23,7 @@ LARGEST = {"f": 3e37, "d": 1e307}
 
 def check_engine() -> None:
     """Decline where no host kernel can compute."""
-    if cpu.busy():
-        raise Decline(BUSY)
-    # MLX computes in float32 only; librosa transforms float32 audio in float64 and rounds once
-    if not (backend.for_host_arrays() == "host" and cpu.available()):
-        raise Decline(f"librosa computes in float64, which needs numba here: {distribution.install('host')}")
+    check_host_kernels("librosa")
 
 
 def check_size(size: int, least: int) -> None:

@@ -11,13 +11,13 @@ from mlx_spectro.design.operators import Medians
 from mlx_spectro.kernels import cpu
 
 from ..arrays.kinds import is_plain
+from ..arrays.numpy_options import check_exponent, check_flag, check_plain, check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, energy
 from ._neighbours import Links, Search, check_frames, recurrence
-from ._options import check_exponent, check_flag, check_plain, check_whole
 
 
 class Separation(NamedTuple):

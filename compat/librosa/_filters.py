@@ -12,6 +12,7 @@ import numpy as np
 
 from mlx_spectro.design import banks
 
+from ..arrays.numpy_options import check_choice, check_flag, check_number, check_plain, check_whole, is_dtype
 from ..contract import settings, tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
@@ -19,7 +20,6 @@ from ..contract.lines import as_called_in
 from ..contract.reasons import ByDesign
 from ._adapter import adapter
 from ._arguments import Array
-from ._options import check_choice, check_flag, check_number, check_plain, check_whole, is_dtype
 
 _mel, _chroma = librosa.filters.mel, librosa.filters.chroma
 _mel_as_called = as_called_in(librosa.feature.melspectrogram, "mel")

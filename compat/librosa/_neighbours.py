@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import librosa
 import numpy as np
 
+from ..arrays.numpy_options import check_choice, check_flag, check_plain, check_whole
 from ..contract.decline import Decline
 from ._arguments import Array, check_array, energy
-from ._options import check_choice, check_flag, check_plain, check_whole
 
 # of these, scikit-learn takes every finite array
 _METRICS = "euclidean", "l2", "sqeuclidean", "manhattan", "cityblock", "l1", "chebyshev", "cosine"

@@ -6,6 +6,7 @@ from typing import Any
 
 import librosa
 
+from ..arrays.numpy_options import check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
@@ -13,7 +14,6 @@ from ._adapter import adapter
 from ._arguments import Array
 from ._feature.mel import mel_plan
 from ._filters import check_rate
-from ._options import check_whole
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from mlx_spectro.kernels import cpu
 
+from ..arrays.numpy_options import check_flag, check_plain, check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ._adapter import adapter
 from ._arguments import Array, check_engine, check_size
 from ._neighbours import Search, check_frames, crossing, recurrence
-from ._options import check_flag, check_plain, check_whole
 
 _diagonal_filter = librosa.filters.diagonal_filter
 _MOST_FILTERS = 1000

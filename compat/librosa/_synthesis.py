@@ -11,10 +11,10 @@ from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import Framing, overlap_length
 from mlx_spectro.design.operators import Istft
 
+from ..arrays.numpy_options import check_flag, check_whole
 from ..contract.decline import Decline
 from ._analysis import faintest_of, window_of
 from ._arguments import Array
-from ._options import check_flag, check_whole
 
 
 class Synthesis(NamedTuple):

@@ -6,13 +6,13 @@ import numpy as np
 
 from mlx_spectro.kernels import cpu
 
+from ..arrays.numpy_options import check_exponent, check_flag
 from ..contract import settings, tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
 from ..contract.reasons import ByDesign
 from ._adapter import adapter
 from ._arguments import Array, check_array, check_engine, check_size
-from ._options import check_exponent, check_flag
 
 _LEAST = 20_000
 

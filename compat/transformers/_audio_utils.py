@@ -6,6 +6,7 @@ It rounds spectra to complex64 before it takes their magnitudes; ours are not ro
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from transformers import audio_utils
 
-from mlx_spectro import distribution
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.kaldi import Extraction
 from mlx_spectro.design.operators import Filterbank, KaldiFilterbank, Operator, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
-from mlx_spectro.ops import backend
 
 from .. import dispatch
 from ..arrays.kinds import is_plain
+from ..arrays.numpy_options import check_plain
+from ..arrays.placement import check_host_kernels
 from ..contract import tolerances
 from ..contract.adapter import Library
 from ..contract.decline import Decline
 from ..contract.function import Work
-from ..contract.reasons import BUSY, unread
+from ..contract.reasons import unread
 
 Array = npt.NDArray[Any]
 _MODULE = "transformers.audio_utils"
@@ -83,32 +84,27 @@ class _Extractor(NamedTuple):
         return by_frame.swapaxes(-1, -2)
 
 
-def _numeric(name: str, x: Any, ndim: int) -> Array:
-    """A plain array of real numbers that are finite, in double precision."""
+def _numeric(name: str, x: Any, ndim: int) -> tuple[Array, float]:
+    """A plain array of real numbers in double precision, and the sum of its squares, which is finite."""
     if not is_plain(x) or x.ndim != ndim or x.dtype.kind not in "fiu" or not x.size:
         raise Decline(f"{name} is not a NumPy array of real numbers with {ndim} axes")
     values: Array = x.astype(np.float64, order="C")
-    if not np.isfinite(np.vdot(values, values)):
+    energy = float(np.vdot(values, values))
+    if not math.isfinite(energy):
         raise Decline(f"{name} is not finite, or its squares overflow")
-    return values
-
-
-def _number(name: str, value: Any, least: float, most: float, *kinds: type) -> None:
-    """Take numbers of Python's own from ``least`` to ``most``."""
-    if type(value) not in (kinds or (int, float)):
-        raise Decline(unread(name, value))
-    if not least <= value <= most:
-        raise Decline(f"{name} is not between {least:g} and {most:g}")
+    return values, energy
 
 
 def _extractor(options: dict[str, Any]) -> _Extractor:
     """What transformers' options ask for; what it rejects is declined."""
     frame_length, hop_length = options["frame_length"], options["hop_length"]
     n_fft = frame_length if options["fft_length"] is None else options["fft_length"]
-    for name, value, least in (("frame_length", frame_length, 2), ("hop_length", hop_length, 1)):
-        _number(name, value, least, 2**31, int)
-    _number("fft_length", n_fft, frame_length, 2**31, int)
-    window = _numeric("window", options["window"], 1)
+    sizes = (("frame_length", frame_length, 2), ("hop_length", hop_length, 1), ("fft_length", n_fft, frame_length))
+    for name, value, least in sizes:
+        if type(value) is not int:
+            raise Decline(unread(name, value))
+        check_plain(name, value, least, 2**31)
+    window, _ = _numeric("window", options["window"], 1)
     if window.size != frame_length:
         raise Decline("the window is not frame_length samples long")
     for name, served in (("onesided", True), ("dither", 0.0)):
@@ -116,7 +112,7 @@ def _extractor(options: dict[str, Any]) -> _Extractor:
             raise Decline(f"{name} is not {served}")
     power, bank = options["power"], options["mel_filters"]
     if power is not None:
-        _number("power", power, 1e-3, 4)
+        check_plain("power", power, 1e-3, 4)
     preemphasis, mean = options["preemphasis"], bool(options["remove_dc_offset"])
     framing = Framing(n_fft, hop_length, right=n_fft - frame_length)
     padded = np.zeros(n_fft)
@@ -128,8 +124,8 @@ def _extractor(options: dict[str, Any]) -> _Extractor:
         return _Extractor(op, (padded,), power)
     if power is None:
         raise Decline("mel_filters are given, and power is None")
-    _number("mel_floor", options["mel_floor"], 1e-300, 1e300)
-    bank = _numeric("mel_filters", bank, 2)
+    check_plain("mel_floor", options["mel_floor"], 1e-300, 1e300)
+    bank, _ = _numeric("mel_filters", bank, 2)
     if bank.shape[0] != n_fft // 2 + 1:
         raise Decline("mel_filters are not of as many frequencies as the spectrum")
     if not mean and preemphasis is None:
@@ -137,7 +133,7 @@ def _extractor(options: dict[str, Any]) -> _Extractor:
     if power not in (1, 2):
         raise Decline("frames are changed before their transform, and power is neither 1 nor 2")
     share = 0.0 if preemphasis is None else preemphasis
-    _number("preemphasis", share, -1, 1)
+    check_plain("preemphasis", share, -1, 1)
     extraction = Extraction(Framing(frame_length, hop_length), n_fft, mean, float(share))
     kaldi = KaldiFilterbank(extraction, 1 if power == 1 else 2, logarithmic=False)
     return _Extractor(kaldi, (window, bank), power)
@@ -157,9 +153,9 @@ def _check_logarithm(options: dict[str, Any]) -> None:
     if power not in (1, 2):
         raise Decline("log_mel is 'dB', and power is neither 1 nor 2")
     for name in ("reference", "min_value"):
-        _number(name, options[name], 1e-300, 1e300)
+        check_plain(name, options[name], 1e-300, 1e300)
     if options["db_range"] is not None:
-        _number("db_range", options["db_range"], 1e-300, 1e300)
+        check_plain("db_range", options["db_range"], 1e-300, 1e300)
 
 
 def _finished(values: Array, options: dict[str, Any], amplitude: Callable[..., Any], power: Callable[..., Any]) -> Any:
@@ -177,10 +173,7 @@ def _finished(values: Array, options: dict[str, Any], amplitude: Callable[..., A
 
 def _checked(options: dict[str, Any], waveforms: Sequence[Any]) -> list[Array]:
     """The audio as it is padded, if we can compute with it."""
-    if cpu.busy():
-        raise Decline(BUSY)
-    if not (backend.for_host_arrays() == "host" and cpu.available()):
-        raise Decline(f"transformers computes in float64, which needs numba here: {distribution.install('host')}")
+    check_host_kernels("transformers")
     if np.dtype(options["dtype"]).char not in "fd":
         raise Decline("dtype is neither float32 nor float64")
     center, mode = options["center"], options["pad_mode"]
@@ -189,8 +182,8 @@ def _checked(options: dict[str, Any], waveforms: Sequence[Any]) -> list[Array]:
     if not waveforms:
         raise Decline("there is no audio")
     for waveform in waveforms:
-        total = np.vdot(x := _numeric("the audio", waveform, 1), x)
-        if not total * options["frame_length"] < _LARGEST:
+        _, energy = _numeric("the audio", waveform, 1)
+        if not energy * options["frame_length"] < _LARGEST:
             raise Decline("the audio is so loud that its spectrum may overflow")
     half = options["frame_length"] // 2
     padded = [np.pad(waveform, half, mode=mode) if center else waveform for waveform in waveforms]

@@ -30,6 +30,7 @@ from mlx_spectro.kernels.gpu import (
 )
 from mlx_spectro.kernels.gpu.dialect import Launch
 from mlx_spectro.kernels.gpu.plan import SHARED_BYTES, Geometry, why_not
+from mlx_spectro.kernels.gpu.programs import as_floats
 
 from ..table.case import pairwise
 from ..table.measure import FLOOR, SLACK, Tally
@@ -664,7 +665,7 @@ def vocoder_limit(frames: Array, truth: Array) -> float:
 
 def vocoded(z: Array, frames: Array, fractions: Array, order: str) -> Array:
     """What the launches make of a spectrum."""
-    weights = {"frames": phase_vocoder.as_floats(frames).values, "fractions": phase_vocoder.as_floats(fractions).values}
+    weights = {"frames": as_floats(frames).values, "fractions": as_floats(fractions).values}
     arrays = {"x": z, "turns": np.zeros(8, np.complex64), **weights}
     rows, count, bins = z.shape
     launches = phase_vocoder.launches(rows, count, bins, frames.shape[1])

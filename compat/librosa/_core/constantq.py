@@ -14,6 +14,7 @@ import numpy as np
 from mlx_spectro.design.operators import Filterbank, Stft
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_flag, check_number, check_plain, check_whole, is_dtype
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -21,7 +22,6 @@ from .._adapter import adapter
 from .._analysis import Analysis, framing_of, window_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, energy
 from .._filters import check_norm, check_rate, check_tuning
-from .._options import check_choice, check_flag, check_number, check_plain, check_whole, is_dtype
 from .._synthesis import synthesis
 from .pitch import estimate_tuning
 

@@ -13,6 +13,7 @@ from mlx_spectro.design.epilogues import Decibels
 from mlx_spectro.design.operators import Elementwise
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_number, check_plain
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -20,7 +21,6 @@ from ...contract.reasons import ByDesign
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, check_size, energy
 from .._layout import lying, memory
-from .._options import check_number, check_plain
 
 _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 

@@ -11,6 +11,7 @@ import numpy as np
 from mlx_spectro.design.operators import GriffinLim, Stft
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_plain, check_whole
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -18,7 +19,6 @@ from ...contract.reasons import ByDesign
 from .._adapter import adapter
 from .._analysis import framing_of
 from .._arguments import Array, check_array, check_engine, check_result
-from .._options import check_choice, check_plain, check_whole
 from .._synthesis import synthesis
 
 _DEFAULTS = {name: one.default for name, one in inspect.signature(librosa.griffinlim).parameters.items()}

@@ -12,13 +12,13 @@ import numpy as np
 from mlx_spectro.design.operators import PhaseVocoder
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_number, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, energy
 from .._layout import lying, memory
-from .._options import check_choice, check_number, check_whole
 
 _phase_vocoder = librosa.phase_vocoder
 _DEFAULTS = {name: one.default for name, one in inspect.signature(_phase_vocoder).parameters.items()}

@@ -15,6 +15,7 @@ from librosa.core import pitch
 from mlx_spectro.design.operators import Spectrogram
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_flag, check_number, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -23,7 +24,6 @@ from .._adapter import adapter
 from .._analysis import Analysis, source_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, check_size
 from .._filters import check_rate
-from .._options import check_flag, check_number, check_plain, check_whole
 
 _frame, _pitch_tuning, _hz_to_octs = librosa.util.frame, librosa.pitch_tuning, librosa.hz_to_octs
 _tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")

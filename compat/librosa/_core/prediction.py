@@ -9,12 +9,12 @@ import numpy as np
 
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._arguments import Array, audio_energy, check_engine, check_size
-from .._options import check_whole
 
 _MOST = 1024
 # products of samples from which on ours is faster

@@ -10,13 +10,13 @@ import numpy as np
 
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_flag, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._arguments import LARGEST, Array, audio_energy, check_engine
 from .._filters import check_rate
-from .._options import check_choice, check_flag, check_plain, check_whole
 
 _filterbank, _resample = librosa.filters.semitone_filterbank, librosa.resample
 _RESAMPLERS = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")

@@ -11,6 +11,7 @@ import numpy as np
 from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_plain
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -18,7 +19,6 @@ from .._adapter import adapter
 from .._analysis import analysis
 from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy
 from .._layout import lying, memory
-from .._options import check_plain
 from .._synthesis import synthesis
 
 

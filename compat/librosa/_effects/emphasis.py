@@ -11,6 +11,7 @@ from mlx_spectro.design.operators import RecursiveFilter
 from mlx_spectro.kernels import cpu
 
 from ...arrays.kinds import is_plain
+from ...arrays.numpy_options import check_flag, check_plain
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -18,7 +19,6 @@ from ...contract.reasons import unread
 from .._adapter import adapter
 from .._arguments import Array, audio_energy, check_engine, check_size
 from .._layout import lying, memory
-from .._options import check_flag, check_plain
 
 _deemphasis = librosa.effects.deemphasis
 # samples from which on ours is faster; librosa takes longest for what a filter without a state subtracts

@@ -10,6 +10,7 @@ import numpy as np
 from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_flag, check_number, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -19,7 +20,6 @@ from .._analysis import analysis
 from .._arguments import Array
 from .._core.phase_vocoder import OF_TIMES, check_rate_of, steps, times_at
 from .._filters import check_rate
-from .._options import check_choice, check_flag, check_number, check_whole
 from .._synthesis import synthesis
 
 _stft, _phase_vocoder = librosa.stft, librosa.phase_vocoder

@@ -13,6 +13,7 @@ from mlx_spectro.design import banks
 from mlx_spectro.design.operators import Project
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -23,7 +24,6 @@ from .._core.constantq import cqt, hybrid_cqt, of_bins, vqt
 from .._core.pitch import tuning_of
 from .._filters import check_chroma, check_norm, check_rate, check_tuning, chroma_filters
 from .._layout import lying, memory
-from .._options import check_choice, check_whole
 from .mel import Filtered
 
 _normalize = librosa.util.normalize

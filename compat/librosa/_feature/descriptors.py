@@ -14,6 +14,7 @@ from mlx_spectro.design.descriptors import DescriptorSpec
 from mlx_spectro.design.operators import Describe, DescribeMagnitudes, Elementwise
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_flag, check_number, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -23,7 +24,6 @@ from .._arguments import Array
 from .._core.decibels import DECIBEL, clipped
 from .._filters import check_rate
 from .._layout import memory
-from .._options import check_flag, check_number, check_plain, check_whole
 
 _centroid, _bandwidth = librosa.feature.spectral_centroid, librosa.feature.spectral_bandwidth
 _rolloff, _flatness = librosa.feature.spectral_rolloff, librosa.feature.spectral_flatness

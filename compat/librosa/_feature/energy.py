@@ -13,6 +13,7 @@ from mlx_spectro.design.epilogues import Root
 from mlx_spectro.design.operators import FrameStatistic, ProjectPower
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_flag, check_number, check_plain, check_whole, is_dtype
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -20,7 +21,6 @@ from .._adapter import adapter
 from .._analysis import framing_of
 from .._arguments import Array, audio_energy, check_engine, check_magnitudes
 from .._layout import lying, memory
-from .._options import check_flag, check_number, check_plain, check_whole, is_dtype
 
 _rms, _frame = librosa.feature.rms, librosa.util.frame
 

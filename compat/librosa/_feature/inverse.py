@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.numpy_options import check_choice, check_number, check_plain, check_whole
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -18,7 +19,6 @@ from .._arguments import Array, check_array, check_engine
 from .._core.griffinlim import griffinlim, iterations
 from .._filters import check_mel, mel_filters
 from .._nnls import check_targets, solve
-from .._options import check_choice, check_number, check_plain, check_whole
 
 _theirs = importlib.import_module("librosa.feature.inverse")
 _mfcc_to_mel = _theirs.mfcc_to_mel

@@ -14,6 +14,7 @@ from mlx_spectro.design.epilogues import Epilogue
 from mlx_spectro.design.operators import Filterbank, Project, ProjectPower
 from mlx_spectro.kernels import cpu
 
+from ...arrays.numpy_options import check_choice, check_number, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -23,7 +24,6 @@ from .._arguments import Array, check_array, check_engine
 from .._core.decibels import DECIBEL, clipped
 from .._filters import check_mel, mel_filters
 from .._layout import memory
-from .._options import check_choice, check_number, check_plain, check_whole
 
 _melspectrogram = librosa.feature.melspectrogram
 

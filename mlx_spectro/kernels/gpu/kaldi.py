@@ -15,7 +15,7 @@ from ...design.operators import KaldiFilterbank
 from . import bank_table, filterbank, samples_to_bins
 from .dialect import ROWS, Kernel, Launch, over_rows
 from .plan import SIMD
-from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, gpu, rows_of
+from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, as_floats, gpu, rows_of
 
 # frames of a threadgroup; a simdgroup each
 _TEAMS = 4
@@ -102,11 +102,6 @@ def launch(how: Extraction, rows: int, length: int) -> Launch:
         "preemphasis": how.preemphasis,
     }
     return Launch(kernel(), scalars, groups, ((rows, frames, how.n_fft),))
-
-
-def as_floats(values: npt.NDArray[Any]) -> PackedWeight:
-    """A window as the kernel takes it."""
-    return PackedWeight(np.ascontiguousarray(values, np.float32))
 
 
 def ones(_: npt.NDArray[Any], count: int) -> PackedWeight:

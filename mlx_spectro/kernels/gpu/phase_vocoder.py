@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from ...design.operators import PhaseVocoder
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, gpu, rows_of
+from .programs import NoKernel, Recipe, Shapes, Step, Table, as_floats, gpu, rows_of
 from .samples_to_bins import ABS
 
 _THREADS = 128
@@ -144,11 +140,6 @@ def launches(rows: int, count: int, bins: int, steps: int) -> list[Launch]:
         found.append(Launch(turns(), scalars | over, groups, ((rows, stretches - 1, bins),)))
     groups, over = over_rows(across * stretches, rows)
     return [*found, Launch(kernel(), scalars | over, groups, ((rows, steps, bins),))]
-
-
-def as_floats(values: npt.NDArray[Any]) -> PackedWeight:
-    """Numbers as the kernels take them."""
-    return PackedWeight(np.ascontiguousarray(values, np.float32))
 
 
 @gpu(PhaseVocoder)

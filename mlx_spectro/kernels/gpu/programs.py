@@ -36,6 +36,11 @@ class PackedWeight(NamedTuple):
     """Of a filterbank's table: launches depend on it."""
 
 
+def as_floats(values: npt.NDArray[Any]) -> PackedWeight:
+    """A weight whose numbers kernels take as they are."""
+    return PackedWeight(np.ascontiguousarray(values, np.float32))
+
+
 class Table(NamedTuple):
     """What kernels take in a weight's place: made of its values, once for every weight."""
 

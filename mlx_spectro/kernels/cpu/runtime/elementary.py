@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from mlx_spectro.design.logarithms import DOUBLE, LOG10_2, LOG10_E, LOG_2, SINGLE, halves
 
-from .vector import Complex, Vec
+from .vector import Complex, Vec, of_llvm
 
 
 class _Format(NamedTuple):
@@ -35,12 +35,12 @@ _DOUBLE = _Format(64, 52, 0x3FE6A09E667F3BCD, 400, DOUBLE)
 
 def sqrt(x: Vec) -> Vec:
     """Square root."""
-    return _intrinsic("llvm.sqrt", x)
+    return of_llvm("llvm.sqrt", x)
 
 
 def absolute(x: Vec) -> Vec:
     """Absolute value."""
-    return _intrinsic("llvm.fabs", x)
+    return of_llvm("llvm.fabs", x)
 
 
 def smaller(x: Vec, y: Vec) -> Vec:
@@ -48,7 +48,7 @@ def smaller(x: Vec, y: Vec) -> Vec:
 
     Of a comparison whose result takes the place of one of the two, LLVM makes a masked store, which is slow.
     """
-    return _intrinsic("llvm.minnum", x, y, flags=("nnan",))
+    return of_llvm("llvm.minnum", x, y, flags=("nnan",))
 
 
 def small_cis(x: Vec) -> Complex:
@@ -66,15 +66,7 @@ def small_cis(x: Vec) -> Complex:
 
 def with_sign(x: Vec, other: Vec) -> Vec:
     """``x`` with the sign of ``other``, which 0 has too."""
-    return _intrinsic("llvm.copysign", x, other)
-
-
-def _intrinsic(name: str, *arguments: Vec, flags: tuple[str, ...] = ()) -> Vec:
-    kit = arguments[0].kit
-    kind = f"{name}.v{kit.lanes}f{8 * kit.size}"
-    form = ir.FunctionType(kit.vector, [kit.vector] * len(arguments))
-    function = kit.builder.module.declare_intrinsic(kind, (), form)
-    return Vec(kit, kit.builder.call(function, [x.value for x in arguments], fastmath=flags))
+    return of_llvm("llvm.copysign", x, other)
 
 
 class _Bits:

@@ -60,10 +60,7 @@ class Vec:
 
     def times_plus(self, factor: Vec, term: Vec) -> Vec:
         """``self * factor + term``, rounded once where the processor can."""
-        kit = self.kit
-        form = ir.FunctionType(kit.vector, [kit.vector] * 3)
-        function = kit.builder.module.declare_intrinsic(f"llvm.fmuladd.v{kit.lanes}f{8 * kit.size}", (), form)
-        return Vec(kit, kit.builder.call(function, [self.value, factor.value, term.value]))
+        return of_llvm("llvm.fmuladd", self, factor, term)
 
     def at_least(self, other: Vec) -> Vec:
         """The larger of the two; NaN where self is."""
@@ -83,6 +80,15 @@ class Vec:
         compare = builder.fcmp_unordered if relation[0] == "u" else builder.fcmp_ordered
         symbol = {"gt": ">", "lt": "<"}[relation[1:]]
         return Vec(self.kit, builder.select(compare(symbol, self.value, other.value), yes.value, no.value))
+
+
+def of_llvm(name: str, *arguments: Vec, flags: tuple[str, ...] = ()) -> Vec:
+    """An operation of LLVM's on vectors of one kind."""
+    kit = arguments[0].kit
+    kind = f"{name}.v{kit.lanes}f{8 * kit.size}"
+    form = ir.FunctionType(kit.vector, [kit.vector] * len(arguments))
+    function = kit.builder.module.declare_intrinsic(kind, (), form)
+    return Vec(kit, kit.builder.call(function, [x.value for x in arguments], fastmath=flags))
 
 
 class Complex(NamedTuple):

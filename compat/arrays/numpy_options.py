@@ -1,4 +1,4 @@
-"""Which values of an option we take; what we leave to librosa declines the call, and names the option."""
+"""Which values of an option of NumPy's libraries we take; what we leave to them declines the call, and names it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE = frozenset((int, np.int64, np.int32))
 _NUMBERS = _WHOLE | {float, np.float64}
 _PLAIN = frozenset((int, float))
 _FLAGS = frozenset((bool, np.bool_, int, type(None)))
-# beyond it, NumPy's narrower integers overflow in librosa's sums of them
+# beyond it, NumPy's narrower integers overflow in sums of them
 _MOST = 2**31 - 1
 # beyond it, nothing is a frequency, an exponent or a decibel
 _LARGE = 1e15
@@ -38,7 +38,7 @@ def check_number(name: str, value: Any, least: float = -_LARGE, most: float = _L
 
 
 def check_plain(name: str, value: Any, least: float = -_LARGE, most: float = _LARGE) -> None:
-    """Take numbers of Python's own: a scalar of NumPy's changes the dtype of arrays that librosa combines it with."""
+    """Take numbers of Python's own: a scalar of NumPy's changes the dtype of arrays that it is combined with."""
     if type(value) not in _PLAIN:
         raise Decline(unread(name, value))
     if not least <= value <= most:
