@@ -36,7 +36,9 @@ _GROWING = (
 )
 _ELSEWHERE = (*_GROWING, "resample", "speed", "specaugment")
 NAMES = [
-    name for name in adapters if not name.startswith("librosa") and not any(part in name.lower() for part in _ELSEWHERE)
+    name
+    for name in adapters
+    if name.split(".")[0] in LIBRARIES[0] and not any(part in name.lower() for part in _ELSEWHERE)
 ]
 CLASSES = [name for name in NAMES if ".transforms." in name]
 FUNCTIONS = [name for name in NAMES if name not in CLASSES]
