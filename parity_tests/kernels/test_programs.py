@@ -157,6 +157,7 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
     "deltas": (Deltas(2, "reflect"), (), lambda x: x @ places.slopes(T, 2, "reflect").T),
+    "medians": (Medians(5), (), lambda x: places.medians(x, 5, -1)),
     "norms": (
         FrameStatistic(Framing(N, HOP), "norm"),
         (),
@@ -169,6 +170,8 @@ OF_FRAMES: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
     "decibels": (Elementwise(DECIBELS), (), decibels),
     "project squares": (ProjectPower(), (BANK,), lambda s: s**2 @ BANK),
     "project clipped": (ProjectClipped(0.5), (BANK,), lambda s: clipped(s, 0.5) @ BANK),
+    "medians along bins": (Medians(31, -1), (), lambda s: places.medians(s, 31, -1)),
+    "medians along frames": (Medians(4, -2), (), lambda s: places.medians(s, 4, -2)),
     "overlap-add": (
         OverlapAdd(HOP),
         (),
@@ -276,7 +279,7 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "many phases": (Resample(1 << 16, 1 << 16, 4), ((T,), (1 << 16, 9)), "phases"),
     "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
     "many frames": (PhaseVocoder(), ((1 << 24, 1), (4, 9), (9,)), "frames or more"),
-    "medians": (Medians(3), ((F, T),), "Medians"),
+    "medians of many": (Medians(129), ((F, T),), "more than 127 values"),
     "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
     "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
     "Kaldi's energy": (KaldiFilterbank(SPEECH, energy="first"), ((T,), (N,), (F, 8)), "energy"),
