@@ -23,6 +23,7 @@ from mlx_spectro.kernels.gpu import (
     epilogues,
     filterbank,
     frame_statistics,
+    griffinlim,
     istft_text,
     kaldi,
     launch_mlx,
@@ -33,6 +34,7 @@ from mlx_spectro.kernels.gpu import (
     recursive_filter,
     resample,
     samples_to_bins,
+    sliding_normalization,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.gpu.plan import DEFAULT, Geometry
@@ -208,6 +210,11 @@ def cuda_kernels() -> list[Kernel]:
         phase_vocoder.kernel(),
         phase_vocoder.turns(),
         kaldi.kernel(),
+        kaldi.kernel(True),
+        kaldi.beside(),
+        griffinlim.kernel(),
+        sliding_normalization.sums(),
+        sliding_normalization.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):

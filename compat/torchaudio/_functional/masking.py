@@ -65,8 +65,6 @@ def check_levels(specgram: Any) -> None:
         raise Decline("there are no real values")
     if specgram.dim() < 2:
         raise Decline("there are fewer than two axes")
-    if not specgram.is_cpu:
-        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
     if gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch gives by masks")
     if settings.numerics.get() == "verify":
@@ -86,6 +84,8 @@ def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Ma
         return None
     if width > length:
         raise Decline("spans may be longer than their axis")
+    if each and not specgram.is_cpu:
+        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
     if each and settings.route.get() == "auto":
         examples, values = math.prod(specgram.shape[:-2]), math.prod(specgram.shape[-2:])
         if examples > _MANY and values < _SMALL:
