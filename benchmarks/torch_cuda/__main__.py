@@ -13,7 +13,7 @@ import torchaudio
 
 from mlx_spectro import compat
 
-from . import accuracy, check, filtering, gradients, graphs, process, times  # noqa: F401 - importing them registers their checks
+from . import accuracy, check, filtering, gradients, graphs, levels, process, times  # noqa: F401 - importing them registers their checks
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
     print(name, torch.cuda.get_device_capability(), versions)
     report: dict[str, Any] = {"device": name, "versions": versions}
     if not options.no_checks:
-        report["failed"] = check.run(options.only)
+        report |= {"failed": check.run(options.only), "figures": check.figures}
         print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")
     if not options.no_times:
         compat.reset()

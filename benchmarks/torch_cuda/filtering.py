@@ -43,6 +43,9 @@ SPEECH: dict[str, Call] = {
     "fbank of magnitudes": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
     "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
     "MFCC": lambda m, x: m.mfcc(x),
+    "fbank and energies": lambda m, x: m.fbank(x, use_energy=True, raw_energy=False, htk_compat=True),
+    "MFCC and energies": lambda m, x: m.mfcc(x, use_energy=True),
+    "spectrogram": lambda m, x: m.spectrogram(x, snip_edges=False),
 }
 RATES = ((16000, 22050), (44100, 16000), (48000, 16000), (16000, 48000), (16000, 16001), (1, 100), (12699, 16000))
 

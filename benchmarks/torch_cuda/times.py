@@ -6,10 +6,13 @@ the device's time alone. Contenders take turns; medians.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -49,6 +52,8 @@ class Contest(NamedTuple):
     """Bytes that any way of doing it has to read or write; 0 where that is not said."""
     captured: bool = True
     """A graph is made of it."""
+    peers: Mapping[str, Work] = MappingProxyType({})
+    """The same by other libraries, where they are installed; timed from Python."""
 
 
 def lone(works: dict[str, Work]) -> dict[str, float]:
@@ -140,13 +145,22 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     def round_trip(library: Any, x: Any) -> Any:
         return istft(library, stft(library, x))
 
-    yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), x.nbytes + z.nbytes)
+    def peers(name: str, make: Callable[[Any], Work]) -> dict[str, Work]:
+        return {name: make(importlib.import_module(name))} if importlib.util.find_spec(name) else {}
+
+    there = x.nbytes + z.nbytes
+    specux = peers("specux", lambda m: lambda: m.stft(x, n_fft=n_fft, hop_length=hop))
+    yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), there, peers=specux)
     # torch's inverse looks whether the windows overlap, which no graph can
-    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), x.nbytes + z.nbytes, captured=False)
+    specux = peers("specux", lambda m: lambda: m.istft(z, n_fft=n_fft, hop_length=hop, length=length))
+    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), there, captured=False, peers=specux)
     sizes = {"n_fft": n_fft, "hop_length": hop, "n_mels": 80}
     mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
     filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
-    yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered)
+    htk = {"mel_scale": "htk", "norm": None}
+    both = peers("specux", lambda m: lambda: m.melspectrogram(x, sr=16000, **sizes, **htk))
+    both |= peers("flashmel", lambda m: partial(m.MelSpectrogram(16000, **sizes).cuda(), x))
+    yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered, peers=both)
     levels, powers = [m.transforms.AmplitudeToDB(top_db=80.0) for m in (torchaudio, our_audio)], mel[0](x)
     yield Contest("decibels", lambda: levels[0](powers), lambda: levels[1](powers), 2 * powers.nbytes)
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
@@ -160,6 +174,21 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     speech = [partial(kaldi.fbank, num_mel_bins=80) for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
     values = 4 * 80 * (1 + (length - 400) // 160)
     yield Contest("fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, False)
+    speech = [kaldi.spectrogram for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
+    values = 4 * 257 * (1 + (length - 400) // 160)
+    work = partial(speech[0], x[:1]), partial(speech[1], x[:1])
+    yield Contest("Kaldi's spectrogram, one row", *work, 4 * length + values, False)
+    phases = {"n_iter": 8, "hop_length": hop, "power": 1.0}
+    theirs, mine = (m.transforms.GriffinLim(n_fft, **phases).cuda() for m in (torchaudio, our_audio))
+    magnitudes = z.abs()
+    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured=False)
+    levelled = powers.transpose(-1, -2).contiguous()
+    for name, given in {"a mask for all": (20,), "a mask for each": (20, True)}.items():
+        theirs, mine = (m.transforms.FrequencyMasking(*given) for m in (torchaudio, our_audio))
+        yield Contest(name, partial(theirs, powers), partial(mine, powers), 2 * powers.nbytes, captured=False)
+    if length // hop < 1 << 10:
+        theirs, mine = (m.transforms.SlidingWindowCmn() for m in (torchaudio, our_audio))
+        yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, False)
     if length < 1 << 18:  # of longer ones, torchaudio's take a second
         theirs, mine = (partial(_highpass, m) for m in (torchaudio, our_audio))
         yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured=False)
@@ -235,7 +264,7 @@ def timed() -> dict[str, Any]:
             row: dict[str, Any] = {"size": size, "name": contest.name}
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:
-                row["lone"] = lone(works)
+                row["lone"] = lone({**works, **_working(contest.peers, row)})
                 row["graph"] = in_graphs(works if contest.captured else _ours_alone(contest))
                 if contest.moved:
                     row["floor"] = contest.moved / rate * 1e6
@@ -246,6 +275,19 @@ def timed() -> dict[str, Any]:
     times["reasons"] = sorted({f"{r.function}: {r.reason}" for r in compat.report() if r.reason})
     print(*times["reasons"], sep="\n")
     return times
+
+
+def _working(peers: Mapping[str, Work], row: dict[str, Any]) -> dict[str, Work]:
+    """Those that take such a call; what others raise goes into the row."""
+    works = {}
+    for name, work in peers.items():
+        try:
+            work()
+            torch.cuda.synchronize()
+            works[name] = work
+        except Exception as error:  # noqa: BLE001 - another library's own
+            row.setdefault("peers", {})[name] = f"{type(error).__name__}: {error}"[:300]
+    return works
 
 
 def _ours_alone(contest: Contest) -> dict[str, Work]:
@@ -261,8 +303,10 @@ def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{start}{row['error'][:300]}"
     lone, graph = row["lone"], row["graph"]
+    others = ", ".join(f"{name} {lone[name]:.1f}" for name in lone if name not in ("torch", "ours"))
+    others += "".join(f", {name}: {problem[:80]}" for name, problem in row.get("peers", {}).items())
     parts = f"{lone['torch']:9.1f}{lone['ours']:9.1f}{lone['torch'] / lone['ours']:7.1f}{'':13}"
     parts += f"{graph['torch']:9.1f}" if "torch" in graph else f"{'':9}"
     if "ours" in graph:
         parts += f"{graph['ours']:9.1f}" + (f"{graph['ours'] / row['floor']:8.2f}" if "floor" in row else "")
-    return start + parts
+    return f"{start}{parts}   {others}"
