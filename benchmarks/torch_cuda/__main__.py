@@ -20,7 +20,7 @@ def main() -> int:
     """Check, then time; the exit status says whether all checks passed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.torch_cuda", description=__doc__)
     parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--only", default="", help="checks whose names contain this")
+    parser.add_argument("--only", default="", help="checks whose names contain one of these, comma-separated")
     parser.add_argument("--no-checks", action="store_true")
     parser.add_argument("--no-times", action="store_true")
     options = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ def frames_less_their_sliding_means() -> str:
 @check
 def masks() -> str:
     x, said = noise(4, 2, 80, 300), set()
-    calls = {
+    calls: dict[str, Callable[[Any, Tensor], Any]] = {
         "frequencies": lambda m, x: m.transforms.FrequencyMasking(20)(x),
         "time": lambda m, x: m.transforms.TimeMasking(50, p=0.5)(x, 1.5),
         "all": lambda m, x: m.transforms.SpecAugment(3, 50, 2, 10, iid_masks=False, zero_masking=True)(x),

@@ -259,7 +259,7 @@ def run(
     missing = row.missing()
     device = implementation if implementation in TORCH_DEVICES else ""
     if missing or implementation not in TORCH_DEVICES:
-        outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)  # type: ignore[arg-type]
+        outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)
     if outcome.unavailable:
         return outcome
     ours, theirs = row.resolve()

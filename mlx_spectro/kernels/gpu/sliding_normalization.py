@@ -147,7 +147,8 @@ def launches(op: SlidingNormalization, rows: int, frames: int, features: int) ->
     scalars |= {"features": features, "frames": frames, "stretches": stretches}
     windows = {
         "window": min(op.window, frames),
-        "least": max(0, min(op.least, frames)),
+        # which moves windows, too
+        "least": max(0, min(op.least, 2 * frames)),
         "centred": int(op.centred),
         "scaled": int(op.scaled),
         "rounding": frames * float(np.finfo(np.float32).eps),
