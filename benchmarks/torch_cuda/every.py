@@ -41,6 +41,7 @@ def main() -> None:
     for features in SPEECH.values():
         features(kaldi, noise(2, 3001))
     our_audio.transforms.GriffinLim(400, 3).to(DEVICE)(noise(2, 201, 50).abs())
+    our_audio.functional.convolve(x, noise(2, 3, 40))
     our_audio.transforms.SlidingWindowCmn(norm_vars=True)(noise(2, 90, 40))
     torch.cuda.synchronize()
     launched = diagnostics.get_cache_debug_stats()["kernel_cache"]

@@ -161,6 +161,26 @@ def features_of_speech() -> str:
 
 
 @check
+def convolutions() -> str:
+    ratios, problems = {}, list[str]()
+    for taps in (1, 16, 255, 1024):
+        for mode in ("full", "valid", "same"):
+            y = noise(1, 3, taps, seed=1)
+            call: Call = lambda m, x, y=y, mode=mode: m.functional.convolve(x, y.to(x.dtype), mode)  # type: ignore[misc]  # noqa: E731
+            with each(problems):
+                ratios[f"{taps} {mode}"] = round(_compared(call, noise(2, 3, 20_001), f"{taps} {mode}"), 2)
+    none(problems)
+    x, y = noise(2, 9001), noise(2, 20)
+    x[1, 4000] = float("inf")
+    mine, theirs = (m.functional.convolve(x, y).isfinite() for m in (our_audio, torchaudio))
+    assert torch.equal(mine, theirs), int((mine != theirs).sum())
+    x[1, 4000], y[0, 7] = 0.0, float("inf")
+    mine, theirs = (m.functional.convolve(x, y).isfinite() for m in (our_audio, torchaudio))
+    differ = int((mine != theirs).sum())
+    return f"times torchaudio's errors: {ratios}; of an infinite weight, {differ} results are finite in one alone"
+
+
+@check
 def what_is_torchaudio_s_goes_to_torchaudio() -> str:
     x, said = 0.1 * noise(2, 9001), set()
     resample: Call = lambda m, x: m.functional.resample(x, 3, 2)  # noqa: E731 - as the filters are

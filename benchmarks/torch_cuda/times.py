@@ -183,9 +183,12 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     magnitudes = z.abs()
     yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured=False)
     levelled = powers.transpose(-1, -2).contiguous()
-    for name, given in {"a mask for all": (20,), "a mask for each": (20, True)}.items():
-        theirs, mine = (m.transforms.FrequencyMasking(*given) for m in (torchaudio, our_audio))
-        yield Contest(name, partial(theirs, powers), partial(mine, powers), 2 * powers.nbytes, captured=False)
+    masking = [partial(m.transforms.FrequencyMasking(20), powers) for m in (torchaudio, our_audio)]
+    yield Contest("FrequencyMasking, one for all", masking[0], masking[1], 2 * powers.nbytes, captured=False)
+    for taps in (16, 255):
+        filters = noise(1, taps, seed=1)
+        theirs, mine = (partial(m.functional.convolve, x, filters) for m in (torchaudio, our_audio))
+        yield Contest(f"convolve, {taps} taps", theirs, mine, 2 * x.nbytes)
     if length // hop < 1 << 10:
         theirs, mine = (m.transforms.SlidingWindowCmn() for m in (torchaudio, our_audio))
         yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, False)

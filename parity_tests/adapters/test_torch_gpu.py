@@ -359,6 +359,37 @@ def test_in_a_capture_phases_are_torchaudio_s(gpu: Machine, monkeypatch: pytest.
     assert ("is being captured" in reason()) == (gpu.device[:4] == "cuda")
 
 
+@pytest.mark.parametrize("mode", ["full", "valid", "same"])
+@pytest.mark.parametrize("taps", [1, 16, 255])
+def test_convolutions_and_their_gradients_are_torchaudio_s(taps: int, mode: str, gpu: Machine) -> None:
+    for swapped in (False, True):
+        for filters in ((2, 3), (1, 3), (1, 1)):
+            results = []
+            for module in (audio_shim, torchaudio):
+                x, y = noise(2, 3, 1301), noise(*filters, taps, seed=1)
+                x, y = (gpu.put(x), gpu.put(y)) if module is audio_shim else (x, y)
+                x.requires_grad_()
+                z = module.transforms.Convolve(mode)(*((y, x) if swapped else (x, y)))
+                (gradient,) = torch.autograd.grad(z.pow(2).sum(), x)
+                results.append((z.detach(), gradient))
+            for mine, theirs in zip(*results, strict=True):
+                alike(mine, theirs)
+    served(gpu)
+    assert set(gpu.launched) == {"convolution"}
+
+
+def test_what_else_is_convolved_on_a_gpu_is_torchaudio_s(gpu: Machine) -> None:
+    x, y = gpu.put(noise(2, 1301)), gpu.put(noise(2, 9))
+    audio_shim.functional.fftconvolve(x, y)
+    assert "torch's own transforms" in reason()
+    compat.reset()
+    audio_shim.functional.convolve(x, y.requires_grad_())
+    assert "the filter requires a gradient" in reason()
+    compat.reset()
+    audio_shim.functional.convolve(x, x)
+    assert "more than 1024 taps" in reason()
+
+
 MASKS: dict[str, Callable[[Any, Any], Any]] = {
     "along frequencies": lambda m, x: m.functional.mask_along_axis(x, 9, 1.5, x.dim() - 2),
     "along time": lambda m, x: m.transforms.TimeMasking(30, p=0.5)(x),

@@ -18,6 +18,7 @@ import pytest
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.kernels.gpu import (
     bins_to_samples,
+    convolution,
     deltas,
     descriptors,
     epilogues,
@@ -213,6 +214,7 @@ def cuda_kernels() -> list[Kernel]:
         kaldi.kernel(True),
         kaldi.beside(),
         griffinlim.kernel(),
+        convolution.kernel(),
         sliding_normalization.sums(),
         sliding_normalization.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),

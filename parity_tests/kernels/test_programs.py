@@ -230,6 +230,7 @@ TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
     "recursive filter": (RecursiveFilter(), (2, 3, T), (FEEDBACK, np.ones(2, np.float32))),
     "recursive filters": (RecursiveFilter(), (2, 3, 5000), (np.stack([FEEDBACK] * 3), noise(3, 4))),
     "project": (Project(), (2, 7, F), (BANK,)),
+    "convolution": (Convolve(), (2, 3, T), (noise(2, 3, 9),)),
 }
 
 
@@ -290,8 +291,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "a filter of many coefficients": (RecursiveFilter(), ((T,), (6,), (3,)), "order is above 4"),
     "a clamped one": (ClampedFilter(RecursiveFilter()), ((T,), (1,), (6,)), "order is above 4"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
-    "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
-    "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),
+    "a convolution with many taps": (Convolve(), ((2, T), (2, 1025)), "more than 1024 taps"),
+    "filters for several signals": (Convolve(), ((2, 3, T), (2, 1, 5)), "broadcast"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 
@@ -314,6 +315,7 @@ def test_every_operator_has_a_program_or_is_refused_above() -> None:
         PowerAdjoint,
         Synthesis,
         Describe,
+        Correlate,
         KaldiFilterbank,
         SlidingNormalization,
     }
@@ -481,6 +483,40 @@ def test_what_griffinlim_has_used_is_let_go(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(alive) == 19
     # a result and what it was made of: spectra of this turn and the last
     assert max(alive) <= 4
+
+
+@on_the_cpu
+@pytest.mark.parametrize("filters", [(), (1, 1), (2, 3)], ids=str)
+@pytest.mark.parametrize("length", [1, 9, 300, 2500])
+@pytest.mark.parametrize("taps", [1, 7, 8, 33, 100, 1024])
+def test_convolutions_are_sums_of_products(taps: int, length: int, filters: tuple[int, ...]) -> None:
+    x, y = noise(2, 3, length), noise(*filters, taps)
+    each = np.broadcast_to(y, (2, 3, taps)).astype(np.float64)
+    whole = np.stack([np.convolve(a, b) for a, b in zip(x.reshape(6, -1), each.reshape(6, -1), strict=True)])
+    pairs = zip(np.abs(x).reshape(6, -1), np.abs(each).reshape(6, -1), strict=True)
+    sizes = np.stack([np.convolve(a, b) for a, b in pairs])
+    # each of a chunk's sums, and each sum of chunks, is rounded
+    limit = (32 + -(-taps // 32)) * np.finfo(np.float32).eps * sizes.reshape(2, 3, -1)
+    assert (np.abs(run(Convolve(), x, y) - whole.reshape(2, 3, -1)) <= limit).all()
+    if length >= taps:
+        begin, count = taps - 1, length - taps + 1
+        back = run(Correlate(count), x, y[..., ::-1].copy())
+        part = slice(begin, begin + count)
+        assert (np.abs(back - whole.reshape(2, 3, -1)[..., part]) <= limit[..., part]).all()
+
+
+@on_the_cpu
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_the_sums_that_it_is_in(bad: float) -> None:
+    x, y = noise(2, 3000), noise(2, 20)
+    x[1, 1500] = bad
+    spoiled = np.zeros((2, 3019), bool)
+    spoiled[1, 1500:1520] = True
+    assert np.array_equal(~np.isfinite(run(Convolve(), x, y)), spoiled)
+    x[1, 1500], y[0, 3] = 0, bad
+    spoiled[:] = False
+    spoiled[0, 3:3003] = True
+    assert np.array_equal(~np.isfinite(run(Convolve(), x, y)), spoiled)
 
 
 SLIDING = [

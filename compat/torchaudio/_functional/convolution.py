@@ -67,6 +67,8 @@ def combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor
 
 def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
+        if callable(way.engine):
+            return run(way.engine, op, x, y.contiguous())
         if way.direct:
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
@@ -203,10 +205,16 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         raise Decline("x and y are not real numbers of one dtype on one device")
     if not (x.numel() and y.numel()):
         raise Decline("there are no samples")
-    if not x.is_cpu:
-        raise Decline("no kernel convolves on a GPU: CPU tensors are served")
+    if not (x.is_cpu or direct):
+        raise Decline("torch's own transforms convolve on a GPU: convolve is served there, fftconvolve of CPU tensors")
     engine = engine_for(x)
     length, taps = x.shape[-1], y.shape[-1]
+    if callable(engine):
+        filters = y if length >= taps else x
+        if gradient_wanted(filters):
+            raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
+        sizes = ((*lead, each) for each in sorted((length, taps), reverse=True))
+        engine.check(Convolve(), *sizes)
     if not direct:
         if min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
             raise Decline("gradients of single samples lie in memory as torch's transforms have them")
@@ -214,7 +222,7 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
             raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
         if not _holds_spectra(x, y):
             raise Decline("values are not finite, or so large that transforms may overflow")
-    if settings.route.get() == "auto":
+    if x.is_cpu and settings.route.get() == "auto":
         (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
 
     def whole() -> Tensor:
