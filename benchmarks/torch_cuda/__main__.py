@@ -13,7 +13,7 @@ import torchaudio
 
 from mlx_spectro import compat
 
-from . import accuracy, check, filtering, gradients, graphs, levels, process, times  # noqa: F401 - importing them registers their checks
+from . import accuracy, check, filtering, gradients, graphs, levels, process, times, training  # noqa: F401 - importing them registers their checks
 
 
 def main() -> int:
