@@ -41,6 +41,7 @@ def run(only: str = "") -> dict[str, str]:
             continue
         compat.reset()
         begin = time.perf_counter()
+        figures.setdefault("checks", []).append(name)
         try:
             said = function()
             torch.cuda.synchronize()

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torchaudio
@@ -50,8 +50,8 @@ class Contest(NamedTuple):
     ours: Work
     moved: int
     """Bytes that any way of doing it has to read or write; 0 where that is not said."""
-    captured: bool = True
-    """A graph is made of it."""
+    captured: Literal["both", "ours", ""] = "both"
+    """Of whose a graph is made."""
     peers: Mapping[str, Work] = MappingProxyType({})
     """The same by other libraries, where they are installed; timed from Python."""
 
@@ -153,7 +153,7 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), there, peers=specux)
     # torch's inverse looks whether the windows overlap, which no graph can
     specux = peers("specux", lambda m: lambda: m.istft(z, n_fft=n_fft, hop_length=hop, length=length))
-    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), there, captured=False, peers=specux)
+    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), there, captured="ours", peers=specux)
     sizes = {"n_fft": n_fft, "hop_length": hop, "n_mels": 80}
     mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
     filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
@@ -173,33 +173,36 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     yield Contest("TimeStretch", partial(theirs, z), partial(mine, z), z.nbytes + 4 * z.nbytes // 3)
     speech = [partial(kaldi.fbank, num_mel_bins=80) for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
     values = 4 * 80 * (1 + (length - 400) // 160)
-    yield Contest("fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, False)
+    yield Contest(
+        "fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, "ours"
+    )
     speech = [kaldi.spectrogram for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
     values = 4 * 257 * (1 + (length - 400) // 160)
     work = partial(speech[0], x[:1]), partial(speech[1], x[:1])
-    yield Contest("Kaldi's spectrogram, one row", *work, 4 * length + values, False)
+    yield Contest("Kaldi's spectrogram, one row", *work, 4 * length + values, "ours")
     phases = {"n_iter": 8, "hop_length": hop, "power": 1.0}
     theirs, mine = (m.transforms.GriffinLim(n_fft, **phases).cuda() for m in (torchaudio, our_audio))
     magnitudes = z.abs()
-    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured=False)
+    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="")
     levelled = powers.transpose(-1, -2).contiguous()
-    masking = [partial(m.transforms.FrequencyMasking(20), powers) for m in (torchaudio, our_audio)]
-    yield Contest("FrequencyMasking, one for all", masking[0], masking[1], 2 * powers.nbytes, captured=False)
+    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20, "iid_masks": False}
+    masking = [partial(m.transforms.SpecAugment(**options), powers) for m in (torchaudio, our_audio)]
+    yield Contest("SpecAugment, masks for all", masking[0], masking[1], 2 * powers.nbytes, captured="ours")
     for taps in (16, 255):
         filters = noise(1, taps, seed=1)
         theirs, mine = (partial(m.functional.convolve, x, filters) for m in (torchaudio, our_audio))
         yield Contest(f"convolve, {taps} taps", theirs, mine, 2 * x.nbytes)
     if length // hop < 1 << 10:
         theirs, mine = (m.transforms.SlidingWindowCmn() for m in (torchaudio, our_audio))
-        yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, False)
+        yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, "ours")
     if length < 1 << 18:  # of longer ones, torchaudio's take a second
         theirs, mine = (partial(_highpass, m) for m in (torchaudio, our_audio))
-        yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured=False)
-        yield Contest("highpass, gradient", _gradient(theirs, x), _gradient(mine, x), 0, captured=False)
+        yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured="ours")
+        yield Contest("highpass, gradient", _gradient(theirs, x), _gradient(mine, x), 0, captured="")
     if x.nbytes < 1 << 28:
         trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
-        yield Contest("round trip, gradient", trips[0], trips[1], 0, captured=False)
-        yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured=False)
+        yield Contest("round trip, gradient", trips[0], trips[1], 0, captured="")
+        yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured="")
 
 
 def by_repetition() -> list[dict[str, Any]]:
@@ -268,7 +271,8 @@ def timed() -> dict[str, Any]:
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:
                 row["lone"] = lone({**works, **_working(contest.peers, row)})
-                row["graph"] = in_graphs(works if contest.captured else _ours_alone(contest))
+                in_graph = {"both": works, "ours": {"ours": contest.ours}, "": {}}[contest.captured]
+                row["graph"] = in_graphs(in_graph)
                 if contest.moved:
                     row["floor"] = contest.moved / rate * 1e6
             except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
@@ -291,10 +295,6 @@ def _working(peers: Mapping[str, Work], row: dict[str, Any]) -> dict[str, Work]:
         except Exception as error:  # noqa: BLE001 - another library's own
             row.setdefault("peers", {})[name] = f"{type(error).__name__}: {error}"[:300]
     return works
-
-
-def _ours_alone(contest: Contest) -> dict[str, Work]:
-    return {} if "gradient" in contest.name else {"ours": contest.ours}
 
 
 def _rounded(times: dict[str, float]) -> dict[str, float]:

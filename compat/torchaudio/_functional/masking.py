@@ -95,6 +95,8 @@ def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Ma
 
 def masked(specgram: Tensor, masks: Sequence[Mask], value: float | Tensor) -> Work:
     """The work of masking: all of them over one copy."""
+    if len(masks) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
+        raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
 
     def work() -> Tensor:
         # in memory as torchaudio's last result

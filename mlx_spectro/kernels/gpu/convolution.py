@@ -29,70 +29,76 @@ _SCALARS = {
     "backward": "int",
 }
 
+# Samples lie in rows of EACH, and a place between: threads read a row each, at banks of their own.
 _HEADER = """
-// threads read samples EACH apart, which lie in banks of their own so
-#define PLACE(i) ((i) + (i) / EACH)
+#define ROW (EACH + 1)
 // the sample that result j takes with weight k of EACH
 #define TAKEN(j, k) (j >= k ? held[(j - k + EACH) % EACH] : next[(k - j - 1 + EACH) % EACH])
+#define PRODUCT(j, k) weight * TAKEN(j, k)
+#define GUARDED(j, k) (uint(m + k - j - low) <= span ? weight * TAKEN(j, k) : 0.0f)
 """
 
+
+def _sums(product: str) -> str:
+    """Text that adds up the products of all weights."""
+    return f"""
+    for (int m = 0; m < taps; m += EACH) {{
+      float next[EACH];
+      const K_SHARED float* before = mine - (m / EACH + 1) * ROW;
+      K_UNROLL for (int k = 0; k < EACH; k++) next[k] = before[EACH - 1 - k];
+      K_UNROLL for (int k = 0; k < EACH; k++) {{
+        if (m + k < taps) {{
+          const float weight = weights[m + k];
+          K_UNROLL for (int j = 0; j < EACH; j++) sum[j] += {product}(j, k);
+        }}
+      }}
+      K_UNROLL for (int j = 0; j < EACH; j++) {{
+        held[j] = next[EACH - 1 - j];
+        if ((m + EACH) % CHUNK == 0) {{
+          total[j] += sum[j];
+          sum[j] = 0.0f;
+        }}
+      }}
+    }}
+"""
+
+
 # Result n is the sum over m of weight m times sample n + ahead - m. Samples beyond the ends are not taken at all, for
-# an infinite weight times 0 is NaN.
-_BODY = """
-K_SHARED_ARRAY(float, stage, PLACE(THREADS * EACH + MOST_TAPS + EACH) + 1);
+# an infinite weight times 0 is NaN: result j takes the weights from low + j on, and span more.
+_BODY = f"""
+K_SHARED_ARRAY(float, stage, (THREADS + MOST_TAPS / EACH + 2) * ROW);
 K_SHARED_ARRAY(float, weights, MOST_TAPS);
-const int id = int(thread_position_in_threadgroup.x), size = THREADS * EACH + taps + EACH - 1;
-const k_long tile = k_long(threadgroup_position_in_grid.x) * (THREADS * EACH), begin = tile + ahead - taps - EACH + 1;
+const int id = int(thread_position_in_threadgroup.x), rows_before = (taps + EACH - 1) / EACH;
+const k_long tile = k_long(threadgroup_position_in_grid.x) * (THREADS * EACH);
+const k_long begin = tile + ahead - rows_before * EACH;
 const bool live = row < rows;
 const K_DEVICE float* signal = x + (live ? row * length : 0);
 const K_DEVICE float* filter = y + (live && filters > 1 ? row * taps : 0);
-for (int i = id; i < size; i += THREADS) {
+for (int i = id; i < (THREADS + rows_before) * EACH; i += THREADS) {{
   const k_long at = begin + i;
-  stage[PLACE(i)] = live && at >= 0 && at < length ? signal[at] : 0.0f;
-}
+  stage[i + i / EACH] = live && at >= 0 && at < length ? signal[at] : 0.0f;
+}}
 for (int i = id; i < taps; i += THREADS) weights[i] = filter[backward ? taps - 1 - i : i];
 K_BARRIER();
-const k_long first = tile + id * EACH;
-const int here = id * EACH + taps + EACH - 1;
-if (live && first < results) {
+const k_long first = tile + id * EACH, latest = first + ahead, earliest = latest - length + 1;
+if (live && first < results) {{
   float total[EACH], sum[EACH], held[EACH];
-  K_UNROLL for (int j = 0; j < EACH; j++) {
+  const K_SHARED float* mine = stage + (id + rows_before) * ROW;
+  K_UNROLL for (int j = 0; j < EACH; j++) {{
     total[j] = sum[j] = 0.0f;
-    held[j] = stage[PLACE(here + j)];
-  }
-  if (first + ahead - taps + 1 >= 0 && first + EACH - 1 + ahead < length) {
-    for (int m = 0; m < taps; m += EACH) {
-      float next[EACH];
-      K_UNROLL for (int k = 0; k < EACH; k++) next[k] = stage[PLACE(here - m - 1 - k)];
-      K_UNROLL for (int k = 0; k < EACH; k++) {
-        if (m + k < taps) {
-          const float weight = weights[m + k];
-          K_UNROLL for (int j = 0; j < EACH; j++) sum[j] += weight * TAKEN(j, k);
-        }
-      }
-      K_UNROLL for (int j = 0; j < EACH; j++) {
-        held[j] = next[EACH - 1 - j];
-        if ((m + EACH) % CHUNK == 0) {
-          total[j] += sum[j];
-          sum[j] = 0.0f;
-        }
-      }
-    }
-  } else {
-    for (int m = 0; m < taps; m++) {
-      K_UNROLL for (int j = 0; j < EACH; j++) {
-        const k_long at = first + j + ahead - m;
-        if (at >= 0 && at < length) sum[j] += weights[m] * stage[PLACE(here + j - m)];
-        if ((m + 1) % CHUNK == 0) {
-          total[j] += sum[j];
-          sum[j] = 0.0f;
-        }
-      }
-    }
-  }
+    held[j] = mine[j];
+  }}
+  if (latest >= taps - 1 && earliest + EACH - 1 <= 0) {{
+{_sums("PRODUCT")}
+  }} else {{
+    const int most = MOST_TAPS + EACH, high = latest < most ? int(latest) : most;
+    const int low = earliest < -most ? -most : earliest < most ? int(earliest) : most;
+    const uint span = uint(high - low);
+{_sums("GUARDED")}
+  }}
   K_DEVICE float* result = out + row * results + first;
   K_UNROLL for (int j = 0; j < EACH; j++) if (first + j < results) result[j] = total[j] + sum[j];
-}
+}}
 """
 
 
