@@ -30,9 +30,9 @@ from .reasons import reason
 
 _ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
+_MANY = 1_000_000
 # what torch's own transforms do on a GPU, though sums of products by kernels could
 _BY_TRANSFORMS = ("torchaudio.functional.fftconvolve", "torchaudio.transforms.FFTConvolve")
-_MANY = 1_000_000
 _MODULES = {
     "torch": ("torch",),
     "torchaudio": ("torchaudio.functional", "torchaudio.transforms", "torchaudio.compliance.kaldi"),
