@@ -300,7 +300,11 @@ def test_cepstra_in_blocks_are_of_rounded_decibels(like: str, tmp_path: Path, sm
         ("librosa", {"features": "chroma"}, "tuning must be given"),
         ("librosa", {"features": "spectral_contrast"}, "linear must be True"),
         ("librosa", {"features": "mel", "pad_mode": "wrap"}, "circular padding"),
-        ("torchaudio", {"features": "mel", "rate": 16000, "n_mels": 16}, "like torchaudio's, it is resampled as a whole"),
+        (
+            "torchaudio",
+            {"features": "mel", "rate": 16000, "n_mels": 16},
+            "like torchaudio's, it is resampled as a whole",
+        ),
         ("native", {"features": "mel"}, "top_db=80.0 cannot be streamed"),
         ("native", {"features": "mfcc"}, "takes its decibels from the maximum of the whole recording"),
     ],
