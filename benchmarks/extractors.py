@@ -51,7 +51,7 @@ def accounted(module: Any) -> Iterator[Account]:
 
     with contextlib.ExitStack() as patches:
         for name in HELPERS:
-            helper = getattr(audio_utils, name)
+            helper: Callable[..., Any] = getattr(audio_utils, name)
             for of in (module, audio_utils):
                 if getattr(of, name, None) is helper:
                     patches.enter_context(mock.patch.object(of, name, watched(name, helper)))

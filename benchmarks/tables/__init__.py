@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import functions, speed, upstream
+from . import functions, pipelines, speed, upstream
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES: dict[str, Callable[[], str]] = {
@@ -22,6 +22,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "native-cpu": speed.native_cpu,
     "torch-cuda": speed.torch_cuda,
     "gpu": speed.gpu,
+    "extractors": pipelines.extractors,
+    "extractor-helpers": pipelines.helpers,
+    "extraction": pipelines.extraction,
     "upstream-librosa": partial(upstream.tests, "librosa"),
     "upstream-torch": partial(upstream.tests, "torch"),
 }

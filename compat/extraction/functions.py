@@ -142,7 +142,7 @@ class _Torchaudio:
 
     def in_blocks(self, options: Options, device: str, rate: int) -> InBlocks:
         torch, transforms, module = _of("torch"), _of("torchaudio").transforms, self._transform(options, device, rate)
-        finish = transforms.AmplitudeToDB() if self._decibels else None
+        finish: Any = transforms.AmplitudeToDB() if self._decibels else None
         if self._argument:
             mel, finish = module.MelSpectrogram, module
             finish.MelSpectrogram = torch.nn.Identity()

@@ -284,7 +284,8 @@ def test_a_long_recording_is_the_same_in_blocks(
 @pytest.mark.parametrize("like", ["librosa", "torchaudio"])
 def test_cepstra_in_blocks_are_of_rounded_decibels(like: str, tmp_path: Path, small_blocks: None) -> None:
     pytest.importorskip(like)
-    path, options = long_recording(tmp_path / "long.wav"), {"n_mels": 16, "n_fft": 512, "mfcc.n_mfcc": 16}
+    path = long_recording(tmp_path / "long.wav")
+    options: dict[str, Any] = {"n_mels": 16, "n_fft": 512, "mfcc.n_mfcc": 16}
     whole = mlx_spectro.FeatureExtractor("mfcc", like, **options)(path)["mfcc"]
     parts = mlx_spectro.FeatureExtractor("mfcc", like, longest=1.0, **options)(path)["mfcc"]
     assert parts.shape == whole.shape
