@@ -1,4 +1,4 @@
-"""Tables of whole pipelines, of the committed results: transformers' extractors, and extraction of data sets."""
+"""Tables of transformers' feature extractors, of the committed results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHY = {
 }
 
 
-def extractors() -> str:
+def times() -> str:
     """Each of transformers' extractors: ms of a core for a call, without our functions and with them."""
     report = results("extractors")
     rows = []
@@ -23,7 +23,7 @@ def extractors() -> str:
         theirs, ours = one["transformers"], one["ours"]
         inside = code(*one["functions"]) or "-"
         times = (f"{1e3 * theirs:.1f}", f"{1e3 * ours:.1f}", f"{1e3 * (theirs - ours):.1f}", f"{theirs / ours:.1f}")
-        rows.append([f"`{one['extractor']}`", inside, *times])
+        rows.append([f"`{one['extractor'].removesuffix('FeatureExtractor')}`", inside, *times])
     return markdown(["extractor", "of ours inside", "ms without", "ms with", "ms saved", "times faster"], rows)
 
 
@@ -42,16 +42,3 @@ def helpers() -> str:
         ]
         rows.append([f"`{name}`", *most, why])
     return markdown(["function", "ms to make one", "ms in a call with ours", "without", "when it is called"], rows)
-
-
-def extraction() -> str:
-    """Hours of audio that a core extracts in a minute, by our kernels and by the libraries' own code."""
-    report = results("extraction")
-    rates: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
-    for one in report["rows"] if report else ():
-        rates[one["like"], one["workers"]][one["by"]] = 60 * report["hours"] / one["core_seconds"] if report else 0.0
-    rows = [
-        [like, str(workers), f"{by['the library']:.1f}", f"{by['ours']:.1f}", f"{by['ours'] / by['the library']:.1f}"]
-        for (like, workers), by in rates.items()
-    ]
-    return markdown(["features like", "workers", "h by the library", "h by ours", "times"], rows)
