@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import functions, extractors, speed, upstream
+from . import extractors, functions, speed, upstream
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES: dict[str, Callable[[], str]] = {
