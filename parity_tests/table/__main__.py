@@ -1,4 +1,4 @@
-"""python -m parity_tests: run the parity table and report."""
+"""Compare every function of ours with its reference, and both with float64, on this machine."""
 
 from __future__ import annotations
 
