@@ -34,7 +34,7 @@ _GROWING = (
     "griffinlim",
     "pitch",
 )
-_ELSEWHERE = (*_GROWING, "resample", "speed", "specaugment")
+_ELSEWHERE = (*_GROWING, "resample", "speed", "specaugment", "flanger", "phaser", "vad", "dcshift")
 NAMES = [
     name
     for name in adapters

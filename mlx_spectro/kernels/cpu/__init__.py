@@ -21,9 +21,11 @@ from .runtime.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ...design.operators import Operator
     from .convolution_maxima import largest_convolution
+    from .delays import echo, flange
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
+    from .lags import best_lags
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
@@ -34,16 +36,21 @@ if TYPE_CHECKING:
     from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
+    from .voice import clean
 
 _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
+    "best_lags": "lags",
     "burg": "linear_prediction",
+    "clean": "voice",
     "compiled": "plan",
     "deviations": "peaks",
+    "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "flange": "delays",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
     "softmasks": "masks",
@@ -56,12 +63,16 @@ __all__ = [
     "Differences",
     "aggregates",
     "available",
+    "best_lags",
     "burg",
     "busy",
+    "clean",
     "compiled",
     "deviations",
+    "echo",
     "energies",
     "faintest",
+    "flange",
     "get_num_threads",
     "largest_convolution",
     "load",
