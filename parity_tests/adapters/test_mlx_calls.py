@@ -142,7 +142,6 @@ CALLS: dict[str, tuple[Call, Any]] = {
         f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
         for kind in ("spectrogram", "fbank", "mfcc")
     },
-    "torchaudio.functional.contrast": (lambda lib, x: lib["torchaudio"].functional.contrast(x), X),
     "torchaudio.functional.flanger": (
         lambda lib, x: lib["torchaudio"].functional.flanger(0.1 * x[..., :200], 4000, regen=20.0),
         X,

@@ -303,7 +303,6 @@ def effect(odd: list[tuple[int, ...]], **options: tuple[list[Any], list[Any]]) -
     return drawn
 
 
-contrast = effect([(3, 0), ()], enhancement_amount=([75.0, 0, 100], [-1, 100.5, None, "1", True, np.float64(5)]))
 dither = effect([(3, 0), ()], density_function=(["TPDF", "RPDF"], ["", None, 1]), noise_shaping=FLAGS)
 _FLANGED = effect(
     [(5, 9), (3, 0), (9,), ()],
@@ -388,7 +387,6 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.convolve": convolved,
     "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.sliding_window_cmn": sliding,
-    "torchaudio.functional.contrast": contrast,
     "torchaudio.functional.dither": dither,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,

@@ -1,9 +1,8 @@
-"""contrast, dcshift, dither, flanger and phaser of torchaudio.functional."""
+"""dcshift, dither, flanger and phaser of torchaudio.functional."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,9 @@ from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign, unread
-from .emphasis import number
+from .emphasis import _MANY, number
 from .filtering import check_signal, engine_for
 from .resample import check_defaults
-
-# samples that operations pass to each other in a cache
-_PART = 1 << 14
 
 
 def check_on_host(waveform: Any) -> None:
@@ -35,16 +31,12 @@ def check_on_host(waveform: Any) -> None:
         raise Decline("host kernels alone compute this, of CPU tensors")
 
 
-def check_parts(waveform: Tensor) -> None:
-    """Decline what cannot be taken in parts."""
-    if not (waveform.is_cpu and waveform.is_contiguous()):
-        raise Decline("the waveform does not lie contiguously in the host's memory: x.contiguous() is served there")
-
-
 def check_writable(waveform: Tensor) -> None:
     """Decline a waveform that torchaudio is not to change, or cannot."""
     if waveform.requires_grad:
         raise Decline("the waveform requires a gradient, and is changed in place")
+    if not waveform.is_contiguous() or waveform.is_neg():
+        raise Decline("the waveform is changed in place, and does not lie contiguously in memory")
     if waveform.is_inference() and not torch.is_inference_mode_enabled():
         raise Decline(REJECTED)
     if settings.numerics.get() == "verify":
@@ -64,59 +56,23 @@ def viewed(x: Tensor, *shape: int) -> Tensor:
         raise Decline(REJECTED) from None
 
 
-def in_parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Tensors without gaps, of one number of values, in parts that stay in a cache."""
-    return zip(*(x.view(-1).split(_PART) for x in tensors), strict=True)
-
-
-@adapter("torchaudio.functional.contrast", tolerances.elementwise)
-def contrast(waveform: Tensor, enhancement_amount: float = 75.0) -> Work:
-    """torchaudio.functional.contrast. Same arguments, same defaults.
-
-    torchaudio's operations, in parts.
-    """
-    check_signal(waveform)
-    check_without_gradient(waveform)
-    amount = number("enhancement_amount", enhancement_amount, waveform) / 750.0
-    if not 0 <= enhancement_amount <= 100:
-        raise Decline(REJECTED)
-    check_parts(waveform)
-
-    def work() -> Tensor:
-        y = torch.empty_like(waveform)
-        for x, result in in_parts(waveform, y):
-            torch.mul(x, math.pi / 2, out=result)
-            result.add_((result * 4).sin_().mul_(amount)).sin_()
-        return y
-
-    return work
-
-
 @adapter("torchaudio.functional.dcshift", tolerances.same)
 def dcshift(waveform: Tensor, shift: float, limiter_gain: float | None = None) -> Work:
     """torchaudio.functional.dcshift. Same arguments, same defaults.
 
     With a limiter the waveform itself is changed, as torchaudio does.
     """
-    check_signal(waveform)
+    check_on_host(waveform)
     amount = number("shift", shift, waveform)
-    gain = None if limiter_gain is None else number("limiter_gain", limiter_gain, waveform)
-    check_parts(waveform)
-    if gain is None or amount == 0:
-        check_without_gradient(waveform)
-        if settings.route.get() == "auto":
-            raise Decline(ByDesign("without a limiter, torch's operations are as fast; route('ours') has us compute"))
-        return lambda: (waveform + shift).clamp_(min=-1, max=1)
+    if limiter_gain is None or amount == 0:
+        raise Decline(ByDesign("without a limiter, torch's operations are as fast"))
+    gain = number("limiter_gain", limiter_gain, waveform)
     check_writable(waveform)
-    threshold = 1.0 - (abs(amount) - gain)
-    sign = 1 if amount > 0 else -1
 
     def work() -> Tensor:
-        for (x,) in in_parts(waveform):
-            beyond = x > threshold if sign > 0 else x < -threshold
-            pressed = (x - sign * threshold).mul_(gain).div_(1 - threshold).add_(sign * threshold).add_(shift)
-            pressed = pressed.clamp_(max=threshold) if sign > 0 else pressed.clamp_(min=-threshold)
-            torch.where(beyond, pressed, x.add_(shift).clamp_(min=-1, max=1), out=x)
+        cpu.shift(to_host(waveform).reshape(-1), amount, 1.0 - (abs(amount) - gain), gain)
+        if not waveform.is_inference():
+            torch.autograd.graph.increment_version(waveform)
         return waveform
 
     return work
@@ -125,21 +81,24 @@ def dcshift(waveform: Tensor, shift: float, limiter_gain: float | None = None) -
 @adapter("torchaudio.functional.dither", tolerances.same)
 def dither(waveform: Tensor, density_function: str = "TPDF", noise_shaping: bool = False) -> Work:
     """torchaudio.functional.dither. Same arguments, same defaults. The same random numbers."""
-    check_signal(waveform)
+    check_on_host(waveform)
     check_without_gradient(waveform)
-    check_parts(waveform)
     check_defaults()
+    if not waveform.is_contiguous():
+        raise Decline("the waveform does not lie contiguously in memory: x.contiguous() is served")
+    if settings.route.get() == "auto" and waveform.numel() < _MANY:
+        raise Decline(ByDesign("torch's operations are as fast with so few samples; route('ours') has us compute them"))
     if not isinstance(density_function, str):
         raise Decline(unread("density_function", density_function))
     shaped, rows = truth("noise_shaping", noise_shaping), waveform.view(-1, waveform.shape[-1])
     channels, samples = rows.shape[0] - 1, rows.shape[1] - 1
     gaussian = density_function == "GPDF"
-    if gaussian and not (channels and samples):
-        raise Decline(REJECTED)
+    if gaussian:
+        if not (channels and samples):
+            raise Decline(REJECTED)
+        check_writable(waveform)
     if density_function == "RPDF" and settings.numerics.get() == "verify":
         raise Decline("a sample is drawn at random: a second run would draw another")
-    if gaussian:
-        check_writable(waveform)
 
     def noise() -> Tensor:
         """One number for all samples, or one for each of a row."""
@@ -156,18 +115,11 @@ def dither(waveform: Tensor, density_function: str = "TPDF", noise_shaping: bool
         return drawn
 
     def work() -> Tensor:
-        y, scaled = torch.empty_like(rows), 2**15 - 2
         # what torchaudio scales before it draws
-        given = rows.clone() if gaussian else rows
-        added = noise()
-        for row, signal, result in zip(rows, given, y, strict=True):
-            for x, more, to in zip(*(z.split(_PART) for z in (signal, added.expand(row.shape), result)), strict=True):
-                torch.mul(x, scaled, out=to).add_(more).round_().div_(2**15)
-            if shaped:
-                error = result - row
-                result[:1] += 0
-                result[1:] += error[:-1]
-        return y.view(waveform.shape)
+        given = to_host(rows.clone() if gaussian else rows)
+        added = np.ascontiguousarray(noise().expand(rows.shape[1]).numpy())
+        y = cpu.quantize(given, added, 2.0**15 - 2, 2.0**-15, to_host(rows) if shaped else None)
+        return torch.from_numpy(y).view(waveform.shape)
 
     return work
 

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torchaudio.functional import functional as theirs
 
 from mlx_spectro.kernels import cpu
 
@@ -61,9 +60,9 @@ def detect_pitch_frequency(
         best = cpu.best_lags(to_host(waveform.reshape(-1, waveform.shape[-1])), size, lags, first)
         if not best.all():
             raise Decline("there are samples that are not finite, or whose squares hardly are")
-        smooth = theirs._median_smoothing(torch.from_numpy(best), window)
-        # which cannot be 0: torchaudio adds less than a rounding
-        pitch = sample_rate / smooth.to(torch.float)
+        periods = torch.from_numpy(cpu.lower_medians(best, window))
+        # which cannot be 0: what torchaudio adds is less than a rounding
+        pitch = sample_rate / periods.to(torch.float)
         return pitch.reshape(*waveform.shape[:-1], pitch.shape[-1])
 
     return work

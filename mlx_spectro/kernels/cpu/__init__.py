@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
-    from .lags import best_lags
+    from .lags import best_lags, lower_medians
+    from .levels import quantize, shift
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
@@ -52,7 +53,10 @@ _HOME = {
     "faintest": "phase_vocoder",
     "flange": "delays",
     "largest_convolution": "convolution_maxima",
+    "lower_medians": "lags",
     "magphase": "phases",
+    "quantize": "levels",
+    "shift": "levels",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
@@ -76,11 +80,14 @@ __all__ = [
     "get_num_threads",
     "largest_convolution",
     "load",
+    "lower_medians",
     "magphase",
     "prepare",
+    "quantize",
     "run",
     "serves",
     "set_num_threads",
+    "shift",
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",

