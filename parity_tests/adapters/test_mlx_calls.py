@@ -142,6 +142,12 @@ CALLS: dict[str, tuple[Call, Any]] = {
         f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
         for kind in ("spectrogram", "fbank", "mfcc")
     },
+    "torchaudio.functional.psd": (lambda lib, x: lib["torchaudio"].functional.psd(x, energy(x[0])), Z),
+    "torchaudio.transforms.PSD": (lambda lib, x: lib["torchaudio"].transforms.PSD()(x, energy(x[0])), Z),
+    "torchaudio.transforms.MVDR": (
+        lambda lib, x: lib["torchaudio"].transforms.MVDR()(x, energy(x[0]), energy(x[1])),
+        Z,
+    ),
     "torchaudio.functional.flanger": (
         lambda lib, x: lib["torchaudio"].functional.flanger(0.1 * x[..., :200], 4000, regen=20.0),
         X,

@@ -367,6 +367,16 @@ def vad(draw: Draw) -> Any:
     return x, {"sample_rate": draw.of([8000, 8000.5], [0, None])} | draw.some(more)
 
 
+def covariances(draw: Draw) -> Any:
+    x = draw.array([(2, 5, 9), (2, 3, 5, 9), (1, 4, 1)], ["complex64"] * 3 + ["complex128"], [(5, 9), (2, 0, 9), ()])
+    kind = str(x.dtype).removeprefix("torch.").replace("complex64", "float32").replace("complex128", "float64")
+    shape = (*x.shape[:-3], *x.shape[-2:]) if x.dim() > 2 else (5, 9)
+    mask = draw.array([shape], [kind], [(5, 9), (2, 3)], ["float64", "int64", "complex64"])
+    mask = mask.square() if mask.shape == shape else mask
+    more = {"normalize": draw.of([True, False], [0, None]), "eps": draw.of([1e-10, 0.1], [None, "1", 1])}
+    return x, {"mask": draw.of([mask, mask, None])} | draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -388,6 +398,7 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.sliding_window_cmn": sliding,
     "torchaudio.functional.dither": dither,
+    "torchaudio.functional.psd": covariances,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,
     "torchaudio.functional.detect_pitch_frequency": pitched,

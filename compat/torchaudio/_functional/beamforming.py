@@ -8,6 +8,7 @@ from torch import Tensor
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_options import number, truth
+from ...arrays.torch_tensors import gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -34,13 +35,20 @@ def check_mask(mask: Tensor, specgram: Tensor) -> None:
         raise Decline("the mask is of more precision than the spectra")
 
 
+def check_without_gradients(*tensors: Tensor | None) -> None:
+    for tensor in tensors:
+        if isinstance(tensor, Tensor) and gradient_wanted(tensor):
+            raise Decline("the spectra or a mask require a gradient, which torchaudio's operations give")
+
+
 @adapter("torchaudio.functional.psd", tolerances.sums, order=lambda arguments: int(arguments["specgram"].shape[-1]))
 def psd(specgram: Tensor, mask: Tensor | None = None, normalize: bool = True, eps: float = 1e-10) -> Work:
     """torchaudio.functional.psd. Same arguments, same defaults.
 
-    torch's own operations, and so with torch's gradients.
+    Ours without a gradient: torchaudio's has another order in memory.
     """
     check_spectra(specgram)
+    check_without_gradients(specgram, mask)
     frames = specgram.transpose(-3, -2)
     if mask is None:
         return lambda: torch.matmul(frames, frames.mH)

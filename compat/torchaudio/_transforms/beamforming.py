@@ -12,7 +12,7 @@ from ...arrays.torch_options import truth
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional.beamforming import check_mask, check_spectra, psd
+from .._functional.beamforming import check_mask, check_spectra, check_without_gradients, psd
 from .._modules import Twin, check_part, part
 
 _beamed: Any = theirs.MVDR.forward
@@ -58,6 +58,7 @@ class MVDR(Twin, theirs.MVDR):
         check_spectra(specgram)
         for mask in (mask_s,) if mask_n is None else (mask_s, mask_n):
             check_mask(mask, specgram)
+        check_without_gradients(specgram, mask_s, mask_n)
         check_part(self.psd, PSD)
         if not self.online:
             return lambda: _beamed(_WithOurs(self), specgram, mask_s, mask_n)

@@ -11,22 +11,29 @@ from .frames import copy, poke
 from .runtime.compile import kernel
 from .runtime.memory import address_of, advised, workspace
 from .runtime.threads import share
-from .runtime.vector import VECTOR_BYTES, Kit, Vec, of_llvm, operation
+from .runtime.vector import VECTOR_BYTES, Kit, of_llvm, operation
 
 Array = npt.NDArray[Any]
 # values of a row that are rounded at once
 _PART = 2048
 
 
-@operation("x", "noise", "count", "scale:real", "step:real", "y")
-def round_vectors(kit: Kit, x: Any, noise: Any, count: Any, scale: Any, step: Any, y: Any) -> None:
-    """The nearest multiples of ``step`` to ``count`` vectors."""
-    factor, unit = kit.spread(scale), kit.spread(step)
+@operation("x", "count", "scale:real")
+def scale_vectors(kit: Kit, x: Any, count: Any, scale: Any) -> None:
+    """Multiply ``count`` vectors in their place."""
+    factor = kit.spread(scale)
+    with kit.loop(count) as i:
+        at = kit.at(x, kit.times(i, kit.step))
+        kit.store(kit.load(at) * factor, at)
+
+
+@operation("x", "noise", "count", "step:real", "y")
+def round_vectors(kit: Kit, x: Any, noise: Any, count: Any, step: Any, y: Any) -> None:
+    """The nearest multiples of ``step`` to ``count`` vectors with their noise."""
+    unit = kit.spread(step)
     with kit.loop(count) as i:
         at = kit.times(i, kit.step)
-        scaled, added = kit.load(kit.at(x, at)) * factor, kit.load(kit.at(noise, at))
-        # without a flag that would let it be one with the product: that is rounded, too
-        total = Vec(kit, kit.builder.fadd(scaled.value, added.value))
+        total = kit.load(kit.at(x, at)) + kit.load(kit.at(noise, at))
         kit.store(of_llvm("llvm.rint", total) * unit, kit.at(y, at))
 
 
@@ -57,8 +64,10 @@ def quantize_rows(real, size, x, noise, original, length, scale, step, lanes, ro
             vectors = (count + lanes - 1) // lanes
             copy(real, real, source, x + at, size * count)
             copy(real, real, added, noise + size * begin, size * count)
+            # a product that has been in memory is rounded: it becomes no part of a sum
+            scale_vectors(real, real, source, vectors, scale)
             # the first of these is what came before
-            round_vectors(real, real, source, added, vectors, scale, step, rounded + size)
+            round_vectors(real, real, source, added, vectors, step, rounded + size)
             if original:
                 copy(real, real, others + size, original + at, size * count)
                 add_errors(real, real, rounded, others, vectors, source)

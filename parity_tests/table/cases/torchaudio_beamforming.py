@@ -69,7 +69,6 @@ ROWS = [
         "torchaudio.functional.psd",
         "torchaudio.functional.psd",
         _psd_samples,
-        gradient=True,
         rejects=(
             Reject("two axes", (_X[0, 0],), {}, "IndexError"),
             Reject("a mask with channels", (_X, _MASK), {}, "ValueError"),
@@ -77,7 +76,7 @@ ROWS = [
         ),
         timing=_time(1),
     ),
-    _row("torchaudio.transforms.PSD", "torchaudio.transforms.PSD", _module_samples, gradient=True),
+    _row("torchaudio.transforms.PSD", "torchaudio.transforms.PSD", _module_samples),
     _row(
         "torchaudio.transforms.MVDR",
         "torchaudio.transforms.MVDR",
