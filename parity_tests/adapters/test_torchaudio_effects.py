@@ -119,11 +119,12 @@ def test_effects_of_what_torch_verifies(ours: None) -> None:
 def test_what_is_not_finite_spoils_what_it_spoils_there(bad: float, ours: None) -> None:
     x = 0.1 * noise(2, 300)
     x[1, 100] = bad
-    for name, options in {
+    tried: dict[str, dict[str, Any]] = {
         "flanger": {"sample_rate": 4000, "regen": 30.0},
         "phaser": {"sample_rate": 4000},
         "dither": {},
-    }.items():
+    }
+    for name, options in tried.items():
         functions = tuple(getattr(library.functional, name) for library in LIBRARIES)
         assert not likeness.unlike(f"torchaudio.functional.{name}", functions, x, **options)
     x = noise(2, 4000)
@@ -154,7 +155,13 @@ def test_of_silence_every_pitch_is_the_highest(ours: None) -> None:
 @pytest.mark.parametrize("interpolation", ["linear", "quadratic"])
 def test_delays_of_few_samples_are_torchaudio_s(delay: float, depth: float, interpolation: str, ours: None) -> None:
     functions = tuple(library.functional.flanger for library in LIBRARIES)
-    options = {"delay": delay, "depth": depth, "regen": 50.0, "speed": 9.0, "interpolation": interpolation}
+    options: dict[str, Any] = {
+        "delay": delay,
+        "depth": depth,
+        "regen": 50.0,
+        "speed": 9.0,
+        "interpolation": interpolation,
+    }
     x = 0.1 * noise(2, 4, 200)
     assert not likeness.unlike("torchaudio.functional.flanger", functions, x, 2000, **options)
     assert reasons() == {""}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -140,7 +140,7 @@ def vad(
         raise Decline("torch's default dtype is not single precision")
     if waveform.dim() > 2:
         raise Decline("torchaudio warns of more than two axes")
-    given = {
+    given: dict[str, Any] = {
         name: None if value is None and name == "measure_duration" else number(name, value, waveform)
         for name, value in options.items()
         if name != "waveform"

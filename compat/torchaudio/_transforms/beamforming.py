@@ -40,7 +40,7 @@ class _WithOurs:
         self._module = module
 
     def psd(self, specgram: Tensor, mask: Tensor) -> Tensor:
-        result: Tensor = PSD.forward(self._module.psd, specgram, mask)  # type: ignore[arg-type,assignment]
+        result: Tensor = PSD.forward(self._module.psd, specgram, mask)  # type: ignore[assignment]
         return result
 
     def __getattr__(self, name: str) -> Any:
