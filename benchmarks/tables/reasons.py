@@ -10,6 +10,7 @@ _ELEMENTWISE = "a few operations on single values, which the library's arrays do
 _CHEAP = "small matrices: little to gain"
 _SEARCH = "a search or a program of its own, not a transform"
 _OUTSIDE = "no signal processing"
+_LIBRARY = "LAPACK's, or a product of matrices, as torch computes them"
 _LATER = "not ours yet"
 
 # the first pattern that a name matches says why
@@ -22,9 +23,13 @@ _WHY = [
     ("torchaudio.functional.edit_distance", _OUTSIDE),
     ("torchaudio.functional.frechet_distance", _OUTSIDE),
     ("torchaudio.functional.gain", _ELEMENTWISE),
-    ("torchaudio.functional.apply_beamforming", _CHEAP),
-    ("torchaudio.functional.mvdr_weights_souden", _CHEAP),
+    ("torchaudio.functional.contrast", _ELEMENTWISE),
+    ("torchaudio.functional.apply_beamforming", _LIBRARY),
+    ("torchaudio.functional.rtf_evd", _LIBRARY),
+    ("torchaudio.functional.mvdr_weights_*", _CHEAP),
     ("torchaudio.functional.rtf_power", _CHEAP),
+    ("torchaudio.transforms.RTFMVDR", _LIBRARY),
+    ("torchaudio.transforms.SoudenMVDR", _LIBRARY),
     ("torchaudio.transforms.Fade", _ELEMENTWISE),
     ("torchaudio.transforms.Vol", _ELEMENTWISE),
     ("transformers.*_db*", "decibels alone: those of `spectrogram`, which extractors call, are ours"),

@@ -34,7 +34,18 @@ _GROWING = (
     "griffinlim",
     "pitch",
 )
-_ELSEWHERE = (*_GROWING, "resample", "speed", "specaugment")
+_ELSEWHERE = (
+    *_GROWING,
+    "resample",
+    "speed",
+    "specaugment",
+    "flanger",
+    "phaser",
+    "vad",
+    "dcshift",
+    "transforms.psd",
+    "mvdr",
+)
 NAMES = [
     name
     for name in adapters
@@ -93,6 +104,7 @@ USUAL: dict[str, Any] = {
 OWN: dict[str, dict[str, Any]] = {
     "torchaudio.functional.convolve": {"mode": "same"},
     "torchaudio.functional.fftconvolve": {"mode": "valid"},
+    "torchaudio.functional.psd": {"specgram": SPECTRUM, "mask": SPECTRUM[0].abs()},
     "torch.stft": {"input": AUDIO},
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},

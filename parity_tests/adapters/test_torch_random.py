@@ -293,6 +293,90 @@ def emphasis(draw: Draw) -> Any:
     return x, draw.some({"coeff": draw.of([0.97, 0.5, 1, 0], [np.float64(0.9), True, None, "1", 1e300])})
 
 
+def effect(odd: list[tuple[int, ...]], **options: tuple[list[Any], list[Any]]) -> Callable[[Draw], Any]:
+    """Calls with some options, each of usual and of odd values."""
+
+    def drawn(draw: Draw) -> Any:
+        x = draw.array([(2, 90), (2, 3, 60), (1, 200)], REAL, odd, ODD_REAL)
+        return x, draw.some({name: draw.of(*values) for name, values in options.items()})
+
+    return drawn
+
+
+dither = effect([(3, 0), ()], density_function=(["TPDF", "RPDF"], ["", None, 1]), noise_shaping=FLAGS)
+_FLANGED = effect(
+    [(5, 9), (3, 0), (9,), ()],
+    delay=([0.0, 3], [-1.0, None]),
+    depth=([2.0, 0, 4.4], ["2"]),
+    regen=([0.0, 40, -20.5], [np.float32(3), True]),
+    width=([71.0, 10], [None]),
+    speed=([0.5, 80.0], [0, -1.0]),
+    phase=([25.0, 0, 80.0], [-5.0]),
+    modulation=(["sinusoidal", "triangular"], ["square", None]),
+    interpolation=(["linear", "quadratic"], ["cubic", 2]),
+)
+_PHASED = effect(
+    [(3, 0), (9,), ()],
+    gain_in=([0.4, 2], [None]),
+    gain_out=([0.74, 3], ["1"]),
+    delay_ms=([3.0, 1.1], [0, -3.0]),
+    decay=([0.4, -0.5], [True, np.float64(0.3)]),
+    mod_speed=([0.5, 80], [0, -0.5]),
+    sinusoidal=([True, False], [0, None, "no"]),
+)
+
+
+def flanger(draw: Draw) -> Any:
+    x, options = _FLANGED(draw)
+    return x, {"sample_rate": draw.of([4000, 2222.5], [0, None]), **options}
+
+
+def phaser(draw: Draw) -> Any:
+    x, options = _PHASED(draw)
+    return x, {"sample_rate": draw.of([4000, 2222.5], [0, None]), **options}
+
+
+def pitched(draw: Draw) -> Any:
+    more = {
+        "frame_time": draw.of([0.01, 0.02], [0, -0.01]),
+        "win_length": draw.of([3, 8], [2, 0, None, 60]),
+        "freq_low": draw.of([85, 100.5], [0, 4000, "85"]),
+        "freq_high": draw.of([1500, 3400], [90, -9, np.int64(1000)]),
+    }
+    x = draw.array([(2, 2000), (2, 3, 1500), (1500,)], REAL, [(2, 30), (3, 0), ()], ODD_REAL)
+    return x, {"sample_rate": draw.of([8000, 8000.5], [0, None])} | draw.some(more)
+
+
+def vad(draw: Draw) -> Any:
+    more = {
+        "trigger_level": draw.of([7.0, 1, 12], [None, 0]),
+        "trigger_time": draw.of([0.25, 0.1], [0]),
+        "search_time": draw.of([1.0, 0.4], [0, -1]),
+        "allowed_gap": draw.of([0.25, 0], [-1.0]),
+        "pre_trigger_time": draw.of([0.0, 0.1], [9.0, -1]),
+        "boot_time": draw.of([0.35, 0], [-1.0, "1"]),
+        "noise_reduction_amount": draw.of([1.35, 0.5], [np.float32(1)]),
+        "measure_freq": draw.of([20.0, 30], [0]),
+        "measure_duration": draw.of([None, 0.07], [0, "1"]),
+        "hp_filter_freq": draw.of([50.0, 0], [5000.0]),
+        "lp_lifter_freq": draw.of([2000.0, 1500], [100.0]),
+    }
+    x = draw.array([(2, 9000), (12000,)], REAL, [(2, 30), (2, 2, 9000), (3, 0), ()], ODD_REAL)
+    if x.is_floating_point() and x.dim():
+        x = x * torch.where(torch.arange(x.shape[-1]) < 5000, 0.02, 1.0).to(x.dtype)
+    return x, {"sample_rate": draw.of([8000, 8000.5], [0, None])} | draw.some(more)
+
+
+def covariances(draw: Draw) -> Any:
+    x = draw.array([(2, 5, 9), (2, 3, 5, 9), (1, 4, 1)], ["complex64"] * 3 + ["complex128"], [(5, 9), (2, 0, 9), ()])
+    kind = str(x.dtype).removeprefix("torch.").replace("complex64", "float32").replace("complex128", "float64")
+    shape = (*x.shape[:-3], *x.shape[-2:]) if x.dim() > 2 else (5, 9)
+    mask = draw.array([shape], [kind], [(5, 9), (2, 3)], ["float64", "int64", "complex64"])
+    mask = mask.square() if mask.shape == shape else mask
+    more = {"normalize": draw.of([True, False], [0, None]), "eps": draw.of([1e-10, 0.1], [None, "1", 1])}
+    return x, {"mask": draw.of([mask, mask, None])} | draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -313,6 +397,12 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.convolve": convolved,
     "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.sliding_window_cmn": sliding,
+    "torchaudio.functional.dither": dither,
+    "torchaudio.functional.psd": covariances,
+    "torchaudio.functional.flanger": flanger,
+    "torchaudio.functional.phaser": phaser,
+    "torchaudio.functional.detect_pitch_frequency": pitched,
+    "torchaudio.functional.vad": vad,
     "torchaudio.functional.lfilter": lfilter,
     "torchaudio.functional.filtfilt": filtfilt,
     "torchaudio.functional.highpass_biquad": highpass,

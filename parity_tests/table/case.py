@@ -128,6 +128,8 @@ class Row:
     judged: Decision | HeavyTail | None = None
     """How results are judged, where not by their RMS and their largest error."""
     timing: Timing | None = None
+    host: bool = False
+    """Whether host kernels alone compute it."""
 
     @property
     def native(self) -> bool:
@@ -160,8 +162,11 @@ class Row:
 
     def unserved(self, implementation: str) -> str:
         """Why no call can be served by ``implementation``; empty where calls are."""
-        exact = not self.native and self.against in kinds.OF_NUMPY and implementation != "host"
-        return f"{self.against} computes in float64, MLX does not" if exact else ""
+        if self.native or implementation == "host":
+            return ""
+        if self.host:
+            return "host kernels alone compute it"
+        return f"{self.against} computes in float64, MLX does not" if self.against in kinds.OF_NUMPY else ""
 
     def resolve(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """``(ours, theirs)``, imported."""

@@ -21,9 +21,12 @@ from .runtime.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ...design.operators import Operator
     from .convolution_maxima import largest_convolution
+    from .delays import echo, flange
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
+    from .lags import best_lags, lower_medians
+    from .levels import quantize, shift
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
@@ -34,18 +37,26 @@ if TYPE_CHECKING:
     from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
+    from .voice import clean
 
 _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
+    "best_lags": "lags",
     "burg": "linear_prediction",
+    "clean": "voice",
     "compiled": "plan",
     "deviations": "peaks",
+    "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "flange": "delays",
     "largest_convolution": "convolution_maxima",
+    "lower_medians": "lags",
     "magphase": "phases",
+    "quantize": "levels",
+    "shift": "levels",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
@@ -56,20 +67,27 @@ __all__ = [
     "Differences",
     "aggregates",
     "available",
+    "best_lags",
     "burg",
     "busy",
+    "clean",
     "compiled",
     "deviations",
+    "echo",
     "energies",
     "faintest",
+    "flange",
     "get_num_threads",
     "largest_convolution",
     "load",
+    "lower_medians",
     "magphase",
     "prepare",
+    "quantize",
     "run",
     "serves",
     "set_num_threads",
+    "shift",
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",

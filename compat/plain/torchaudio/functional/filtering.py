@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor
 
+from ._effects import _generate_wave_table as _generate_wave_table
 from ._effects import contrast, dcshift, dither, flanger, gain, overdrive, phaser
 from ._recursive import filtfilt, lfilter
 from ._vad import vad

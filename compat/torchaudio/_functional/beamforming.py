@@ -1,0 +1,64 @@
+"""psd of torchaudio.functional: a product of matrices a frequency, where torchaudio sums up what it is made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...arrays.torch_adapter import adapter
+from ...arrays.torch_arguments import check_other, check_tensor
+from ...arrays.torch_options import number, truth
+from ...arrays.torch_tensors import gradient_wanted
+from ...contract import tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
+from ...contract.reasons import REJECTED, ByDesign
+
+
+def check_spectra(specgram: Tensor) -> None:
+    """Decline what are no spectra of several channels that we multiply."""
+    check_tensor(specgram)
+    if not specgram.is_cpu:
+        raise Decline(ByDesign("on a GPU, torch's operations compute this"))
+    if not (specgram.is_complex() and specgram.numel()):
+        raise Decline("there are no complex values")
+    if specgram.dim() < 3:
+        raise Decline(REJECTED)
+
+
+def check_mask(mask: Tensor, specgram: Tensor) -> None:
+    """Decline a mask that is not real, or of more precision than the spectra."""
+    check_other("mask", mask)
+    if mask.is_complex() or mask.device != specgram.device:
+        raise Decline("the mask is not real, or lies elsewhere than the spectra")
+    if torch.promote_types(mask.dtype, specgram.dtype) != specgram.dtype:
+        raise Decline("the mask is of more precision than the spectra")
+
+
+def check_without_gradients(*tensors: Tensor | None) -> None:
+    for tensor in tensors:
+        if isinstance(tensor, Tensor) and gradient_wanted(tensor):
+            raise Decline("the spectra or a mask require a gradient, which torchaudio's operations give")
+
+
+@adapter("torchaudio.functional.psd", tolerances.sums, order=lambda arguments: int(arguments["specgram"].shape[-1]))
+def psd(specgram: Tensor, mask: Tensor | None = None, normalize: bool = True, eps: float = 1e-10) -> Work:
+    """torchaudio.functional.psd. Same arguments, same defaults.
+
+    Ours without a gradient: torchaudio's has another order in memory.
+    """
+    check_spectra(specgram)
+    check_without_gradients(specgram, mask)
+    frames = specgram.transpose(-3, -2)
+    if mask is None:
+        return lambda: torch.matmul(frames, frames.mH)
+    check_mask(mask, specgram)
+    if mask.shape != (*frames.shape[:-2], frames.shape[-1]):
+        raise Decline(REJECTED)
+    normalized, floor = truth("normalize", normalize), number("eps", eps)
+
+    def work() -> Tensor:
+        weights = mask / (mask.sum(dim=-1, keepdim=True) + floor) if normalized else mask
+        return torch.matmul(frames * weights.unsqueeze(-2), frames.mH)
+
+    return work

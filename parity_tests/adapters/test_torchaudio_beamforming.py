@@ -1,0 +1,99 @@
+"""Covariances and beamforming in torchaudio's place, beyond what rows and the generic tests measure."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("torchaudio")
+
+import torch
+import torchaudio
+
+from mlx_spectro import compat
+from mlx_spectro.compat import torchaudio as shim
+
+from . import likeness
+from .torchaudio_modules import noise, reasons
+
+LIBRARIES = (shim, torchaudio)
+X = torch.complex(noise(3, 5, 20), noise(3, 5, 20, seed=1))
+MASK = noise(5, 20).square().clamp(max=1)
+
+
+def near(largest: float) -> float:
+    """What single precision makes of sums of 20 products, and of solutions for three channels."""
+    return 1e-4 * largest
+
+
+@pytest.mark.parametrize(
+    ("x", "mask"),
+    [
+        (X, MASK.double()),
+        (X.to(torch.complex128), MASK),
+        (X.real, MASK),
+        (X, MASK + 0j),
+        (X, MASK[None]),
+        (X, MASK > 0.5),
+        (X[..., :0], MASK[..., :0]),
+        (X.clone().requires_grad_(), MASK),
+        (X, MASK.clone().requires_grad_()),
+    ],
+)
+def test_other_masks_do_as_torchaudio_s(x: Any, mask: Any, ours: None) -> None:
+    functions = tuple(library.functional.psd for library in LIBRARIES)
+    assert not likeness.unlike("", functions, x, mask, bound=near)
+
+
+@pytest.mark.parametrize("solution", ["ref_channel", "stv_evd", "stv_power"])
+def test_a_module_that_is_online_remembers_as_torchaudio_s(solution: str, ours: None) -> None:
+    mine, theirs = (library.transforms.MVDR(1, solution, online=True) for library in LIBRARIES)
+    for seed in range(3):
+        x = X * (1 + 0.1 * seed)
+        assert not likeness.unlike("", (mine, theirs), x, MASK, 1 - MASK, bound=near)
+        assert reasons() == {""}
+    for name, value in theirs.state_dict().items():
+        assert torch.allclose(mine.state_dict()[name], value)
+
+
+def test_what_fails_is_not_remembered(ours: None) -> None:
+    mine, theirs = (library.transforms.MVDR(diag_loading=False, online=True) for library in LIBRARIES)
+    for module in (mine, theirs):
+        # no noise, of which there is no inverse
+        with pytest.raises(RuntimeError, match="singular"):
+            module(X, MASK, 0 * MASK)
+        module(X, MASK, 1 - MASK)
+    for name, value in theirs.state_dict().items():
+        assert torch.allclose(mine.state_dict()[name], value)
+
+
+def test_a_part_with_hooks_is_called(ours: None) -> None:
+    made, heard = shim.transforms.MVDR(), []
+    made.psd.register_forward_hook(lambda *_: heard.append(1))
+    made(X, MASK, 1 - MASK)
+    assert len(heard) == 2
+    assert "hooks" in next(iter(reasons()))
+
+
+def test_verification_does_not_make_it_remember_twice(ours: None) -> None:
+    made = shim.transforms.MVDR(online=True)
+    with compat.numerics("verify"):
+        made(X, MASK, 1 - MASK)
+        assert "twice" in next(iter(reasons()))
+        compat.reset()
+        shim.transforms.MVDR()(X, MASK, 1 - MASK)
+    assert reasons() == {""}
+
+
+@pytest.mark.parametrize("kind", ["PSD", "MVDR"])
+def test_modules_are_copied_and_pickled_as_torchaudio_s(kind: str, ours: None) -> None:
+    made, theirs = (getattr(library.transforms, kind)() for library in LIBRARIES)
+    masks = (MASK, 1 - MASK) if kind == "MVDR" else (MASK,)
+    assert isinstance(made, getattr(torchaudio.transforms, kind))
+    for module in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert torch.allclose(module(X, *masks), theirs(X, *masks), rtol=1e-4, atol=1e-4)
+    assert type(pickle.loads(pickle.dumps(made))).__module__.startswith("torchaudio")
