@@ -24,55 +24,74 @@ if TYPE_CHECKING:
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
+    from .interpolation import interpolate, interpolate_apart, weighed_harmonics
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
+    from .quantization import codes, in_cells
+    from .reassignment import DIVIDES, NEAR, reassigned
     from .runtime.layout import Layout
     from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
 
 _HOME = {
+    "DIVIDES": "reassignment",
+    "NEAR": "reassignment",
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
     "burg": "linear_prediction",
+    "codes": "quantization",
     "compiled": "plan",
     "deviations": "peaks",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "in_cells": "quantization",
+    "interpolate": "interpolation",
+    "interpolate_apart": "interpolation",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
+    "reassigned": "reassignment",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
+    "weighed_harmonics": "interpolation",
     "with_phases": "griffinlim",
 }
 __all__ = [
+    "DIVIDES",
+    "NEAR",
     "Bands",
     "Differences",
     "aggregates",
     "available",
     "burg",
     "busy",
+    "codes",
     "compiled",
     "deviations",
     "energies",
     "faintest",
     "get_num_threads",
+    "in_cells",
+    "interpolate",
+    "interpolate_apart",
     "largest_convolution",
     "load",
     "magphase",
     "prepare",
+    "reassigned",
     "run",
     "serves",
     "set_num_threads",
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",
+    "weighed_harmonics",
     "with_phases",
 ]
 
