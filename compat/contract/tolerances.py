@@ -49,10 +49,10 @@ def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     return 4 * float(np.finfo(dtype).eps) * terms * largest
 
 
-def interpolated(dtype: np.dtype[Any], largest_given: float, _: float) -> float:
-    """Bound for values between neighbouring ones, a difference times a share and a sum, each rounded.
+def of_given(dtype: np.dtype[Any], largest_given: float, _: float) -> float:
+    """Bound for sums of a few products of what is given, which may be much larger than its sums: each is rounded.
 
-    ``largest_given`` is the largest of them, in units of the precision of the result over that of the values.
+    ``largest_given`` is the largest of them, times the precision of what is given over that of the result.
     """
     return 4 * float(np.finfo(dtype).eps) * largest_given
 

@@ -88,7 +88,7 @@ def _interpolated(axis: int) -> Callable[[Array], Array]:
     return of_spectrogram
 
 
-@adapter("librosa.interp_harmonics", tolerances.interpolated, also="librosa.core", order=_largest)
+@adapter("librosa.interp_harmonics", tolerances.of_given, also="librosa.core", order=_largest)
 def interp_harmonics(
     x: Array, *, freqs: Array, harmonics: Any, kind: str = "linear", fill_value: float = 0, axis: int = -2
 ) -> Work:
@@ -116,7 +116,7 @@ def _at_harmonics(x: Array, wanted: _Harmonics, fill_value: float) -> Array:
     return out
 
 
-@adapter("librosa.salience", tolerances.interpolated, also="librosa.core", order=_largest)
+@adapter("librosa.salience", tolerances.of_given, also="librosa.core", order=_largest)
 def salience(
     S: Array,
     *,
@@ -171,7 +171,7 @@ def _saliences(axis: int, filter_peaks: bool) -> Callable[[Array], Array]:
     return of_spectrogram
 
 
-@adapter("librosa.f0_harmonics", tolerances.interpolated, also="librosa.core", order=_largest)
+@adapter("librosa.f0_harmonics", tolerances.of_given, also="librosa.core", order=_largest)
 def f0_harmonics(
     x: Array, *, f0: Array, freqs: Array, harmonics: Any, kind: str = "linear", fill_value: float = 0, axis: int = -2
 ) -> Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -24,12 +25,14 @@ from .._filters import check_rate
 _stft, _gradient = librosa.stft, librosa.util.cyclic_gradient
 _fft_frequencies, _frames_to_time = librosa.fft_frequencies, librosa.frames_to_time
 _less_as_called = as_called_in(librosa.reassigned_spectrogram, "less")
+# NumPy warns of a comparison of some values alone whose result has no memory of its own
+_WARNS = ("where",) in inspect.unwrap(librosa.reassigned_spectrogram).__code__.co_consts
 # beside the largest one, a magnitude that is mostly what transforms in double precision have rounded
 _FAINT = 1e-9
 
 
 def _warn() -> None:
-    """Have NumPy warn of how librosa compares, where it does."""
+    """Have NumPy warn of how librosa compares."""
     _less_as_called(np.less, (np.ones(1), 1.0), {"where": np.ones(1, bool)})
 
 
@@ -133,7 +136,8 @@ def reassigned_spectrogram(
             magnitudes, freqs, times, told = moved(np.ascontiguousarray(theirs.swapaxes(-1, -2)).reshape(-1, bins))
         if told & cpu.DIVIDES:
             raise Decline("bins of the spectrum are 0 where others are not, of which librosa warns")
-        _warn()
+        if _WARNS:
+            _warn()
         shape = magnitudes.shape
         return (
             np.broadcast_to(hz[:, np.newaxis], shape) if freqs is None else in_order(freqs),

@@ -278,6 +278,16 @@ ROWS = [
         rejects=DESCRIBED,
     ),
     feature(
+        "poly_features",
+        both(
+            of_audio(sr=RATES, order=(1, 0, 2)),
+            lambda: given(order=(1, 3), freq=(None, np.linspace(8000.0, 0.0, 257))),
+        ),
+        "one matrix for all frames, where librosa solves for each",
+        rejects=(NO_AUDIO, Reject("an order below 0", (), {"S": magnitudes()[0], "order": -1}, "ValueError")),
+        timing=timed(),
+    ),
+    feature(
         "tonnetz",
         tonnetz_samples,
         "librosa rounds the share of each class to float32, and sums in float64",
