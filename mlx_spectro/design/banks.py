@@ -209,7 +209,7 @@ def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, qu
     return bands
 
 
-def polynomial_basis(hz: npt.NDArray[Any], order: int) -> tuple[npt.NDArray[np.float64], float]:
+def polynomial_basis(hz: npt.NDArray[np.float64], order: int) -> tuple[npt.NDArray[np.float64], float]:
     """What the coefficients of a fitted polynomial are made of, ``[F, order + 1]``, and its condition number.
 
     Args:

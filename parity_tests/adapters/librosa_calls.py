@@ -133,7 +133,9 @@ def bases() -> Iterator[Base]:
     of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
     yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
     magnitudes = np.abs(octaves)
-    yield Base("librosa.griffinlim_cqt", (magnitudes,), {"sr": 8000, "fmin": 200.0, "hop_length": 64, "n_iter": 1, SEED: 0})
+    yield Base(
+        "librosa.griffinlim_cqt", (magnitudes,), {"sr": 8000, "fmin": 200.0, "hop_length": 64, "n_iter": 1, SEED: 0}
+    )
     hz = {"freqs": np.linspace(0, 4000, 33), "harmonics": [1, 2]}
     yield Base("librosa.interp_harmonics", (MAGNITUDES,), hz)
     yield Base("librosa.salience", (MAGNITUDES,), hz)

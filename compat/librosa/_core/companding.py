@@ -10,14 +10,13 @@ import numpy as np
 
 from mlx_spectro.kernels import cpu
 
-from ...arrays.kinds import is_plain
 from ...arrays.numpy_options import check_flag, check_plain
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import ByDesign
 from .._adapter import adapter
-from .._arguments import Array, check_array, check_engine, check_size
+from .._arguments import Array, check_array, check_engine, check_kind, check_size
 from .._layout import lying, memory
 
 _mu_compress, _mu_expand = librosa.mu_compress, librosa.mu_expand
@@ -98,7 +97,8 @@ def mu_expand(x: Array, *, mu: float = 255.0, quantize: bool = True) -> Work:
     _check_mu(mu)
     if not quantize:
         raise Decline(ByDesign("librosa is as fast for values that are not quantized"))
-    if not (is_plain(x) and x.ndim and x.size and x.dtype.kind in "iu" and x.dtype.isnative):
+    check_kind(x)
+    if not (x.ndim and x.size and x.dtype.kind in "iu" and x.dtype.isnative):
         raise Decline("x is no array of whole numbers")
     check_size(x.size, _LEAST_EXPANDED)
     least, largest = int(x.min()), int(x.max())

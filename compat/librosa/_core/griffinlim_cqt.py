@@ -62,8 +62,11 @@ def griffinlim_cqt(
         "sparsity": sparsity, "window": window, "scale": scale, "res_type": res_type,
     }  # fmt: skip
     back = {**design, "length": length, "dtype": dtype}
-    # before a random number is drawn
+    forth = {**design, "n_bins": C.shape[-2], "pad_mode": pad_mode}
+    # before a random number is drawn, and before librosa warns of audio that is too short
     icqt.plan(C.astype(np.result_type(C, np.complex64)), **back)
+    samples = hop_length * (C.shape[-1] - 1) if length is None else length
+    cqt.plan(np.zeros((*C.shape[:-2], int(samples)), C.dtype), **forth)
 
     def work() -> Array:
         angles = np.empty(C.shape, np.complex64)
@@ -72,7 +75,7 @@ def griffinlim_cqt(
         for _ in range(n_iter):
             before = rebuilt
             signal = icqt(C * angles, **back)
-            rebuilt = cqt(signal, n_bins=C.shape[-2], pad_mode=pad_mode, **design)
+            rebuilt = cqt(signal, **forth)
             angles[:] = rebuilt - (momentum / (1 + momentum)) * before
             angles[:] /= np.abs(angles) + _TINY
         result: Array = icqt(C * angles, **back)

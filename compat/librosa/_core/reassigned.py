@@ -83,7 +83,7 @@ def reassigned_spectrogram(
 ) -> Work:
     """librosa.reassigned_spectrogram. Same arguments, same defaults.
 
-    Of audio. The spectrum is librosa's where a magnitude is so near to the least that is moved that its rounding decides.
+    Of audio. Where a magnitude is as good as the least that is moved, so that a rounding decides, the spectrum is librosa's.
     """
     if S is not None:
         raise Decline("S is given: the spectrogram of audio, y, is served")

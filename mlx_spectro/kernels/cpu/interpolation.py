@@ -65,7 +65,7 @@ def weigh_rows(x, low, part, weights, fill, peaks, first, last, out):
 
 
 def places(at: Array, grid: Array) -> tuple[Array, Array]:
-    """Of numbers ``at``, the place before them in an ascending ``grid``, -1 beyond it, and how far they are to the next."""
+    """Places before numbers ``at`` in an ascending ``grid``, -1 beyond it, and how near they are to the next ones."""
     low = np.clip(np.searchsorted(grid, at), 1, grid.size - 1) - 1
     part = (at - grid[low]) / (grid[low + 1] - grid[low])
     low[~((at >= grid[0]) & (at <= grid[-1]))] = -1

@@ -37,7 +37,7 @@ def move_energy(z, changes, delays, magnitudes, least, margin, hz, seconds, numb
         changes, delays: Spectra by the window's derivative, and by the window times time.
         hz, seconds: Places of bins, and of frames.
         numbers: ``(Hz for a change, seconds for a delay, largest frequency, largest time)``.
-        flags: ``(whether there are places, whether there are times, whether NaN is filled, whether places are clipped)``.
+        flags: Whether there are places, whether there are times, whether NaN is filled, and whether places are clipped.
     """
     in_frequency, in_time, fills, clips = flags
     per_change, per_delay, most_hz, most_seconds = numbers

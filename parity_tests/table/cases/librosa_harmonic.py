@@ -121,7 +121,7 @@ def moved() -> Iterator[Sample]:
         label, what = f"{o} {y.shape} {y.dtype}", o.pop("reassign")
         o |= {"reassign_frequencies": what != "times", "reassign_times": what != "frequencies"}
         yield Sample(label, (y,), o)
-    yield Sample("impulse", (np.eye(1, 5000, 2500, np.float32)[0],), {}, "bins are 0, of which librosa warns")
+    yield Sample("constant", (np.full(5000, 0.5, np.float32),), {}, "bins are 0, of which librosa warns")
     yield Sample("a spectrum", (x,), {"S": np.ones((2, 1025, 10), np.complex64)}, "S is given")
 
 
