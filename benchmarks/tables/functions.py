@@ -132,13 +132,18 @@ def _calls(name: str) -> frozenset[str]:
     seen, ahead = {name}, [name]
     while ahead:
         of: Any = inspect.unwrap(find(ahead.pop()))
-        code_of = getattr(getattr(of, "forward", of), "__code__", None)
+        function = getattr(of, "forward", of)
+        code_of = getattr(function, "__code__", None)
         for called in code_of.co_names if code_of else ():
             if called in ours:
                 found.add(ours[called])
-            elif called in own and own[called] not in seen:
-                seen.add(own[called])
-                ahead.append(own[called])
+                continue
+            helper = function.__globals__.get(called)
+            private = f"{helper.__module__}.{called}" if inspect.isfunction(helper) else ""
+            further = own.get(called) or (private if private.startswith(f"{library}.") else "")
+            if further and further not in seen:
+                seen.add(further)
+                ahead.append(further)
     return frozenset(found - {name})
 
 

@@ -36,8 +36,8 @@ def _ordered(bits: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=16)
-def _thresholds(mu: float, _: type, kind: np.dtype[Any]) -> tuple[Any, int]:
-    """The least numbers of a dtype to which librosa gives each code but the first, and the first."""
+def _thresholds(mu: float, whole_mu: bool, kind: np.dtype[Any]) -> tuple[Any, int]:
+    """The least numbers of a dtype to which librosa gives each code but the first, and the first; of 255, and of 255.0."""
     whole = np.dtype(f"i{kind.itemsize}")
 
     def code(places: Array) -> Array:
@@ -75,12 +75,12 @@ def mu_compress(x: Array, *, mu: float = 255, quantize: bool = True) -> Work:
     if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):
         raise Decline("x is complex, or holds values that are not finite or beyond 1")
     check_size(x.size, _LEAST_COMPRESSED)
-    thresholds, first = _thresholds(mu, type(mu), x.dtype)
+    thresholds, first = _thresholds(mu, type(mu) is int, x.dtype)
     return lambda: cpu.codes(np.asarray(x), thresholds, first)
 
 
 @functools.lru_cache(maxsize=32)
-def _values(mu: float, _: type, kind: np.dtype[Any], least: int, largest: int) -> Array:
+def _values(mu: float, whole_mu: bool, kind: np.dtype[Any], least: int, largest: int) -> Array:
     """What librosa makes of each code from ``least`` to ``largest``."""
     result: Array = _mu_expand(np.arange(least, largest + 1).astype(kind), mu=mu, quantize=True)
     return result
@@ -107,7 +107,7 @@ def mu_expand(x: Array, *, mu: float = 255.0, quantize: bool = True) -> Work:
     least = min(least, 0)
 
     def work() -> Array:
-        values = _values(mu, type(mu), x.dtype, least, largest)
+        values = _values(mu, type(mu) is int, x.dtype, least, largest)
         out = memory(np.abs, lying(x), x.dtype, x.shape, values.dtype)
         # of what lies as the codes do, both are taken in one sweep
         np.take(values, np.subtract(x.T, least, dtype=np.intp), out=out.T, mode="clip")

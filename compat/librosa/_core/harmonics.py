@@ -71,7 +71,7 @@ def _harmonics(x: Any, freqs: Any, harmonics: Any, kind: Any, axis: Any) -> _Har
 
 def _largest(arguments: dict[str, Any]) -> float:
     """The largest value that is interpolated; librosa makes differences in its precision, and ours are double's."""
-    x, weights = arguments.get("x", arguments.get("S")), arguments.get("weights")
+    x, weights = arguments["x"] if "x" in arguments else arguments["S"], arguments.get("weights")
     double = float(np.finfo(x.dtype).eps / np.finfo(np.float64).eps)
     shares = np.ones(1) if weights is None else np.asarray(weights, np.float64)
     # weights may be of either sign

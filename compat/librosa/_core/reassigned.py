@@ -59,7 +59,8 @@ def _error(given: dict[str, Any]) -> float:
     norms = [float(np.linalg.norm(w)) for w in (_gradient(audio.window), _by_time(audio.window))]
     quotient = norms[0] / math.pi + norms[1] / audio.y.shape[-1]
     least = math.sqrt(float(ref_power)) or math.inf
-    return 8 * float(np.finfo(dtype).eps) * (1 + quotient * math.sqrt(audio.energy) / least)
+    eps = float(np.finfo(dtype).eps)
+    return 8 * eps * (1 + quotient * math.sqrt(audio.energy) / least)
 
 
 @adapter("librosa.reassigned_spectrogram", tolerances.reassigned, also="librosa.core", order=_error)
@@ -83,7 +84,7 @@ def reassigned_spectrogram(
 ) -> Work:
     """librosa.reassigned_spectrogram. Same arguments, same defaults.
 
-    Of audio. Where a magnitude is as good as the least that is moved, so that a rounding decides, the spectrum is librosa's.
+    Of audio. The spectrum is librosa's where a magnitude is as good as the least that is moved: a rounding decides.
     """
     if S is not None:
         raise Decline("S is given: the spectrogram of audio, y, is served")
@@ -131,7 +132,7 @@ def reassigned_spectrogram(
 
         magnitudes, freqs, times, told = moved(spectrum(audio.window))
         if told & cpu.NEAR:
-            options = {"n_fft": framing.n_fft, "hop_length": framing.hop_length, "window": audio.window}
+            options: dict[str, Any] = {"n_fft": framing.n_fft, "hop_length": framing.hop_length, "window": audio.window}
             theirs = _stft(y, **options, center=center, pad_mode=pad_mode)
             magnitudes, freqs, times, told = moved(np.ascontiguousarray(theirs.swapaxes(-1, -2)).reshape(-1, bins))
         if told & cpu.DIVIDES:
