@@ -58,7 +58,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     likely = np.random.default_rng(1).dirichlet(np.ones(24), s.shape[1]).T
     moves = librosa.sequence.transition_loop(24, 0.9)
     note, other = librosa.note_to_hz("C2"), librosa.note_to_hz("C7")
-    few = dict(n_iter=2)
+    few: dict[str, Any] = {"n_iter": 2}
     slices = np.stack([onsets[:-1], onsets[1:]], axis=1) * 512
     dated = librosa.segment.timelag_filter(_smoothed)
     found: dict[str, Callable[[], Any]] = {

@@ -113,7 +113,6 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
-    yield Base("librosa.util.normalize", (FEATURES,), {})
     yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
     yield Base("librosa.feature.inverse.mel_to_stft", (MAGNITUDES[:4],), {**_RATE, "n_fft": 64}, _OF_MEL)
     few_mels = {**_RATE, "n_fft": 64, "n_iter": 1}

@@ -328,7 +328,6 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "resample": lambda m, made: m.resample(made(Y), orig_sr=22050, target_sr=16000, res_type="polyphase"),
     "poly_features": lambda m, made: m.feature.poly_features(y=made(Y)),
     "poly_features of S": lambda m, made: m.feature.poly_features(S=made(S)),
-    "normalize": lambda m, made: m.util.normalize(made(S)),
     "griffinlim_cqt": lambda m, made: m.griffinlim_cqt(
         made(S[:24]), sr=8000, fmin=200, hop_length=64, n_iter=1, init=None
     ),

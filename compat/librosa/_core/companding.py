@@ -22,7 +22,7 @@ from .._layout import lying, memory
 _mu_compress, _mu_expand = librosa.mu_compress, librosa.mu_expand
 _MOST_CODES = 1 << 16
 # values from which on ours is faster
-_LEAST_COMPRESSED, _LEAST_EXPANDED = 2000, 4000
+_LEAST = 1000
 _PROBED = 8
 
 
@@ -37,7 +37,7 @@ def _ordered(bits: Array) -> Array:
 
 @functools.lru_cache(maxsize=16)
 def _thresholds(mu: float, whole_mu: bool, kind: np.dtype[Any]) -> tuple[Any, int]:
-    """The least numbers of a dtype to which librosa gives each code but the first, and the first; of 255, and of 255.0."""
+    """The least numbers of a dtype to which librosa gives each code but the first, and the first."""
     whole = np.dtype(f"i{kind.itemsize}")
 
     def code(places: Array) -> Array:
@@ -74,7 +74,7 @@ def mu_compress(x: Array, *, mu: float = 255, quantize: bool = True) -> Work:
     _check_mu(mu)
     if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):
         raise Decline("x is complex, or holds values that are not finite or beyond 1")
-    check_size(x.size, _LEAST_COMPRESSED)
+    check_size(x.size, _LEAST)
     thresholds, first = _thresholds(mu, type(mu) is int, x.dtype)
     return lambda: cpu.codes(np.asarray(x), thresholds, first)
 
@@ -100,7 +100,7 @@ def mu_expand(x: Array, *, mu: float = 255.0, quantize: bool = True) -> Work:
     check_kind(x)
     if not (x.ndim and x.size and x.dtype.kind in "iu" and x.dtype.isnative):
         raise Decline("x is no array of whole numbers")
-    check_size(x.size, _LEAST_EXPANDED)
+    check_size(x.size, _LEAST)
     least, largest = int(x.min()), int(x.max())
     if not (least * 2.0 / (1 + mu) >= -1 and largest * 2.0 / (1 + mu) <= 1):
         raise Decline("x holds codes beyond those of mu")

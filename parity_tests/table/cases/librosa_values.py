@@ -1,4 +1,4 @@
-"""librosa's companding, resampling by SciPy's filter, and normalization."""
+"""librosa's companding, and resampling by SciPy's filter."""
 
 from __future__ import annotations
 
@@ -78,30 +78,7 @@ RESAMPLE_REJECTS = (
 )  # fmt: skip
 
 
-def normalized() -> Iterator[Sample]:
-    x = np.random.default_rng(133).standard_normal((2, 24, 41)).astype(np.float32)
-    x[..., 5] = 0
-    for o in pairwise(
-        axis=(0, -1, 1, None),
-        threshold=(None, 2.0, 1),
-        fill=(None, True, False),
-        order=("C", "F", "apart"),
-        double=(False, True),
-        rows=(slice(None), 0),
-    ):
-        values = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
-        label, values = f"{o} {values.shape}", _laid(values, o.pop("order"))
-        yield Sample(label, (values,), o)
-    yield Sample("another norm", (x,), {"norm": 2}, "norm is not infinity")
-    yield Sample("complex", (x.astype(np.complex64),), {}, "S is complex")
-
-
 _X = np.ones((9, 9), np.float32)
-NORMALIZE_REJECTS = (
-    Reject("a NaN", (_X * np.float32(np.nan),), {}, "ParameterError"),
-    Reject("a threshold of 0", (_X,), {"threshold": 0}, "ParameterError"),
-    Reject("an unknown norm", (_X,), {"norm": "max"}, "ParameterError"),
-)
 COMPRESS_REJECTS = (
     Reject("beyond 1", (2 * _X,), {}, "ParameterError"),
     Reject("mu 0", (_X,), {"mu": 0}, "ParameterError"),
@@ -129,11 +106,6 @@ def _time_resample(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (_audio(batch, length),), {"orig_sr": 22050, "target_sr": 16000, "res_type": "polyphase"})
 
 
-def _time_normalize(batch: int, length: int, n_fft: int, hop: int) -> Sample:
-    s = np.random.default_rng(0).random((batch, 1 + length // hop, n_fft // 2 + 1), np.float32).swapaxes(-1, -2)
-    return Sample("", (s[0] if batch == 1 else s,), {"axis": -2})
-
-
 SAME = "none: the numbers at which librosa's codes change are librosa's own"
 
 ROWS = [
@@ -145,12 +117,5 @@ ROWS = [
         "sums of the same products in another order",
         rejects=RESAMPLE_REJECTS,
         timing=Timing(_time_resample),
-    ),
-    row(
-        "util.normalize",
-        normalized,
-        "none: quotients of the same numbers",
-        rejects=NORMALIZE_REJECTS,
-        timing=Timing(_time_normalize),
     ),
 ]
