@@ -140,6 +140,7 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.salience", (MAGNITUDES,), hz)
     yield Base("librosa.f0_harmonics", (MAGNITUDES,), {**hz, "f0": np.linspace(100, 3000, 9)})
     yield Base("librosa.reassigned_spectrogram", (AUDIO,), _FRAMES)
+    yield Base("librosa.pcen", (MAGNITUDES,), {})
     yield Base("librosa.mu_compress", (AUDIO / 8,), {})
     yield Base("librosa.mu_expand", (np.arange(-90, 90),), {})
     yield Base("librosa.resample", (AUDIO,), {"orig_sr": 3, "target_sr": 2, "res_type": "polyphase"})

@@ -323,6 +323,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "salience": lambda m, made: m.salience(made(S), fill_value=0, **HARMONICS),
     "f0_harmonics": lambda m, made: m.f0_harmonics(made(S), f0=np.full(S.shape[1], 200.0), **HARMONICS),
     "reassigned_spectrogram": lambda m, made: m.reassigned_spectrogram(made(Y.astype(np.float64)), fill_nan=True),
+    "pcen": lambda m, made: m.pcen(made(S)),
     "mu_compress": lambda m, made: m.mu_compress(made(Y / 8)),
     "mu_expand": lambda m, made: m.mu_expand(made(np.arange(-90, 90).reshape(9, 20))),
     "resample": lambda m, made: m.resample(made(Y), orig_sr=22050, target_sr=16000, res_type="polyphase"),

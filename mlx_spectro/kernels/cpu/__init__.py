@@ -20,6 +20,7 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .channel_energy import normalized_energies
     from .convolution_maxima import largest_convolution
     from .differences import Differences
     from .griffinlim import with_phases
@@ -55,6 +56,7 @@ _HOME = {
     "interpolate_apart": "interpolation",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
+    "normalized_energies": "channel_energy",
     "reassigned": "reassignment",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
@@ -83,6 +85,7 @@ __all__ = [
     "largest_convolution",
     "load",
     "magphase",
+    "normalized_energies",
     "prepare",
     "reassigned",
     "run",

@@ -1,4 +1,4 @@
-"""librosa's companding, and resampling by SciPy's filter."""
+"""librosa's companding, resampling by SciPy's filter, and per-channel energy normalization."""
 
 from __future__ import annotations
 
@@ -106,9 +106,52 @@ def _time_resample(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (_audio(batch, length),), {"orig_sr": 22050, "target_sr": 16000, "res_type": "polyphase"})
 
 
+def channel_energies() -> Iterator[Sample]:
+    rng = np.random.default_rng(134)
+    x = rng.chisquare(2, (2, 24, 61)) * np.exp(6 * rng.standard_normal((24, 1)))
+    x[..., 3] = 0
+    for o in pairwise(
+        gain=(0.98, 0, 0.5),
+        bias=(2, 10.0),
+        power=(0.5, 1, 2.5),
+        time_constant=(0.4, 0.06),
+        eps=(1e-6, 1e-9),
+        b=(None, 0.3, 1),
+        axis=(-1, 0, 1),
+        order=("C", "F", "apart"),
+        double=(False, True),
+        rows=(slice(None), 0),
+    ):
+        values = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+        label, values = f"{o} {values.shape} {values.dtype}", _laid(values, o.pop("order"))
+        yield Sample(label, (values,), o)
+    yield Sample("integers", (x[0].astype(int),), {}, "S is no real array")
+    yield Sample("a maximum of channels", (x[0],), {"max_size": 3}, "max_size is not 1")
+    yield Sample("a state", (x[0],), {"return_zf": True}, "a state is asked for")
+
+
+CHANNEL_REJECTS = (
+    Reject("a gain below 0", (np.ones((9, 9)),), {"gain": -1}, "ParameterError"),
+    Reject("eps 0", (np.ones((9, 9)),), {"eps": 0}, "ParameterError"),
+    Reject("a coefficient above 1", (np.ones((9, 9)),), {"b": 2}, "ParameterError"),
+)
+
+
+def _time_energies(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    s = np.random.default_rng(0).random((batch, 128, 1 + length // hop), np.float32)
+    return Sample("", (s[0] if batch == 1 else s,), {})
+
+
 SAME = "none: the numbers at which librosa's codes change are librosa's own"
 
 ROWS = [
+    row(
+        "pcen",
+        channel_energies,
+        "logarithms and exponentials of double precision, each right to about a unit in its last place",
+        rejects=CHANNEL_REJECTS,
+        timing=Timing(_time_energies),
+    ),
     row("mu_compress", compressed, SAME, rejects=COMPRESS_REJECTS, timing=Timing(_time_values)),
     row("mu_expand", expanded, "none: librosa expands each code", rejects=EXPAND_REJECTS, timing=Timing(_time_codes)),
     row(
