@@ -32,6 +32,7 @@ _WHY = [
     ("librosa.load", "reading of files"),
     ("librosa.stream", "reading of files"),
     ("librosa.get_samplerate", "reading of files"),
+    ("librosa.?et_fftlib", _OUTSIDE),
     ("librosa.get_duration", _CONVERSION),
     ("librosa.util.*example*", _OUTSIDE),
     ("librosa.util.normalize", "a few reductions and a quotient: on short arrays a look at the call costs as much"),

@@ -60,7 +60,7 @@ def _error(given: dict[str, Any]) -> float:
     quotient = norms[0] / math.pi + norms[1] / audio.y.shape[-1]
     least = math.sqrt(float(ref_power)) or math.inf
     eps = float(np.finfo(dtype).eps)
-    return 8 * eps * (1 + quotient * math.sqrt(audio.energy) / least)
+    return float(8 * eps * (1 + quotient * math.sqrt(audio.energy) / least))
 
 
 @adapter("librosa.reassigned_spectrogram", tolerances.reassigned, also="librosa.core", order=_error)
