@@ -129,21 +129,21 @@ def _calls(name: str) -> frozenset[str]:
     ours = {public.rpartition(".")[2]: public for public in _rows() if public.startswith(library)}
     own = {public.rpartition(".")[2]: public for m in _MODULES[library] for public in _names(m)}
     found: set[str] = set()
-    seen, ahead = {name}, [name]
+    ahead: list[Any] = [find(name)]
+    seen = set[tuple[str, str]]()
     while ahead:
-        of: Any = inspect.unwrap(find(ahead.pop()))
+        of = inspect.unwrap(ahead.pop())
         function = getattr(of, "forward", of)
         code_of = getattr(function, "__code__", None)
         for called in code_of.co_names if code_of else ():
             if called in ours:
                 found.add(ours[called])
                 continue
-            helper = function.__globals__.get(called)
-            private = f"{helper.__module__}.{called}" if inspect.isfunction(helper) else ""
-            further = own.get(called) or (private if private.startswith(f"{library}.") else "")
-            if further and further not in seen:
-                seen.add(further)
-                ahead.append(further)
+            helper = find(own[called]) if called in own else function.__globals__.get(called)
+            further = getattr(helper, "__module__", None) or ""
+            if callable(helper) and further.partition(".")[0] == library and (further, called) not in seen:
+                seen.add((further, called))
+                ahead.append(helper)
     return frozenset(found - {name})
 
 

@@ -22,17 +22,17 @@ from .._arguments import Array, check_array, check_engine, check_result
 from .._synthesis import synthesis
 
 _DEFAULTS = {name: one.default for name, one in inspect.signature(librosa.griffinlim).parameters.items()}
-DEFAULT_STATE = _DEFAULTS["random_state"]
+_DEFAULT_STATE = _DEFAULTS["random_state"]
 # from librosa 1.0 on, random numbers come from rng
 _OF_RNG = "rng" in _DEFAULTS
 # of what is larger, squares of spectra may overflow, and reciprocals vanish
 _LARGEST = {"f": 1e15, "d": 1e150}
 
 
-def check_generator(rng: Any, random_state: Any) -> None:
+def check_generator(rng: Any, random_state: Any, default_state: Any = _DEFAULT_STATE) -> None:
     """Decline random numbers that are not drawn as librosa draws them."""
     if _OF_RNG:
-        if random_state is not DEFAULT_STATE:
+        if random_state is not default_state:
             raise Decline("random_state is deprecated, of which librosa warns: pass rng")
         given, repeats = rng, type(rng) is int and rng >= 0
     else:
@@ -74,7 +74,7 @@ def griffinlim(
     momentum: float = 0.99,
     init: Any = "random",
     rng: Any = None,
-    random_state: Any = DEFAULT_STATE,
+    random_state: Any = _DEFAULT_STATE,
 ) -> Work:
     """librosa.griffinlim. Same arguments, same defaults.
 

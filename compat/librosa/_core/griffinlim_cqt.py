@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import librosa
@@ -14,9 +15,11 @@ from ...contract.function import Work
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, energy
 from .constantq import cqt, icqt
-from .griffinlim import DEFAULT_STATE, check_generator, generator, iterations
+from .griffinlim import check_generator, generator, iterations
 
 _phasor, _note_to_hz = librosa.util.phasor, librosa.note_to_hz
+# with librosa 1.0, one of each function's own
+_DEFAULT_STATE = inspect.signature(librosa.griffinlim_cqt).parameters["random_state"].default
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -42,7 +45,7 @@ def griffinlim_cqt(
     momentum: float = 0.99,
     init: Any = "random",
     rng: Any = None,
-    random_state: Any = DEFAULT_STATE,
+    random_state: Any = _DEFAULT_STATE,
 ) -> Work:
     """librosa.griffinlim_cqt. Same arguments, same defaults.
 
@@ -55,7 +58,7 @@ def griffinlim_cqt(
     check_whole("n_iter", n_iter, 0)
     check_plain("momentum", momentum, 0, 1)
     check_choice("init", init, "random", None)
-    check_generator(rng, random_state)
+    check_generator(rng, random_state, _DEFAULT_STATE)
     design: dict[str, Any] = {
         "sr": sr, "hop_length": hop_length, "fmin": _note_to_hz("C1") if fmin is None else fmin,
         "bins_per_octave": bins_per_octave, "tuning": tuning, "filter_scale": filter_scale, "norm": norm,
