@@ -26,7 +26,8 @@ from parity_tests.table.cases import table
 
 from ..contest import Size
 from .markdown import code, markdown
-from .reasons import reason
+from .reasons import OUTSIDE, reason
+from .shares import measured
 
 _ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
@@ -125,6 +126,8 @@ def _gpu(name: str) -> bool:
 @functools.cache
 def _calls(name: str) -> frozenset[str]:
     """Which of our functions the library's own function calls, or what it calls calls."""
+    if reason(name) == OUTSIDE:
+        return frozenset()
     library = name.partition(".")[0]
     ours = {public.rpartition(".")[2]: public for public in _rows() if public.startswith(library)}
     own = {public.rpartition(".")[2]: public for m in _MODULES[library] for public in _names(m)}
@@ -188,6 +191,8 @@ def _last(name: str) -> str:
 
 def _line(library: str, name: str) -> list[str]:
     auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
+    if auto == "ours" and not measured()["shares"].get(name, {"share": 1})["share"]:
+        auto = "ours for some options"
     native = code(*_natives().get(name, ())) or "-"
     if library in kinds.OF_NUMPY:
         return [_last(name), auto, native]
