@@ -32,6 +32,8 @@ from .shares import measured
 _ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
 _MANY = 1_000_000
+# what torch's own transforms do on a GPU, though sums of products by kernels could
+_BY_TRANSFORMS = ("torchaudio.functional.fftconvolve", "torchaudio.transforms.FFTConvolve")
 _MODULES = {
     "torch": ("torch",),
     "torchaudio": ("torchaudio.functional", "torchaudio.transforms", "torchaudio.compliance.kaldi"),
@@ -100,7 +102,9 @@ def _by_default(name: str) -> str:
 
 @functools.cache
 def _gpu(name: str) -> bool:
-    """Whether GPU kernels compute every operator that a call on torch's tensors is made of."""
+    """Whether GPU kernels compute every operator that a call on torch's tensors is made of, and are to do so."""
+    if name in _BY_TRANSFORMS:
+        return False
     row = _rows()[name]
     ours, _ = row.resolve()
     reasons: list[str | None] = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .markdown import code, markdown
-from .speed import newest
+from .speed import results
 
 
 def measured() -> dict[str, Any]:
     """The newest committed result of ``python -m benchmarks.shares``."""
-    return newest("librosa-shares") or {"shares": {}}
+    return results("librosa-shares") or {"shares": {}}
 
 
 def shares() -> str:
