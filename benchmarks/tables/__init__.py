@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import extractors, functions, speed, upstream
+from . import extractors, functions, shares, speed, upstream
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES: dict[str, Callable[[], str]] = {
@@ -16,6 +16,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "torchaudio-functions": partial(functions.functions, "torchaudio"),
     "librosa-functions": partial(functions.functions, "librosa"),
     "transformers-functions": partial(functions.functions, "transformers"),
+    "librosa-shares-of": shares.shares_of,
+    "librosa-shares": shares.shares,
     "handed-over": functions.handed_over,
     "limits": functions.limits,
     "cpu": speed.cpu,

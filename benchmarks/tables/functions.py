@@ -26,7 +26,8 @@ from parity_tests.table.cases import table
 
 from ..contest import Size
 from .markdown import code, markdown
-from .reasons import reason
+from .reasons import OUTSIDE, reason
+from .shares import measured
 
 _ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
@@ -129,20 +130,27 @@ def _gpu(name: str) -> bool:
 @functools.cache
 def _calls(name: str) -> frozenset[str]:
     """Which of our functions the library's own function calls, or what it calls calls."""
+    if reason(name) == OUTSIDE:
+        return frozenset()
     library = name.partition(".")[0]
     ours = {public.rpartition(".")[2]: public for public in _rows() if public.startswith(library)}
     own = {public.rpartition(".")[2]: public for m in _MODULES[library] for public in _names(m)}
     found: set[str] = set()
-    seen, ahead = {name}, [name]
+    ahead: list[Any] = [find(name)]
+    seen = set[tuple[str, str]]()
     while ahead:
-        of: Any = inspect.unwrap(find(ahead.pop()))
-        code_of = getattr(getattr(of, "forward", of), "__code__", None)
+        of = inspect.unwrap(ahead.pop())
+        function = getattr(of, "forward", of)
+        code_of = getattr(function, "__code__", None)
         for called in code_of.co_names if code_of else ():
             if called in ours:
                 found.add(ours[called])
-            elif called in own and own[called] not in seen:
-                seen.add(own[called])
-                ahead.append(own[called])
+                continue
+            helper = find(own[called]) if called in own else function.__globals__.get(called)
+            further = getattr(helper, "__module__", None) or ""
+            if callable(helper) and further.partition(".")[0] == library and (further, called) not in seen:
+                seen.add((further, called))
+                ahead.append(helper)
     return frozenset(found - {name})
 
 
@@ -187,6 +195,8 @@ def _last(name: str) -> str:
 
 def _line(library: str, name: str) -> list[str]:
     auto = {"all": "ours", "large": "ours where arrays are large", "none": f"{library}'s"}[_by_default(name)]
+    if auto == "ours" and not measured()["shares"].get(name, {"share": 1})["share"]:
+        auto = "ours for some options"
     native = code(*_natives().get(name, ())) or "-"
     if library in kinds.OF_NUMPY:
         return [_last(name), auto, native]

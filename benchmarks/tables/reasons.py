@@ -9,19 +9,19 @@ _DESIGN = "makes a filter or window, once for a program"
 _ELEMENTWISE = "a few operations on single values, which the library's arrays do as fast"
 _CHEAP = "small matrices: little to gain"
 _SEARCH = "a search or a program of its own, not a transform"
-_OUTSIDE = "no signal processing"
 _LIBRARY = "LAPACK's, or a product of matrices, as torch computes them"
+OUTSIDE = "no signal processing"
 _LATER = "not ours yet"
 
 # the first pattern that a name matches says why
 _WHY = [
-    ("torchaudio.functional.*align*", _OUTSIDE),
-    ("torchaudio.functional.merge_tokens", _OUTSIDE),
-    ("torchaudio.functional.TokenSpan", _OUTSIDE),
-    ("torchaudio.functional.rnnt_loss", _OUTSIDE),
-    ("torchaudio.transforms.RNNTLoss", _OUTSIDE),
-    ("torchaudio.functional.edit_distance", _OUTSIDE),
-    ("torchaudio.functional.frechet_distance", _OUTSIDE),
+    ("torchaudio.functional.*align*", OUTSIDE),
+    ("torchaudio.functional.merge_tokens", OUTSIDE),
+    ("torchaudio.functional.TokenSpan", OUTSIDE),
+    ("torchaudio.functional.rnnt_loss", OUTSIDE),
+    ("torchaudio.transforms.RNNTLoss", OUTSIDE),
+    ("torchaudio.functional.edit_distance", OUTSIDE),
+    ("torchaudio.functional.frechet_distance", OUTSIDE),
     ("torchaudio.functional.gain", _ELEMENTWISE),
     ("torchaudio.functional.contrast", _ELEMENTWISE),
     ("torchaudio.functional.apply_beamforming", _LIBRARY),
@@ -37,10 +37,14 @@ _WHY = [
     ("librosa.load", "reading of files"),
     ("librosa.stream", "reading of files"),
     ("librosa.get_samplerate", "reading of files"),
+    ("librosa.?et_fftlib", OUTSIDE),
     ("librosa.get_duration", _CONVERSION),
-    ("librosa.util.*example*", _OUTSIDE),
+    ("librosa.util.*example*", OUTSIDE),
+    ("librosa.util.cite", OUTSIDE),
+    ("librosa.util.normalize", "a few reductions and a quotient: on short arrays a look at the call costs as much"),
     ("librosa.util.*", "a helper for arrays"),
     ("librosa.sequence.*", _SEARCH),
+    ("librosa.segment.timelag_filter", "the filter is the program's own, and what surrounds it are copies"),
     ("librosa.segment.*", _SEARCH),
     ("librosa.filters.*", _DESIGN),
     ("librosa.feature.delta", "a Savitzky-Golay filter, SciPy's"),

@@ -49,6 +49,14 @@ def sums(dtype: np.dtype[Any], terms: int, largest: float) -> float:
     return 4 * float(np.finfo(dtype).eps) * terms * largest
 
 
+def of_given(dtype: np.dtype[Any], largest_given: float, _: float) -> float:
+    """Bound for sums of a few products of what is given, which may be much larger than its sums: each is rounded.
+
+    ``largest_given`` is the largest of them, times the precision of what is given over that of the result.
+    """
+    return 4 * float(np.finfo(dtype).eps) * largest_given
+
+
 def elementwise(dtype: np.dtype[Any], _: int, largest: float) -> float:
     """Bound for logarithms and powers of single values: ``10 ** y`` takes ``y ln 10`` times ``y``'s relative error."""
     return 64 * float(np.finfo(dtype).eps) * largest
@@ -102,6 +110,14 @@ def cepstrum(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
     """
     decibels = 20 / math.log(10) * 1e4 * spectrum(dtype, n_fft, 1.0)
     return decibels * math.sqrt(2 * n_fft)
+
+
+def reassigned(_: np.dtype[Any], relative: float, largest: float) -> float:
+    """Bound for places to which energy is moved, by quotients of bins of two spectra, each rounded.
+
+    ``relative`` is the bound of the largest such quotient's error, over the largest place.
+    """
+    return min(1.0, relative) * largest
 
 
 def phases(dtype: np.dtype[Any], order: int, largest: float) -> float:

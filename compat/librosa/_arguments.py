@@ -32,10 +32,15 @@ def check_size(size: int, least: int) -> None:
         raise Decline(ByDesign("librosa is as fast on so few values; route('ours') has us serve them"))
 
 
-def check_array(x: Any) -> None:
-    """Decline what we cannot compute with."""
+def check_kind(x: Any) -> None:
+    """Decline what is not an array, or is more than one."""
     if not is_plain(x):
         raise Decline(f"the array is a {type(x).__name__}: plain NumPy arrays are served")
+
+
+def check_array(x: Any) -> None:
+    """Decline what we cannot compute with."""
+    check_kind(x)
     if not x.ndim:
         raise Decline("the array has no axes")
     if x.dtype.char not in "fdFD" or not x.dtype.isnative:

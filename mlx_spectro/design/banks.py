@@ -207,3 +207,21 @@ def contrast_bands(sample_rate: float, n_fft: int, n_bands: int, fmin: float, qu
         extremes = max(1, int(np.rint(quantile * (end - first))))
         bands.append(Band(first, last, min(extremes, last - first)))
     return bands
+
+
+def polynomial_basis(hz: npt.NDArray[np.float64], order: int) -> tuple[npt.NDArray[np.float64], float]:
+    """What the coefficients of a fitted polynomial are made of, ``[F, order + 1]``, and its condition number.
+
+    Args:
+        hz: Places ``[F]`` of the values that are fitted by least squares.
+        order: Of the polynomial; the coefficient of the highest power is the first.
+
+    Example:
+        >>> basis, _ = polynomial_basis(np.array([0.0, 1.0, 2.0]), 1)
+        >>> (np.array([1.0, 3.0, 5.0]) @ basis).round(9)
+        array([2., 1.])
+    """
+    powers = np.vander(hz, order + 1)
+    scale = np.sqrt((powers * powers).sum(axis=0))
+    columns = powers / scale
+    return (np.linalg.pinv(columns) / scale[:, np.newaxis]).T, float(np.linalg.cond(columns))

@@ -43,6 +43,25 @@ def transposed_weights(weights: npt.NDArray[Any], orig: int, new: int, reach: in
     return np.where(there, np.take(weights, places), weights.dtype.type(0))
 
 
+def phases(impulse_response: npt.NDArray[Any], orig: int, new: int) -> npt.NDArray[Any]:
+    """Weights ``[new, 2 * reach + 1]`` of ``Resample(orig, new, reach)``, of a filter for samples ``new`` apart.
+
+    Args:
+        impulse_response: Of odd length, with its centre at time 0.
+
+    Example:
+        >>> phases(np.array([0.5, 1.0, 0.5]), 1, 2)  # linear interpolation
+        array([[0. , 1. , 0. ],
+               [0. , 0.5, 0.5]])
+    """
+    half = len(impulse_response) // 2
+    reach = half // new + 1
+    phase = np.arange(new)[:, None] * orig
+    at = half + phase - (phase // new + np.arange(-reach, reach + 1)) * new
+    there = (at >= 0) & (at < len(impulse_response))
+    return np.where(there, impulse_response[np.where(there, at, 0)], impulse_response.dtype.type(0))
+
+
 def windowed_sinc(
     orig: int, new: int, lowpass_filter_width: int, rolloff: float, beta: float | None = None
 ) -> tuple[int, npt.NDArray[np.float64]]:

@@ -55,7 +55,7 @@ class Base(NamedTuple):
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
         arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
-        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R"}
+        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R", "x", "f0", "freqs"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -131,6 +131,21 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.chroma_vqt", (), {**few_octaves, "intervals": "equal"})
     of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
     yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
+    magnitudes = np.abs(octaves)
+    yield Base(
+        "librosa.griffinlim_cqt", (magnitudes,), {"sr": 8000, "fmin": 200.0, "hop_length": 64, "n_iter": 1, SEED: 0}
+    )
+    hz = {"freqs": np.linspace(0, 4000, 33), "harmonics": [1, 2]}
+    yield Base("librosa.interp_harmonics", (MAGNITUDES,), hz)
+    yield Base("librosa.salience", (MAGNITUDES,), hz)
+    yield Base("librosa.f0_harmonics", (MAGNITUDES,), {**hz, "f0": np.linspace(100, 3000, 9)})
+    yield Base("librosa.reassigned_spectrogram", (AUDIO,), _FRAMES)
+    yield Base("librosa.pcen", (MAGNITUDES,), {})
+    yield Base("librosa.mu_compress", (AUDIO / 8,), {})
+    yield Base("librosa.mu_expand", (np.arange(-90, 90),), {})
+    yield Base("librosa.resample", (AUDIO,), {"orig_sr": 3, "target_sr": 2, "res_type": "polyphase"})
+    yield Base("librosa.feature.poly_features", (), audio)
+    yield Base("librosa.feature.poly_features", (), spectrogram)
     for name in ("preemphasis", "deemphasis"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     for name in ("hpss", "harmonic", "percussive"):

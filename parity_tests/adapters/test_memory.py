@@ -258,6 +258,7 @@ def test_an_mlx_array_is_never_written_to() -> None:
 
 S = np.abs(Z)
 OCTAVES: dict[str, Any] = {"sr": 8000, "fmin": 200.0, "n_octaves": 2, "bins_per_octave": 12, "tuning": 0.0}
+HARMONICS: dict[str, Any] = {"freqs": np.linspace(0, 4000, 257), "harmonics": [1, 2]}
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
@@ -318,6 +319,19 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
     "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),
     "effects.hpss": lambda m, made: m.effects.hpss(made(Y)),
+    "interp_harmonics": lambda m, made: m.interp_harmonics(made(S), **HARMONICS),
+    "salience": lambda m, made: m.salience(made(S), fill_value=0, **HARMONICS),
+    "f0_harmonics": lambda m, made: m.f0_harmonics(made(S), f0=np.full(S.shape[1], 200.0), **HARMONICS),
+    "reassigned_spectrogram": lambda m, made: m.reassigned_spectrogram(made(Y.astype(np.float64)), fill_nan=True),
+    "pcen": lambda m, made: m.pcen(made(S)),
+    "mu_compress": lambda m, made: m.mu_compress(made(Y / 8)),
+    "mu_expand": lambda m, made: m.mu_expand(made(np.arange(-90, 90).reshape(9, 20))),
+    "resample": lambda m, made: m.resample(made(Y), orig_sr=22050, target_sr=16000, res_type="polyphase"),
+    "poly_features": lambda m, made: m.feature.poly_features(y=made(Y)),
+    "poly_features of S": lambda m, made: m.feature.poly_features(S=made(S)),
+    "griffinlim_cqt": lambda m, made: m.griffinlim_cqt(
+        made(S[:24]), sr=8000, fmin=200, hop_length=64, n_iter=1, init=None
+    ),
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 
@@ -328,6 +342,8 @@ def parts(result: Any) -> list[Any]:
     return list(result) if isinstance(result, (tuple, list)) else [result]
 
 
+# of librosa's own comparison, of which NumPy warns
+@pytest.mark.filterwarnings("ignore:'where' used without 'out'")
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize("mode", ["r", "c"])
 def test_a_memory_map_is_an_array_like_any_other(name: str, mode: str, tmp_path: Path) -> None:

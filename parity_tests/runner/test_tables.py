@@ -13,7 +13,7 @@ for library in ("numba", "torchaudio", "librosa"):
 import torchaudio
 
 from benchmarks import tables
-from benchmarks.tables import functions, speed
+from benchmarks.tables import functions, reasons, shares, speed
 
 
 def test_every_table_is_on_a_page() -> None:
@@ -63,3 +63,13 @@ def test_every_public_function_has_a_line_and_no_cell_is_empty() -> None:
     table = _cells(functions.functions("torchaudio"))
     assert {*torchaudio.functional.__all__, *torchaudio.transforms.__all__} <= table.keys()
     assert all(cell.strip() for cells in table.values() for cell in cells)
+
+
+def test_every_function_of_librosa_has_a_share_or_a_reason_for_none() -> None:
+    measured = shares.measured()["shares"]
+    public = {name for module in functions._MODULES["librosa"] for name in functions._names(module)}
+    named = {name for name in public if reasons.reason(name) != reasons._LATER}
+    # filters, made once, are librosa's own by default
+    designs = {"librosa.filters.chroma", "librosa.filters.mel"}
+    assert not public - named - designs - measured.keys()
+    assert all(0 <= one["share"] <= 1 and one["ms"] > 0 for one in measured.values())

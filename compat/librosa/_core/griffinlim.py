@@ -22,15 +22,17 @@ from .._arguments import Array, check_array, check_engine, check_result
 from .._synthesis import synthesis
 
 _DEFAULTS = {name: one.default for name, one in inspect.signature(librosa.griffinlim).parameters.items()}
+_DEFAULT_STATE = _DEFAULTS["random_state"]
 # from librosa 1.0 on, random numbers come from rng
 _OF_RNG = "rng" in _DEFAULTS
 # of what is larger, squares of spectra may overflow, and reciprocals vanish
 _LARGEST = {"f": 1e15, "d": 1e150}
 
 
-def _check_generator(rng: Any, random_state: Any) -> None:
+def check_generator(rng: Any, random_state: Any, default_state: Any = _DEFAULT_STATE) -> None:
+    """Decline random numbers that are not drawn as librosa draws them."""
     if _OF_RNG:
-        if random_state is not _DEFAULTS["random_state"]:
+        if random_state is not default_state:
             raise Decline("random_state is deprecated, of which librosa warns: pass rng")
         given, repeats = rng, type(rng) is int and rng >= 0
     else:
@@ -43,7 +45,7 @@ def _check_generator(rng: Any, random_state: Any) -> None:
         raise Decline(ByDesign("phases are drawn at random, and a second run to compare with would draw others"))
 
 
-def _generator(rng: Any, random_state: Any) -> Any:
+def generator(rng: Any, random_state: Any) -> Any:
     """The generator that librosa draws from."""
     given: Any = rng if _OF_RNG else random_state
     if type(given) is int and not _OF_RNG:
@@ -72,7 +74,7 @@ def griffinlim(
     momentum: float = 0.99,
     init: Any = "random",
     rng: Any = None,
-    random_state: Any = _DEFAULTS["random_state"],
+    random_state: Any = _DEFAULT_STATE,
 ) -> Work:
     """librosa.griffinlim. Same arguments, same defaults.
 
@@ -96,7 +98,7 @@ def griffinlim(
     most = _LARGEST[S.dtype.char]
     if not (float(S.min()) > -most and float(S.max()) < most):
         raise Decline("S holds values that are not finite, or so large that their squares may overflow")
-    _check_generator(rng, random_state)
+    check_generator(rng, random_state)
     tiny = float(np.finfo(S.dtype).tiny)
     op = GriffinLim(inverse.op, Stft(framing), int(n_iter), momentum / (1 + momentum), tiny)
 
@@ -105,7 +107,7 @@ def griffinlim(
         if init is None:
             start = levels.astype(spectra)
         else:
-            turns = _generator(rng, random_state).random(size=S.shape)
+            turns = generator(rng, random_state).random(size=S.shape)
             start = cpu.with_phases(levels, np.ascontiguousarray(turns.swapaxes(-1, -2)))
         return cpu.run(op, levels, start, inverse.window, precise=S.dtype == np.float32)
 

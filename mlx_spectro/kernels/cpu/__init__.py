@@ -20,11 +20,13 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .channel_energy import normalized_energies
     from .convolution_maxima import largest_convolution
     from .delays import echo, flange
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
+    from .interpolation import interpolate, interpolate_apart, weighed_harmonics
     from .lags import best_lags, lower_medians
     from .levels import quantize, shift
     from .linear_prediction import burg
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
+    from .quantization import codes, in_cells
+    from .reassignment import DIVIDES, NEAR, reassigned
     from .runtime.layout import Layout
     from .sections import energies
     from .troughs import trough_probabilities
@@ -40,29 +44,40 @@ if TYPE_CHECKING:
     from .voice import clean
 
 _HOME = {
+    "DIVIDES": "reassignment",
+    "NEAR": "reassignment",
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
     "best_lags": "lags",
     "burg": "linear_prediction",
     "clean": "voice",
+    "codes": "quantization",
     "compiled": "plan",
     "deviations": "peaks",
     "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
     "flange": "delays",
+    "in_cells": "quantization",
+    "interpolate": "interpolation",
+    "interpolate_apart": "interpolation",
     "largest_convolution": "convolution_maxima",
     "lower_medians": "lags",
     "magphase": "phases",
+    "normalized_energies": "channel_energy",
     "quantize": "levels",
+    "reassigned": "reassignment",
     "shift": "levels",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
+    "weighed_harmonics": "interpolation",
     "with_phases": "griffinlim",
 }
 __all__ = [
+    "DIVIDES",
+    "NEAR",
     "Bands",
     "Differences",
     "aggregates",
@@ -71,6 +86,7 @@ __all__ = [
     "burg",
     "busy",
     "clean",
+    "codes",
     "compiled",
     "deviations",
     "echo",
@@ -78,12 +94,17 @@ __all__ = [
     "faintest",
     "flange",
     "get_num_threads",
+    "in_cells",
+    "interpolate",
+    "interpolate_apart",
     "largest_convolution",
     "load",
     "lower_medians",
     "magphase",
+    "normalized_energies",
     "prepare",
     "quantize",
+    "reassigned",
     "run",
     "serves",
     "set_num_threads",
@@ -91,6 +112,7 @@ __all__ = [
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",
+    "weighed_harmonics",
     "with_phases",
 ]
 

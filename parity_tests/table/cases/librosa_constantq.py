@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Reject, Sample, Timing, each_signal, pairwise
+from ..case import HeavyTail, Reject, Sample, Timing, each_signal, pairwise
 from ..signals import nan_in_the_middle, white_noise
 from .librosa_core import ACCEPTED, ROUNDING, row
+from .librosa_griffinlim import seeded
+from .torchaudio_griffinlim import WHY as FROM_PHASES
 
 SCALE = {"sr": 8000, "fmin": 200.0, "n_bins": 30, "hop_length": 64}
 _SHORT = "the signal is shorter than a frame"
@@ -133,6 +135,29 @@ def _time_chroma(**options: Any) -> Timing:
     return Timing(of_audio)
 
 
+def rebuilt() -> Iterator[Sample]:
+    """Signals of magnitudes, after a few iterations; ``hop_length`` is one that all octaves share."""
+    x = np.random.default_rng(106).standard_normal((2, 24, 60))
+    for o in pairwise(
+        n_iter=(1, 2, 0),
+        momentum=(0.99, 0, 1),
+        init=("random", None),
+        scale=(True, False),
+        norm=(1, None),
+        double=(False, True),
+        rows=(slice(None), 0),
+    ):
+        c = np.abs(x[o.pop("rows")]).astype(np.float64 if o.pop("double") else np.float32)
+        options = {**o, "sr": 8000, "fmin": 200.0, "hop_length": 64, **seeded(6)}
+        yield Sample(f"{o} {c.shape} {c.dtype}", (c,), options, batched=c.ndim > 2 and o["init"] is None)
+    yield Sample("complex", (c.astype(np.complex64),), {"sr": 8000, "fmin": 200.0, **seeded(6)}, "C is complex")
+
+
+def _time_rebuilt(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
+    c = np.random.default_rng(0).random((batch, 84, max(length, 22050) // hop), np.float32)
+    return Sample("", (c[0] if batch == 1 else c,), {"hop_length": hop, "n_iter": 2, **seeded(0)})
+
+
 _RESAMPLED = {"res_type": ("soxr_hq", "soxr_lq", "polyphase")}
 ROWS = [
     row("cqt", of_audio(**_RESAMPLED), WHY, rejects=REJECTS, timing=_time()),
@@ -146,6 +171,14 @@ ROWS = [
     row("pseudo_cqt", of_audio(), OF_BANK, rejects=REJECTS[:1], timing=_time()),
     row("hybrid_cqt", of_audio(**_RESAMPLED), OF_BANK, rejects=REJECTS[:1], timing=_time()),
     row("icqt", inverse_samples, "librosa computes in float64", timing=Timing(_time_inverse)),
+    row(
+        "griffinlim_cqt",
+        rebuilt,
+        FROM_PHASES,
+        rejects=(Reject("a momentum below 0", (np.ones((24, 60)),), {"momentum": -0.1}, "ParameterError"),),
+        judged=HeavyTail(),
+        timing=Timing(_time_rebuilt),
+    ),
     row(
         "feature.chroma_cqt",
         chroma_samples(**OF_CQT, norm=(np.inf, 1, None), threshold=(0.0, 0.2)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,12 @@ def contrast_given() -> Iterator[Sample]:
     )
 
 
+def fitted_given() -> Iterator[Sample]:
+    for sample in given(freq=(None, np.linspace(8000.0, 0.0, 257))):
+        for order in (1, 3):
+            yield replace(sample, label=f"{sample.label} of order {order}", kwargs={**sample.kwargs, "order": order})
+
+
 def chromas(double: bool = False, order: str = "C", classes: int = 12) -> Any:
     """A chromagram ``[2, classes, 300]``, one of its frames silent and one faint."""
     chroma = np.random.default_rng(77).random((2, classes, 300))
@@ -276,6 +283,13 @@ ROWS = [
         "spectral_flatness",
         both(of_audio(amin=(1e-10, 1e-3), power=(2.0, 1.0)), lambda: given(amin=(1e-10, 1e-3), power=(2.0, 1.0))),
         rejects=DESCRIBED,
+    ),
+    feature(
+        "poly_features",
+        both(of_audio(sr=RATES, order=(1, 0, 2)), fitted_given),
+        "one matrix for all frames, where librosa solves for each",
+        rejects=(NO_AUDIO, Reject("an order below 0", (), {"S": magnitudes()[0], "order": -1}, "ValueError")),
+        timing=timed(),
     ),
     feature(
         "tonnetz",

@@ -12,7 +12,7 @@ from ..case import HeavyTail, Reject, Row, Sample, Timing, each_signal, pairwise
 from .torchaudio_griffinlim import ENOUGH, WHY, powers
 
 
-def _seeded(seed: int) -> dict[str, int]:
+def seeded(seed: int) -> dict[str, int]:
     """The argument that random numbers come from, which from librosa 1.0 on has another name."""
     import librosa
 
@@ -21,7 +21,7 @@ def _seeded(seed: int) -> dict[str, int]:
 
 def samples() -> Iterator[Sample]:
     def of(x: Any) -> Sample:
-        return Sample("", (powers(x, 512, 128, 1.0),), {"n_iter": 2, "hop_length": 128, **_seeded(3)})
+        return Sample("", (powers(x, 512, 128, 1.0),), {"n_iter": 2, "hop_length": 128, **seeded(3)})
 
     # of a batch, random numbers are others than of each signal alone
     yield from each_signal(of, [name for name in ENOUGH if name != "stereo_batch"])
@@ -52,14 +52,14 @@ def samples() -> Iterator[Sample]:
         o["window"] = o["window"] if o["center"] else "hamming"
         if longer and o["center"]:
             o["length"] = hop * (s.shape[-1] - 1) + hop // 2
-        options = {**o, "hop_length": hop, "win_length": win_length, **_seeded(5)}
+        options = {**o, "hop_length": hop, "win_length": win_length, **seeded(5)}
         yield Sample(label, (s,), options, batched=s.ndim > 2 and o["init"] is None)
 
 
 def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     s = np.sqrt(np.random.default_rng(0).chisquare(2, (batch, 1 + length // hop, n_fft // 2 + 1)))
     s = s.astype(np.float32).swapaxes(-1, -2)
-    return Sample("", (s[0] if batch == 1 else s,), {"hop_length": hop, **_seeded(0)})
+    return Sample("", (s[0] if batch == 1 else s,), {"hop_length": hop, **seeded(0)})
 
 
 _S = np.ones((33, 12), np.float32)

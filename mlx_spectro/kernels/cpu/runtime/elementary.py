@@ -171,6 +171,47 @@ def log(x: Vec) -> Vec:
     return _or_itself(x, e * high - ((half_square - (rest + e * low)) - f))
 
 
+def log_plus_one(x: Vec) -> Vec:
+    """``log(1 + x)`` of finite numbers that are not negative, however small.
+
+    What ``1 + x`` has lost is in the quotient: D. Goldberg, "What every computer scientist should know about
+    floating-point arithmetic", ACM Computing Surveys, 1991, theorem 4.
+    """
+    one = x.kit.constant(1.0)
+    whole = one + x
+    left = whole - one
+    return left.where("ogt", x.kit.constant(0.0), log(whole) * (x / left), x)
+
+
+def exp(x: Vec) -> Vec:
+    """Exponential in double precision, of numbers from -700 to 700; of smaller ones it is next to 0."""
+    scale, rest = _exponential(x)
+    return scale * rest + scale
+
+
+def exp_minus_one(x: Vec) -> Vec:
+    """``exp(x) - 1``, as :func:`exp`, however small ``x`` is."""
+    scale, rest = _exponential(x)
+    return scale * rest + (scale - x.kit.constant(1.0))
+
+
+def _exponential(x: Vec) -> tuple[Vec, Vec]:
+    """``exp(x)`` as ``2**k`` and ``exp(r) - 1`` with ``r`` within half of ``log(2)`` of 0: Taylor's series."""
+    kit, bits = x.kit, _Bits(x)
+    builder, (width, digits, *_) = kit.builder, bits.format
+    least = kit.constant(-700.0)
+    x = x.where("ogt", least, x, least)
+    k = of_llvm("llvm.rint", x * kit.constant(1 / math.log(2)))
+    high, low = _halves(x, LOG_2)
+    r = (x - k * high) - k * low
+    series = kit.constant(1 / math.factorial(13))
+    for n in range(12, 0, -1):
+        series = series * r + kit.constant(1 / math.factorial(n))
+    one = bits.spread((1 << (width - digits - 2)) - 1)
+    exponent = builder.add(builder.fptosi(k.value, bits.vector), one)
+    return bits.number(builder.shl(exponent, bits.spread(digits))), series * r
+
+
 def log10(x: Vec) -> Vec:
     """Decimal logarithm of positive normal numbers; infinity and NaN stay.
 

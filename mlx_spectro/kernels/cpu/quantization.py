@@ -1,0 +1,74 @@
+"""Codes of the values of NumPy arrays: how many of ascending thresholds each one has reached."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .runtime.compile import inner, kernel
+from .runtime.memory import advised
+from .runtime.threads import share
+
+Array = npt.NDArray[Any]
+# of the bits of a float32, what is left are its sign, its exponent and the leading five of its fraction
+_SHIFT = 18
+_CELLS = 1 << (32 - _SHIFT)
+
+
+class Thresholds(NamedTuple):
+    """Ascending thresholds, and where among them to begin for values of alike size."""
+
+    values: Array
+    begins: Array
+    """Of each cell of float32, how many thresholds lie in cells before it."""
+
+
+@inner
+def cell(value):
+    """Which of the cells of float32, in ascending order, a number is in."""
+    bits = np.int64(np.float32(value).view(np.int32))
+    # negative numbers descend with their bits
+    ordered = bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+    return (ordered >> 18) + 8192
+
+
+@kernel
+def fill_cells(values, cells):
+    """The cells of values."""
+    for i in range(values.size):
+        cells[i] = cell(values[i])
+
+
+@kernel
+def count_reached(x, thresholds, begins, first_code, first, last, out):
+    """Codes of the values from ``first`` up to ``last``, the least of which is ``first_code``."""
+    count = thresholds.size
+    for i in range(first, last):
+        value = x[i]
+        reached = np.int64(begins[cell(value)])
+        while reached < count and value >= thresholds[reached]:
+            reached += 1
+        out[i] = first_code + reached
+
+
+def in_cells(values: Array) -> Thresholds:
+    """Thresholds for :func:`codes` of ascending float32 or float64 ``values``, between -2 and 2."""
+    cells = np.empty(values.size, np.int64)
+    fill_cells(values, cells)
+    return Thresholds(values, np.searchsorted(cells, np.arange(_CELLS + 1)).astype(np.int32))
+
+
+def codes(x: Array, thresholds: Thresholds, first_code: int) -> Array:
+    """int64 codes of finite ``x`` of the thresholds' dtype, in C's order: ``first_code`` where none is reached."""
+    values = np.ascontiguousarray(x)
+    if not (values.flags.writeable and values.flags.aligned):
+        values = values.copy()
+    out, flat = advised(np.empty(x.shape, np.int64)), values.reshape(-1)
+    made = out.reshape(-1)
+    share(
+        lambda first, last: count_reached(flat, *thresholds, first_code, first, last, made), flat.size, 1, 4,
+        (flat, made, thresholds),
+    )  # fmt: skip
+    return out
