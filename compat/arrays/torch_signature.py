@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -36,6 +37,31 @@ def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
             raise
         return None
     return tuple(key), tuple(places), tensors
+
+
+def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+    """A call's options and sizes; None for what torch traces, and for what has others."""
+    if torch._C._get_tracing_state() is not None:
+        return None
+    key: list[Any] = [*kwargs]
+    try:
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            kind = type(value)
+            if kind in torch_tensors.PLAIN:
+                key += value.shape, value.is_cpu or value.device
+            elif kind in _OPTIONS:
+                key.append(value)
+            else:
+                noted_by = vars(kind).get("noted_by")
+                if noted_by is None:
+                    return None
+                noted_by(value, key, key, [])
+    except (Decline, KeyError, RuntimeError) as error:
+        # of a nested tensor, which has no shape, or of a module that has lost what it had
+        if interrupts.by_handler(error):
+            raise
+        return None
+    return tuple(key)
 
 
 def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:

@@ -415,3 +415,47 @@ def test_freed_memory_is_not_read(function: Any, array: Any) -> None:
     for made in (fresh, often):
         with pytest.raises(RuntimeError):
             made(lambda: function(x))
+
+
+def emphasized(x: Any, coeff: float = 0.97) -> Any:
+    return shim.functional.preemphasis(x, coeff)
+
+
+def test_a_size_that_was_left_to_the_library_is_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = adapters["torchaudio.functional.preemphasis"].function
+    plan, planned = function.plan, list[Any]()
+    monkeypatch.setattr(function, "plan", lambda *args: planned.append(args) or plan(*args))
+    with compat.route("auto"):
+        mine = fresh(lambda: emphasized(X))
+        assert torch.equal(emphasized(X), mine)
+        emphasized(modules.noise(*X.shape, seed=1))
+        assert len(planned) == 1
+        for other in ((X, 0.5), (X[:1], 0.97), (X[:, :9], 0.97)):
+            emphasized(*other)
+        assert len(planned) == 4
+        (reason,) = {record.reason for record in compat.report()}
+    assert reason.startswith("torch's operations are as fast")
+
+
+def test_a_size_that_was_left_to_the_library_is_ours_if_asked_for() -> None:
+    with compat.route("auto"):
+        fresh(lambda: emphasized(X))
+        compat.reset()
+        with compat.route("ours"):
+            emphasized(X)
+        with compat.numerics("strict"):
+            emphasized(X)
+        assert {record.reason for record in compat.report()} == {"", "strict numerics"}
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested")
+def test_what_is_left_to_the_library_for_its_size_raises_the_library_s_errors() -> None:
+    nested = torch.nested.nested_tensor([torch.ones(3), torch.ones(4)])
+    with compat.route("auto"):
+        fresh(lambda: emphasized(X))
+        for x in (nested, torch.ones(3, 4).to_sparse(), "x"):
+            with pytest.raises(Exception) as mine:  # noqa: PT011 - whatever torchaudio's is
+                emphasized(x)
+            with pytest.raises(mine.type) as theirs:
+                torchaudio.functional.preemphasis(x)
+            assert str(mine.value) == str(theirs.value)

@@ -21,7 +21,7 @@ from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.reasons import REJECTED, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
 
@@ -171,16 +171,16 @@ def _check_spectra(rows: int, length: int, taps: int) -> None:
     smooth = _is_smooth(total)
     least = _FEW_RESULTS if smooth else _FEW_AWKWARD_RESULTS
     if rows * total < least:
-        raise Decline(ByDesign(f"torchaudio is as fast for fewer than {least} results"))
+        raise Decline(BySize(f"torchaudio is as fast for fewer than {least} results"))
     if smooth and _ABOUT_AS_LONG * taps > length:
-        raise Decline(ByDesign(f"torchaudio is as fast for two signals about as long, of which {total} results come"))
+        raise Decline(BySize(f"torchaudio is as fast for two signals about as long, of which {total} results come"))
 
 
 def _check_sums(rows: int, length: int, taps: int) -> None:
     """Decline what torchaudio's sums of products take no longer for."""
     fewest = _VERY_FEW_TAPS if rows >= _SEVERAL else 2 * _VERY_FEW_TAPS
     if taps < fewest or rows * taps * (length + taps - 1) < _FEW_PRODUCTS:
-        raise Decline(ByDesign("torchaudio is as fast for few products"))
+        raise Decline(BySize("torchaudio is as fast for few products"))
 
 
 def _is_smooth(n: int) -> bool:

@@ -20,7 +20,7 @@ from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import ByDesign
+from ...contract.reasons import ByDesign, BySize
 
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
@@ -122,7 +122,7 @@ def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
     _check_values(x)
     _check_some(x)
     if settings.route.get() == "auto":
-        raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))
+        raise Decline(BySize("torch's own operations are faster; route('ours') has us serve it"))
     op = Elementwise(Power(number("ref", ref), number("power", power)))
     engine = torch_tensors.mlx_for(x)
     return lambda: torch_ops.run(engine, op, x)

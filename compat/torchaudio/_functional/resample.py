@@ -23,7 +23,7 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.reasons import REJECTED, BySize, unread
 
 _METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_interp_kaiser"}
 _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32, torch.float64: float}
@@ -268,7 +268,7 @@ class _Module(NamedTuple):
             products = kernel.numel() * (waveform.numel() // rates.orig + 1)
             if products < _FEW_PRODUCTS:
                 few = f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"
-                raise Decline(ByDesign(few))
+                raise Decline(BySize(few))
         weights = _around_phases(kernel, rates, reach)
         if weights is None:
             raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
