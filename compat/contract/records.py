@@ -95,7 +95,7 @@ _mirror: Any = None
 
 
 def call_site(depth: int = 1) -> tuple[str, int]:
-    """File and line of the nearest caller outside the shim and outside torch's modules, ``depth`` callers up or more."""
+    """File and line of the nearest caller, ``depth`` up or more, that is outside the shim and torch's modules."""
     frame = sys._getframe(depth)
     while _is_between(frame.f_code.co_filename) and frame.f_back is not None:
         frame = frame.f_back

@@ -21,6 +21,7 @@ from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from ...contract.reasons import REJECTED, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
@@ -99,18 +100,21 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
         return run(engine, LaggedProducts(op.length), earlier, later).reshape(*x.shape[:-1], op.length)
     if taps > _FEW_TAPS:
         return None
-    if not shorter.isfinite().all():
+    weights, signal = to_host(shorter).reshape(-1, taps), to_host(longer)
+    if not np.isfinite(weights).all():
         raise Decline("the shorter signal is not finite, which spoils no more than the longer has samples for")
-    if isinstance(op, Convolve):
-        longer = torch.nn.functional.pad(longer, (0, taps - 1))
+    whole, rows = isinstance(op, Convolve), signal.reshape(1, -1, signal.shape[-1])
+    if whole:
+        rows = np.zeros((1, len(weights), signal.shape[-1] + taps - 1), signal.dtype)
+        rows[..., : signal.shape[-1]] = signal.reshape(1, -1, signal.shape[-1])
     elif shorter is x:
         return None
     else:
-        shorter = shorter.flip(-1)
-    rows, weights = longer.reshape(1, -1, longer.shape[-1]), shorter.reshape(-1, taps)
-    result = run(engine, RecursiveFilter(), rows, torch.ones_like(weights[:, :1]), weights)
-    result = result.reshape(longer.shape)
-    return result if isinstance(op, Convolve) else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
+        weights = weights[:, ::-1]
+    result = torch.empty((*x.shape[:-1], rows.shape[-1]), dtype=x.dtype, device="cpu")
+    out = result.numpy().reshape(rows.shape)
+    engine.run(RecursiveFilter(), rows, np.ones_like(weights[:, :1]), weights, out=out)
+    return result if whole else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 
 
 class _Combined(torch.autograd.Function):
@@ -142,8 +146,6 @@ class _Combined(torch.autograd.Function):
 
 def _lead(x: Tensor, y: Tensor) -> tuple[int, ...]:
     """Leading axes of a result; declined where torchaudio refuses."""
-    if x.dim() != y.dim() or not x.dim():
-        raise Decline(REJECTED)
     pairs = list(zip(x.shape[:-1], y.shape[:-1], strict=True))
     if any(one != other and 1 not in (one, other) for one, other in pairs):
         raise Decline(REJECTED)
@@ -196,40 +198,51 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
     check_other("y", y)
     if type(mode) is not str:
         raise Decline(unread("mode", mode))
-    if mode not in _MODES:
+    if mode not in _MODES or x.dim() != y.dim() or not x.dim():
         raise Decline(REJECTED)
-    lead = _lead(x, y)
     if x.is_complex() or x.dtype != y.dtype or x.device != y.device:
         raise Decline("x and y are not real numbers of one dtype on one device")
-    if not (x.numel() and y.numel()):
-        raise Decline("there are no samples")
     if not x.is_cpu:
         raise Decline("no kernel convolves on a GPU: CPU tensors are served")
-    engine = engine_for(x)
-    length, taps = x.shape[-1], y.shape[-1]
-    if not direct:
-        if min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
-            raise Decline("gradients of single samples lie in memory as torch's transforms have them")
-        if min(length, taps) == 1 and not (x.is_contiguous() and y.is_contiguous()):
-            raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
-        if not _holds_spectra(x, y):
-            raise Decline("values are not finite, or so large that transforms may overflow")
-    if settings.route.get() == "auto":
-        (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
+    way = Way(engine_for(x), direct)
 
-    def whole() -> Tensor:
-        signals, filters = (each.expand(*lead, each.shape[-1]) for each in (x, y))
+    def work(x: Tensor, y: Tensor) -> Tensor:
+        lead = _lead(x, y)
+        if not (x.numel() and y.numel()):
+            raise Decline("there are no samples")
+        length, taps = x.shape[-1], y.shape[-1]
+        if settings.route.get() == "auto":
+            (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
         if not direct:
-            return combined(Convolve(), signals, filters, Way(engine, direct))
-        if length < taps:
-            signals, filters = filters, signals
-        if gradient_wanted(x) or gradient_wanted(y):
-            # as torchaudio does, which may copy them
-            signals, filters = (each.reshape(-1, each.shape[-1]) for each in (signals, filters))
-        result = combined(Convolve(), signals, filters, Way(engine, direct))
-        return result.reshape(*lead, -1)
+            _check_transforms(x, y)
+        result = _whole(x, y, lead, way)
+        return result if mode == "full" else result[..., _cut(mode, length, taps)]
 
-    return whole if mode == "full" else lambda: whole()[..., _cut(mode, length, taps)]
+    return Planned(work, (x, y))
+
+
+def _check_transforms(x: Tensor, y: Tensor) -> None:
+    """Decline signals that are not transformed as torch transforms them."""
+    if min(x.shape[-1], y.shape[-1]) == 1:
+        if gradient_wanted(x) or gradient_wanted(y):
+            raise Decline("gradients of single samples lie in memory as torch's transforms have them")
+        if not (x.is_contiguous() and y.is_contiguous()):
+            raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
+    if not _holds_spectra(x, y):
+        raise Decline("values are not finite, or so large that transforms may overflow")
+
+
+def _whole(x: Tensor, y: Tensor, lead: tuple[int, ...], way: Way) -> Tensor:
+    """The whole convolution of signals of leading axes that become ``lead``."""
+    signals, filters = (each if each.shape[:-1] == lead else each.expand(*lead, each.shape[-1]) for each in (x, y))
+    if not way.direct:
+        return combined(Convolve(), signals, filters, way)
+    if x.shape[-1] < y.shape[-1]:
+        signals, filters = filters, signals
+    if gradient_wanted(x) or gradient_wanted(y):
+        # as torchaudio does, which may copy them
+        signals, filters = (each.reshape(-1, each.shape[-1]) for each in (signals, filters))
+    return combined(Convolve(), signals, filters, way).reshape(*lead, -1)
 
 
 def bound(dtype: np.dtype[Any], roundings: int, largest: float) -> float:
