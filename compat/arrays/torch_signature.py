@@ -17,7 +17,7 @@ from ..contract.decline import Decline
 from ..contract.plans import Signature
 from . import torch_tensors
 
-_OPTIONS = frozenset((int, float, bool, str, type(None)))
+OPTIONS = frozenset((int, float, bool, str, type(None)))
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
@@ -49,15 +49,14 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
             kind = type(value)
             if kind in torch_tensors.PLAIN:
                 key += value.shape, value.is_cpu or value.device
-            elif kind in _OPTIONS:
+            elif kind in OPTIONS:
                 key.append(value)
             else:
-                noted_by = vars(kind).get("noted_by")
-                if noted_by is None:
+                sized_by = vars(kind).get("sized_by")
+                if sized_by is None or not sized_by(value, key):
                     return None
-                noted_by(value, key, key, [])
-    except (Decline, KeyError, RuntimeError) as error:
-        # of a nested tensor, which has no shape, or of a module that has lost what it had
+    except (KeyError, RuntimeError) as error:
+        # of a module that has lost what it had, or of a nested tensor, which has no shape
         if interrupts.by_handler(error):
             raise
         return None
@@ -73,7 +72,7 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
     """
     for value in values:
         kind = type(value)
-        if kind in _OPTIONS:
+        if kind in OPTIONS:
             key += kind, value
         elif kind in torch_tensors.PLAIN:
             # others have no strides, or no shape

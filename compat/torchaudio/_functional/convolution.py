@@ -30,9 +30,10 @@ _convolve, _fftconvolve = torchaudio.functional.convolve, torchaudio.functional.
 _MODES = ("full", "valid", "same")
 # taps up to which a filter's own sums take less than transforms in double precision
 _FEW_TAPS = 32
-# results, of lengths without large prime factors and of others, and products, below which a call costs both of us the
-# same; and taps of which torchaudio has few enough, of several signals and, twice as many, of others
-_FEW_RESULTS, _FEW_AWKWARD_RESULTS, _FEW_PRODUCTS, _VERY_FEW_TAPS, _SEVERAL = 1 << 14, 1 << 12, 1 << 20, 8, 4
+# results, of lengths without large prime factors and of others, below which a call costs both of us the same
+_FEW_RESULTS, _FEW_AWKWARD_RESULTS = 1 << 14, 1 << 11
+# of so many signals and of fewer, taps and products, below which it does
+_SEVERAL, _FEW_SUMS = 4, ((8, 1 << 16), (16, 1 << 20))
 # of two signals that are about as long, torchaudio transforms as many samples as we do
 _ABOUT_AS_LONG = 4
 
@@ -180,8 +181,8 @@ def _check_spectra(rows: int, length: int, taps: int) -> None:
 
 def _check_sums(rows: int, length: int, taps: int) -> None:
     """Decline what torchaudio's sums of products take no longer for."""
-    fewest = _VERY_FEW_TAPS if rows >= _SEVERAL else 2 * _VERY_FEW_TAPS
-    if taps < fewest or rows * taps * (length + taps - 1) < _FEW_PRODUCTS:
+    fewest, least = _FEW_SUMS[rows < _SEVERAL]
+    if taps < fewest or rows * taps * (length + taps - 1) < least:
         raise Decline(BySize("torchaudio is as fast for few products"))
 
 
