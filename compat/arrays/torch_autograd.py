@@ -62,15 +62,11 @@ class _Linear(torch.autograd.Function):
     """An operator as torch differentiates it: its gradient is its transpose, which is an operator too."""
 
     @staticmethod
-    def forward(x: Tensor, operator: Bound) -> Tensor:
-        return _computed(operator, x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Bound], output: Tensor) -> None:
-        x, operator = inputs
+    def forward(ctx: Any, x: Tensor, operator: Bound) -> Tensor:
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
         ctx.save_for_backward(x if operator.kept else None, *operator.weights, *operator.sources)
+        return _computed(operator, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -228,13 +224,12 @@ class _Magnitudes(torch.autograd.Function):
     """Magnitudes to a power of 1 or 2, filtered and ended, in one pass; the gradient transforms the audio once more."""
 
     @staticmethod
-    def forward(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None
+    ) -> Tensor:
+        ctx.spectral, ctx.power, ctx.epilogue = spectral, power, epilogue
+        ctx.save_for_backward(x, spectral.window, bank)
         return _without_gradient(x, spectral, power, bank, epilogue)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, ctx.spectral, ctx.power, bank, ctx.epilogue = inputs
-        ctx.save_for_backward(x, ctx.spectral.window, bank)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -282,9 +277,9 @@ def gradient(
 
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
     """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
-    pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = own and not (z.requires_grad or factor.requires_grad or is_batched(factor))
-    return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
+    if own and not (z.requires_grad or factor.requires_grad or is_batched(factor)):
+        return z.mul_(factor)
+    return torch.view_as_complex(torch.view_as_real(z) * factor.unsqueeze(-1))
 
 
 def _before(epilogue: Epilogue, values: Tensor, g: Tensor) -> Tensor:

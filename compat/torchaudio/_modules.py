@@ -114,11 +114,14 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
     def sized_by(module: Module, key: list[Any]) -> bool:
         """Add options to a call's sizes; whether they are such as can be compared."""
         state = vars(module)
-        own = [state[name] for name in options]
-        key += own
-        return all(type(value) in OPTIONS for value in own) and all(
-            vars(twin)["sized_by"](state["_modules"][name], key) for name, twin in parts.items()
-        )
+        for name in options:
+            value = state[name]
+            if type(value) not in OPTIONS:
+                return False
+            key.append(value)
+        for name in buffers:
+            key.append(getattr(state["_buffers"][name], "shape", None))
+        return not parts or all(vars(twin)["sized_by"](state["_modules"][name], key) for name, twin in parts.items())
 
     def decorate(kind: Any) -> Any:
         kind.noted_by, kind.sized_by = staticmethod(noted_by), staticmethod(sized_by)

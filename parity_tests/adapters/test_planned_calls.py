@@ -459,3 +459,28 @@ def test_what_is_left_to_the_library_for_its_size_raises_the_library_s_errors() 
             with pytest.raises(mine.type) as theirs:
                 torchaudio.functional.preemphasis(x)
             assert str(mine.value) == str(theirs.value)
+
+
+def test_a_kernel_that_was_changed_is_read_anew() -> None:
+    resample, theirs = modules.make("Resample"), modules.make("Resample", torchaudio)
+    before = often(lambda: resample(X))
+    assert same(before, fresh(lambda: resample(X)))
+    for module in (resample, theirs):
+        module.kernel.mul_(2)
+    assert torch.equal(resample(X), 2 * before)
+    assert resample(X).stride() == theirs(X).stride()
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
+def test_modules_of_other_parameters_are_of_another_size() -> None:
+    few, many = modules.make("MelScale"), shim.transforms.MelScale(2048, 16000, n_stft=33)
+    values = modules.noise(33, 600).abs()
+    with compat.route("auto"):
+        for module, served in ((few, False), (many, True), (few, False)):
+            compat.reset()
+            assert often(lambda: module(values)).shape == (module.n_mels, 600)  # noqa: B023
+            assert [record.reason == "" for record in compat.report()] == [served]
+        few.fb = torch.ones(33, 2048)
+        compat.reset()
+        few(values)
+        assert [record.reason for record in compat.report()] == [""]
