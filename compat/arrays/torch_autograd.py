@@ -12,12 +12,13 @@ from torch import Tensor
 from mlx_spectro import interrupts
 from mlx_spectro.design import envelope
 from mlx_spectro.design.epilogues import Decibels, Epilogue, Log
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
 from mlx_spectro.design.logarithms import reference_level
 from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Project, Spectrogram, Stft
 
 from ..contract import records
 from ..contract.decline import Decline
+from ..contract.plans import Run
 from ..dispatch import serving
 from .torch_library import apply
 from .torch_ops import Spectral, dtype_of, run
@@ -208,6 +209,39 @@ def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     if spectral.framing.left or spectral.framing.pad_mode != "constant" or x.is_contiguous() or not gradient_wanted(x):
         return x
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
+
+
+def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: Tensor) -> Run | None:
+    """What computes the differentiable spectrum ``z [..., F, N]`` of audio that lies like ``x``.
+
+    None where torch lays it out in another way than by frames, or has more to do.
+    """
+    if engine is apply or callable(engine) or window.numel() != op.framing.n_fft:
+        return None
+    if not x.is_contiguous() or (z.shape[-1] == 1 and z.dim() > 2):
+        return None
+
+    def call(x: Tensor, window: Tensor) -> Tensor:
+        y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
+        return y.transpose(-1, -2)
+
+    return call
+
+
+def ready_filterbank(engine: Any, framing: Framing, kept: bool, power: float, x: Tensor) -> Run | None:
+    """What computes the differentiable :func:`spectrogram`, filtered and transposed, of audio that lies like ``x``.
+
+    None where more is to be done.
+    """
+    if engine is apply or callable(engine) or power not in (1, 2) or not x.is_contiguous() or x.dim() != 2:
+        return None
+
+    def call(x: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+        audio, spectral = x if kept else x.clone(), Spectral(engine, window, framing, kept=kept)
+        y: Tensor = _Magnitudes.apply(audio, spectral, power, bank, None)  # type: ignore[no-untyped-call]
+        return y.transpose(-1, -2)
+
+    return call
 
 
 def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:

@@ -484,3 +484,34 @@ def test_modules_of_other_parameters_are_of_another_size() -> None:
         compat.reset()
         few(values)
         assert [record.reason for record in compat.report()] == [""]
+
+
+@pytest.mark.parametrize("options", [{}, {"pad_mode": "constant"}, {"center": False}], ids=str)
+@pytest.mark.parametrize("shape", [(2, 900), (900,), (3, 64)], ids=str)
+def test_planned_gradients_are_those_of_the_first_call(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    mel, power = modules.make("MelSpectrogram", **options), modules.make("MelSpectrogram", power=1.0, **options)
+
+    def gradients(call: Callable[[Any], Any], seed: int) -> tuple[Any, ...]:
+        x = modules.noise(*shape, seed=seed).requires_grad_()
+        y = call(x)
+        (first,) = torch.autograd.grad(torch.view_as_real(y).square().sum() if y.is_complex() else y.sum(), x)
+        return y, first
+
+    for call in (functools.partial(stft, **options), mel, power):
+        once = fresh(lambda: gradients(call, 1))  # noqa: B023
+        again = often(lambda: gradients(call, 1))  # noqa: B023
+        assert all(map(same, once, again))
+        assert not torch.equal(gradients(call, 2)[1], again[1])
+
+
+def test_audio_that_was_changed_before_its_planned_gradient() -> None:
+    mel = modules.make("MelSpectrogram", pad_mode="constant")
+    x = X.clone().requires_grad_()
+    often(lambda: mel(x))
+    before, z = mel(x), stft(x)
+    (expected,) = torch.autograd.grad(mel(x).sum(), x)
+    with torch.no_grad():
+        x.mul_(2)
+    assert same(torch.autograd.grad(before.sum(), x)[0], expected)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(z.abs().sum(), x)

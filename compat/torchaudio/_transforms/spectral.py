@@ -166,6 +166,12 @@ def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
         return signal.filtered(power, bank).transpose(-1, -2)
 
     def ready(y: Tensor, *arrays: Tensor) -> Any:
+        waveform, window, _ = arrays
+        if y.requires_grad:
+            engine, framing, *_, kept = planned.analysis
+            if planned.zeros or planned.normalized is not False or window.numel() != framing.n_fft:
+                return None
+            return torch_autograd.ready_filterbank(engine, framing, kept, power, waveform)
         return planned.ready(
             y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
         )
