@@ -38,7 +38,8 @@ def check_tensor(x: Any) -> None:
 
 def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:
     """Leave to the library what it computes as fast: on the CPU, calls of few of what takes the time."""
-    if count < fewest and x.is_cpu and settings.route.get() == "auto" and not torch_tensors.transformed():
+    asked = settings.route.get() == "ours" or settings.device.get() == "gpu"
+    if count < fewest and x.is_cpu and not (asked or torch_tensors.transformed()):
         raise Decline(BySize(f"the library is as fast for fewer than {fewest} {what}; route('ours') has us serve them"))
 
 

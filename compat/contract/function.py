@@ -68,7 +68,7 @@ class Function:
 
         Whatever else may have changed, the reference serves it right.
         """
-        if settings.numerics.changed or settings.route.get() != "auto":
+        if settings.numerics.changed or settings.device.changed or settings.route.get() != "auto":
             return None
         return self.by_size.get(self.sizes(args, kwargs))
 
