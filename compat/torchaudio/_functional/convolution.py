@@ -13,6 +13,7 @@ from torch import Tensor
 from mlx_spectro.design.operators import Convolve, Correlate, LaggedProducts, RecursiveFilter
 from mlx_spectro.kernels import cpu
 
+from ...arrays import kinds
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_autograd import or_by_torch
@@ -22,7 +23,7 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import REJECTED, BySize, unread
+from ...contract.reasons import REJECTED, ByDesign, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
 
@@ -34,6 +35,9 @@ _FEW_TAPS = 32
 _FEW_RESULTS, _FEW_AWKWARD_RESULTS = 1 << 14, 1 << 11
 # of so many signals and of fewer, taps and products, below which it does
 _SEVERAL, _FEW_SUMS = 4, ((8, 1 << 16), (16, 1 << 20))
+# On a GPU, of an H100: the results of a graph from which on ours take no longer; of a call, below which our planning
+# takes longer than torch's kernels, each result counting for its taps and for being read and written.
+_FEW_IN_A_GRAPH, _MUCH, _BESIDE_TAPS = 1 << 16, 1 << 29, 32
 # of two signals that are about as long, torchaudio transforms as many samples as we do
 _ABOUT_AS_LONG = 4
 
@@ -69,6 +73,8 @@ def combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor
 
 def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
+        if callable(way.engine):
+            return run(way.engine, op, x, y.contiguous())
         if way.direct:
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
@@ -186,6 +192,14 @@ def _check_sums(rows: int, length: int, taps: int) -> None:
         raise Decline(BySize("torchaudio is as fast for few products"))
 
 
+def _check_work(results: int, taps: int) -> None:
+    """Decline what a GPU has done, by torch's kernels, before we have planned it; a graph's planning costs nothing."""
+    if kinds.is_capturing() and results >= _FEW_IN_A_GRAPH:
+        return
+    if results * (_BESIDE_TAPS + taps) < _MUCH:
+        raise Decline(ByDesign("torchaudio is as fast on a GPU, but for many results of many taps"))
+
+
 def _is_smooth(n: int) -> bool:
     """Whether ``n`` has no prime factor that an FFT is slow with."""
     for prime in (2, 3, 5, 7, 11, 13):
@@ -203,8 +217,8 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         raise Decline(REJECTED)
     if x.is_complex() or x.dtype != y.dtype or x.device != y.device:
         raise Decline("x and y are not real numbers of one dtype on one device")
-    if not x.is_cpu:
-        raise Decline("no kernel convolves on a GPU: CPU tensors are served")
+    if not (x.is_cpu or direct):
+        raise Decline("torch's own transforms convolve on a GPU: convolve is served there, fftconvolve of CPU tensors")
     way = Way(engine_for(x), direct)
 
     def work(x: Tensor, y: Tensor) -> Tensor:
@@ -212,8 +226,16 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         if not (x.numel() and y.numel()):
             raise Decline("there are no samples")
         length, taps = x.shape[-1], y.shape[-1]
+        on_gpu, sizes = callable(way.engine), sorted((length, taps), reverse=True)
+        if on_gpu:
+            if gradient_wanted(y if length >= taps else x):
+                raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
+            way.engine.check(Convolve(), *((*lead, each) for each in sizes))
         if settings.route.get() == "auto":
-            (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
+            if on_gpu:
+                _check_work(math.prod(lead) * (sum(sizes) - 1), sizes[1])
+            else:
+                (_check_sums if direct else _check_spectra)(math.prod(lead), *sizes)
         if not direct:
             _check_transforms(x, y)
         result = _whole(x, y, lead, way)

@@ -19,7 +19,7 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import REJECTED, unread
+from ...contract.reasons import REJECTED, ByDesign, unread
 from .resample import check_defaults
 
 # values of an example from which on to overwrite its span alone takes less than to look at each value
@@ -54,7 +54,7 @@ class Mask(NamedTuple):
         spans[1] += spans[0]
         return spans
 
-    def fill(self, values: npt.NDArray[Any], spans: npt.NDArray[np.int64], value: float) -> None:
+    def fill(self, values: Any, spans: npt.NDArray[np.int64], value: float) -> None:
         """Overwrite the spans of ``values [..., F, T]``."""
         if not self.each:
             span = slice(*spans[:, 0].tolist())
@@ -77,8 +77,6 @@ def check_levels(specgram: Any) -> None:
         raise Decline("there are no real values")
     if specgram.dim() < 2:
         raise Decline("there are fewer than two axes")
-    if not specgram.is_cpu:
-        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
     if gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch gives by masks")
 
@@ -100,6 +98,8 @@ class Masks(NamedTuple):
             return None
         if width > length:
             raise Decline("spans may be longer than their axis")
+        if self.each and not specgram.is_cpu:
+            raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
         return Mask(self.axis, width, self.each)
 
 
@@ -126,12 +126,18 @@ def masking(planned: Sequence[Masks], value: float | None) -> Callable[[Tensor],
         drawn = [mask for mask in [each.of(specgram) for each in planned] if mask is not None]
         if not drawn:
             return specgram
-        number = specgram.mean().item() if value is None else value
+        if len(drawn) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
+            raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
+        number: Any = value
+        if value is None:
+            number = specgram.mean().item() if specgram.is_cpu else specgram.mean()
         # in memory as torchaudio's last result
         x, turned = specgram.resolve_neg() if specgram.is_neg() else specgram, drawn[-1].each and drawn[-1].axis == -2
         result = (x.mT if turned else x).clone(memory_format=torch.contiguous_format)
         result = result.mT if turned else result
-        values, state = result.numpy(), torch.get_rng_state()
+        # slices of NumPy's arrays are written to as those of a GPU's tensors are, and sooner than those of torch's
+        values: Any = result.numpy() if result.is_cpu else result
+        state = torch.get_rng_state()
         try:
             for mask in drawn:
                 mask.fill(values, mask.spans(specgram), number)
