@@ -64,7 +64,7 @@ def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     if importlib.util.find_spec("librosa"):
         import librosa
 
-        options = {} if inverse else {"pad_mode": "reflect"}
+        options: dict[str, Any] = {} if inverse else {"pad_mode": "reflect"}
         function = functools.partial(librosa.istft if inverse else librosa.stft, **sizes, window=window, **options)
         contenders["librosa"] = Contender(lambda: function(x))
     if importlib.util.find_spec("specux"):

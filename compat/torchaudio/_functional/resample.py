@@ -33,8 +33,9 @@ _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32
 _MOST = 1 << 27
 # in roundings of the largest result, what all weights that are left out may add, which were 0 but for rounding
 _NOTHING = 2
-# samples, and products of torchaudio's with the whole kernel, below which a call costs both of us the same
-_FEW, _FEW_PRODUCTS = 1 << 11, 1 << 22
+# samples, of calls that repeat a plan and of others, and products of torchaudio's with the whole kernel, below which a
+# call costs both of us the same
+_FEW, _FEW_UNPLANNED, _FEW_PRODUCTS = 1 << 11, 1 << 14, 1 << 22
 
 
 def bound(dtype: np.dtype[Any], taps: int, largest: float) -> float:
@@ -261,17 +262,17 @@ class _Module(NamedTuple):
     rates: Rates
     reach: int
 
-    def of(self, waveform: Tensor, kernel: Tensor) -> Work:
+    def of(self, waveform: Tensor, kernel: Tensor, few: int = _FEW) -> Work:
         """The work of resampling by the kernel that it has made."""
         _, rates, reach = self
         check_defaults()
         if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
             raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
-        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < _FEW:
+        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < few:
             products = kernel.numel() * (waveform.numel() // rates.orig + 1)
             if products < _FEW_PRODUCTS:
-                few = f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"
-                raise Decline(BySize(few))
+                reason = f"torchaudio is as fast for fewer than {few} samples, where its kernel is small"
+                raise Decline(BySize(reason))
         weights = _around_phases(kernel, rates, reach)
         if weights is None:
             raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
@@ -314,7 +315,7 @@ def _read(module: Any, waveform: Tensor) -> _Module | None:
 def by_module(module: Any, waveform: Tensor) -> Work:
     """What a module of torchaudio's Resample does with ``waveform``."""
     made = _read(module, waveform)
-    return (lambda: waveform) if made is None else made.of(waveform, module.kernel)
+    return (lambda: waveform) if made is None else made.of(waveform, module.kernel, _FEW_UNPLANNED)
 
 
 def planned_by_module(module: Any, waveform: Tensor) -> Work:
