@@ -48,6 +48,18 @@ def roundings(
     return math.ceil(ratio) if math.isfinite(ratio) else 1 << 62
 
 
+def _check_sums(x: Tensor, squared: bool) -> None:
+    """Decline features of which torchaudio's sums, in their own precision, overflow, or vanish among what rounds."""
+    least, most = (bound.double() for bound in torch.aminmax(x, dim=-2))
+    largest, limits = torch.maximum(-least, most), torch.finfo(x.dtype)
+    if squared:
+        largest = largest.square()
+        if not (largest * limits.eps > limits.tiny).all():
+            raise Decline("a feature's squares vanish, or nearly")
+    if not (largest * x.shape[-2] < limits.max / 4).all():
+        raise Decline("values are not finite, or so large that their sums may overflow")
+
+
 @adapter("torchaudio.functional.sliding_window_cmn", bound, order=lambda arguments: roundings(**arguments))
 def sliding_window_cmn(
     specgram: Tensor, cmn_window: int = 600, min_cmn_window: int = 100, center: bool = False, norm_vars: bool = False
@@ -74,6 +86,7 @@ def sliding_window_cmn(
         raise Decline(REJECTED) from None
 
     def work() -> Tensor:
+        _check_sums(signals, op.scaled)
         y = run(engine, op, signals)
         if op.scaled and not y.isfinite().all():
             raise Decline("a window's variance is nothing but rounding")
