@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from parity_tests.table.__main__ import choose_device
 
 from . import clock, profile
 from .contest import Contest
-from .contests import contests
+from .contests import PEERS, contests
 
 
 def copy_rate(device: str) -> float:
@@ -172,7 +174,7 @@ def main() -> int:
     show(results, rate)
     report = {
         "device": device,
-        "versions": versions(),
+        "versions": versions() | {name: version(name) for name in PEERS if importlib.util.find_spec(name)},
         "threads": cpu.get_num_threads(),
         "wait_policy": waiting(),
         "copy_bytes_per_second": rate,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlx_spectro.kernels import cpu
 from mlx_spectro.ops import backend
 from parity_tests.table import measure
 from parity_tests.table.case import Row, Sample
@@ -17,6 +18,9 @@ from parity_tests.table.cases import table
 from .clock import Contender
 from .contest import SIZES, Contest, Size, arrays, batched, on_mlx, on_torch, serving
 from .own import ALSO, OWN
+
+# libraries that no adapter is for, timed where they are installed
+PEERS = ("specux",)
 
 
 def _nbytes(x: Any) -> int:
@@ -49,15 +53,28 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
 
 def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     """Other libraries' functions for the same work, those installed."""
-    if row.name not in ("torch.stft", "torch.istft") or device != "cpu" or not importlib.util.find_spec("librosa"):
+    if row.name not in ("torch.stft", "torch.istft") or device != "cpu":
         return {}
-    import librosa
-
     x, n_fft, hop = sample.args[:3]
-    window: Any = sample.kwargs.get("window")
-    function = librosa.stft if row.name == "torch.stft" else librosa.istft
-    options = {"length": sample.kwargs["length"]} if row.name == "torch.istft" else {"pad_mode": "reflect"}
-    return {"librosa": Contender(lambda: function(x, n_fft=n_fft, hop_length=hop, window=window, **options))}
+    inverse, window = row.name == "torch.istft", sample.kwargs["window"]
+    sizes: dict[str, Any] = {"n_fft": n_fft, "hop_length": hop}
+    if inverse:
+        sizes["length"] = sample.kwargs["length"]
+    contenders = {}
+    if importlib.util.find_spec("librosa"):
+        import librosa
+
+        options: dict[str, Any] = {} if inverse else {"pad_mode": "reflect"}
+        function = functools.partial(librosa.istft if inverse else librosa.stft, **sizes, window=window, **options)
+        contenders["librosa"] = Contender(lambda: function(x))
+    if importlib.util.find_spec("specux"):
+        import specux
+
+        specux.set_num_threads(cpu.get_num_threads())
+        (y,), weights = arrays("torch", device, (x,)), arrays("torch", device, (window,))[0]
+        other = functools.partial(specux.istft if inverse else specux.stft, **sizes, window=weights)
+        contenders["specux"] = Contender(lambda: other(y))
+    return contenders
 
 
 def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:

@@ -14,11 +14,13 @@ from .contract import records, settings
 from .contract.decline import Decline
 from .contract.function import Function
 from .contract.plans import Work
-from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign
+from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign, BySize
 from .diagnostics import profile, verify
 
 # what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
 _inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
+# callers between a record and the program: what serves, the door, and what a program calls
+_SHIMS = 3
 
 
 def serving() -> bool:
@@ -30,6 +32,9 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """The result of a call of a program's."""
     if function.compiling():
         return _for_compiler(function, args, kwargs)
+    by_size = function.hand_over(args, kwargs) if function.by_size else None
+    if by_size is not None and not profile.on:
+        return _handed_over(function, by_size, args, kwargs)[0]
     nested = _inside.get() == "ours"
     work = function.planned(args, kwargs) if function.repeats and not nested else None
     if work is None:
@@ -82,11 +87,13 @@ def serve(
         device, here.device = here.device, outer_device
     # outside of what has been caught, whose frames hold the call's arrays
     if reason is not None:
+        if type(reason) is BySize:
+            function.leave(args, kwargs, reason)
         return _handed_over(function, reason, args, kwargs)
     if numerics == "verify":
         kinds.settle()
         return verify.checked(function, result, args, compared, device, time.perf_counter() - begin)
-    record = records.record(function.name)
+    record = records.record(function.name, depth=_SHIMS)
     if record is not None:
         record.device = device or record.device
     return result, record
@@ -120,7 +127,7 @@ def _handed_over(
         return function.theirs(*args, **kwargs), None
     # of these, the reference's own error is the first to be heard
     doubtful = fault or reason == REJECTED
-    record = None if doubtful else records.record(function.name, str(reason))
+    record = None if doubtful else records.record(function.name, str(reason), depth=_SHIMS)
     outside = _inside.set("reference")
     try:
         result = function.theirs(*args, **kwargs)

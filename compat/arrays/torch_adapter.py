@@ -57,6 +57,7 @@ class _Torch(Library):
         return read
 
     signature = staticmethod(torch_signature.of)
+    sizes = staticmethod(torch_signature.sizes)
 
     def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
         names = tuple(signature.parameters)

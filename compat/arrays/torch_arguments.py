@@ -13,9 +13,10 @@ from mlx_spectro.design import envelope
 from mlx_spectro.design.framing import Framing, overlap_length
 from mlx_spectro.design.operators import Istft, bins_of
 
+from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import Run
-from ..contract.reasons import REJECTED, unread
+from ..contract.reasons import REJECTED, BySize, unread
 from . import torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
@@ -33,6 +34,13 @@ def check_tensor(x: Any) -> None:
     if torch._C._is_any_autocast_enabled():
         raise Decline("inside torch.autocast, which chooses the dtypes")
     torch_tensors.check_kind(x)
+
+
+def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:
+    """Leave to the library what it computes as fast: on the CPU, calls of few of what takes the time."""
+    asked = settings.route.get() == "ours" or settings.device.get() == "gpu"
+    if count < fewest and x.is_cpu and not (asked or torch_tensors.transformed()):
+        raise Decline(BySize(f"the library is as fast for fewer than {fewest} {what}; route('ours') has us serve them"))
 
 
 def check_other(name: str, value: Any) -> None:

@@ -12,12 +12,13 @@ from torch import Tensor
 from mlx_spectro import interrupts
 from mlx_spectro.design import envelope
 from mlx_spectro.design.epilogues import Decibels, Epilogue, Log
-from mlx_spectro.design.framing import overlap_length
+from mlx_spectro.design.framing import Framing, overlap_length
 from mlx_spectro.design.logarithms import reference_level
 from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Project, Spectrogram, Stft
 
 from ..contract import records
 from ..contract.decline import Decline
+from ..contract.plans import Run
 from ..dispatch import serving
 from .torch_library import apply
 from .torch_ops import Spectral, dtype_of, run
@@ -62,15 +63,11 @@ class _Linear(torch.autograd.Function):
     """An operator as torch differentiates it: its gradient is its transpose, which is an operator too."""
 
     @staticmethod
-    def forward(x: Tensor, operator: Bound) -> Tensor:
-        return _computed(operator, x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Bound], output: Tensor) -> None:
-        x, operator = inputs
+    def forward(ctx: Any, x: Tensor, operator: Bound) -> Tensor:
         ctx.operator, ctx.shape, ctx.place = operator, x.shape, operator.place(x)
         # so that what is changed in place before the backward pass is an error where it is one in torch
         ctx.save_for_backward(x if operator.kept else None, *operator.weights, *operator.sources)
+        return _computed(operator, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -214,6 +211,39 @@ def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
 
 
+def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: Tensor) -> Run | None:
+    """What computes the differentiable spectrum ``z [..., F, N]`` of audio that lies like ``x``.
+
+    None where torch lays it out in another way than by frames, or has more to do.
+    """
+    if engine is apply or callable(engine) or window.numel() != op.framing.n_fft:
+        return None
+    if not x.is_contiguous() or (z.shape[-1] == 1 and z.dim() > 2):
+        return None
+
+    def call(x: Tensor, window: Tensor) -> Tensor:
+        y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
+        return y.transpose(-1, -2)
+
+    return call
+
+
+def ready_filterbank(engine: Any, framing: Framing, kept: bool, power: float, x: Tensor) -> Run | None:
+    """What computes the differentiable :func:`spectrogram`, filtered and transposed, of audio that lies like ``x``.
+
+    None where more is to be done.
+    """
+    if engine is apply or callable(engine) or power not in (1, 2) or not x.is_contiguous() or x.dim() != 2:
+        return None
+
+    def call(x: Tensor, window: Tensor, bank: Tensor) -> Tensor:
+        audio, spectral = x if kept else x.clone(), Spectral(engine, window, framing, kept=kept)
+        y: Tensor = _Magnitudes.apply(audio, spectral, power, bank, None)  # type: ignore[no-untyped-call]
+        return y.transpose(-1, -2)
+
+    return call
+
+
 def istft(z: Tensor, spectral: Spectral, length: int) -> Tensor:
     """Audio ``[..., length]`` of a spectrum ``[..., N, F]``, differentiable with respect to the spectrum."""
     return linear(spectral.engine, spectral.istft(length), z, spectral.window)
@@ -228,13 +258,12 @@ class _Magnitudes(torch.autograd.Function):
     """Magnitudes to a power of 1 or 2, filtered and ended, in one pass; the gradient transforms the audio once more."""
 
     @staticmethod
-    def forward(x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, spectral: Spectral, power: float, bank: Tensor | None, epilogue: Epilogue | None
+    ) -> Tensor:
+        ctx.spectral, ctx.power, ctx.epilogue = spectral, power, epilogue
+        ctx.save_for_backward(x, spectral.window, bank)
         return _without_gradient(x, spectral, power, bank, epilogue)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, ctx.spectral, ctx.power, bank, ctx.epilogue = inputs
-        ctx.save_for_backward(x, ctx.spectral.window, bank)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -282,9 +311,9 @@ def gradient(
 
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
     """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
-    pair, factor = torch.view_as_real(z), factor.unsqueeze(-1)
-    fixed = own and not (z.requires_grad or factor.requires_grad or is_batched(factor))
-    return torch.view_as_complex(pair.mul_(factor) if fixed else pair * factor)
+    if own and not (z.requires_grad or factor.requires_grad or is_batched(factor)):
+        return z.mul_(factor)
+    return torch.view_as_complex(torch.view_as_real(z) * factor.unsqueeze(-1))
 
 
 def _before(epilogue: Epilogue, values: Tensor, g: Tensor) -> Tensor:

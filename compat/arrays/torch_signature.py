@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from ..contract.decline import Decline
 from ..contract.plans import Signature
 from . import torch_tensors
 
-_OPTIONS = frozenset((int, float, bool, str, type(None)))
+OPTIONS = frozenset((int, float, bool, str, type(None)))
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
@@ -38,6 +39,30 @@ def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
     return tuple(key), tuple(places), tensors
 
 
+def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+    """A call's options and sizes; None for what torch traces, and for what has others."""
+    if torch._C._get_tracing_state() is not None:
+        return None
+    key: list[Any] = [*kwargs]
+    try:
+        for value in (*args, *kwargs.values()) if kwargs else args:
+            kind = type(value)
+            if kind in torch_tensors.PLAIN:
+                key += value.shape, value.is_cpu or value.device
+            elif kind in OPTIONS:
+                key.append(value)
+            else:
+                sized_by = vars(kind).get("sized_by")
+                if sized_by is None or not sized_by(value, key):
+                    return None
+    except (KeyError, RuntimeError) as error:
+        # of a module that has lost what it had, or of a nested tensor, which has no shape
+        if interrupts.by_handler(error):
+            raise
+        return None
+    return tuple(key)
+
+
 def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
     """Add arguments to a signature.
 
@@ -47,7 +72,7 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
     """
     for value in values:
         kind = type(value)
-        if kind in _OPTIONS:
+        if kind in OPTIONS:
             key += kind, value
         elif kind in torch_tensors.PLAIN:
             # others have no strides, or no shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 from .function import Door, Function, Work
@@ -73,6 +73,10 @@ class Library:
         """What a plan of a call depends on, and the call's arrays; None where every call is planned."""
         return None
 
+    def sizes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+        """A call's options and sizes; None where every call is planned."""
+        return None
+
     def order(self, arguments: dict[str, Any]) -> int:
         """What a call's limit depends on: the length of its transforms or sums."""
         raise NotImplementedError
@@ -120,7 +124,7 @@ class Library:
             call = theirs or self.theirs(own)
             guarded = self.guard(plan if traceable else self.with_values(plan), signature)
             function = Function(
-                name, call, guarded, limit, order_of, self.compiling, self.transformed, signature=self.signature
+                name, call, guarded, limit, order_of, self.compiling, self.transformed, None, self.signature, self.sizes
             )
             of_class = getattr(planned, "_for_compiler", None)
             function.for_compiler = self.as_one(function) if traceable and plan is planned else of_class

@@ -12,7 +12,7 @@ Work = Callable[[], Any]
 Run = Callable[..., Any]
 
 # plans of a function, and calls made ready of a plan; a program that has more has few of each
-_MOST = 256
+MOST = 256
 
 
 # of a call: options, kinds of arrays and surroundings, which its plan depends on; how its arrays lie in memory, their
@@ -53,7 +53,7 @@ class _Plan:
         if places in self.ready:
             self.ready[places] = self._make(result, *arrays) or self._run
         else:
-            if len(self.ready) >= _MOST:
+            if len(self.ready) >= MOST:
                 self.ready.clear()
             self.ready[places] = None
         return result
@@ -84,7 +84,7 @@ class Plans:
         # one that stands in two places, was made for this call, or was read as a number: another call has another
         if len({*identities}) < len(identities) or {*needed} - {None} != {*identities}:
             return
-        if len(self._plans) >= _MOST:
+        if len(self._plans) >= MOST:
             self._plans.clear()
         order = tuple(None if x is None else identities.index(x) for x in needed)
         plan = self._plans[key] = _Plan(planned, () if needed == identities else order)

@@ -19,6 +19,12 @@ class ByDesign(str):
     __slots__ = ()
 
 
+class BySize(ByDesign):
+    """A reason that the options and the sizes of a call alone decide, under ``route("auto")``."""
+
+    __slots__ = ()
+
+
 STRICT = ByDesign("strict numerics")
 
 

@@ -94,9 +94,9 @@ _store = _Store()
 _mirror: Any = None
 
 
-def call_site() -> tuple[str, int]:
-    """File and line of the nearest caller outside the shim and outside torch's modules."""
-    frame = sys._getframe(1)
+def call_site(depth: int = 1) -> tuple[str, int]:
+    """File and line of the nearest caller, ``depth`` up or more, that is outside the shim and torch's modules."""
+    frame = sys._getframe(depth)
     while _is_between(frame.f_code.co_filename) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
@@ -112,15 +112,18 @@ def note_device(device: str) -> None:
     here.device = device
 
 
-def record(function: str, reason: str = "", level: int = logging.INFO) -> Record | None:
+def record(function: str, reason: str = "", level: int = logging.INFO, depth: int = 1) -> Record | None:
     """Count a call that we served, or that the reference served for ``reason``; log a fallback once a call site.
+
+    Args:
+        depth: How many callers up there are at least that are the shim's: to look at each takes time.
 
     Returns:
         The call's record, or None where nothing is recorded.
     """
     if _paused.get():
         return None
-    key = (function, reason, *call_site())
+    key = (function, reason, *call_site(depth + 1))
     with _lock:
         entry = _store.table.get(key)
         is_new = entry is None

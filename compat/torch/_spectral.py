@@ -138,6 +138,8 @@ def stft(
         if window is None or not return_complex:
             return None
         op = Stft(planned.framing, scale, planned.onesided)
+        if z.requires_grad:
+            return torch_autograd.ready_stft(z, planned.engine, op, planned.kept, input, window)
         return torch_ops.ready(z, planned.engine, op, input, window, swapped=True)
 
     return Planned(work, (input, window), ready)

@@ -11,7 +11,7 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
-from ..arrays.torch_signature import note
+from ..arrays.torch_signature import OPTIONS, note
 from ..contract.decline import Decline
 
 
@@ -111,8 +111,20 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
             key.append(type(submodule))
             vars(twin)["noted_by"](submodule, key, places, tensors)
 
+    def sized_by(module: Module, key: list[Any]) -> bool:
+        """Add options to a call's sizes; whether they are such as can be compared."""
+        state = vars(module)
+        for name in options:
+            value = state[name]
+            if type(value) not in OPTIONS:
+                return False
+            key.append(value)
+        for name in buffers:
+            key.append(getattr(state["_buffers"][name], "shape", None))
+        return not parts or all(vars(twin)["sized_by"](state["_modules"][name], key) for name, twin in parts.items())
+
     def decorate(kind: Any) -> Any:
-        kind.noted_by = staticmethod(noted_by)
+        kind.noted_by, kind.sized_by = staticmethod(noted_by), staticmethod(sized_by)
         return part(kind)
 
     return decorate

@@ -415,3 +415,108 @@ def test_freed_memory_is_not_read(function: Any, array: Any) -> None:
     for made in (fresh, often):
         with pytest.raises(RuntimeError):
             made(lambda: function(x))
+
+
+def emphasized(x: Any, coeff: float = 0.97) -> Any:
+    return shim.functional.preemphasis(x, coeff)
+
+
+def test_a_size_that_was_left_to_the_library_is_not_planned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = adapters["torchaudio.functional.preemphasis"].function
+    plan, planned = function.plan, list[Any]()
+
+    def noted(*args: Any) -> Any:
+        planned.append(args)
+        return plan(*args)
+
+    monkeypatch.setattr(function, "plan", noted)
+    with compat.route("auto"):
+        mine = fresh(lambda: emphasized(X))
+        assert torch.equal(emphasized(X), mine)
+        emphasized(modules.noise(*X.shape, seed=1))
+        assert len(planned) == 1
+        for other in ((X, 0.5), (X[:1], 0.97), (X[:, :9], 0.97)):
+            emphasized(*other)
+        assert len(planned) == 4
+        (reason,) = {record.reason for record in compat.report()}
+    assert reason.startswith("torch's operations are as fast")
+
+
+def test_a_size_that_was_left_to_the_library_is_ours_if_asked_for() -> None:
+    with compat.route("auto"):
+        fresh(lambda: emphasized(X))
+        compat.reset()
+        with compat.route("ours"):
+            emphasized(X)
+        with compat.numerics("strict"):
+            emphasized(X)
+        assert {record.reason for record in compat.report()} == {"", "strict numerics"}
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested")
+def test_what_is_left_to_the_library_for_its_size_raises_the_library_s_errors() -> None:
+    nested = torch.nested.nested_tensor([torch.ones(3), torch.ones(4)])
+    with compat.route("auto"):
+        fresh(lambda: emphasized(X))
+        for x in (nested, torch.ones(3, 4).to_sparse(), "x"):
+            with pytest.raises(Exception) as mine:
+                emphasized(x)
+            with pytest.raises(mine.type) as theirs:
+                torchaudio.functional.preemphasis(x)
+            assert str(mine.value) == str(theirs.value)
+
+
+def test_a_kernel_that_was_changed_is_read_anew() -> None:
+    resample, theirs = modules.make("Resample"), modules.make("Resample", torchaudio)
+    before = often(lambda: resample(X))
+    assert same(before, fresh(lambda: resample(X)))
+    for module in (resample, theirs):
+        module.kernel.mul_(2)
+    assert torch.equal(resample(X), 2 * before)
+    assert resample(X).stride() == theirs(X).stride()
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filterbank has all zero values")
+def test_modules_of_other_parameters_are_of_another_size() -> None:
+    few, many = modules.make("MelScale"), shim.transforms.MelScale(2048, 16000, n_stft=33)
+    values = modules.noise(33, 600).abs()
+    with compat.route("auto"):
+        for module, served in ((few, False), (many, True), (few, False)):
+            compat.reset()
+            assert often(lambda: module(values)).shape == (module.n_mels, 600)  # noqa: B023
+            assert [record.reason == "" for record in compat.report()] == [served]
+        few.fb = torch.ones(33, 2048)
+        compat.reset()
+        few(values)
+        assert [record.reason for record in compat.report()] == [""]
+
+
+@pytest.mark.parametrize("options", [{}, {"pad_mode": "constant"}, {"center": False}], ids=str)
+@pytest.mark.parametrize("shape", [(2, 900), (900,), (3, 64)], ids=str)
+def test_planned_gradients_are_those_of_the_first_call(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    mel, power = modules.make("MelSpectrogram", **options), modules.make("MelSpectrogram", power=1.0, **options)
+
+    def gradients(call: Callable[[Any], Any], seed: int) -> tuple[Any, ...]:
+        x = modules.noise(*shape, seed=seed).requires_grad_()
+        y = call(x)
+        (first,) = torch.autograd.grad(torch.view_as_real(y).square().sum() if y.is_complex() else y.sum(), x)
+        return y, first
+
+    for call in (functools.partial(stft, **options), mel, power):
+        once = fresh(lambda: gradients(call, 1))  # noqa: B023
+        again = often(lambda: gradients(call, 1))  # noqa: B023
+        assert all(map(same, once, again))
+        assert not torch.equal(gradients(call, 2)[1], again[1])
+
+
+def test_audio_that_was_changed_before_its_planned_gradient() -> None:
+    mel = modules.make("MelSpectrogram", pad_mode="constant")
+    x = X.clone().requires_grad_()
+    often(lambda: mel(x))
+    before, z = mel(x), stft(x)
+    (expected,) = torch.autograd.grad(mel(x).sum(), x)
+    with torch.no_grad():
+        x.mul_(2)
+    assert same(torch.autograd.grad(before.sum(), x)[0], expected)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        torch.autograd.grad(z.abs().sum(), x)

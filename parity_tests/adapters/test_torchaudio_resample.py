@@ -122,7 +122,7 @@ def test_few_samples_are_torchaudio_s_where_its_kernel_is_small() -> None:
     module, large = shim.transforms.Resample(441, 160), shim.transforms.Resample(1000, 1001)
     with compat.route("auto"):
         module(noise(900))
-        assert reasons() == {"torchaudio is as fast for fewer than 16384 samples, where its kernel is small"}
+        assert reasons() == {"torchaudio is as fast for fewer than 2048 samples, where its kernel is small"}
         compat.reset()
         module(noise(20000))
         large(noise(9000))

@@ -22,7 +22,8 @@ from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.plans import Planned
+from ...contract.reasons import REJECTED, ByDesign, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
 
@@ -30,9 +31,10 @@ _convolve, _fftconvolve = torchaudio.functional.convolve, torchaudio.functional.
 _MODES = ("full", "valid", "same")
 # taps up to which a filter's own sums take less than transforms in double precision
 _FEW_TAPS = 32
-# results, of lengths without large prime factors and of others, and products, below which a call costs both of us the
-# same; and taps of which torchaudio has few enough, of several signals and, twice as many, of others
-_FEW_RESULTS, _FEW_AWKWARD_RESULTS, _FEW_PRODUCTS, _VERY_FEW_TAPS, _SEVERAL = 1 << 14, 1 << 12, 1 << 20, 8, 4
+# results, of lengths without large prime factors and of others, below which a call costs both of us the same
+_FEW_RESULTS, _FEW_AWKWARD_RESULTS = 1 << 14, 1 << 11
+# of so many signals and of fewer, taps and products, below which it does
+_SEVERAL, _FEW_SUMS = 4, ((8, 1 << 16), (16, 1 << 20))
 # On a GPU, of an H100: the results of a graph from which on ours take no longer; of a call, below which our planning
 # takes longer than torch's kernels, each result counting for its taps and for being read and written.
 _FEW_IN_A_GRAPH, _MUCH, _BESIDE_TAPS = 1 << 16, 1 << 29, 32
@@ -105,18 +107,21 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
         return run(engine, LaggedProducts(op.length), earlier, later).reshape(*x.shape[:-1], op.length)
     if taps > _FEW_TAPS:
         return None
-    if not shorter.isfinite().all():
+    weights, signal = to_host(shorter).reshape(-1, taps), to_host(longer)
+    if not np.isfinite(weights).all():
         raise Decline("the shorter signal is not finite, which spoils no more than the longer has samples for")
-    if isinstance(op, Convolve):
-        longer = torch.nn.functional.pad(longer, (0, taps - 1))
+    whole, rows = isinstance(op, Convolve), signal.reshape(1, -1, signal.shape[-1])
+    if whole:
+        rows = np.zeros((1, len(weights), signal.shape[-1] + taps - 1), signal.dtype)
+        rows[..., : signal.shape[-1]] = signal.reshape(1, -1, signal.shape[-1])
     elif shorter is x:
         return None
     else:
-        shorter = shorter.flip(-1)
-    rows, weights = longer.reshape(1, -1, longer.shape[-1]), shorter.reshape(-1, taps)
-    result = run(engine, RecursiveFilter(), rows, torch.ones_like(weights[:, :1]), weights)
-    result = result.reshape(longer.shape)
-    return result if isinstance(op, Convolve) else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
+        weights = weights[:, ::-1]
+    result = torch.empty((*x.shape[:-1], rows.shape[-1]), dtype=x.dtype, device="cpu")
+    out = result.numpy().reshape(rows.shape)
+    engine.run(RecursiveFilter(), rows, np.ones_like(weights[:, :1]), weights, out=out)
+    return result if whole else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 
 
 class _Combined(torch.autograd.Function):
@@ -148,8 +153,6 @@ class _Combined(torch.autograd.Function):
 
 def _lead(x: Tensor, y: Tensor) -> tuple[int, ...]:
     """Leading axes of a result; declined where torchaudio refuses."""
-    if x.dim() != y.dim() or not x.dim():
-        raise Decline(REJECTED)
     pairs = list(zip(x.shape[:-1], y.shape[:-1], strict=True))
     if any(one != other and 1 not in (one, other) for one, other in pairs):
         raise Decline(REJECTED)
@@ -177,16 +180,16 @@ def _check_spectra(rows: int, length: int, taps: int) -> None:
     smooth = _is_smooth(total)
     least = _FEW_RESULTS if smooth else _FEW_AWKWARD_RESULTS
     if rows * total < least:
-        raise Decline(ByDesign(f"torchaudio is as fast for fewer than {least} results"))
+        raise Decline(BySize(f"torchaudio is as fast for fewer than {least} results"))
     if smooth and _ABOUT_AS_LONG * taps > length:
-        raise Decline(ByDesign(f"torchaudio is as fast for two signals about as long, of which {total} results come"))
+        raise Decline(BySize(f"torchaudio is as fast for two signals about as long, of which {total} results come"))
 
 
 def _check_sums(rows: int, length: int, taps: int) -> None:
     """Decline what torchaudio's sums of products take no longer for."""
-    fewest = _VERY_FEW_TAPS if rows >= _SEVERAL else 2 * _VERY_FEW_TAPS
-    if taps < fewest or rows * taps * (length + taps - 1) < _FEW_PRODUCTS:
-        raise Decline(ByDesign("torchaudio is as fast for few products"))
+    fewest, least = _FEW_SUMS[rows < _SEVERAL]
+    if taps < fewest or rows * taps * (length + taps - 1) < least:
+        raise Decline(BySize("torchaudio is as fast for few products"))
 
 
 def _check_work(results: int, taps: int) -> None:
@@ -210,48 +213,59 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
     check_other("y", y)
     if type(mode) is not str:
         raise Decline(unread("mode", mode))
-    if mode not in _MODES:
+    if mode not in _MODES or x.dim() != y.dim() or not x.dim():
         raise Decline(REJECTED)
-    lead = _lead(x, y)
     if x.is_complex() or x.dtype != y.dtype or x.device != y.device:
         raise Decline("x and y are not real numbers of one dtype on one device")
-    if not (x.numel() and y.numel()):
-        raise Decline("there are no samples")
     if not (x.is_cpu or direct):
         raise Decline("torch's own transforms convolve on a GPU: convolve is served there, fftconvolve of CPU tensors")
-    engine = engine_for(x)
-    length, taps = x.shape[-1], y.shape[-1]
-    if callable(engine):
-        filters = y if length >= taps else x
-        if gradient_wanted(filters):
-            raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
-        sizes = ((*lead, each) for each in sorted((length, taps), reverse=True))
-        engine.check(Convolve(), *sizes)
-    if not direct:
-        if min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
-            raise Decline("gradients of single samples lie in memory as torch's transforms have them")
-        if min(length, taps) == 1 and not (x.is_contiguous() and y.is_contiguous()):
-            raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
-        if not _holds_spectra(x, y):
-            raise Decline("values are not finite, or so large that transforms may overflow")
-    if settings.route.get() == "auto" and callable(engine):
-        _check_work(math.prod(lead) * (length + taps - 1), min(length, taps))
-    elif settings.route.get() == "auto":
-        (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
+    way = Way(engine_for(x), direct)
 
-    def whole() -> Tensor:
-        signals, filters = (each.expand(*lead, each.shape[-1]) for each in (x, y))
+    def work(x: Tensor, y: Tensor) -> Tensor:
+        lead = _lead(x, y)
+        if not (x.numel() and y.numel()):
+            raise Decline("there are no samples")
+        length, taps = x.shape[-1], y.shape[-1]
+        on_gpu, sizes = callable(way.engine), sorted((length, taps), reverse=True)
+        if on_gpu:
+            if gradient_wanted(y if length >= taps else x):
+                raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
+            way.engine.check(Convolve(), *((*lead, each) for each in sizes))
+        if settings.route.get() == "auto":
+            if on_gpu:
+                _check_work(math.prod(lead) * (sum(sizes) - 1), sizes[1])
+            else:
+                (_check_sums if direct else _check_spectra)(math.prod(lead), *sizes)
         if not direct:
-            return combined(Convolve(), signals, filters, Way(engine, direct))
-        if length < taps:
-            signals, filters = filters, signals
-        if gradient_wanted(x) or gradient_wanted(y):
-            # as torchaudio does, which may copy them
-            signals, filters = (each.reshape(-1, each.shape[-1]) for each in (signals, filters))
-        result = combined(Convolve(), signals, filters, Way(engine, direct))
-        return result.reshape(*lead, -1)
+            _check_transforms(x, y)
+        result = _whole(x, y, lead, way)
+        return result if mode == "full" else result[..., _cut(mode, length, taps)]
 
-    return whole if mode == "full" else lambda: whole()[..., _cut(mode, length, taps)]
+    return Planned(work, (x, y))
+
+
+def _check_transforms(x: Tensor, y: Tensor) -> None:
+    """Decline signals that are not transformed as torch transforms them."""
+    if min(x.shape[-1], y.shape[-1]) == 1:
+        if gradient_wanted(x) or gradient_wanted(y):
+            raise Decline("gradients of single samples lie in memory as torch's transforms have them")
+        if not (x.is_contiguous() and y.is_contiguous()):
+            raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
+    if not _holds_spectra(x, y):
+        raise Decline("values are not finite, or so large that transforms may overflow")
+
+
+def _whole(x: Tensor, y: Tensor, lead: tuple[int, ...], way: Way) -> Tensor:
+    """The whole convolution of signals of leading axes that become ``lead``."""
+    signals, filters = (each if each.shape[:-1] == lead else each.expand(*lead, each.shape[-1]) for each in (x, y))
+    if not way.direct:
+        return combined(Convolve(), signals, filters, way)
+    if x.shape[-1] < y.shape[-1]:
+        signals, filters = filters, signals
+    if gradient_wanted(x) or gradient_wanted(y):
+        # as torchaudio does, which may copy them
+        signals, filters = (each.reshape(-1, each.shape[-1]) for each in (signals, filters))
+    return combined(Convolve(), signals, filters, way).reshape(*lead, -1)
 
 
 def bound(dtype: np.dtype[Any], roundings: int, largest: float) -> float:

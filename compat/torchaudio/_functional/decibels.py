@@ -14,16 +14,18 @@ from mlx_spectro.design.operators import Elementwise
 
 from ...arrays import torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_arguments import check_tensor
+from ...arrays.torch_arguments import check_pays, check_tensor
 from ...arrays.torch_options import number
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import ByDesign
+from ...contract.reasons import ByDesign, BySize
 
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
+# values, below which a call costs both of us the same
+_FEW = 1 << 16
 
 
 def epilogue(multiplier: Any, amin: Any, db_multiplier: Any, dtype: torch.dtype) -> Decibels:
@@ -74,7 +76,8 @@ def _check_values(x: Any) -> None:
 
 
 def _check_pays(x: Tensor) -> None:
-    """Leave to torch what it does as fast on CUDA: one launch for its three saves time in a graph alone, on an H100."""
+    """Leave to torch what it does as fast: on CUDA one launch for its three saves time in a graph alone, on an H100."""
+    check_pays(x, x.numel(), _FEW, "values")
     if not x.is_cuda or settings.route.get() != "auto":
         return
     from ...arrays.torch_launch import capturing
@@ -122,7 +125,7 @@ def DB_to_amplitude(x: Tensor, ref: float, power: float) -> Work:
     _check_values(x)
     _check_some(x)
     if settings.route.get() == "auto":
-        raise Decline(ByDesign("torch's own operations are faster; route('ours') has us serve it"))
+        raise Decline(BySize("torch's own operations are faster; route('ours') has us serve it"))
     op = Elementwise(Power(number("ref", ref), number("power", power)))
     engine = torch_tensors.mlx_for(x)
     return lambda: torch_ops.run(engine, op, x)

@@ -19,7 +19,7 @@ from ...arrays.torch_adapter import adapter
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign, unread
+from ...contract.reasons import ByDesign, BySize, unread
 from . import filtering
 from .filtering import bound, check_signal, engine_for
 
@@ -68,7 +68,7 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the waveform requires a gradient, which torch computes")
     if settings.route.get() == "auto" and waveform.numel() < _MANY:
-        raise Decline(ByDesign("torch's operations are as fast with so few samples; route('ours') has us compute them"))
+        raise Decline(BySize("torch's operations are as fast with so few samples; route('ours') has us compute them"))
 
     def work() -> Tensor:
         y, x = torch.empty_like(waveform), torch_tensors.to_host(waveform)

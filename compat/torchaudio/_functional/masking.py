@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,11 +18,12 @@ from ...arrays.torch_tensors import gradient_wanted
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from ...contract.reasons import REJECTED, ByDesign, unread
 from .resample import check_defaults
 
-# examples with spans of their own, of so few values that to overwrite one by one takes longer
-_MANY, _SMALL = 8, 1 << 13
+# values of an example from which on to overwrite its span alone takes less than to look at each value
+_MANY = 1 << 10
 
 
 def bound(dtype: np.dtype[Any], _: int, largest: float) -> float:
@@ -36,78 +38,109 @@ class Mask(NamedTuple):
     width: int
     each: bool
 
-    def spans(self, x: Tensor) -> list[tuple[int, int]]:
-        """Where spans start and how long they are: torchaudio's operations, one for one, for the same numbers.
+    def spans(self, x: Tensor) -> npt.NDArray[np.int64]:
+        """Where spans start and end, ``[2, B]``: torchaudio's random numbers and, rounded as there, its operations.
 
         ``torchaudio.functional.functional``.
         """
         shape, dtype = (x.shape[:-2], x.dtype) if self.each else ((1,), torch.get_default_dtype())
-        value = torch.rand(shape, device="cpu", dtype=dtype) * self.width
-        start = (torch.rand(shape, device="cpu", dtype=dtype) * (x.shape[self.axis] - value)).long().flatten()
-        lengths = value.long().flatten()
-        if not self.each and int(lengths) >= self.width:
+        # at once, for torch draws one number after another
+        drawn = torch.rand((2, *shape), device="cpu", dtype=dtype).numpy().reshape(2, -1)
+        lengths = drawn[0] * self.width
+        starts = drawn[1] * (x.shape[self.axis] - lengths)
+        spans = np.array([starts, lengths], np.int64)
+        if not self.each and spans[1, 0] >= self.width:
             raise Decline(REJECTED)
-        return list(zip(start.tolist(), lengths.tolist(), strict=True))
+        spans[1] += spans[0]
+        return spans
 
-    def fill(self, examples: Tensor, spans: list[tuple[int, int]], value: float | Tensor) -> None:
-        """Overwrite the spans of ``examples [B, F, T]``."""
+    def fill(self, values: Any, spans: npt.NDArray[np.int64], value: float) -> None:
+        """Overwrite the spans of ``values [..., F, T]``."""
         if not self.each:
-            examples.narrow(self.axis, *spans[0]).fill_(value)
+            span = slice(*spans[:, 0].tolist())
+            values[(..., span) if self.axis == -1 else (..., span, slice(None))] = value
             return
-        for example, span in zip(examples.unbind(), spans, strict=True):
-            example.narrow(self.axis, *span).fill_(value)
+        turned = values.swapaxes(self.axis, -1)
+        turned = turned.reshape(-1, *turned.shape[-2:])
+        if math.prod(turned.shape[1:]) < _MANY:
+            places, (starts, ends) = np.arange(turned.shape[-1]), spans[..., None, None]
+            torch.from_numpy(turned).masked_fill_(torch.from_numpy((places >= starts) & (places < ends)), value)
+            return
+        for example, (start, end) in zip(turned, spans.T.tolist(), strict=True):
+            example[..., start:end] = value
 
 
 def check_levels(specgram: Any) -> None:
-    """Decline what is no spectrogram that we mask."""
+    """Decline what is no kind of spectrogram that we mask."""
     check_tensor(specgram)
-    if specgram.is_complex() or not specgram.numel():
+    if specgram.is_complex():
         raise Decline("there are no real values")
     if specgram.dim() < 2:
         raise Decline("there are fewer than two axes")
     if gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch gives by masks")
-    if settings.numerics.get() == "verify":
-        raise Decline("spans are drawn at random: a second run would draw others")
-    check_defaults()
 
 
-def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Mask | None:
-    """What is drawn along an axis, -1 or -2; None where nothing is."""
+class Masks(NamedTuple):
+    """What is drawn along an axis, -1 or -2, of spectrograms of any size."""
+
+    axis: int
+    mask_param: int
+    p: float
+    each: bool
+
+    def of(self, specgram: Tensor) -> Mask | None:
+        """What is drawn of a spectrogram; None where nothing is."""
+        length, width = specgram.shape[self.axis], self.mask_param
+        if self.p != 1.0:
+            width = min(width, int(length * self.p))
+        if width < 1:
+            return None
+        if width > length:
+            raise Decline("spans may be longer than their axis")
+        if self.each and not specgram.is_cpu:
+            raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
+        return Mask(self.axis, width, self.each)
+
+
+def masks(axis: int, mask_param: Any, p: Any, each: bool) -> Masks:
     portion, width = number("p", p), integer("mask_param", mask_param)
     if not 0.0 <= portion <= 1.0:
         raise Decline(REJECTED)
-    length = specgram.shape[axis]
-    if portion != 1.0:
-        width = min(width, int(length * portion))
-    if width < 1:
-        return None
-    if width > length:
-        raise Decline("spans may be longer than their axis")
-    if each and not specgram.is_cpu:
-        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
-    if each and settings.route.get() == "auto":
-        examples, values = math.prod(specgram.shape[:-2]), math.prod(specgram.shape[-2:])
-        if examples > _MANY and values < _SMALL:
-            raise Decline(ByDesign(f"torchaudio is as fast for many examples of fewer than {_SMALL} values"))
-    return Mask(axis, width, each)
+    return Masks(axis, width, portion, each)
 
 
-def masked(specgram: Tensor, masks: Sequence[Mask], value: float | Tensor) -> Work:
-    """The work of masking: all of them over one copy."""
-    if len(masks) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
-        raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
+def masking(planned: Sequence[Masks], value: float | None) -> Callable[[Tensor], Tensor]:
+    """What masks a spectrogram: all of it over one copy.
 
-    def work() -> Tensor:
+    Args:
+        value: What is written to spans, None for the mean.
+    """
+
+    def work(specgram: Tensor) -> Tensor:
+        if not specgram.numel():
+            raise Decline("there are no real values")
+        if settings.numerics.get() == "verify":
+            raise Decline("spans are drawn at random: a second run would draw others")
+        check_defaults()
+        drawn = [mask for mask in [each.of(specgram) for each in planned] if mask is not None]
+        if not drawn:
+            return specgram
+        if len(drawn) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
+            raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
+        number: Any = value
+        if value is None:
+            number = specgram.mean().item() if specgram.is_cpu else specgram.mean()
         # in memory as torchaudio's last result
-        axis = masks[-1].axis if masks[-1].each else -1
-        turned = specgram.transpose(axis, -1).clone(memory_format=torch.contiguous_format)
-        result = turned.transpose(axis, -1)
-        examples = turned.view(-1, *turned.shape[-2:]).transpose(axis, -1)
+        x, turned = specgram.resolve_neg() if specgram.is_neg() else specgram, drawn[-1].each and drawn[-1].axis == -2
+        result = (x.mT if turned else x).clone(memory_format=torch.contiguous_format)
+        result = result.mT if turned else result
+        # slices of NumPy's arrays are written to as those of a GPU's tensors are, and sooner than those of torch's
+        values: Any = result.numpy() if result.is_cpu else result
         state = torch.get_rng_state()
         try:
-            for each in masks:
-                each.fill(examples, each.spans(specgram), value)
+            for mask in drawn:
+                mask.fill(values, mask.spans(specgram), number)
         except BaseException:
             torch.set_rng_state(state)  # for the reference to draw the same
             raise
@@ -138,8 +171,8 @@ def along(specgram: Any, mask_param: Any, mask_value: Any, axis: Any, p: Any, ea
     check_levels(specgram)
     if each and specgram.dim() < 3:
         raise Decline(REJECTED)
-    drawn, value = mask(specgram, _axis(specgram, axis), mask_param, p, each), number_to_fill(specgram, mask_value)
-    return (lambda: specgram) if drawn is None else masked(specgram, (drawn,), value)
+    planned, value = masks(_axis(specgram, axis), mask_param, p, each), number_to_fill(specgram, mask_value)
+    return Planned(masking((planned,), value), (specgram,))
 
 
 @adapter("torchaudio.functional.mask_along_axis", bound)

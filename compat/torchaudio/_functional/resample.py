@@ -14,16 +14,18 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from mlx_spectro.design.operators import Resample
+from mlx_spectro.kernels import cpu
 
-from ...arrays import torch_autograd, torch_tensors
+from ...arrays import torch_autograd, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import integer, number
+from ...arrays.torch_tensors import gradient_wanted
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.plans import Planned
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.plans import Planned, Run
+from ...contract.reasons import REJECTED, BySize, unread
 
 _METHODS = {"sinc_interpolation": "sinc_interp_hann", "kaiser_window": "sinc_interp_kaiser"}
 _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32, torch.float64: float}
@@ -31,8 +33,9 @@ _ROUNDED: dict[torch.dtype, Callable[[float], Any]] = {torch.float32: np.float32
 _MOST = 1 << 27
 # in roundings of the largest result, what all weights that are left out may add, which were 0 but for rounding
 _NOTHING = 2
-# samples, and products of torchaudio's with the whole kernel, below which a call costs both of us the same
-_FEW, _FEW_PRODUCTS = 1 << 14, 1 << 22
+# samples, of calls that repeat a plan and of others, and products of torchaudio's with the whole kernel, below which a
+# call costs both of us the same
+_FEW, _FEW_UNPLANNED, _FEW_PRODUCTS = 1 << 11, 1 << 14, 1 << 22
 
 
 def bound(dtype: np.dtype[Any], taps: int, largest: float) -> float:
@@ -266,24 +269,45 @@ def _places(orig: int, new: int, reach: int) -> npt.NDArray[np.int64]:
 class _Module(NamedTuple):
     """What a module of torchaudio's Resample says of its kernel."""
 
+    engine: Any
     rates: Rates
     reach: int
 
-    def of(self, waveform: Tensor, kernel: Tensor) -> Work:
+    def of(self, waveform: Tensor, kernel: Tensor, few: int = _FEW) -> Work:
         """The work of resampling by the kernel that it has made."""
-        rates, reach = self
+        _, rates, reach = self
         check_defaults()
         if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
             raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
-        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < _FEW:
+        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < few:
             products = kernel.numel() * (waveform.numel() // rates.orig + 1)
             if products < _FEW_PRODUCTS:
-                few = f"torchaudio is as fast for fewer than {_FEW} samples, where its kernel is small"
-                raise Decline(ByDesign(few))
+                reason = f"torchaudio is as fast for fewer than {few} samples, where its kernel is small"
+                raise Decline(BySize(reason))
         weights = _around_phases(kernel, rates, reach)
         if weights is None:
             raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
         return Filter(rates, reach, weights, (kernel,)).applied(waveform)
+
+    def ready(self, run: Run, waveform: Tensor, kernel: Tensor) -> Run | None:
+        """What computes ``run`` of audio that lies like this, for as long as the kernel has these values."""
+        if self.engine is not cpu or not all(map(torch_ops.is_plain, (waveform, kernel))) or gradient_wanted(waveform):
+            return None
+        op, kept, shape = Resample(*self.rates, self.reach), kernel.clone(), waveform.shape
+        weights = _weights(torch_tensors.to_host(kept), self.rates, self.reach).numpy()
+
+        def call(waveform: Tensor, kernel: Tensor) -> Tensor:
+            if not torch.equal(kernel, kept):
+                result: Tensor = run(waveform, kernel)
+                return result
+            check_defaults()
+            rows = torch_tensors.to_host(waveform).reshape(-1, shape[-1])
+            whole = torch.empty(op.shape(rows.shape), dtype=waveform.dtype, device="cpu")
+            self.engine.run(op, rows, weights, out=whole.numpy())
+            whole = whole[:, : self.rates.target(shape[-1])]
+            return whole.view(*shape[:-1], whole.shape[1])
+
+        return call
 
 
 def _read(module: Any, waveform: Tensor) -> _Module | None:
@@ -296,13 +320,13 @@ def _read(module: Any, waveform: Tensor) -> _Module | None:
     check_weights("kernel", module.kernel, waveform.dtype, waveform)
     if common < 1:
         raise Decline(REJECTED)
-    return _Module(Rates(orig // common, new // common), reach)
+    return _Module(torch_tensors.engine_for(waveform), Rates(orig // common, new // common), reach)
 
 
 def by_module(module: Any, waveform: Tensor) -> Work:
     """What a module of torchaudio's Resample does with ``waveform``."""
     made = _read(module, waveform)
-    return (lambda: waveform) if made is None else made.of(waveform, module.kernel)
+    return (lambda: waveform) if made is None else made.of(waveform, module.kernel, _FEW_UNPLANNED)
 
 
 def planned_by_module(module: Any, waveform: Tensor) -> Work:
@@ -310,7 +334,12 @@ def planned_by_module(module: Any, waveform: Tensor) -> Work:
     made = _read(module, waveform)
     if made is None:
         return lambda: waveform
-    return Planned(lambda waveform, kernel: made.of(waveform, kernel)(), (waveform, module.kernel))
+
+    def run(waveform: Tensor, kernel: Tensor) -> Tensor:
+        result: Tensor = made.of(waveform, kernel)()
+        return result
+
+    return Planned(run, (waveform, module.kernel), lambda _, *arrays: made.ready(run, *arrays))
 
 
 def _around_phases(kernel: Tensor, rates: Rates, reach: int) -> Tensor | None:

@@ -10,13 +10,14 @@ from torchaudio import transforms as theirs
 from ...arrays.torch_adapter import adapter
 from ...contract.function import Work
 from .._functional import convolution
-from .._modules import Twin
+from .._modules import Twin, reads
 
 
 def _by_mode(roundings: Any) -> Any:
     return lambda arguments: roundings(arguments["x"], arguments["y"], arguments["self"].mode)
 
 
+@reads("mode")
 @adapter("torchaudio.transforms.Convolve", convolution.bound, order=_by_mode(convolution.roundings_of_sums))
 class Convolve(Twin, theirs.Convolve):
     """torchaudio.transforms.Convolve. Same arguments, same defaults."""
@@ -25,6 +26,7 @@ class Convolve(Twin, theirs.Convolve):
         return convolution.convolve.plan(x, y, self.mode)
 
 
+@reads("mode")
 @adapter("torchaudio.transforms.FFTConvolve", convolution.bound, order=_by_mode(convolution.roundings))
 class FFTConvolve(Twin, theirs.FFTConvolve):
     """torchaudio.transforms.FFTConvolve. Same arguments, same defaults."""

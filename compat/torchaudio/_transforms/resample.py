@@ -15,7 +15,7 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._functional.resample import bound, by_module, check_defaults, lengths_at, order, planned_by_module
-from .._modules import Twin, check_part, part, reads
+from .._modules import Twin, check_part, reads
 
 
 @reads("orig_freq", "new_freq", "gcd", "width", buffers=("kernel",))
@@ -39,7 +39,7 @@ def _faster(module: Any, waveform: Any, lengths: Any) -> Work:
     return lambda: (work(), count())
 
 
-@part
+@reads("source_sample_rate", "target_sample_rate", resampler=Resample)
 @adapter("torchaudio.transforms.Speed", bound, order=order)
 class Speed(Twin, theirs.Speed):
     """torchaudio.transforms.Speed. Same arguments, same defaults.

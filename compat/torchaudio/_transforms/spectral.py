@@ -13,7 +13,7 @@ from mlx_spectro.design.operators import Filterbank, Project
 
 from ...arrays import torch_autograd, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter, as_one
-from ...arrays.torch_arguments import check_tensor, check_weights
+from ...arrays.torch_arguments import check_pays, check_tensor, check_weights
 from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
@@ -29,6 +29,8 @@ _OPTIONS = "normalized", "center", "pad_mode", "onesided"
 _Arguments = tuple[tuple[Any, ...], Any, tuple[Any, ...]]
 _Levels = tuple[Any, Any, Any, Any]
 
+# of all values and all filters, below which a call costs both of us the same
+_FEW_PRODUCTS = 3 << 20
 # what torchaudio adds before a logarithm
 _ADDED = 1e-6
 
@@ -136,6 +138,7 @@ class MelScale(Twin, theirs.MelScale):
                 raise Decline(f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}")
             if not (specgram.numel() and bank.numel()):
                 raise Decline("there is nothing to filter, or no filter")
+            check_pays(specgram, specgram.numel() * bank.shape[1], _FEW_PRODUCTS, "products")
             return torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
         def ready(y: Tensor, specgram: Tensor, bank: Tensor) -> Any:
@@ -163,6 +166,12 @@ def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
         return signal.filtered(power, bank).transpose(-1, -2)
 
     def ready(y: Tensor, *arrays: Tensor) -> Any:
+        waveform, window, _ = arrays
+        if y.requires_grad:
+            engine, framing, *_, kept = planned.analysis
+            if planned.zeros or planned.normalized is not False or window.numel() != framing.n_fft:
+                return None
+            return torch_autograd.ready_filterbank(engine, framing, kept, power, waveform)
         return planned.ready(
             y, work, lambda scale: Filterbank(planned.analysis.framing, power, scale), *arrays, swapped=True
         )

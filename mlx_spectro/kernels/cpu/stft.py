@@ -19,6 +19,8 @@ from .runtime.memory import advised
 from .synthesis import synthesise
 
 Array = npt.NDArray[Any]
+# samples below which three calls for a signal and its padding take longer than to copy it
+_SHORT = 1 << 16
 
 
 def stft(op: Stft, x: Array, window: Array, *, out: Array | None, precise: bool) -> Array:
@@ -62,10 +64,17 @@ def stft_adjoint(op: StftAdjoint, g: Array, window: Array, *, out: Array | None,
             numpy_fallback.stft_adjoint(g, window * op.scale, hop, low, here)
         return result
 
-    part(left, left + op.length, target)
-    if framing.pad_mode != "constant":
+    last = left + op.length
+    if framing.pad_mode == "constant":
+        part(left, last, target)
+    elif op.length < _SHORT:
+        whole = part(0, last + right, np.empty((*g.shape[:-2], last + right), real))
+        target[...] = whole[..., left:last]
+        _fold(target, whole[..., :left], whole[..., last:], framing.pad_mode)
+    else:
+        part(left, last, target)
         before = part(0, left, np.empty((*g.shape[:-2], left), real))
-        after = part(left + op.length, left + op.length + right, np.empty((*g.shape[:-2], right), real))
+        after = part(last, last + right, np.empty((*g.shape[:-2], right), real))
         _fold(target, before, after, framing.pad_mode)
     if out is not None and out is not target:
         out[...] = target
