@@ -44,7 +44,7 @@ class _Analysis(_Stream[Frames]):
     _functions: dict[str, Callable[..., Frames]]
 
     def push(self, chunk: Any) -> Any:
-        """Take more of the signal.
+        """Take more of the signal, or nothing of it where an error is raised.
 
         Args:
             chunk: Audio ``[..., n]`` of any length ``n``, floating point or int16, which becomes floating point in
@@ -119,7 +119,7 @@ class StreamingISTFT(_Stream[Samples]):
         self._machine = _machine(offline, options, by_name, "SpectralTransform", doors.native_istft)
 
     def push(self, frames: Any) -> Any:
-        """Take more frames.
+        """Take more frames, or none of them where an error is raised.
 
         Args:
             frames: Spectrum ``[..., F, k]`` of any number ``k`` of frames.

@@ -5,6 +5,7 @@ Arrays are whatever an :class:`Arrays` knows to join; time, in samples or frames
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -37,6 +38,21 @@ def check_like(held: Any, chunk: Any) -> None:
             f"a stream of {held.dtype} {list(lead)} goes on in kind, got {chunk.dtype} {list(other)}; "
             "reset() begins anew"
         )
+
+
+def _wholly(push: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """``push``, which takes a chunk or, where it raises an exception, leaves the stream as it was."""
+
+    @functools.wraps(push)
+    def call(stream: Any, chunk: Any) -> Any:
+        before = vars(stream).copy()
+        try:
+            return push(stream, chunk)
+        except BaseException:
+            vars(stream).update(before)
+            raise
+
+    return call
 
 
 class Frames:
@@ -100,6 +116,7 @@ class Frames:
         self._held, self._start = state["held"], state["start"]
         self._length, self._frame = state["length"], state["frame"]
 
+    @_wholly
     def push(self, chunk: Any) -> Any:
         """The frames that are complete now and were not before."""
         chunk = self._arrays.chunk(chunk)
@@ -208,6 +225,7 @@ class Samples:
         self._held, self._start = state["held"], state["start"]
         self._frames, self._done = state["frames"], state["done"]
 
+    @_wholly
     def push(self, frames: Any) -> Any:
         """The samples that no later frame reaches, and that were not complete before."""
         frames = self._arrays.chunk(frames)

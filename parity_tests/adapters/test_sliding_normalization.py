@@ -67,6 +67,14 @@ def test_what_does_not_vary_is_torchaudio_s(ours: None) -> None:
     assert reasons() == {"a window's variance is nothing but rounding"}
 
 
+@pytest.mark.parametrize(("scale", "norm_vars"), [(1e-22, True), (1e-40, True), (1e19, True), (3e37, False)])
+def test_sums_that_vanish_or_overflow_do_so_as_torchaudio_s(scale: float, norm_vars: bool, ours: None) -> None:
+    x = noise(2, 60, 3)
+    x[..., 1] *= scale
+    assert not likeness.unlike(NAME, FUNCTIONS, x, 50, 50, False, norm_vars)
+    assert "" not in reasons()
+
+
 def test_modules_are_torchaudio_s(ours: None) -> None:
     x, made = noise(2, 60, 3), shim.transforms.SlidingWindowCmn(9, 4, True)
     theirs = torchaudio.transforms.SlidingWindowCmn(9, 4, True)

@@ -349,6 +349,26 @@ def test_what_our_kernels_do_not_serve_is_an_error() -> None:
         stream.push(torch.zeros(100, dtype=torch.complex64))
 
 
+def test_a_chunk_that_is_an_error_is_no_part_of_the_signal(ours: None) -> None:
+    x = noise(3000)
+    for bad in (np.full(500, np.nan, np.float32), np.zeros(500, np.float16)):
+        stream = mlx_spectro.StreamingSTFT(librosa.stft, n_fft=256)
+        parts = []
+        for chunk in pieces(x, [700, 500]):
+            with pytest.raises((FallbackError, ValueError, librosa.ParameterError)):
+                stream.push(bad)
+            parts.append(stream.push(chunk))
+        spectrum = np.concatenate([*parts, stream.flush()], -1)
+        assert_same_bits(spectrum, compat.librosa.stft(x, n_fft=256))
+    inverse = mlx_spectro.StreamingISTFT(librosa.istft, n_fft=256)
+    parts = []
+    for chunk in pieces(spectrum, [5, 8]):
+        with pytest.raises(FallbackError):
+            inverse.push(np.full((129, 3), np.nan, np.complex64))
+        parts.append(inverse.push(chunk))
+    assert_same_bits(np.concatenate([*parts, inverse.flush()], -1), compat.librosa.istft(spectrum, n_fft=256))
+
+
 def test_the_denoiser_takes_noise_out_of_speech_in_blocks_of_any_length() -> None:
     import soundfile
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from mlx_spectro.design.operators import SlidingNormalization
 from mlx_spectro.design.windows_in_time import bounds
 
+from ...arrays import kinds
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_ops import run
 from ...arrays.torch_options import integer, truth
@@ -47,6 +48,18 @@ def roundings(
     return math.ceil(ratio) if math.isfinite(ratio) else 1 << 62
 
 
+def _check_sums(x: Tensor, squared: bool) -> None:
+    """Decline features of which torchaudio's sums, in their own precision, overflow, or vanish among what rounds."""
+    least, most = (bound.double() for bound in torch.aminmax(x, dim=-2))
+    largest, limits = torch.maximum(-least, most), torch.finfo(x.dtype)
+    if squared:
+        largest = largest.square()
+        if not (largest * limits.eps > limits.tiny).all():
+            raise Decline("a feature's squares vanish, or nearly")
+    if not (largest * x.shape[-2] < limits.max / 4).all():
+        raise Decline("values are not finite, or so large that their sums may overflow")
+
+
 @adapter("torchaudio.functional.sliding_window_cmn", bound, order=lambda arguments: roundings(**arguments))
 def sliding_window_cmn(
     specgram: Tensor, cmn_window: int = 600, min_cmn_window: int = 100, center: bool = False, norm_vars: bool = False
@@ -65,12 +78,15 @@ def sliding_window_cmn(
     if window < 1:
         raise Decline("there are no frames in a window")
     op = SlidingNormalization(window, least, truth("center", center), truth("norm_vars", norm_vars))
+    if op.scaled and specgram.is_cuda and kinds.is_capturing():
+        raise Decline("a CUDA graph is being captured, and variances are looked at in every call")
     try:
         signals = specgram.view(-1, *specgram.shape[-2:])
     except RuntimeError:
         raise Decline(REJECTED) from None
 
     def work() -> Tensor:
+        _check_sums(signals, op.scaled)
         y = run(engine, op, signals)
         if op.scaled and not y.isfinite().all():
             raise Decline("a window's variance is nothing but rounding")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torchaudio import transforms as theirs
 
 from ...arrays.torch_adapter import adapter
+from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import integer
 from ...contract import settings
 from ...contract.decline import Decline
@@ -60,6 +61,7 @@ class SpeedPerturbation(Twin, theirs.SpeedPerturbation):
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Work:
         if settings.numerics.get() == "verify":
             raise Decline("the factor is drawn at random: a second run would draw another one")
+        check_tensor(waveform)
         check_defaults()
         speeders = list(self.speeders)
         for speeder in speeders:
