@@ -1,4 +1,4 @@
-"""onset_strength and onset_strength_multi of librosa.onset."""
+"""onset_strength, onset_strength_multi and onset_detect of librosa.onset."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from ..arrays.numpy_options import check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
+from ..contract.reasons import ByDesign
 from ._adapter import adapter
 from ._arguments import Array
 from ._feature.mel import mel_plan
 from ._filters import check_rate
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
+_detect = librosa.onset.onset_detect
 
 
 def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Work:
@@ -89,3 +91,28 @@ def onset_strength_multi(
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate, "channels": channels}
     return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))
+
+
+@adapter("librosa.onset.onset_detect", tolerances.same)
+def onset_detect(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    hop_length: int = 512,
+    backtrack: bool = False,
+    energy: Array | None = None,
+    units: str = "frames",
+    normalize: bool = True,
+    sparse: bool = True,
+    **kwargs: Any,
+) -> Work:
+    """librosa.onset.onset_detect. Same arguments, same defaults.
+
+    The onset strength of audio is ours, and librosa picks its peaks.
+    """
+    if onset_envelope is not None:
+        raise Decline(ByDesign("the envelope is given, and librosa picks its peaks as fast"))
+    options = {"backtrack": backtrack, "energy": energy, "units": units, "normalize": normalize, "sparse": sparse}
+    strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length)
+    return lambda: _detect(onset_envelope=strength(), sr=sr, hop_length=hop_length, **options, **kwargs)

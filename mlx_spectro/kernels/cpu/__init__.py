@@ -20,16 +20,19 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .autocorrelation import autocorrelations
     from .convolution_maxima import largest_convolution
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates
+    from .interpolation import interpolate_frames
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
+    from .pulses import keep_strongest
     from .runtime.layout import Layout
     from .sections import energies
     from .troughs import trough_probabilities
@@ -39,11 +42,14 @@ _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
+    "autocorrelations": "autocorrelation",
     "burg": "linear_prediction",
     "compiled": "plan",
     "deviations": "peaks",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "interpolate_frames": "interpolation",
+    "keep_strongest": "pulses",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
     "softmasks": "masks",
@@ -55,6 +61,7 @@ __all__ = [
     "Bands",
     "Differences",
     "aggregates",
+    "autocorrelations",
     "available",
     "burg",
     "busy",
@@ -63,6 +70,8 @@ __all__ = [
     "energies",
     "faintest",
     "get_num_threads",
+    "interpolate_frames",
+    "keep_strongest",
     "largest_convolution",
     "load",
     "magphase",

@@ -1,0 +1,230 @@
+"""tempogram, fourier_tempogram, tempo and tempogram_ratio of librosa.feature."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import librosa
+import numpy as np
+import scipy.fft
+
+from mlx_spectro.kernels import cpu
+
+from ...arrays.numpy_options import check_flag, check_number, check_whole
+from ...contract import tolerances
+from ...contract.decline import Decline
+from ...contract.function import Work
+from .._adapter import adapter
+from .._analysis import window_of
+from .._arguments import LARGEST, Array, check_array, check_engine, energy
+from .._core.harmonic import f0_harmonics
+from .._core.spectrum import stft
+from .._filters import check_norm, check_rate
+from .._onset import onset_strength
+
+_normalize, _tempo = librosa.util.normalize, librosa.feature.tempo
+_tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
+# frames of an envelope whose correlations fit into the caches
+_LONGEST = 8192
+_FACTORS = np.array([4, 8 / 3, 3, 2, 4 / 3, 3 / 2, 1, 2 / 3, 3 / 4, 1 / 2, 1 / 3, 3 / 8, 1 / 4])
+
+
+def check_envelope(envelope: Any) -> None:
+    """Decline an onset envelope ``[..., N]`` that we cannot correlate."""
+    check_engine()
+    check_array(envelope)
+    if envelope.dtype.kind != "f":
+        raise Decline("the envelope is complex")
+    # in which it is multiplied
+    if not energy(envelope.astype(np.float64, copy=False)) < LARGEST["d"]:
+        raise Decline("the envelope is not finite, or its squares overflow")
+
+
+def envelope_of(
+    y: Any, sr: Any, onset_envelope: Any, hop_length: Any, aggregate: Any = None
+) -> tuple[Callable[[], Array], tuple[int, ...]]:
+    """What gives the onset strength of ``y``, or ``onset_envelope`` if given, and its shape."""
+    if onset_envelope is not None:
+        check_envelope(onset_envelope)
+        return lambda: onset_envelope, onset_envelope.shape
+    if y is None:
+        raise Decline("there is neither y nor onset_envelope")
+    strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length, aggregate=aggregate)
+    return strength, (*y.shape[:-1], 1 + y.shape[-1] // int(hop_length))
+
+
+def _of_correlations(dtype: np.dtype[Any], order: float, largest: float) -> float:
+    """Bound for correlations of the same numbers by transforms of ``order`` points; below 0, of audio's onsets.
+
+    An onset strength of audio is a mean of differences of decibels. Those of magnitudes that are 1e-4 of the largest
+    are off by 1e4 times a spectrum's error, which is not much less than the strength itself.
+    """
+    if order > 0:
+        return tolerances.energy(dtype, int(order), largest)
+    return 20 / math.log(10) * 1e4 * tolerances.spectrum(np.dtype(np.float32), int(-order), 1.0) * largest
+
+
+def _order(given: dict[str, Any]) -> float:
+    points = given["win_length"]
+    return 2 * int(points) if given["onset_envelope"] is not None else -2048
+
+
+@adapter("librosa.feature.tempogram", _of_correlations, order=_order)
+def tempogram(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    hop_length: int = 512,
+    win_length: int = 384,
+    center: bool = True,
+    window: Any = "hann",
+    norm: float | None = np.inf,
+) -> Work:
+    """librosa.feature.tempogram. Same arguments, same defaults."""
+    check_whole("win_length", win_length, 1, _LONGEST)
+    check_flag("center", center)
+    check_norm(norm, None)
+    envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
+    weights = window_of(window, int(win_length), int(win_length))
+    if weights.dtype != np.float64:
+        raise Decline("the window is a float32 array, of which librosa's products may be float32")
+    if not np.abs(weights).max() < 1e3:
+        raise Decline("the window's values are large")
+    if not center and shape[-1] < win_length:
+        raise Decline("the envelope is shorter than a window")
+    return lambda: _correlations(envelope(), weights, bool(center), norm)
+
+
+def _correlations(envelope: Array, weights: Array, center: bool, norm: float | None) -> Array:
+    lags, frames = weights.size, envelope.shape[-1]
+    if center:
+        widths = [*[(0, 0)] * (envelope.ndim - 1), (lags // 2,) * 2]
+        envelope = np.pad(envelope, widths, mode="linear_ramp", end_values=0)
+    else:
+        frames -= lags - 1
+    # librosa cuts off what it has padded, unless it makes something else of it
+    room = lags if norm is not None else scipy.fft.next_fast_len(2 * lags - 1, True)
+    values = np.empty((*envelope.shape[:-1], room, frames))[..., :lags, :]
+    cpu.autocorrelations(envelope, weights, norm == np.inf, values)
+    if norm is None or norm == np.inf:
+        return values
+    normalized: Array = _normalize(values, norm=norm, axis=-2)
+    return normalized
+
+
+@adapter("librosa.feature.fourier_tempogram", tolerances.spectrum, order=lambda given: int(given["win_length"]))
+def fourier_tempogram(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    hop_length: int = 512,
+    win_length: int = 384,
+    center: bool = True,
+    window: Any = "hann",
+) -> Work:
+    """librosa.feature.fourier_tempogram. Same arguments, same defaults."""
+    of_stft = {"n_fft": win_length, "hop_length": 1, "center": center, "window": window}
+    if onset_envelope is not None:
+        work: Work = stft.plan(onset_envelope, **of_stft)
+        return work
+    envelope, shape = envelope_of(y, sr, None, hop_length)
+    check_whole("win_length", win_length, 2, shape[-1])
+    check_flag("center", center)
+    window_of(window, int(win_length), int(win_length))
+    return lambda: stft(envelope(), **of_stft)
+
+
+def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
+    sr, hop_length = given["sr"], given["hop_length"]
+    check_rate(sr)
+    check_whole("hop_length", hop_length)
+    check_number("ac_size", ac_size, 0, 1e6)
+    lags = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    correlations: Callable[[], Array] = tempogram.plan(
+        y=given["y"], sr=sr, onset_envelope=given["onset_envelope"], hop_length=hop_length, win_length=lags
+    )
+    return correlations
+
+
+@adapter("librosa.feature.tempo", tolerances.same)
+def tempo(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    tg: Array | None = None,
+    hop_length: int = 512,
+    start_bpm: float = 120,
+    std_bpm: float = 1.0,
+    ac_size: float = 8.0,
+    max_tempo: float | None = 320.0,
+    aggregate: Callable[..., Any] | None = np.mean,
+    prior: Any = None,
+) -> Work:
+    """librosa.feature.tempo. Same arguments, same defaults.
+
+    The tempogram is ours, what is made of it librosa's.
+    """
+    if tg is not None:
+        raise Decline("tg is given: all that is left is librosa's")
+    options = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
+    options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
+    correlations = _tempo_plan(locals(), ac_size)
+    return lambda: _tempo(tg=correlations(), **options)
+
+
+@adapter("librosa.feature.tempogram_ratio", _of_correlations, order=_order)
+def tempogram_ratio(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    tg: Array | None = None,
+    bpm: Array | None = None,
+    hop_length: int = 512,
+    win_length: int = 384,
+    start_bpm: float = 120,
+    std_bpm: float = 1.0,
+    max_tempo: float | None = 320.0,
+    freqs: Array | None = None,
+    factors: Array | None = None,
+    aggregate: Callable[..., Any] | None = None,
+    prior: Any = None,
+    center: bool = True,
+    window: Any = "hann",
+    kind: str = "linear",
+    fill_value: float = 0,
+    norm: float | None = np.inf,
+) -> Work:
+    """librosa.feature.tempogram_ratio. Same arguments, same defaults.
+
+    The tempogram is ours, and what is read from it between its lags; the tempi are librosa's.
+    """
+    correlations = functools.partial(np.asarray, tg)
+    if tg is None:
+        correlations = tempogram.plan(
+            y=y, sr=sr, onset_envelope=onset_envelope, hop_length=hop_length, win_length=win_length, center=center,
+            window=window, norm=norm,
+        )  # fmt: skip
+    else:
+        check_envelope(tg)
+    of_tempo = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo, "prior": prior}
+
+    def work() -> Any:
+        values = correlations()
+        hz = _tempo_frequencies(sr=sr, n_bins=len(values), hop_length=hop_length) if freqs is None else freqs
+        beats = bpm
+        if beats is None:
+            beats = _tempo(sr=sr, tg=values, hop_length=hop_length, aggregate=None, **of_tempo)
+        ratios = f0_harmonics(
+            values, freqs=hz, f0=beats, harmonics=_FACTORS if factors is None else factors, kind=kind,
+            fill_value=fill_value,
+        )  # fmt: skip
+        return ratios if aggregate is None else aggregate(ratios, axis=-1)
+
+    return work
