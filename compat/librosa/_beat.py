@@ -21,13 +21,14 @@ from ._feature.rhythm import envelope_of, tempo
 from ._filters import check_rate
 from ._synthesis import synthesis
 
-_beat_track, _normalize = librosa.beat.beat_track, librosa.util.normalize
+_beat_track, _plp, _normalize = librosa.beat.beat_track, librosa.beat.plp, librosa.util.normalize
 _fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
 # of magnitudes, within which rounding may decide, librosa's own of their logarithms included
 _MARGIN = 1e-5
 # of a transform's largest possible value, below which a bin is next to its rounding
 _LEAST = 1e-9
 _LARGEST = 1e12
+_SHORTEST = 32
 
 
 @adapter("librosa.beat.beat_track", tolerances.same)
@@ -97,35 +98,49 @@ def plp(
 ) -> Work:
     """librosa.beat.plp. Same arguments, same defaults.
 
-    Ours where in each frame one frequency is stronger than the others by more than a rounding.
+    Ours where in each frame one frequency is stronger than the others by more than a rounding; else the onset strength
+    of audio is.
     """
-    if prior is not None:
-        raise Decline("a prior is given: a uniform one is served")
     check_rate(sr)
     check_whole("hop_length", hop_length)
+    check_whole("win_length", win_length)
     for name, value in (("tempo_min", tempo_min), ("tempo_max", tempo_max)):
         if value is not None:
             check_number(name, value, 0)
     if tempo_min is not None and tempo_max is not None and tempo_max <= tempo_min:
         raise Decline("tempo_max is not larger than tempo_min")
     envelope, shape = envelope_of(y, sr, onset_envelope, hop_length, np.median)
-    check_whole("win_length", win_length, 32, shape[-1])
+    ours = prior is None and _SHORTEST <= win_length <= shape[-1]
+    if onset_envelope is not None and not ours:
+        raise Decline("a prior is given, or win_length is more than the envelope's or next to nothing")
     hz = _fourier_tempo_frequencies(sr=sr, hop_length=hop_length, win_length=win_length)
     low = 0 if tempo_min is None else int(np.searchsorted(hz, tempo_min))
     high = hz.size if tempo_max is None else int(np.searchsorted(hz, tempo_max, side="right"))
-    return lambda: _pulse(envelope(), int(win_length), low, max(low, high))
+    options = {"sr": sr, "hop_length": hop_length, "win_length": win_length}
+    options |= {"tempo_min": tempo_min, "tempo_max": tempo_max, "prior": prior}
+
+    def work() -> Array:
+        strength = envelope()
+        pulse = _pulse(strength, int(win_length), low, max(low, high)) if ours else None
+        if pulse is None:
+            if onset_envelope is not None:
+                raise Decline("of two frequencies, or of a phase's signs, rounding decides which it is")
+            pulse = _plp(onset_envelope=strength, **options)
+        return pulse
+
+    return work
 
 
-def _pulse(strength: Array, win_length: int, low: int, high: int) -> Array:
-    """librosa's pulse of the strongest frequencies of bins from ``low`` up to ``high``."""
+def _pulse(strength: Array, win_length: int, low: int, high: int) -> Array | None:
+    """librosa's pulse of the strongest of the bins from ``low`` up to ``high``; None where rounding decides on one."""
     audio = analysis(strength, win_length, 1, None, "hann", True, "constant")
     largest = win_length * float(np.abs(strength).max())
     if not largest < _LARGEST:
-        raise Decline("the envelope's values are large")
+        return None
     spectrum = audio.run(Stft(audio.framing))
     bins = spectrum.shape[-1]
     if not cpu.keep_strongest(spectrum.reshape(-1, bins), low, high, _MARGIN, _LEAST * largest):
-        raise Decline("of two frequencies, or of a phase's signs, rounding decides which it is")
+        return None
     inverse = synthesis(
         (bins, spectrum.shape[-2]), spectrum.dtype, win_length, 1, None, "hann", True, strength.shape[-1]
     )

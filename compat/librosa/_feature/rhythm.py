@@ -26,6 +26,7 @@ from .._filters import check_norm, check_rate
 from .._onset import onset_strength
 
 _normalize, _tempo = librosa.util.normalize, librosa.feature.tempo
+_fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
@@ -133,10 +134,14 @@ def fourier_tempogram(
         work: Work = stft.plan(onset_envelope, **of_stft)
         return work
     envelope, shape = envelope_of(y, sr, None, hop_length)
-    check_whole("win_length", win_length, 2, shape[-1])
+    check_whole("win_length", win_length, 2)
     check_flag("center", center)
     window_of(window, int(win_length), int(win_length))
-    return lambda: stft(envelope(), **of_stft)
+    if win_length <= shape[-1]:
+        return lambda: stft(envelope(), **of_stft)
+    # of which it warns, or which it rejects
+    options = {"sr": sr, "hop_length": hop_length, "win_length": win_length, "center": center, "window": window}
+    return lambda: _fourier_tempogram(onset_envelope=envelope(), **options)
 
 
 def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .convolution_maxima import largest_convolution
     from .differences import Differences
     from .griffinlim import with_phases
-    from .group_statistics import aggregates
+    from .group_statistics import aggregates, medians_of_columns
     from .interpolation import interpolate_frames
     from .linear_prediction import burg
     from .masks import softmasks
@@ -52,6 +52,7 @@ _HOME = {
     "keep_strongest": "pulses",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
+    "medians_of_columns": "group_statistics",
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
@@ -75,6 +76,7 @@ __all__ = [
     "largest_convolution",
     "load",
     "magphase",
+    "medians_of_columns",
     "prepare",
     "run",
     "serves",

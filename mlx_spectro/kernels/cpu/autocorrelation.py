@@ -14,7 +14,7 @@ from .frames import PAD_MODES, copy, find_frames
 from .frames_to_bins import measure_spectrum, real_parts, transform
 from .plan import NAMES, setting
 from .runtime import elementary
-from .runtime.compile import inner, kernel
+from .runtime.compile import kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.layout import aligned_rows
 from .runtime.memory import address_of, address_to_write, advised, workspace
@@ -62,11 +62,12 @@ def write_normalized_lags(kit: Kit, values: Any, count: Any, scale: Any, target:
         kit.store_stored(value, kit.at(target, kit.times(k, row_bytes)))
 
 
-@inner
-def powers_as_samples(real, block, n_fft, step):
-    """Put beside the powers of bins up to ``n_fft / 2`` those of the others, which mirror them."""
-    for k in range(1, n_fft // 2):
-        copy(real, real, block + step * (n_fft - k), block + step * k, step)
+@operation("powers", "end", "count")
+def mirror_powers(kit: Kit, powers: Any, end: Any, count: Any) -> None:
+    """Put ``count`` vectors from ``powers`` on before ``end``, in reverse order."""
+    with kit.loop(count) as k:
+        offset = kit.times(k, kit.step)
+        kit.store(kit.load(kit.at(powers, offset)), kit.builder.sub(end, offset), -kit.step)
 
 
 @kernel
@@ -98,7 +99,8 @@ def autocorrelated_frames(
         )
         transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
         measure_spectrum(real, stored, z, powers, 1, edge, layout, tables)
-        powers_as_samples(real, powers, n_fft, step)
+        # those of bins above half the sample rate
+        mirror_powers(real, real, powers + step, powers + step * n_fft, n_fft // 2 - 1)
         forward_passes(real, powers, passes, 0, count, 2 * step, twiddles)
         real_parts(real, real, powers, z, edge, layout, tables)
         to, to_bytes = target + row_bytes * row + 8 * frame, lag_bytes
