@@ -200,7 +200,7 @@ BEAT_REJECTS = (
 def pulse_samples() -> Iterator[Sample]:
     for o in pairwise(
         win_length=(384, 301), tempo_min=(30, None, 60.5), tempo_max=(300, None, 170), hop_length=(512, 400),
-        beat=(31.0, 23.7), **OF_ENVELOPE,
+        beat=(31.0, 24.0), **OF_ENVELOPE,
     ):  # fmt: skip
         label = f"{o}"
         strength = given(o, beat=o.pop("beat"))
@@ -209,7 +209,7 @@ def pulse_samples() -> Iterator[Sample]:
         yield Sample(f"audio {win_length}", (), {"y": beats()[0], "sr": 8000, "win_length": win_length})
     yield Sample("audio and a prior", (), {"y": beats()[0], "sr": 8000, "prior": prior("lognorm")})
     even = {"onset_envelope": np.ones(500), "win_length": 100}
-    yield Sample("of next to nothing", (), even, "of two frequencies, rounding decides which it is")
+    yield Sample("of next to nothing", (), even, "of many frames, rounding decides which frequency is the strongest")
     yield Sample("few frames", (), {"onset_envelope": envelope(100)}, "win_length is more than the envelope's")
 
 
