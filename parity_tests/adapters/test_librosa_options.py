@@ -32,7 +32,7 @@ COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "w
 
 
 def test_the_options_of_every_function_are_tried() -> None:
-    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
+    rooms = ("beat", "feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
     shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names

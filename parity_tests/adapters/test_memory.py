@@ -258,6 +258,8 @@ def test_an_mlx_array_is_never_written_to() -> None:
 
 S = np.abs(Z)
 OCTAVES: dict[str, Any] = {"sr": 8000, "fmin": 200.0, "n_octaves": 2, "bins_per_octave": 12, "tuning": 0.0}
+STRENGTH = np.abs(Y[:300]) + 3 * (np.arange(300) % 23 == 7).astype(np.float32)
+LAGS = np.abs(np.random.default_rng(8).standard_normal((40, 30)))
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
@@ -318,6 +320,16 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),
     "hard masks": lambda m, made: m.decompose.hpss(made(S), mask=True, power=np.inf),
     "effects.hpss": lambda m, made: m.effects.hpss(made(Y)),
+    "tempogram": lambda m, made: m.feature.tempogram(onset_envelope=made(STRENGTH), win_length=40),
+    "fourier_tempogram": lambda m, made: m.feature.fourier_tempogram(onset_envelope=made(STRENGTH), win_length=40),
+    "tempo": lambda m, made: m.feature.tempo(onset_envelope=made(STRENGTH)),
+    "tempogram_ratio": lambda m, made: m.feature.tempogram_ratio(onset_envelope=made(STRENGTH), win_length=40),
+    "f0_harmonics": lambda m, made: m.f0_harmonics(made(LAGS), f0=LAGS[0], freqs=np.arange(40.0), harmonics=[1, 2]),
+    "interp_harmonics": lambda m, made: m.interp_harmonics(made(LAGS), freqs=np.arange(40.0), harmonics=[1, 2]),
+    "autocorrelate": lambda m, made: m.autocorrelate(made(Y), max_size=300),
+    "beat_track": lambda m, made: m.beat.beat_track(onset_envelope=made(STRENGTH)),
+    "plp": lambda m, made: m.beat.plp(onset_envelope=made(STRENGTH), win_length=40),
+    "onset_detect": lambda m, made: m.onset.onset_detect(y=made(Y)),
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 

@@ -1,4 +1,4 @@
-"""f0_harmonics of librosa."""
+"""f0_harmonics and interp_harmonics of librosa."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def check_interpolated(x: Any, freqs: Any, kind: Any, fill_value: Any, axis: Any
         raise Decline("frequencies are not numbers, too few, or not unique")
 
 
+def ascending(freqs: Array) -> tuple[Array, Array]:
+    """Places of the finite ones of ``freqs`` in their order, and those frequencies."""
+    finite = np.flatnonzero(np.isfinite(freqs))
+    order = finite[np.argsort(freqs[finite], kind="stable")]
+    return order, freqs[order]
+
+
 def check_harmonics(harmonics: Any) -> Array:
     """Numbers of harmonics, as an array."""
     values = np.asarray(harmonics)
@@ -64,6 +71,40 @@ def f0_harmonics(
     frames = x.swapaxes(axis, -1)
     if type(f0) is not np.ndarray or f0.dtype != np.float64 or f0.shape != frames.shape[:-1]:
         raise Decline("f0 is no float64 array of a frequency a frame")
-    finite = np.flatnonzero(np.isfinite(freqs))
-    order = finite[np.argsort(freqs[finite], kind="stable")]
-    return lambda: cpu.interpolate_frames(frames, order, freqs[order], f0, multiples, fill_value).swapaxes(axis, -1)
+    order, knots = ascending(freqs)
+    return lambda: cpu.interpolate_frames(frames, order, knots, f0, multiples, fill_value).swapaxes(axis, -1)
+
+
+@adapter("librosa.interp_harmonics", tolerances.sums, also="librosa.core", order=lambda given: 8)
+def interp_harmonics(
+    x: Array,
+    *,
+    freqs: Array,
+    harmonics: Any,
+    kind: str = "linear",
+    fill_value: float = 0,
+    axis: int = -2,
+) -> Work:
+    """librosa.interp_harmonics. Same arguments, same defaults.
+
+    Ours of frequencies that are the same in all frames, interpolated linearly.
+    """
+    check_interpolated(x, freqs, kind, fill_value, axis)
+    multiples = check_harmonics(harmonics)
+    if not np.isfinite(freqs).all():
+        raise Decline("a frequency is infinite, around which librosa's values are not numbers")
+    return lambda: interpolated(x, axis, freqs, np.multiply.outer(multiples, freqs), fill_value)
+
+
+def interpolated(x: Array, axis: int, freqs: Array, wanted: Array, fill_value: float) -> Array:
+    """``x`` at ``wanted`` frequencies, whose axes stand in place of ``axis``, as SciPy's interp1d leaves it in memory."""
+    axis %= x.ndim
+    rows = np.moveaxis(x, axis, 0)
+    order, knots = ascending(freqs)
+    values = cpu.interpolate_rows(rows.reshape(len(rows), -1), order, knots, wanted.ravel(), fill_value)
+    axes = [
+        *range(wanted.ndim, wanted.ndim + axis),
+        *range(wanted.ndim),
+        *range(wanted.ndim + axis, wanted.ndim + x.ndim - 1),
+    ]
+    return values.reshape(*wanted.shape, *rows.shape[1:]).transpose(axes)

@@ -1,4 +1,4 @@
-"""tempogram, fourier_tempogram, tempo and tempogram_ratio of librosa.feature."""
+"""tempogram, its relatives, and tempo of librosa.feature."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import window_of
 from .._arguments import LARGEST, Array, check_array, check_engine, energy
-from .._core.harmonic import f0_harmonics
+from .._core.harmonic import f0_harmonics, interp_harmonics, interpolated
 from .._core.spectrum import stft
 from .._filters import check_norm, check_rate
 from .._onset import onset_strength
@@ -30,6 +30,7 @@ _fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
+_fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
 _FACTORS = np.array([4, 8 / 3, 3, 2, 4 / 3, 3 / 2, 1, 2 / 3, 3 / 4, 1 / 2, 1 / 3, 3 / 8, 1 / 4])
 
 
@@ -233,3 +234,74 @@ def tempogram_ratio(
         return ratios if aggregate is None else aggregate(ratios, axis=-1)
 
     return work
+
+
+def hybrid_tempogram(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    hop_length: int = 512,
+    win_length: int = 384,
+    center: bool = True,
+    window: Any = "hann",
+    **kwargs: Any,
+) -> Work:
+    """librosa.feature.hybrid_tempogram. Same arguments, same defaults."""
+    if kwargs:
+        raise Decline("options of SciPy's interpolation are given")
+    envelope, _ = envelope_of(y, sr, onset_envelope, hop_length)
+    check_rate(sr)
+    check_whole("hop_length", hop_length)
+    check_whole("win_length", win_length, 3, _LONGEST)
+    local = {"sr": sr, "hop_length": hop_length, "win_length": win_length, "center": center, "window": window}
+    if onset_envelope is not None:
+        for plan in (tempogram.plan, fourier_tempogram.plan):
+            plan(onset_envelope=onset_envelope, **local)
+    at = {"sr": sr, "hop_length": hop_length}
+
+    def work() -> Array:
+        strength = envelope()
+        spectrum = fourier_tempogram(onset_envelope=strength, **local)
+        lags = _tempo_frequencies(win_length, **at)[1:]
+        hz = _fourier_tempo_frequencies(win_length=win_length, **at)
+        correlations = interpolated(tempogram(onset_envelope=strength, **local)[..., 1:, :], -2, lags, hz, 0.0)
+        frames = min(spectrum.shape[-1], correlations.shape[-1])
+        squares = np.abs(spectrum[..., :frames]) * np.abs(correlations[..., :frames])
+        return np.sqrt(np.maximum(0, squares))
+
+    return work
+
+
+_PERIODS = np.array([1 / 3, 1 / 4, 1 / 5, 1 / 7])
+
+
+def metrogram(
+    *,
+    tg: Array,
+    freqs: Array,
+    factors: Array | None = None,
+    aggregate: Callable[..., Any] | None = np.sum,
+    kind: str = "linear",
+    fill_value: float = 0,
+) -> Work:
+    """librosa.feature.metrogram. Same arguments, same defaults.
+
+    The tempogram at other periods is ours.
+    """
+    periods = _PERIODS if factors is None else factors
+    others = interp_harmonics.plan(tg, freqs=freqs, harmonics=periods, kind=kind, fill_value=fill_value, axis=-2)
+
+    def work() -> Any:
+        products = others() * np.expand_dims(tg, axis=-3)
+        return products if aggregate is None else aggregate(products, axis=-2)
+
+    return work
+
+
+# from librosa 1.0 on
+if hasattr(librosa.feature, "metrogram"):
+    hybrid_tempogram = adapter("librosa.feature.hybrid_tempogram", _of_correlations, order=_order)(hybrid_tempogram)
+    metrogram = adapter("librosa.feature.metrogram", tolerances.sums, order=lambda given: len(given["freqs"]))(
+        metrogram
+    )

@@ -20,12 +20,12 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
-    from .autocorrelation import autocorrelations
+    from .autocorrelation import autocorrelations, first_autocorrelations
     from .convolution_maxima import largest_convolution
     from .differences import Differences
     from .griffinlim import with_phases
     from .group_statistics import aggregates, medians_of_columns
-    from .interpolation import interpolate_frames
+    from .interpolation import interpolate_frames, interpolate_rows
     from .linear_prediction import burg
     from .masks import softmasks
     from .peaks import deviations, spectral_peaks
@@ -48,7 +48,9 @@ _HOME = {
     "deviations": "peaks",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "first_autocorrelations": "autocorrelation",
     "interpolate_frames": "interpolation",
+    "interpolate_rows": "interpolation",
     "keep_strongest": "pulses",
     "largest_convolution": "convolution_maxima",
     "magphase": "phases",
@@ -70,8 +72,10 @@ __all__ = [
     "deviations",
     "energies",
     "faintest",
+    "first_autocorrelations",
     "get_num_threads",
     "interpolate_frames",
+    "interpolate_rows",
     "keep_strongest",
     "largest_convolution",
     "load",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...design.framing import Framing
+from ...design.operators import Stft
 from .fft import factors, forward_passes
 from .frames import PAD_MODES, copy, find_frames
 from .frames_to_bins import measure_spectrum, real_parts, transform
@@ -20,6 +21,7 @@ from .runtime.layout import aligned_rows
 from .runtime.memory import address_of, address_to_write, advised, workspace
 from .runtime.threads import share
 from .runtime.vector import Kit, lanes, operation
+from .stft import stft
 
 Array = npt.NDArray[Any]
 _REAL = np.float64(1)
@@ -155,3 +157,29 @@ def autocorrelations(x: Array, window: Array, normalized: bool, out: Array) -> N
         )  # fmt: skip
 
     share(work, len(rows) * frames, _LANES, n_fft, (rows, weights, out))
+
+
+# of long signals' transforms, and blocks of a signal whose spectra are in memory at once
+_POINTS = 1 << 14
+_BLOCKS = 32
+MOST_LAGS = _POINTS // 2
+
+
+def first_autocorrelations(x: Array, lags: int) -> Array:
+    """Autocorrelations ``[rows, lags]``, float64, of ``x [rows, T]`` at the first few lags, at most ``MOST_LAGS``.
+
+    Block by block: of the products of a block's samples with later ones, those beyond the block are the next samples.
+    """
+    hop = _POINTS - lags + 1
+    blocks = -(-x.shape[-1] // hop)
+    first, both = np.zeros(_POINTS), np.ones(_POINTS)
+    first[:hop] = 1
+    totals = np.zeros((len(x), _POINTS // 2 + 1), complex)
+    for begin in range(0, blocks, _BLOCKS):
+        count = min(_BLOCKS, blocks - begin)
+        part = x[:, begin * hop : (begin + count) * hop + lags - 1]
+        op = Stft(Framing(_POINTS, hop, 0, (count - 1) * hop + _POINTS - part.shape[-1]))
+        own, reached = (stft(op, part, window, out=None, precise=False) for window in (first, both))
+        totals += np.sum(own.conj() * reached, axis=1, dtype=complex)
+    sums: Array = np.fft.irfft(totals, axis=-1)[:, :lags]
+    return sums

@@ -219,6 +219,4 @@ def real_parts(real, stored, z, block, edge, layout, tables):
     write_edges(real, stored, z, edge, block, block + step * points)
     for k in range(1, points // 2 + 1):
         mirrored = points - k
-        write_real_parts_of(
-            real, stored, z, places, k, mirrored, split, block + step * k, block + step * mirrored
-        )
+        write_real_parts_of(real, stored, z, places, k, mirrored, split, block + step * k, block + step * mirrored)

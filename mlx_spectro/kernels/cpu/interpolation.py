@@ -8,12 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from .frames import peek
-from .runtime.compile import kernel
-from .runtime.memory import address_of
+from .runtime.compile import inner, kernel
+from .runtime.memory import address_of, advised
 from .runtime.threads import share
 
 Array = npt.NDArray[Any]
 _REAL = np.float64(1)
+
+
+@inner
+def knot_below(knots, at):
+    """The knot at which a stretch begins that holds ``at``, which lies between the first and the last one."""
+    low, high = 0, len(knots) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if at >= knots[middle]:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 @kernel
@@ -32,19 +45,13 @@ def interpolated_frames(real, addresses, stride, places, knots, frequencies, mul
             if not (knots[0] <= at <= knots[last_knot]):
                 out[frame, h] = fill
                 continue
-            low, high = 0, last_knot
-            while high - low > 1:
-                middle = (low + high) // 2
-                if at >= knots[middle]:
-                    low = middle
-                else:
-                    high = middle
+            low = knot_below(knots, at)
             below = peek(real, real, values + stride * places[low])
-            above = peek(real, real, values + stride * places[high])
-            if at == knots[high]:
+            above = peek(real, real, values + stride * places[low + 1])
+            if at == knots[low + 1]:
                 out[frame, h] = above
             else:
-                slope = (above - below) / (knots[high] - knots[low])
+                slope = (above - below) / (knots[low + 1] - knots[low])
                 out[frame, h] = slope * (at - knots[low]) + below
 
 
@@ -68,9 +75,41 @@ def interpolate_frames(
     f0 = np.require(frequencies.ravel(), requirements=["C", "A", "W"])
 
     def work(first: int, last: int) -> None:
-        interpolated_frames(
-            _REAL, starts, x.strides[-1], places, knots, f0, multiples, float(fill), first, last, out
-        )
+        interpolated_frames(_REAL, starts, x.strides[-1], places, knots, f0, multiples, float(fill), first, last, out)
 
     share(work, starts.size, 1, 16 * multiples.size, (x, out))
     return out.reshape(*x.shape[:-1], multiples.size)
+
+
+@kernel
+def interpolated_rows(rows, places, knots, wanted, fill, first, last, out):
+    """Rows from ``first`` up to ``last``; see :func:`interpolate_rows`."""
+    for i in range(first, last):
+        at = wanted[i]
+        if not (knots[0] <= at <= knots[len(knots) - 1]):
+            out[i] = fill
+            continue
+        low = knot_below(knots, at)
+        below, above = rows[places[low]], rows[places[low + 1]]
+        share_above = (at - knots[low]) / (knots[low + 1] - knots[low])
+        for j in range(out.shape[1]):
+            out[i, j] = share_above * (above[j] - below[j]) + below[j]
+
+
+def interpolate_rows(x: Array, places: Array, knots: Array, wanted: Array, fill: float) -> Array:
+    """Rows between those of ``x [F, N]``, float64 and finite, linearly interpolated: ``[wanted, N]``.
+
+    Args:
+        places: Of the row at each knot.
+        knots: Ascending frequencies.
+        wanted: Frequencies of the result's rows.
+        fill: The value beyond the knots.
+    """
+    rows = np.require(x, requirements=["C", "A", "W"])
+    out = advised(np.empty((wanted.size, rows.shape[1])))
+
+    def work(first: int, last: int) -> None:
+        interpolated_rows(rows, places, knots, wanted, float(fill), first, last, out)
+
+    share(work, wanted.size, 1, rows.shape[1], (rows, out))
+    return out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ..case import Decision, Reject, Row, Sample, Timing, each_signal, pairwise
-from .librosa_core import ROUNDING, row
+from .librosa_core import ACCEPTED, ROUNDING, row
 
 NAN = np.array([1.0, np.nan, 0.5])
 NOTHING = Reject("neither y nor an envelope", (), {}, "ParameterError")
@@ -20,10 +21,10 @@ def envelope(frames: int = 700, double: bool = False, beat: float = 31.0, rows: 
     """Onset strengths ``[N]`` or ``[2, N]`` of steady beats and of some between, on a floor of noise."""
     rng = np.random.default_rng(110)
     strength = 0.1 * rng.random((2, frames))
-    for row, period in zip(strength, (beat, 0.8 * beat), strict=True):
+    for channel, period in zip(strength, (beat, 0.8 * beat), strict=True):
         places = np.arange(rng.integers(5, 20), frames, period).astype(int)
-        row[places] += 2 + rng.random(places.size)
-        row[rng.integers(0, frames, 9)] += 0.7
+        channel[places] += 2 + rng.random(places.size)
+        channel[rng.integers(0, frames, 9)] += 0.7
     return strength[rows].astype(np.float64 if double else np.float32)
 
 
@@ -160,6 +161,40 @@ def harmonics_samples() -> Iterator[Sample]:
     yield Sample("frequencies a frame", (x[0],), {**plain, "freqs": np.abs(x[0])}, "freqs are no array of one axis")
 
 
+def interpolated() -> Iterator[Sample]:
+    x = np.random.default_rng(113).standard_normal((2, 60, 40))
+    for o in pairwise(
+        freqs=(np.linspace(10, 600, 60), 600 / np.arange(1.0, 61)),
+        harmonics=([1, 2, 3], np.array([0.5, 1, 4 / 3])),
+        fill_value=(0, 2.5),
+        axis=(-2, 1, -1, 0),
+        rows=(slice(None), 0, (0, slice(None), 0)),
+        order=("C", "F"),
+    ):
+        values, axis = np.asarray(x[o.pop("rows")], order=o.pop("order")), o.pop("axis")
+        axis = max(axis, -values.ndim) if axis < 0 else min(axis, values.ndim - 1)
+        values = np.moveaxis(values, min(1, values.ndim - 2) if values.ndim > 1 else 0, axis)
+        label = {**o, "freqs": o["freqs"][0]}
+        yield Sample(f"{label} {axis} {values.shape} {values.strides}", (values,), {"axis": axis, **o})
+    plain = {"freqs": np.linspace(10, 600, 60), "harmonics": [1, 2]}
+    yield Sample("cubic", (x[0],), {**plain, "kind": "cubic"}, "kind is not 'linear'")
+    yield Sample("float32", (x[0].astype(np.float32),), plain, "the values are not float64")
+    infinite = np.array([np.inf, *(600 / np.arange(1.0, 60))])
+    yield Sample("an infinite one", (x[0],), {**plain, "freqs": infinite}, "a frequency is infinite")
+
+
+def correlated() -> Iterator[Sample]:
+    yield from each_signal(lambda x: Sample("", (x,), {"max_size": 300}), ACCEPTED)
+    x = np.random.default_rng(114).standard_normal((2, 3, 30_000)).astype(np.float32)
+    for o in pairwise(max_size=(1, 60, 2000.5, 4096), axis=(-1, 0), rows=(slice(None), (0, 0)), double=(False, True)):
+        signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+        signal = np.moveaxis(signal, -1, o["axis"])
+        yield Sample(f"{o} {signal.dtype} {signal.shape}", (signal,), o)
+    yield Sample("more lags than samples", (x[0, 0, :1000],), {"max_size": 2000})
+    yield Sample("all lags", (x[0, 0],), {}, "so many lags are a long transform")
+    yield Sample("complex", (x[0] + 1j,), {"max_size": 50}, "the audio is complex")
+
+
 HARMONICS_REJECTS = (
     Reject(
         "too few frequencies",
@@ -167,6 +202,11 @@ HARMONICS_REJECTS = (
         {"f0": np.ones(5), "freqs": np.arange(4.0), "harmonics": [1]},
         "ParameterError",
     ),
+)
+
+
+INTERPOLATED_REJECTS = (
+    Reject("too few frequencies", (np.ones((9, 5)),), {"freqs": np.arange(4.0), "harmonics": [1]}, "ParameterError"),
 )
 
 
@@ -247,6 +287,15 @@ def of_audio(batch: int, length: int, _n_fft: int, _hop: int) -> Sample:
     return Sample("", (), {"y": np.resize(beats(10.0, 22050)[0], batch * length)})
 
 
+def few_lags(batch: int, length: int, _n_fft: int, _hop: int) -> Sample:
+    return Sample("", (np.resize(beats(10.0, 22050)[0], batch * length),), {"max_size": 2000})
+
+
+def between_lags(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
+    tempogram = np.random.default_rng(0).random((383, min(20_000, batch * (1 + length // hop))))
+    return Sample("", (tempogram,), {"freqs": 2584 / np.arange(1.0, 384), "harmonics": [1, 2, 3]})
+
+
 def rhythm(name: str, samples: Callable[[], Iterator[Sample]], why: str, **options: Any) -> Row:
     return row(name, samples, why, **{"timing": Timing(of_audio), "rejects": (NOTHING,), **options})
 
@@ -257,7 +306,53 @@ ROWS = [
     rhythm("feature.tempo", tempo_samples, SAME, judged=Decision(), timing=Timing(of_envelope)),
     rhythm("feature.tempogram_ratio", ratio_samples, ROUNDING, timing=Timing(of_envelope)),
     rhythm("f0_harmonics", harmonics_samples, ROUNDING, rejects=HARMONICS_REJECTS, timing=None),
+    rhythm("interp_harmonics", interpolated, ROUNDING, rejects=INTERPOLATED_REJECTS, timing=Timing(between_lags)),
+    rhythm("autocorrelate", correlated, "librosa computes in float32", rejects=(), timing=Timing(few_lags)),
     rhythm("beat.beat_track", beat_samples, SAME, judged=Decision(), rejects=BEAT_REJECTS),
     rhythm("beat.plp", pulse_samples, ROUNDING, rejects=PULSE_REJECTS),
     rhythm("onset.onset_detect", onset_samples, SAME, judged=Decision(), rejects=ONSET_REJECTS),
 ]
+
+
+def hybrid_samples() -> Iterator[Sample]:
+    for o in windowed(**OF_ENVELOPE):
+        strength = given(o)
+        yield Sample(f"{o} {strength.dtype} {strength.shape}", (), {"onset_envelope": strength, **o})
+    yield Sample("audio", (), {"y": beats()[0], "sr": 8000, "win_length": 60})
+    yield Sample("of another kind", (), {"onset_envelope": envelope(), "kind": "cubic"}, "options of SciPy's")
+
+
+def metrogram_samples() -> Iterator[Sample]:
+    tempogram = np.random.default_rng(115).random((2, 90, 40))
+    for o in pairwise(
+        freqs=(np.linspace(10, 400, 90), 400 / np.arange(1.0, 91)),
+        factors=(None, np.array([0.5, 1 / 3])),
+        aggregate=(np.sum, np.mean, None),
+        fill_value=(0, 0.5),
+        rows=(slice(None), 0),
+    ):
+        values, label = tempogram[o.pop("rows")], {**o, "freqs": o["freqs"][0]}
+        yield Sample(f"{label} {values.shape}", (), {"tg": values, **o})
+    single = {"tg": tempogram[0].astype(np.float32), "freqs": np.linspace(10, 400, 90)}
+    yield Sample("float32", (), single, "the values are not float64")
+
+
+def _time_metrogram(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    sample = between_lags(batch, length, n_fft, hop)
+    return Sample("", (), {"tg": sample.args[0], "freqs": sample.kwargs["freqs"]})
+
+
+def _is_new() -> bool:
+    """Whether librosa has what it has from 1.0 on."""
+    if importlib.util.find_spec("librosa") is None:
+        return False
+    import librosa
+
+    return hasattr(librosa.feature, "metrogram")
+
+
+if _is_new():
+    ROWS += [
+        rhythm("feature.hybrid_tempogram", hybrid_samples, ROUNDING, timing=Timing(of_envelope)),
+        rhythm("feature.metrogram", metrogram_samples, ROUNDING, rejects=(), timing=Timing(_time_metrogram)),
+    ]
