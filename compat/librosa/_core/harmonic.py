@@ -28,9 +28,16 @@ def check_interpolated(x: Any, freqs: Any, kind: Any, fill_value: Any, axis: Any
         raise Decline("the values are not float64, or have no such axis")
     if not max(-float(x.min()), float(x.max())) < LARGEST["d"]:
         raise Decline("the values are not finite, or too large to subtract")
+    check_frequencies(freqs)
+    if freqs.size != x.shape[axis]:
+        raise Decline("freqs are not as many as there are values")
+
+
+def check_frequencies(freqs: Any) -> None:
+    """Decline what are no frequencies of all frames alike, or some of which librosa warns."""
     check_array(freqs)
-    if freqs.ndim != 1 or freqs.dtype != np.float64 or freqs.size != x.shape[axis]:
-        raise Decline("freqs are no float64 array of as many frequencies as there are values")
+    if freqs.ndim != 1 or freqs.dtype != np.float64:
+        raise Decline("freqs are no float64 array of one axis")
     if np.isnan(freqs).any() or np.isfinite(freqs).sum() < 2 or np.unique(freqs).size < freqs.size:
         raise Decline("frequencies are not numbers, too few, or not unique")
 
@@ -97,7 +104,7 @@ def interp_harmonics(
 
 
 def interpolated(x: Array, axis: int, freqs: Array, wanted: Array, fill_value: float) -> Array:
-    """``x`` at ``wanted`` frequencies, whose axes stand in place of ``axis``, as SciPy's interp1d leaves it in memory."""
+    """``x`` at ``wanted`` frequencies, whose axes take the place of ``axis``, in memory as SciPy's interp1d has it."""
     axis %= x.ndim
     rows = np.moveaxis(x, axis, 0)
     order, knots = ascending(freqs)

@@ -13,14 +13,14 @@ import scipy.fft
 
 from mlx_spectro.kernels import cpu
 
-from ...arrays.numpy_options import check_flag, check_number, check_whole
+from ...arrays.numpy_options import check_flag, check_number, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import window_of
 from .._arguments import LARGEST, Array, check_array, check_engine, energy
-from .._core.harmonic import f0_harmonics, interp_harmonics, interpolated
+from .._core.harmonic import check_frequencies, check_harmonics, f0_harmonics, interp_harmonics, interpolated
 from .._core.spectrum import stft
 from .._filters import check_norm, check_rate
 from .._onset import onset_strength
@@ -90,6 +90,8 @@ def tempogram(
     check_whole("win_length", win_length, 1, _LONGEST)
     check_flag("center", center)
     check_norm(norm, None)
+    if norm is not None and norm < 1:
+        raise Decline("norm is less than 1, and takes roots of rounding errors")
     envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
     weights = window_of(window, int(win_length), int(win_length))
     if weights.dtype != np.float64:
@@ -118,7 +120,7 @@ def _correlations(envelope: Array, weights: Array, center: bool, norm: float | N
     return normalized
 
 
-@adapter("librosa.feature.fourier_tempogram", tolerances.spectrum, order=lambda given: int(given["win_length"]))
+@adapter("librosa.feature.fourier_tempogram", _of_correlations, order=_order)
 def fourier_tempogram(
     *,
     y: Array | None = None,
@@ -184,7 +186,12 @@ def tempo(
     return lambda: _tempo(tg=correlations(), **options)
 
 
-@adapter("librosa.feature.tempogram_ratio", _of_correlations, order=_order)
+def _of_ratios(dtype: np.dtype[Any], order: float, largest: float) -> float:
+    """Bound for what is read from a tempogram, whose values reach 1 though those that are read may not."""
+    return _of_correlations(dtype, order, max(1.0, largest))
+
+
+@adapter("librosa.feature.tempogram_ratio", _of_ratios, order=_order)
 def tempogram_ratio(
     *,
     y: Array | None = None,
@@ -219,6 +226,14 @@ def tempogram_ratio(
         )  # fmt: skip
     else:
         check_envelope(tg)
+    check_rate(sr)
+    check_whole("hop_length", hop_length)
+    check_plain("fill_value", fill_value)
+    if not (isinstance(kind, str) and kind == "linear"):
+        raise Decline("kind is not 'linear'")
+    check_harmonics(_FACTORS if factors is None else factors)
+    if freqs is not None:
+        check_frequencies(freqs)
     of_tempo = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo, "prior": prior}
 
     def work() -> Any:
