@@ -154,7 +154,7 @@ def rhythm_bases() -> Iterator[Base]:
     for name in ("tempogram", "fourier_tempogram"):
         yield Base(f"librosa.feature.{name}", (), envelope | local)
         yield Base(f"librosa.feature.{name}", (), audio | local)
-    yield Base("librosa.feature.tempo", (), envelope)
+    yield Base("librosa.feature.tempo", (), envelope | {"sr": 8000})
     yield Base("librosa.feature.tempo", (), audio)
     yield Base("librosa.f0_harmonics", (FEATURES.astype(np.float64),), {"f0": np.arange(40.0), **HARMONICS})
     yield Base("librosa.interp_harmonics", (FEATURES.astype(np.float64),), HARMONICS)
@@ -164,7 +164,7 @@ def rhythm_bases() -> Iterator[Base]:
         yield Base("librosa.feature.hybrid_tempogram", (), audio | local)
         hz = HARMONICS["freqs"]
         yield Base("librosa.feature.metrogram", (), {"tg": FEATURES.astype(np.float64), "freqs": hz})
-    yield Base("librosa.beat.beat_track", (), envelope)
+    yield Base("librosa.beat.beat_track", (), envelope | {"sr": 8000})
     yield Base("librosa.beat.beat_track", (), audio)
     yield Base("librosa.beat.plp", (), envelope | local)
     yield Base("librosa.beat.plp", (), audio | local)

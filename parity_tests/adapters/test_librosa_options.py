@@ -45,6 +45,14 @@ def test_the_options_of_every_function_are_tried() -> None:
     assert {base.name for base in bases()} == names
 
 
+def number_of(value: Any) -> float:
+    """What a value counts as in arithmetic with arrays; NaN where it is no number."""
+    try:
+        return float(np.asarray(value).item())
+    except (TypeError, ValueError):
+        return np.nan
+
+
 def affordable(name: str, option: str, value: Any) -> bool:
     if name == "librosa.iirt" and option == "sr" and isinstance(value, (int, float, np.number, np.bool_)):
         return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
@@ -53,7 +61,7 @@ def affordable(name: str, option: str, value: Any) -> bool:
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
         return False
     least, most = LOCAL.get(name, {}).get(option, (0, np.inf))
-    if isinstance(value, (int, float, np.number)) and (0 < float(value) < least or float(value) > most):
+    if 0 < number_of(value) < least or number_of(value) > most:
         return False
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 
