@@ -9,6 +9,7 @@ _DESIGN = "makes a filter or window, once for a program"
 _ELEMENTWISE = "a few operations on single values, which the library's arrays do as fast"
 _CHEAP = "small matrices: little to gain"
 _SEARCH = "a search or a program of its own, not a transform"
+_CHEAP_EVENTS = "a few events: a tenth of a millisecond"
 _OUTSIDE = "no signal processing"
 _LATER = "not ours yet"
 
@@ -50,6 +51,7 @@ _WHY = [
     ("librosa.list_*", _CONVERSION),
     ("librosa.to_m*", _ELEMENTWISE),
     ("librosa.effects.remix", "a copy"),
+    ("librosa.onset.onset_backtrack", _CHEAP_EVENTS),
 ]
 
 

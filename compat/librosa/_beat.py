@@ -61,7 +61,7 @@ def beat_track(
     envelope, shape = envelope_of(y, sr, onset_envelope, hop_length, np.median)
     if sparse and len(shape) != 1:
         raise Decline("there are several channels, and sparse=True")
-    options = {"tightness": tightness, "trim": trim, "units": units, "sparse": sparse}
+    options: dict[str, Any] = {"tightness": tightness, "trim": trim, "units": units, "sparse": sparse}
     of_tempo = {"start_bpm": start_bpm, "prior": prior, "sr": sr, "hop_length": hop_length}
     if onset_envelope is not None:
         tempo.plan(onset_envelope=onset_envelope, **of_tempo)
@@ -118,7 +118,7 @@ def plp(
     hz = _fourier_tempo_frequencies(sr=sr, hop_length=hop_length, win_length=win_length)
     low = 0 if tempo_min is None else int(np.searchsorted(hz, tempo_min))
     high = hz.size if tempo_max is None else int(np.searchsorted(hz, tempo_max, side="right"))
-    options = {"sr": sr, "hop_length": hop_length, "win_length": win_length}
+    options: dict[str, Any] = {"sr": sr, "hop_length": hop_length, "win_length": win_length}
     options |= {"tempo_min": tempo_min, "tempo_max": tempo_max, "prior": prior}
 
     def work() -> Array:
@@ -147,7 +147,8 @@ def _pulse(strength: Array, win_length: int, low: int, high: int) -> Array | Non
         return None
     if doubtful.size:
         signals = strength.reshape(-1, strength.shape[-1])
-        rows[doubtful] = _strongest(_frames(signals, *divmod(doubtful, frames), win_length), low, high)
+        pieces = _frames(signals, doubtful // frames, doubtful % frames, win_length)
+        rows[doubtful] = _strongest(pieces, low, high)
     inverse = synthesis((bins, frames), spectrum.dtype, win_length, 1, None, "hann", True, strength.shape[-1])
     pulse = np.empty(strength.shape, strength.dtype)
     cpu.run(inverse.op, spectrum[..., : inverse.frames, :], inverse.window, out=pulse)
@@ -160,7 +161,9 @@ def _frames(signals: Array, rows: Array, frames: Array, length: int) -> Array:
     """So many frames ``[N, length]`` of ``signals [rows, T]``, centred."""
     places = frames[:, None] + np.arange(length) - length // 2
     inside = (places >= 0) & (places < signals.shape[-1])
-    return np.where(inside, signals[rows[:, None], places.clip(0, signals.shape[-1] - 1)], signals.dtype.type(0))
+    samples: Array = signals[rows[:, None], places.clip(0, signals.shape[-1] - 1)]
+    samples[~inside] = 0
+    return samples
 
 
 def _strongest(frames: Array, low: int, high: int) -> Array:
@@ -170,4 +173,5 @@ def _strongest(frames: Array, low: int, high: int) -> Array:
     levels = np.log1p(1e6 * np.abs(spectrum))
     spectrum[levels < levels.max(axis=-1, keepdims=True)] = 0
     root = np.finfo(spectrum.dtype).tiny ** 0.5
-    return spectrum / (root + np.abs(spectrum.max(axis=-1, keepdims=True)))
+    spectrum /= root + np.abs(spectrum.max(axis=-1, keepdims=True))
+    return spectrum

@@ -180,7 +180,7 @@ def tempo(
     """
     if tg is not None:
         raise Decline("tg is given: all that is left is librosa's")
-    options = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
+    options: dict[str, Any] = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
     options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
     correlations = _tempo_plan(locals(), ac_size)
     return lambda: _tempo(tg=correlations(), **options)
@@ -273,7 +273,7 @@ def hybrid_tempogram(
     if onset_envelope is not None:
         for plan in (tempogram.plan, fourier_tempogram.plan):
             plan(onset_envelope=onset_envelope, **local)
-    at = {"sr": sr, "hop_length": hop_length}
+    at: dict[str, Any] = {"sr": sr, "hop_length": hop_length}
 
     def work() -> Array:
         strength = envelope()
@@ -283,7 +283,8 @@ def hybrid_tempogram(
         correlations = interpolated(tempogram(onset_envelope=strength, **local)[..., 1:, :], -2, lags, hz, 0.0)
         frames = min(spectrum.shape[-1], correlations.shape[-1])
         squares = np.abs(spectrum[..., :frames]) * np.abs(correlations[..., :frames])
-        return np.sqrt(np.maximum(0, squares))
+        values: Array = np.sqrt(np.maximum(0, squares))
+        return values
 
     return work
 
