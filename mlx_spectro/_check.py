@@ -59,6 +59,7 @@ def number(
         rule = f"be above {above}"
     else:
         rule = f"be at least {at_least}" if at_least > -math.inf else "be a number"
+        rule += f" and below {below}" if below < math.inf else ""
     raise ValueError(f"{name} must {rule}{' and finite' if math.isinf(real) else ''}, got {value}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _check
 from ..design import banks
-from ..ops.numerics import constant, root
+from ..ops.numerics import constant, root, total
 from ._replay import recorded
 from ._shared import filterbank, like_input, shared_transform
 
@@ -39,11 +39,11 @@ def normalized(raw: mx.array, norm: float | None) -> mx.array:
     if math.isinf(norm):
         length = largest
     elif norm == 1:
-        length = sizes.sum(axis=-1, keepdims=True)
+        length = total(sizes)
     else:
         # of shares of the largest, no power is too small or too large to be told
         unit = mx.stop_gradient(mx.where(largest == 0, 1.0, largest))
-        length = unit * root(mx.power(sizes / unit, norm).sum(axis=-1, keepdims=True), norm)
+        length = unit * root(total(mx.power(sizes / unit, norm)), norm)
     return raw / mx.where(length < _TINY, 1.0, length)
 
 

@@ -88,10 +88,26 @@ def apply(op: Operator, x: mx.array, *weights: Any) -> mx.array:
     return _derivable(op, weights, kernels)(x)
 
 
+def compute(op: Operator, x: mx.array, *weights: Any) -> mx.array:
+    """:func:`apply` without rules for derivatives, as a function with rules of its own needs it.
+
+    Inside one function with rules, what another captures of its argument has no value.
+    """
+    kernels = kernels_of(op, x, *weights)
+    if kernels is None:
+        return define(op, x, *weights)
+    op.check(x.shape)
+    return _by_kernels(op, kernels, x, *weights)
+
+
+def _by_kernels(op: Operator, kernels: ModuleType, x: mx.array, *weights: Any) -> mx.array:
+    y: mx.array | None = kernels.run(op, x, *weights)
+    return define(op, x, *weights) if y is None else y
+
+
 def _derivable(op: Operator, weights: tuple[Any, ...], kernels: ModuleType) -> Function:
     def forward(x: mx.array) -> mx.array:
-        y: mx.array | None = kernels.run(op, x, *weights)
-        return define(op, x, *weights) if y is None else y
+        return _by_kernels(op, kernels, x, *weights)
 
     if isinstance(op, Linear):
 

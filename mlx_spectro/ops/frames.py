@@ -35,7 +35,8 @@ def frame(x: mx.array, framing: Framing) -> mx.array:
     if frames == 1:  # however long the hop
         return x[..., None, :n_fft]
     shifts = -(-n_fft // hop)
-    if shifts > _MAX_SHIFTS:
+    # MLX derives no index into nothing
+    if shifts > _MAX_SHIFTS and x.size:
         return x[..., (mx.arange(frames) * hop)[:, None] + mx.arange(n_fft)]
     needed = (frames + shifts - 1) * hop
     missing = max(0, needed - x.shape[-1])

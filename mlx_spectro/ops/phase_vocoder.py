@@ -19,12 +19,12 @@ def phase_vocoder(op: PhaseVocoder, x: mx.array, frames: mx.array, fractions: mx
     silent = mx.pad(x, [(0, 0)] * (x.ndim - 2) + [(0, 1), (0, 0)])
     rows = mx.minimum(frames, x.shape[-2])
     start, end, low, high = (mx.take(silent, rows[i], axis=-2) for i in range(4))
-    first, turns = _unit(start[..., :1, :]), _unit(end) * mx.conj(_unit(start))
-    turned = _unit(_running_product(mx.concatenate([first, turns[..., :-1, :]], axis=-2)))
+    first, turns = unit(start[..., :1, :]), unit(end) * mx.conj(unit(start))
+    turned = unit(_running_product(mx.concatenate([first, turns[..., :-1, :]], axis=-2)))
     return (magnitude(low) * (1 - fractions)[:, None] + magnitude(high) * fractions[:, None]) * turned
 
 
-def _unit(z: mx.array) -> mx.array:
+def unit(z: mx.array) -> mx.array:
     """The direction of ``z``; of 0 that of its real part's sign."""
     re, im, size = mx.real(z), mx.imag(z), magnitude(z)
     none, safe = size == 0, mx.where(size == 0, 1.0, size)

@@ -36,6 +36,8 @@ def resample_adjoint(op: ResampleAdjoint, g: mx.array, weights: mx.array) -> mx.
 
 def _filtered(x: mx.array, weights: mx.array, orig: int, new: int, reach: int, count: int) -> mx.array:
     """``count`` sums of what is within ``reach`` of each ``orig / new``-th value, by the phases' weights."""
+    if not x.size:  # in which MLX derives no index
+        return mx.zeros((*x.shape[:-1], count))
     results = np.arange(count)
     around = (results * orig // new)[:, None] + np.arange(2 * reach + 1)
     padded = pad(x, reach, max(0, int(around.max(initial=0)) + 1 - reach - x.shape[-1]), "constant")

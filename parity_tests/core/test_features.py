@@ -18,6 +18,7 @@ from .test_transform import close, noise
 
 MEL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
 SMALL: dict[str, Any] = {"n_fft": 64, "hop_length": 20}
+SCALE: dict[str, Any] = {"sample_rate": 8000, "f_min": 400.0, "n_bins": 18, "bins_per_octave": 6, "hop_length": 20}
 # of a bundle, all but the features that decide or sort
 SMOOTH = ("chroma_stft", "spectral_centroid", "spectral_bandwidth", "mfcc")
 FEATURES: dict[str, Callable[[mx.array], mx.array]] = {
@@ -37,6 +38,16 @@ FEATURES: dict[str, Callable[[mx.array], mx.array]] = {
     "filtered": lambda x: ms.FilteredSpectrogramTransform(
         filterbank=np.linspace(0, 1, 33 * 4).reshape(33, 4), **SMALL, output_scale="log10_plus_one"
     )(x),
+    "resample": lambda x: ms.resample(x, orig_freq=3, new_freq=4),
+    "preemphasis": lambda x: ms.preemphasis(x),
+    "deemphasis": lambda x: ms.deemphasis(x, coeff=0.5),
+    "cqt": lambda x: mx.real(ms.cqt(x, **SCALE)),
+    "vqt": lambda x: mx.imag(ms.vqt(x, **SCALE)),
+    "stft_at": lambda x: mx.real(ms.stft_at(x, [0, 7, 150, -9], n_fft=64)),
+    "multiresolution": lambda x: ms.multiresolution_spectrogram(
+        x, sample_rate=8000, fps=400, n_fft=(128, 256), bands_per_octave=3, f_max=3500.0
+    ),
+    "tempogram": lambda x: ms.tempogram(x, win_length=40, norm=2),
     "features": lambda x: mx.concatenate(
         list(ms.spectral_features(x, include=SMOOTH, **SMALL, n_mels=8, n_mfcc=5).values()), axis=-2
     ),

@@ -21,13 +21,20 @@ from .test_transform import close, noise
 MEL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
 SIZES: dict[str, Any] = {"n_fft": 64, "hop_length": 20}
 BANDS: dict[str, Any] = {"n_bands": 2, "fmin": 1000.0}
+SCALE: dict[str, Any] = {"f_min": 500.0, "n_bins": 12}
+BANK: dict[str, Any] = {"n_fft": 512, "sample_rate": 16000}
 FRAMES: dict[str, Any] = {"frame_length": 64, "hop_length": 20}
 FEATURES: dict[str, dict[str, Any]] = {
     "amplitude_to_db": {},
     "chroma_stft": SIZES,
+    "cqt": SCALE,
+    "deemphasis": {},
     "mfcc": {**MEL, "n_mfcc": 5},
+    "multiresolution_spectrogram": {"sample_rate": 16000, "n_fft": (512, 1024), "bands_per_octave": 6, "f_max": 7000.0},
     "onset_strength": MEL,
     "onset_strength_multi": MEL,
+    "preemphasis": {},
+    "resample": {"orig_freq": 3, "new_freq": 2},
     "rms": FRAMES,
     "spectral_bandwidth": SIZES,
     "spectral_centroid": SIZES,
@@ -35,6 +42,10 @@ FEATURES: dict[str, dict[str, Any]] = {
     "spectral_features": {**SIZES, "n_bands": 2, "contrast_fmin": 1000.0, "n_mels": 8, "n_mfcc": 5},
     "spectral_flatness": SIZES,
     "spectral_rolloff": SIZES,
+    "stft_at": {"starts": [0, 20, 50], "n_fft": 64},
+    "tempogram": {"win_length": 40},
+    "time_stretch": {**SIZES, "rate": 0.8},
+    "vqt": SCALE,
     "waveform_overlap_add": {"step": 20},
     "zero_crossing_rate": FRAMES,
 }
@@ -51,10 +62,14 @@ WINDOW: dict[str, Any] = {
 DESIGNS: dict[str, dict[str, Any]] = {
     "SpectralTransform": SIZES,
     "dct_matrix": {"n_mfcc": 5, "n_mels": 8},
+    "frame_starts": {"length": 300, "frame_length": 64, "fps": 100.0, "sample_rate": 8000},
     "get_transform_mlx": {**SIZES, **WINDOW},
+    "log_fbanks": {**BANK, "f_max": 7000.0},
     "make_window": {"n_fft": 64, **{k: v for k, v in WINDOW.items() if k not in ("center", "normalized")}},
     "melscale_fbanks": {"n_freqs": 33, "f_min": 0.0, "f_max": 8000.0, "n_mels": 8, "sample_rate": 16000},
+    "rectangular_fbanks": {**BANK, "frequencies": [0.0, 500.0, 7000.0]},
     "resolve_fft_params": {**SIZES, "win_length": 64, "pad": 0},
+    "triangular_fbanks": {**BANK, "frequencies": [0.0, 500.0, 7000.0]},
 }
 
 
@@ -169,7 +184,7 @@ def _refusals(call: Callable[..., Any], good: dict[str, Any], name: str) -> list
 def test_an_odd_value_is_served_or_refused_by_the_argument_s_name(name: str) -> None:
     function = getattr(ms, name)
     good = {**FEATURES, **TRANSFORMS, **DESIGNS}[name]
-    named = {p: None for p in inspect.signature(function).parameters if p not in ("x", "frames", "kwargs")}
+    named = {p: None for p in inspect.signature(function).parameters if p not in ("x", "frames", "envelope", "kwargs")}
     x = noise(3, 100)
 
     def call(**options: Any) -> Any:
