@@ -130,6 +130,7 @@ def onset_detect(
     """
     if onset_envelope is not None:
         raise Decline(ByDesign("the envelope is given, and librosa picks its peaks as fast"))
-    options = {"backtrack": backtrack, "energy": energy, "units": units, "normalize": normalize, "sparse": sparse}
+    options: dict[str, Any] = {"backtrack": backtrack, "energy": energy, "units": units}
+    options |= {"normalize": normalize, "sparse": sparse}
     strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length)
     return lambda: _detect(onset_envelope=strength(), sr=sr, hop_length=hop_length, **options, **kwargs)

@@ -150,7 +150,8 @@ def medians_of_columns(x: Array) -> Array:
     rows = len(x)
     begins = np.full(rows + 1, rows)
     begins[0] = 0
-    return aggregates(x, np.arange(rows), begins, "median")[0]
+    medians: Array = aggregates(x, np.arange(rows), begins, "median")[0]
+    return medians
 
 
 def _networks(sizes: Array, most: int) -> tuple[Array, Array]:

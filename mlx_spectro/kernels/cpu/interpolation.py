@@ -67,7 +67,7 @@ def interpolate_frames(
         frequencies: Of each frame, ``[...]``.
         fill: The value beyond the knots, and where a frequency is not a number.
     """
-    starts = np.zeros((), np.int64)
+    starts: Array = np.zeros((), np.int64)
     for count, step in zip(x.shape[:-1], x.strides[:-1], strict=True):
         starts = starts[..., None] + step * np.arange(count)
     starts = (address_of(x) + starts).ravel()
