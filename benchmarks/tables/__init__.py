@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import functions, speed
+from . import extractors, functions, speed, upstream
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES: dict[str, Callable[[], str]] = {
@@ -22,6 +22,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "native-cpu": speed.native_cpu,
     "torch-cuda": speed.torch_cuda,
     "gpu": speed.gpu,
+    "extractors": extractors.times,
+    "extractor-helpers": extractors.helpers,
+    "upstream-librosa": partial(upstream.tests, "librosa"),
+    "upstream-torch": partial(upstream.tests, "torch"),
 }
 
 

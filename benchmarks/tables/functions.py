@@ -31,6 +31,8 @@ from .reasons import reason
 _ONE_SECOND = Size(1, 16_000, 512, 128)
 # values of an array that counts as large
 _MANY = 1_000_000
+# what torch's own transforms do on a GPU, though sums of products by kernels could
+_BY_TRANSFORMS = ("torchaudio.functional.fftconvolve", "torchaudio.transforms.FFTConvolve")
 _MODULES = {
     "torch": ("torch",),
     "torchaudio": ("torchaudio.functional", "torchaudio.transforms", "torchaudio.compliance.kaldi"),
@@ -99,7 +101,9 @@ def _by_default(name: str) -> str:
 
 @functools.cache
 def _gpu(name: str) -> bool:
-    """Whether GPU kernels compute every operator that a call on torch's tensors is made of."""
+    """Whether GPU kernels compute every operator that a call on torch's tensors is made of, and are to do so."""
+    if name in _BY_TRANSFORMS:
+        return False
     row = _rows()[name]
     ours, _ = row.resolve()
     reasons: list[str | None] = []

@@ -28,7 +28,7 @@ _WHY = [
     ("torchaudio.functional.rtf_power", _CHEAP),
     ("torchaudio.transforms.Fade", _ELEMENTWISE),
     ("torchaudio.transforms.Vol", _ELEMENTWISE),
-    ("transformers.*_db*", _ELEMENTWISE),
+    ("transformers.*_db*", "decibels alone: those of `spectrogram`, which extractors call, are ours"),
     ("transformers.*", _DESIGN),
     ("librosa.load", "reading of files"),
     ("librosa.stream", "reading of files"),

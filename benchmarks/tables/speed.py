@@ -23,7 +23,7 @@ _CPU = {
 _LARGE = 4
 
 
-def _results(kind: str) -> dict[str, Any] | None:
+def results(kind: str) -> dict[str, Any] | None:
     """The newest committed result of a kind (``"cpu"``, ``"cpu-1-thread"``, ``"h200"``)."""
     found = sorted(RESULTS.glob(f"*-[0-9][0-9]-{kind}.json"))
     result: dict[str, Any] | None = json.loads(found[-1].read_text(encoding="utf-8")) if found else None
@@ -48,7 +48,7 @@ def _least(ratios: list[float]) -> str:
 
 def cpu() -> str:
     """Adapters on host arrays: how many times faster than the library they stand for, at least."""
-    found = [(what, result) for kind, what in _CPU.items() if (result := _results(kind)) is not None]
+    found = [(what, result) for kind, what in _CPU.items() if (result := results(kind)) is not None]
     columns = [_ratios(result, "host") for _, result in found]
     adapters = {row.name for row in table() if not row.native} | {"round trip forward + backward"}
     rows = [[f"`{name}`", *(_least(c[name]) for c in columns)] for name in columns[0] if name in adapters]
@@ -62,7 +62,7 @@ def _waiting(result: dict[str, Any]) -> str:
 
 def native_cpu() -> str:
     """MLX arrays on MLX's CPU device: how many times faster than plain MLX ops, at least."""
-    ratios = _ratios(_results("cpu"), "host", "plain")
+    ratios = _ratios(results("cpu"), "host", "plain")
     native = {row.name for row in table() if row.native}
     return markdown(
         ["function", "times faster than plain MLX ops"],
@@ -72,7 +72,7 @@ def native_cpu() -> str:
 
 def gpu() -> str:
     """MLX arrays on an NVIDIA GPU: times, and how many times faster than torch or torchaudio on CUDA tensors."""
-    result = _results("h200") or _results("h100")
+    result = results("h200") or results("h100")
     rows = []
     for row in result["rows"] if result else ():
         contenders = row["contenders"]
@@ -100,7 +100,7 @@ def gpu() -> str:
 
 def torch_cuda() -> str:
     """torch's CUDA tensors: how many times faster than torch and torchaudio, at least, called singly and in a graph."""
-    result = _results("torch-cuda")
+    result = results("torch-cuda")
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in result["rows"] if result else ():
         for way in ("lone", "graph"):

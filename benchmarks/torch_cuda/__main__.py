@@ -13,14 +13,14 @@ import torchaudio
 
 from mlx_spectro import compat
 
-from . import accuracy, check, filtering, gradients, graphs, process, times  # noqa: F401 - importing them registers their checks
+from . import accuracy, check, filtering, gradients, graphs, levels, process, times, training  # noqa: F401 - importing them registers their checks
 
 
 def main() -> int:
     """Check, then time; the exit status says whether all checks passed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.torch_cuda", description=__doc__)
     parser.add_argument("--json", type=Path, help="write everything to this file")
-    parser.add_argument("--only", default="", help="checks whose names contain this")
+    parser.add_argument("--only", default="", help="checks whose names contain one of these, comma-separated")
     parser.add_argument("--no-checks", action="store_true")
     parser.add_argument("--no-times", action="store_true")
     options = parser.parse_args()
@@ -34,7 +34,7 @@ def main() -> int:
     print(name, torch.cuda.get_device_capability(), versions)
     report: dict[str, Any] = {"device": name, "versions": versions}
     if not options.no_checks:
-        report["failed"] = check.run(options.only)
+        report |= {"failed": check.run(options.only), "figures": check.figures}
         print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")
     if not options.no_times:
         compat.reset()

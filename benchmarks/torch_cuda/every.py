@@ -1,7 +1,7 @@
 """python -m benchmarks.torch_cuda.every: launches kernels of every kind once, for a tool that looks at their memory.
 
-``compute-sanitizer --tool memcheck`` or ``racecheck``, with ``--report-api-errors no``: the bindings ask drivers for
-functions that they have not.
+Runs under ``compute-sanitizer --tool memcheck``, ``racecheck`` or ``initcheck``, with ``--report-api-errors no``: the
+bindings ask drivers for functions that they have not.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ def main() -> None:
         call(our_audio, at).square().sum().backward()
     for features in SPEECH.values():
         features(kaldi, noise(2, 3001))
+    our_audio.transforms.GriffinLim(400, 3).to(DEVICE)(noise(2, 201, 50).abs())
+    our_audio.functional.convolve(x, noise(2, 3, 40))
+    our_audio.transforms.SlidingWindowCmn(norm_vars=True)(noise(2, 90, 40))
     torch.cuda.synchronize()
     launched = diagnostics.get_cache_debug_stats()["kernel_cache"]
     print(len(launched), "kernels:", *sorted(launched))

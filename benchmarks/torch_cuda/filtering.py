@@ -43,6 +43,9 @@ SPEECH: dict[str, Call] = {
     "fbank of magnitudes": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
     "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
     "MFCC": lambda m, x: m.mfcc(x),
+    "fbank and energies": lambda m, x: m.fbank(x, use_energy=True, raw_energy=False, htk_compat=True),
+    "MFCC and energies": lambda m, x: m.mfcc(x, use_energy=True),
+    "spectrogram": lambda m, x: m.spectrogram(x, snip_edges=False),
 }
 RATES = ((16000, 22050), (44100, 16000), (48000, 16000), (16000, 48000), (16000, 16001), (1, 100), (12699, 16000))
 
@@ -155,6 +158,26 @@ def features_of_speech() -> str:
                 ratios[f"{name} {length}"] = round(near(mine, theirs, truth, f"{name} {length}"), 2)
     none(problems)
     return f"times torchaudio's errors: {ratios}"
+
+
+@check
+def convolutions() -> str:
+    ratios, problems = {}, list[str]()
+    for taps in (1, 16, 255, 1024):
+        for mode in ("full", "valid", "same"):
+            y = noise(1, 3, taps, seed=1)
+            call: Call = lambda m, x, y=y, mode=mode: m.functional.convolve(x, y.to(x.dtype), mode)  # type: ignore[misc]  # noqa: E731
+            with each(problems):
+                ratios[f"{taps} {mode}"] = round(_compared(call, noise(2, 3, 20_001), f"{taps} {mode}"), 2)
+    none(problems)
+    x, y = noise(2, 9001), noise(2, 20)
+    x[1, 4000] = float("inf")
+    mine, theirs = (m.functional.convolve(x, y).isfinite() for m in (our_audio, torchaudio))
+    assert torch.equal(mine, theirs), int((mine != theirs).sum())
+    x[1, 4000], y[0, 7] = 0.0, float("inf")
+    mine, theirs = (m.functional.convolve(x, y).isfinite() for m in (our_audio, torchaudio))
+    differ = int((mine != theirs).sum())
+    return f"times torchaudio's errors: {ratios}; of an infinite weight, {differ} results are finite in one alone"
 
 
 @check

@@ -1,8 +1,7 @@
-"""Gradients, their gradients, and what is trained by them."""
+"""Gradients, and their gradients."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from mlx_spectro import compat
 from mlx_spectro.compat import torch as ours
 from mlx_spectro.compat import torchaudio as our_audio
 
@@ -96,54 +94,3 @@ def what_is_changed_before_the_backward_pass_is_an_error() -> None:
             assert "modified by an inplace operation" in str(error), error
         else:
             raise AssertionError("no error")
-
-
-class _Net(torch.nn.Module):
-    def __init__(self, audio: Any) -> None:
-        super().__init__()
-        self.mel = audio.transforms.MelSpectrogram(16000, **MEL)
-        self.scale = audio.transforms.AmplitudeToDB()
-        self.first, self.second = torch.nn.Conv1d(80, 16, 3, padding=1), torch.nn.Conv1d(16, 1, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.scale(self.mel(x)) / 40
-        return self.second(torch.relu(self.first(y))).mean((-1, -2))  # type: ignore[no-any-return]
-
-
-def _trained(audio: Any, graphed: bool = False, nudge: float = 0.0) -> tuple[list[float], float]:
-    """Losses of 50 steps, and seconds a step."""
-    torch.manual_seed(0)
-    net: Any = _Net(audio).to(DEVICE)
-    x, target = noise(8, 16000) * (1 + nudge), noise(8, seed=1)
-    optimizer = torch.optim.Adam(net.parameters(), 1e-2)
-    step: Any = torch.cuda.make_graphed_callables(net, (x,)) if graphed else net
-    losses = []
-    begin = 0.0
-    for number in range(50):
-        if number == 5:
-            torch.cuda.synchronize()
-            begin = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.mse_loss(step(x), target)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    torch.cuda.synchronize()
-    return [float(loss) for loss in losses], (time.perf_counter() - begin) / 45
-
-
-@check
-def training() -> str:
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    (theirs, slow), (mine, quick) = _trained(torchaudio), _trained(our_audio)
-    reasons = {(record.function, record.reason) for record in compat.report()}
-    assert ("torchaudio.transforms.MelSpectrogram", "") in reasons, reasons
-    graphed, fastest = _trained(our_audio, graphed=True)
-    assert theirs[-1] < theirs[0], (theirs[0], theirs[-1])
-    nudged, _ = _trained(torchaudio, nudge=1e-6)
-
-    def away(found: list[float]) -> float:
-        return max(abs(a - b) for a, b in zip(found, theirs, strict=True)) / theirs[0]
-
-    assert max(away(mine), away(graphed)) <= max(1e-3, 3 * away(nudged)), tuple(map(away, (mine, graphed, nudged)))
-    return f"a step: torch {slow * 1e3:.2f} ms, ours {quick * 1e3:.2f} ms, in graphs {fastest * 1e3:.2f} ms"

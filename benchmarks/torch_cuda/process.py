@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import threading
@@ -116,6 +117,34 @@ def verification_and_a_profile() -> str:
         assert record.seconds > 0 and record.device.startswith("cuda:0"), record
     worst = max(verified, key=lambda record: record.error / record.limit)
     return f"nearest its limit: {worst.function}, {worst.error:.2g} of {worst.limit:.2g}"
+
+
+@check
+def auraloss_s_losses_breach_nothing() -> str:
+    if importlib.util.find_spec("auraloss") is None:
+        return "auraloss is not installed"
+    compat.install("torch")
+    try:
+        from auraloss import freq
+
+        losses = {
+            "STFT": freq.STFTLoss(w_log_mag=1.0, w_lin_mag=1.0, w_sc=1.0, w_phs=0.5),
+            "several resolutions": freq.MultiResolutionSTFTLoss(),
+            "random resolutions": freq.RandomResolutionSTFTLoss(),
+            "sums and differences": freq.SumAndDifferenceSTFTLoss([1024, 2048], [256, 512], [1024, 2048]),
+        }
+        x, y = 0.1 * noise(4, 2, 48_000), 0.1 * noise(4, 2, 48_000, seed=1)
+        for name, loss in losses.items():
+            at = x.clone().requires_grad_()
+            with compat.numerics("verify"):
+                loss.to(DEVICE)(at, y).sum().backward()
+            assert at.grad is not None and at.grad.isfinite().all(), name
+    finally:
+        compat.uninstall()
+    verified = [record for record in compat.report() if not record.reason]
+    assert verified and not any(record.breaches for record in verified), verified
+    others = {record.reason for record in compat.report() if record.reason}
+    return f"{sum(record.calls for record in verified)} calls; torch's: {others or 'none'}"
 
 
 @check

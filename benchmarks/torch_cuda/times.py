@@ -6,11 +6,14 @@ the device's time alone. Contenders take turns; medians.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torchaudio
@@ -47,8 +50,10 @@ class Contest(NamedTuple):
     ours: Work
     moved: int
     """Bytes that any way of doing it has to read or write; 0 where that is not said."""
-    captured: bool = True
-    """A graph is made of it."""
+    captured: Literal["both", "ours", ""] = "both"
+    """Of whose a graph is made."""
+    peers: Mapping[str, Work] = MappingProxyType({})
+    """The same by other libraries, where they are installed; timed from Python."""
 
 
 def lone(works: dict[str, Work]) -> dict[str, float]:
@@ -140,13 +145,22 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     def round_trip(library: Any, x: Any) -> Any:
         return istft(library, stft(library, x))
 
-    yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), x.nbytes + z.nbytes)
+    def peers(name: str, make: Callable[[Any], Work]) -> dict[str, Work]:
+        return {name: make(importlib.import_module(name))} if importlib.util.find_spec(name) else {}
+
+    there = x.nbytes + z.nbytes
+    specux = peers("specux", lambda m: lambda: m.stft(x, n_fft=n_fft, hop_length=hop))
+    yield Contest("stft", lambda: stft(torch, x), lambda: stft(ours, x), there, peers=specux)
     # torch's inverse looks whether the windows overlap, which no graph can
-    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), x.nbytes + z.nbytes, captured=False)
+    specux = peers("specux", lambda m: lambda: m.istft(z, n_fft=n_fft, hop_length=hop, length=length))
+    yield Contest("istft", lambda: istft(torch, z), lambda: istft(ours, z), there, captured="ours", peers=specux)
     sizes = {"n_fft": n_fft, "hop_length": hop, "n_mels": 80}
     mel = [m.transforms.MelSpectrogram(16000, **sizes).cuda() for m in (torchaudio, our_audio)]
     filtered = x.nbytes + 4 * batch * z.shape[-1] * 80
-    yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered)
+    htk = {"mel_scale": "htk", "norm": None}
+    both = peers("specux", lambda m: lambda: m.melspectrogram(x, sr=16000, **sizes, **htk))
+    both |= peers("flashmel", lambda m: partial(m.MelSpectrogram(16000, **sizes).cuda(), x))
+    yield Contest("mel 80", lambda: mel[0](x), lambda: mel[1](x), filtered, peers=both)
     levels, powers = [m.transforms.AmplitudeToDB(top_db=80.0) for m in (torchaudio, our_audio)], mel[0](x)
     yield Contest("decibels", lambda: levels[0](powers), lambda: levels[1](powers), 2 * powers.nbytes)
     mfcc = [m.transforms.MFCC(16000, 40, melkwargs=sizes).cuda() for m in (torchaudio, our_audio)]
@@ -159,15 +173,36 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     yield Contest("TimeStretch", partial(theirs, z), partial(mine, z), z.nbytes + 4 * z.nbytes // 3)
     speech = [partial(kaldi.fbank, num_mel_bins=80) for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
     values = 4 * 80 * (1 + (length - 400) // 160)
-    yield Contest("fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, False)
+    yield Contest(
+        "fbank 80, one row", partial(speech[0], x[:1]), partial(speech[1], x[:1]), 4 * length + values, "ours"
+    )
+    speech = [kaldi.spectrogram for kaldi in (torchaudio.compliance.kaldi, our_kaldi)]
+    values = 4 * 257 * (1 + (length - 400) // 160)
+    work = partial(speech[0], x[:1]), partial(speech[1], x[:1])
+    yield Contest("Kaldi's spectrogram, one row", *work, 4 * length + values, "ours")
+    phases = {"n_iter": 8, "hop_length": hop, "power": 1.0}
+    theirs, mine = (m.transforms.GriffinLim(n_fft, **phases).cuda() for m in (torchaudio, our_audio))
+    magnitudes = z.abs()
+    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="")
+    levelled = powers.transpose(-1, -2).contiguous()
+    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20, "iid_masks": False}
+    masking = [partial(m.transforms.SpecAugment(**options), powers) for m in (torchaudio, our_audio)]
+    yield Contest("SpecAugment, masks for all", masking[0], masking[1], 2 * powers.nbytes, captured="ours")
+    for taps in (16, 255):
+        filters = noise(1, taps, seed=1)
+        theirs, mine = (partial(m.functional.convolve, x, filters) for m in (torchaudio, our_audio))
+        yield Contest(f"convolve, {taps} taps", theirs, mine, 2 * x.nbytes)
+    if length // hop < 1 << 10:
+        theirs, mine = (m.transforms.SlidingWindowCmn() for m in (torchaudio, our_audio))
+        yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, "ours")
     if length < 1 << 18:  # of longer ones, torchaudio's take a second
         theirs, mine = (partial(_highpass, m) for m in (torchaudio, our_audio))
-        yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured=False)
-        yield Contest("highpass, gradient", _gradient(theirs, x), _gradient(mine, x), 0, captured=False)
+        yield Contest("highpass", partial(theirs, x), partial(mine, x), 2 * x.nbytes, captured="ours")
+        yield Contest("highpass, gradient", _gradient(theirs, x), _gradient(mine, x), 0, captured="")
     if x.nbytes < 1 << 28:
         trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
-        yield Contest("round trip, gradient", trips[0], trips[1], 0, captured=False)
-        yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured=False)
+        yield Contest("round trip, gradient", trips[0], trips[1], 0, captured="")
+        yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured="")
 
 
 def by_repetition() -> list[dict[str, Any]]:
@@ -212,11 +247,11 @@ def overhead() -> dict[str, float]:
     op, launcher = Stft(Framing(512, 128, 256, 256, "reflect")), launcher_of(x)
     launcher(op, x, window)
     shapes = (x.shape, window.shape)
-    ((call, _),) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]
+    (first,) = next(iter(launcher._operation(op, shapes).ready.values()))  # type: ignore[union-attr]
     arrays, device = [x, window], x.device
     works: dict[str, Work] = {
         "torch.empty": lambda: torch.empty((1, 126, 257), dtype=torch.complex64, device=device),
-        "a launch made ready": lambda: call(arrays),
+        "a launch made ready": lambda: first.call(arrays),
         "the operator": lambda: launcher(op, x, window),
         "torch.stft of ours": lambda: ours.stft(x, 512, 128, window=window, return_complex=True),
     }
@@ -235,8 +270,9 @@ def timed() -> dict[str, Any]:
             row: dict[str, Any] = {"size": size, "name": contest.name}
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:
-                row["lone"] = lone(works)
-                row["graph"] = in_graphs(works if contest.captured else _ours_alone(contest))
+                row["lone"] = lone({**works, **_working(contest.peers, row)})
+                in_graph = {"both": works, "ours": {"ours": contest.ours}, "": {}}[contest.captured]
+                row["graph"] = in_graphs(in_graph)
                 if contest.moved:
                     row["floor"] = contest.moved / rate * 1e6
             except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
@@ -248,8 +284,17 @@ def timed() -> dict[str, Any]:
     return times
 
 
-def _ours_alone(contest: Contest) -> dict[str, Work]:
-    return {} if "gradient" in contest.name else {"ours": contest.ours}
+def _working(peers: Mapping[str, Work], row: dict[str, Any]) -> dict[str, Work]:
+    """Those that take such a call; what others raise goes into the row."""
+    works = {}
+    for name, work in peers.items():
+        try:
+            work()
+            torch.cuda.synchronize()
+            works[name] = work
+        except Exception as error:  # noqa: BLE001 - another library's own
+            row.setdefault("peers", {})[name] = f"{type(error).__name__}: {error}"[:300]
+    return works
 
 
 def _rounded(times: dict[str, float]) -> dict[str, float]:
@@ -261,8 +306,10 @@ def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{start}{row['error'][:300]}"
     lone, graph = row["lone"], row["graph"]
+    others = ", ".join(f"{name} {lone[name]:.1f}" for name in lone if name not in ("torch", "ours"))
+    others += "".join(f", {name}: {problem[:80]}" for name, problem in row.get("peers", {}).items())
     parts = f"{lone['torch']:9.1f}{lone['ours']:9.1f}{lone['torch'] / lone['ours']:7.1f}{'':13}"
     parts += f"{graph['torch']:9.1f}" if "torch" in graph else f"{'':9}"
     if "ours" in graph:
         parts += f"{graph['ours']:9.1f}" + (f"{graph['ours'] / row['floor']:8.2f}" if "floor" in row else "")
-    return start + parts
+    return f"{start}{parts}   {others}"

@@ -108,9 +108,13 @@ class TorchLauncher(Launcher[Tensor]):
         given = [side_by_side(w) if w.dim() == 1 else w for w in weights]
         y = self.run(op, side_by_side(x), *given)
         if y is None:
-            why = programs.why_not(op, (x.shape, *(w.shape for w in weights)))
+            self.check(op, x.shape, *(w.shape for w in weights))
+        return y  # type: ignore[return-value]  # what no kernel serves has a reason
+
+    def check(self, op: Operator, *shapes: tuple[int, ...]) -> None:
+        """Decline an operator of arguments of such shapes that no kernel serves."""
+        if why := programs.why_not(op, shapes):
             raise Decline(f"no kernel serves the call on {self.torch_device.type.upper()}: {why}")
-        return y
 
     def _at_once(self, single: _Single, values: list[Tensor]) -> Tensor | None:
         """What :meth:`run` does, where all that it takes is known; else None."""
@@ -128,7 +132,7 @@ class TorchLauncher(Launcher[Tensor]):
             if len(self._single) >= _MOST_KINDS:
                 self._single.clear()
             key = operation.op, *operation.shapes
-            self._single[key] = _Single(*ready[0], operation.recipe.tables, pieces)
+            self._single[key] = _Single(ready[0].call, ready[0].inputs, operation.recipe.tables, pieces)
         elif tune.tries_all():
             self._single.clear()
         return ready

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any
 
 from . import engines
-from .features import FEATURES
 from .folder import SHARD_SIZE, Extraction, ExtractionError, Progress, extract
+from .functions import FEATURES
 from .recordings import LONGEST
 from .shards import WRITERS
 
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         with _Shown(sys.stderr) as progress:
             done = extract(
                 ours.audio, ours.features, ours.out, manifest=ours.manifest, like=ours.like, rate=ours.rate,
-                channel=ours.channel, longest=ours.longest, format=ours.format, engine=ours.engine,
+                channel=ours.channel, longest=ours.longest, device=ours.device, format=ours.format, engine=ours.engine,
                 workers=ours.workers, shard_size=ours.shard_size, retry_failed=ours.retry_failed, progress=progress,
                 **options,
             )  # fmt: skip
@@ -73,8 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=int, metavar="HZ", help="resample first")
     parser.add_argument("--channel", type=int, metavar="N", help="take one channel, from 0 on, not the mean of all")
     parser.add_argument(
-        "--longest", type=float, default=LONGEST, metavar="S", help=f"refuse longer recordings ({LONGEST:.0f} s)"
+        "--longest", type=float, default=LONGEST, metavar="S", help=f"read longer ones in blocks ({LONGEST:.0f} s)"
     )
+    parser.add_argument("--device", default="cpu", metavar="D", help="of torch, for features like torchaudio's (cpu)")
     parser.add_argument("--engine", default="local", choices=list(engines.ENGINES), help="ray: a cluster that runs")
     parser.add_argument("--workers", type=int, metavar="N", help="processes, 0 for none, or tasks (one a core)")
     parser.add_argument("--shard-size", type=int, default=SHARD_SIZE, metavar="N", help="recordings a file (128)")

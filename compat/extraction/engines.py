@@ -17,7 +17,8 @@ from typing import Any
 
 import mlx_spectro
 
-from .shards import Job, Note, Settings, Widths, WriteError, make
+from .blocks import WriteError
+from .shards import Job, Note, Settings, Widths, make
 
 # how often a recording may take its worker with it
 _DEATHS = 2

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import inspect
+import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .recordings import LONGEST, read
-
-Array = npt.NDArray[Any]
-Options = dict[str, Any]
-# a feature [N, values] of samples [T] and their rate
-Function = Callable[[Array, int], Array]
+from . import blocks, recordings
+from .functions import FEATURES, Array, Function, Options, resampled, resampled_in_blocks
+from .recordings import LONGEST, Recording
 
 # samples of noise whose features tell how many values a frame has
 _PROBE = 1 << 16
@@ -35,7 +30,10 @@ class FeatureExtractor:
         like: Whose functions and options: ``"librosa"``, ``"torchaudio"``, or ``"native"`` for those of this package.
         rate: Resample to so many Hz, by that library's own resampling. Default: as recorded.
         channel: Which channel is taken. Default: the mean of all.
-        longest: Refuse what is longer, in seconds: a recording is in memory as a whole.
+        longest: Of a recording that lasts more seconds, a block of samples at a time is in memory, and frames are in
+            a file. Features are the same, bit for bit, where our kernels serve it whole too; what needs all of a
+            recording at once (its tuning, torchaudio's resampling) is refused.
+        device: torch's name of the device on which features like torchaudio's are computed, ``"cuda"`` for one.
         on_error: In tables, ``"raise"``, or ``"record"`` the reason in a column ``error``, with None for features.
         options: Those of the functions. Each goes to the features that take it, or, as ``"mfcc.n_mfcc"``, to one.
 
@@ -58,13 +56,14 @@ class FeatureExtractor:
         rate: int | None = None,
         channel: int | None = None,
         longest: float = LONGEST,
+        device: str = "cpu",
         on_error: str = "raise",
         **options: Any,
     ) -> None:
         names = features.split(",") if isinstance(features, str) else features
         self.features = tuple(name.strip() for name in names)
         self.like, self.rate, self.channel, self.longest = like, rate, channel, longest
-        self.on_error, self.options = on_error, options
+        self.device, self.on_error, self.options = device, on_error, options
         if like not in FEATURES:
             raise ValueError(f"like must be one of {', '.join(FEATURES)}, got {like!r}")
         if on_error not in ("raise", "record"):
@@ -74,20 +73,44 @@ class FeatureExtractor:
             known = ", ".join(FEATURES[like])
             raise ValueError(f"features like {like}'s are {known}; got {', '.join(unknown) or 'none'}")
         self._each_options()
+        if device != "cpu" and like != "torchaudio":
+            raise ValueError(f"device {device} is for features like torchaudio's, not like {like}'s")
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def of(self, samples: Array, rate: int) -> dict[str, Array]:
         """Features ``[N, values]`` by name, of samples ``[T]`` in floating point and their rate in Hz."""
-        if self.rate not in (None, rate):
-            samples, rate = _resampled(self.like, samples, rate, self.rate), int(self.rate or rate)
+        if self.rate is not None and self.rate != rate:
+            samples, rate = resampled(self.like, samples, rate, self.rate), self.rate
         return {name: np.ascontiguousarray(function(samples, rate)) for name, function in self._functions.items()}
 
-    def read(self, path: Any) -> tuple[Array, int]:
-        """Samples ``[T]`` of a file and their rate in Hz."""
-        samples, rate, _ = read(path, self.channel, self.longest)
-        return samples, rate
+    def of_file(self, path: Any, folder: str | os.PathLike[str] | None = None) -> tuple[dict[str, Array], Recording]:
+        """Features ``[N, values]`` by name, and what the file holds.
+
+        Args:
+            path: Of a file that soundfile reads.
+            folder: Where files without names hold the frames of a long recording. Default: the system's for such.
+        """
+        with recordings.opened(path, self.channel) as file:
+            if reason := recordings.too_long(file, self.longest):
+                try:
+                    features = self._in_blocks(file, folder)
+                except ValueError as error:
+                    raise ValueError(f"{reason}, and cannot be computed in blocks: {error}") from error
+                return features, Recording(file.tell(), file.samplerate, file.channels)
+            samples = recordings.whole(file, self.channel)
+            return self.of(samples, file.samplerate), Recording(len(samples), file.samplerate, file.channels)
+
+    def _in_blocks(self, file: Any, folder: str | os.PathLike[str] | None) -> dict[str, Array]:
+        samples, rate = recordings.blocks(file, self.channel), file.samplerate
+        if self.rate is not None and self.rate != rate:
+            samples, rate = resampled_in_blocks(self.like, samples, rate, self.rate), self.rate
+        parts = {
+            name: FEATURES[self.like][name].in_blocks(options, self.device, rate)
+            for name, options in zip(self.features, self._each_options(), strict=True)
+        }
+        return blocks.features_of(parts, samples, folder)
 
     def values(self) -> dict[str, tuple[int, np.dtype[Any]]]:
         """How many values a frame of each feature has, and their dtype."""
@@ -105,7 +128,7 @@ class FeatureExtractor:
         ``path``.
         """
         if not isinstance(item, Mapping):
-            return self.of(*(item if isinstance(item, tuple) else self.read(item)))
+            return self.of(*item) if isinstance(item, tuple) else self.of_file(item)[0]
         column = next((name for name in ("audio", "path") if name in item), None)
         if column is None:
             raise ValueError(f"a row needs a column path or audio, got {', '.join(map(str, item))}")
@@ -124,27 +147,27 @@ class FeatureExtractor:
 
     def _of_row(self, recording: Any) -> dict[str, Any]:
         if self.on_error == "raise":
-            return self.of(*self._samples(recording))
+            return self._of(recording)
         try:
-            return {**self.of(*self._samples(recording)), "error": None}
+            return {**self._of(recording), "error": None}
         except Exception as error:  # noqa: BLE001 - whatever a library raises of a recording is its reason
             return {**dict.fromkeys(self.features), "error": reason_of(error)}
 
-    def _samples(self, recording: Any) -> tuple[Array, int]:
+    def _of(self, recording: Any) -> dict[str, Array]:
         if isinstance(recording, str):
-            return self.read(recording)
+            return self.of_file(recording)[0]
         if isinstance(recording, Mapping) and recording.get("array") is None:
-            return self.read(recording["path"])
+            return self.of_file(recording["path"])[0]
         samples = np.asarray(recording["array"], np.float32)
         if samples.ndim == 2:
             samples = samples.mean(axis=0) if self.channel is None else samples[self.channel]
-        return samples, int(recording["sampling_rate"])
+        return self.of(samples, int(recording["sampling_rate"]))
 
     @functools.cached_property
     def _functions(self) -> dict[str, Function]:
         makers = [FEATURES[self.like][name] for name in self.features]
         made_of = zip(self.features, makers, self._each_options(), strict=True)
-        return {name: maker.make(options) for name, maker, options in made_of}
+        return {name: maker.make(options, self.device) for name, maker, options in made_of}
 
     def _each_options(self) -> list[Options]:
         """The options of each feature."""
@@ -179,138 +202,3 @@ def _column(values: list[Any]) -> Any:
     for i, value in enumerate(values):
         column[i] = value
     return column
-
-
-def _resampled(like: str, samples: Array, rate: int, to: int | None) -> Array:
-    if like == "librosa":
-        result: Array = _of("librosa").resample(samples, orig_sr=rate, target_sr=to)
-        return result
-    if like == "torchaudio":
-        result = _of("torchaudio").functional.resample(_of("torch").from_numpy(samples), rate, to).numpy()
-        return result
-    raise ValueError(f"native features do not resample: {rate} Hz cannot become {to}")
-
-
-def _of(library: str) -> Any:
-    return importlib.import_module(f"mlx_spectro.compat.{library}")
-
-
-def _names(function: Any) -> set[str]:
-    return set(inspect.signature(function).parameters) - {"self", "y", "S", "sr", "args", "kwargs", "sample_rate"}
-
-
-class _Librosa:
-    """A function of ``librosa.feature``; ``further`` takes its ``**kwargs``."""
-
-    def __init__(self, function: str, *further: str, decibels: bool = False) -> None:
-        self._path, self._further, self._decibels = f"feature.{function}", further, decibels
-
-    def takes(self) -> set[str]:
-        return set().union(*(_names(_attribute("librosa", path)) for path in (self._path, *self._further)))
-
-    def make(self, options: Options) -> Function:
-        library, function = _of("librosa"), _attribute("librosa", self._path)
-        with_rate = "sr" in inspect.signature(function).parameters
-
-        def feature(y: Array, rate: int) -> Array:
-            values = function(y=y, **({"sr": rate} if with_rate else {}), **options)
-            result: Array = (library.power_to_db(values) if self._decibels else values).T
-            return result
-
-        return feature
-
-
-class _Torchaudio:
-    """A class of ``torchaudio.transforms``; what ``inner`` takes goes to it as ``argument``."""
-
-    def __init__(self, name: str, inner: str = "", argument: str = "", *, rate: bool = True, decibels: bool = False):
-        self._name, self._inner, self._argument = f"transforms.{name}", f"transforms.{inner}", argument
-        self._rate, self._decibels = rate, decibels
-
-    def takes(self) -> set[str]:
-        inner = _names(_attribute("torchaudio", self._inner)) if self._argument else set()
-        return (_names(_attribute("torchaudio", self._name)) | inner) - {self._argument}
-
-    def make(self, options: Options) -> Function:
-        torch, kind = _of("torch"), _attribute("torchaudio", self._name)
-        own = {name: value for name, value in options.items() if name in _names(kind)}
-        if self._argument:
-            own[self._argument] = {name: value for name, value in options.items() if name not in own}
-
-        @functools.lru_cache(maxsize=8)
-        def transform(rate: int) -> Any:
-            return kind(rate, **own) if self._rate else kind(**own)
-
-        def feature(y: Array, rate: int) -> Array:
-            with torch.no_grad():
-                values = transform(rate)(torch.from_numpy(y))
-                values = _of("torchaudio").transforms.AmplitudeToDB()(values) if self._decibels else values
-            result: Array = values.numpy().T
-            return result
-
-        return feature
-
-
-class _Native:
-    """A transform of this package."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def takes(self) -> set[str]:
-        return self._parameters(_attribute("", self._name)) - {"self", "sample_rate"}
-
-    def _parameters(self, kind: Any) -> set[str]:
-        bases = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
-        return set().union(*(_names(base.__init__) for base in bases))
-
-    def make(self, options: Options) -> Function:
-        import mlx.core as mx
-
-        kind = _attribute("", self._name)
-
-        @functools.lru_cache(maxsize=8)
-        def transform(rate: int) -> Any:
-            return kind(sample_rate=rate, **options)
-
-        def feature(y: Array, rate: int) -> Array:
-            return np.array(transform(rate)(mx.array(y)[None])[0]).T
-
-        return feature
-
-
-def _attribute(library: str, path: str) -> Any:
-    value = _of(library) if library else importlib.import_module("mlx_spectro")
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value
-
-
-_MEL = "feature.melspectrogram", "filters.mel"
-# by the library whose functions and options they are
-FEATURES: dict[str, dict[str, Any]] = {
-    "librosa": {
-        "mel": _Librosa("melspectrogram", "filters.mel"),
-        "logmel": _Librosa("melspectrogram", "filters.mel", decibels=True),
-        "mfcc": _Librosa("mfcc", *_MEL),
-        "chroma": _Librosa("chroma_stft", "filters.chroma"),
-        "rms": _Librosa("rms"),
-        "zero_crossing_rate": _Librosa("zero_crossing_rate"),
-        "spectral_centroid": _Librosa("spectral_centroid"),
-        "spectral_bandwidth": _Librosa("spectral_bandwidth"),
-        "spectral_rolloff": _Librosa("spectral_rolloff"),
-        "spectral_flatness": _Librosa("spectral_flatness"),
-        "spectral_contrast": _Librosa("spectral_contrast"),
-    },
-    "torchaudio": {
-        "mel": _Torchaudio("MelSpectrogram"),
-        "logmel": _Torchaudio("MelSpectrogram", decibels=True),
-        "mfcc": _Torchaudio("MFCC", "MelSpectrogram", "melkwargs"),
-        "spectrogram": _Torchaudio("Spectrogram", rate=False),
-    },
-    "native": {
-        "mel": _Native("MelSpectrogramTransform"),
-        "logmel": _Native("LogMelSpectrogramTransform"),
-        "mfcc": _Native("MFCCTransform"),
-    },
-}

@@ -17,9 +17,11 @@ from mlx_spectro import distribution
 
 from ..diagnostics import tables
 from . import engines
+from .blocks import WriteError
 from .features import reason_of
+from .functions import check_device
 from .recordings import LONGEST, ListError, recordings_of
-from .shards import BOOKS, WRITERS, Job, Settings, Widths, WriteError, record_path, write_whole
+from .shards import BOOKS, WRITERS, Job, Settings, Widths, record_path, write_whole
 
 SHARD_SIZE = 128
 
@@ -59,6 +61,7 @@ def extract(
     rate: int | None = None,
     channel: int | None = None,
     longest: float = LONGEST,
+    device: str = "cpu",
     format: str = "parquet",
     engine: str = "local",
     workers: int | None = None,
@@ -70,11 +73,12 @@ def extract(
     """Extract features of recordings into a folder, a row a recording.
 
     Called again after an interruption, it goes on: what is there stays, and in the end all is as if it had run through,
-    byte for byte. Each process has one recording in memory, and a few MB of features.
+    byte for byte. Each process has one recording in memory, a block of one that is longer than ``longest``, and a few
+    MB of features.
 
     Args:
         audio: Files, folders of them, and patterns such as ``"data/**/*.flac"``.
-        features, like, rate, channel, longest, options: As in :class:`FeatureExtractor`.
+        features, like, rate, channel, longest, device, options: As in :class:`FeatureExtractor`.
         out: The folder; new, empty, or that of the same extraction.
         manifest: A file that names recordings, beside ``audio``: a path a line, JSON lines with ``path`` or
             ``audio_filepath``, or a ``.csv`` or ``.tsv`` table with such a column. Paths are relative to its folder.
@@ -93,7 +97,7 @@ def extract(
     Raises:
         ExtractionError: another extraction's folder, one that another process is writing to, a cluster that is not
             there, no recordings, option values that the functions refuse, or a folder that cannot be written to.
-        ValueError: an unknown feature or option.
+        ValueError: an unknown feature or option, a device that is not there.
         ImportError: soundfile, or what the format or engine needs, is missing.
     """
     if format not in WRITERS:
@@ -107,8 +111,10 @@ def extract(
     _need(format, engine)
     names = tuple(name.strip() for name in (features.split(",") if isinstance(features, str) else features))
     version = tables.versions().get(distribution.NAME, "")
-    settings = Settings(names, like, options, rate, channel, longest, format, shard_size, version)
+    settings = Settings(names, like, options, rate, channel, longest, device, format, shard_size, version)
     settings.extractor()
+    if device != "cpu":
+        check_device(device)
     try:
         recordings = recordings_of([audio] if isinstance(audio, (str, os.PathLike)) else audio, manifest)
     except ListError as error:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import glob
 import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-# seconds: of two hours at 48 kHz, samples take 1.4 GB
+# seconds that are read as a whole: of two hours at 48 kHz, samples take 1.4 GB
 LONGEST = 7200.0
+# values that are read at a time
+_BLOCK = 1 << 20
 # what soundfile reads, beyond its formats' own names
 _SUFFIXES = {".aif", ".oga", ".opus", ".mp2", ".snd", ".m1a"}
 _COLUMNS = ("path", "audio_filepath", "audio", "file", "filename")
@@ -94,12 +97,22 @@ def _named(manifest: Path) -> Iterator[str]:
             raise ListError(f"line {number} of the manifest {manifest} names no path") from None
 
 
-def read(path: Any, channel: int | None = None, longest: float = LONGEST) -> tuple[npt.NDArray[np.float32], int, int]:
-    """Samples ``[T]``, their rate in Hz and the number of channels of a file: of one channel, or the mean of all.
+class Recording(NamedTuple):
+    """What is told of a recording beside its features."""
+
+    samples: int
+    rate: int
+    """In Hz."""
+    channels: int
+
+
+@contextlib.contextmanager
+def opened(path: Any, channel: int | None = None) -> Iterator[Any]:
+    """A file of soundfile's that has samples, and the channel.
 
     Raises:
         OSError: no such file.
-        ValueError: no samples, more seconds than ``longest``, no such channel.
+        ValueError: no samples, no such channel.
         soundfile.LibsndfileError: what soundfile does not read.
     """
     import soundfile
@@ -107,16 +120,33 @@ def read(path: Any, channel: int | None = None, longest: float = LONGEST) -> tup
     if not os.path.exists(path):
         raise FileNotFoundError("there is no such file")
     with soundfile.SoundFile(os.fspath(path)) as file:
-        seconds = file.frames / file.samplerate
         if not file.frames:
             raise ValueError("it holds no samples")
-        if seconds > longest:
-            raise ValueError(f"it lasts {seconds:.0f} s, longer than {longest:.0f} s")
         if channel is not None and not 0 <= channel < file.channels:
             raise ValueError(f"it has {file.channels} channels, and no channel {channel}")
-        samples = file.read(dtype="float32", always_2d=True)
-        if channel is None:
-            mixed = samples[:, 0] if file.channels == 1 else samples.mean(axis=1)
+        yield file
+
+
+def blocks(file: Any, channel: int | None = None) -> Iterator[npt.NDArray[np.float32]]:
+    """The samples of an open file, block by block: of one channel, or the mean of all."""
+    size = max(1, _BLOCK // file.channels)
+    while len(samples := file.read(size, dtype="float32", always_2d=True)):
+        if channel is None and file.channels > 1:
+            yield samples.mean(axis=1)
         else:
-            mixed = samples[:, channel]
-        return np.ascontiguousarray(mixed), file.samplerate, file.channels
+            yield np.ascontiguousarray(samples[:, channel or 0])
+
+
+def whole(file: Any, channel: int | None = None) -> npt.NDArray[np.float32]:
+    """The samples ``[T]`` of an open file: of one channel, or the mean of all."""
+    samples, count = np.empty(file.frames, np.float32), 0
+    for block in blocks(file, channel):
+        samples[count : count + len(block)] = block
+        count += len(block)
+    return samples[:count]
+
+
+def too_long(file: Any, longest: float) -> str:
+    """Why an open file is not read as a whole: it has more seconds than ``longest``; empty where it has not."""
+    seconds = file.frames / file.samplerate
+    return f"it lasts {seconds:.0f} s, longer than {longest:.0f} s" if seconds > longest else ""

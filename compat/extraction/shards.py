@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .blocks import WriteError
 from .features import FeatureExtractor, reason_of
-from .recordings import read
 
 # bytes of features that are gathered before they are written
 _GROUP = 32 << 20
@@ -29,10 +29,6 @@ BOOKS = "_extraction"
 Array = npt.NDArray[Any]
 Widths = dict[str, tuple[int, np.dtype[Any]]]
 Note = Callable[[dict[str, Any]], None]
-
-
-class WriteError(Exception):
-    """The folder cannot be written to."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class Settings:
     rate: int | None
     channel: int | None
     longest: float
+    device: str
     format: str
     shard_size: int
     version: str
@@ -52,8 +49,9 @@ class Settings:
     def extractor(self) -> FeatureExtractor:
         """What computes the features."""
         return FeatureExtractor(
-            self.features, self.like, rate=self.rate, channel=self.channel, longest=self.longest, **self.options
-        )
+            self.features, self.like, rate=self.rate, channel=self.channel, longest=self.longest, device=self.device,
+            **self.options,
+        )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """As a JSON file has it."""
@@ -114,8 +112,12 @@ class ParquetWriter:
         self._bytes = 0
 
     def add(self, row: dict[str, Any], features: dict[str, Array]) -> None:
+        size = sum(feature.nbytes for feature in features.values())
+        if self._rows and size >= _GROUP:
+            # what is large is written alone, from where it lies
+            self._write()
         self._rows.append((row, features))
-        self._bytes += sum(feature.nbytes for feature in features.values())
+        self._bytes += size
         if self._bytes >= _GROUP:
             self._write()
 
@@ -133,7 +135,7 @@ class ParquetWriter:
                 continue
             frames = [features[column.name] for _, features in self._rows]
             offsets = np.cumsum([0, *map(len, frames)], dtype=np.int32)
-            values = pa.array(np.concatenate(frames).reshape(-1))
+            values = pa.array((frames[0] if len(frames) == 1 else np.concatenate(frames)).reshape(-1))
             each = pa.FixedSizeListArray.from_arrays(values, self._widths[column.name][0])
             columns.append(pa.ListArray.from_arrays(pa.array(offsets), each).cast(column.type))
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
@@ -159,7 +161,7 @@ class NpyWriter:
     def add(self, row: dict[str, Any], features: dict[str, Array]) -> None:
         first = {feature: self._frames[feature] for feature in features}
         for feature, values in features.items():
-            self._files[feature][1].write(values.tobytes())
+            self._files[feature][1].write(np.ascontiguousarray(values).data)
             self._frames[feature] += len(values)
         last = {feature: self._frames[feature] for feature in features}
         self._rows.append({**row, "first": first, "last": last})
@@ -195,7 +197,7 @@ def make(job: Job, folder: Path, settings: Settings, extractor: FeatureExtractor
         writer: Writer = WRITERS[settings.format](scratch, file_name(job.number), widths)
         for path in job.recordings:
             note({"begin": path})
-            result = job.given_up.get(path) or _features(path, extractor, widths, settings, note)
+            result = job.given_up.get(path) or _features(path, extractor, widths, scratch, note)
             if isinstance(result, str):
                 failed[path] = result
                 note({"failed": path, "reason": result})
@@ -216,15 +218,16 @@ def make(job: Job, folder: Path, settings: Settings, extractor: FeatureExtractor
 
 
 def _features(
-    path: str, extractor: FeatureExtractor, widths: Widths, settings: Settings, note: Note
+    path: str, extractor: FeatureExtractor, widths: Widths, scratch: Path, note: Note
 ) -> str | tuple[dict[str, Any], dict[str, Array]]:
     """A recording's row and features, or why it has none."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             path.encode()  # a name that is no text has no place in a table
-            samples, rate, channels = read(path, settings.channel, settings.longest)
-            features = extractor.of(samples, rate)
+            features, recording = extractor.of_file(path, scratch)
+    except WriteError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a library raises of a recording is its reason
         return reason_of(error)
     for warning in caught:
@@ -233,9 +236,8 @@ def _features(
         if values.shape[1:] != (widths[name][0],):
             return f"{name} has {list(values.shape[1:])} values a frame, not {widths[name][0]}"
         features[name] = values.astype(widths[name][1], copy=False)
-    frames = len(features[settings.features[0]])
-    row = {"path": path, "sample_rate": rate, "channels": channels, "samples": len(samples), "frames": frames}
-    return row, features
+    row = {"path": path, "sample_rate": recording.rate, "channels": recording.channels, "samples": recording.samples}
+    return {**row, "frames": len(features[extractor.features[0]])}, features
 
 
 def write_whole(path: Path, text: str, scratch: Path) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 import mlx_spectro
 
-from .shards import Job, Settings, WriteError, make
+from .blocks import WriteError
+from .shards import Job, Settings, make
 
 
 def main() -> None:

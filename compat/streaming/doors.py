@@ -107,11 +107,12 @@ def _check_mirrored_once(n_fft: int, hop_length: int, options: Options, default:
 
 def _of_librosa(name: str, options: Options) -> Frames:
     _without(options, "out", "S")
-    n_fft, hop_length = _lengths(options, int(options.get("n_fft") or 2048))
+    n_fft, hop_length = _lengths(options, int(options.get("n_fft") or options.get("frame_length") or 2048))
     if name.startswith("librosa.feature"):
         hop_length = int(options.get("hop_length") or 512)
     _check_mirrored_once(n_fft, hop_length, options, "constant")
-    framing = _framing(n_fft, hop_length, options.get("center", True), _NUMPY.get(pad := _pad_mode(options), pad))
+    pad = _pad_mode({"pad_mode": "edge"} if name.endswith("zero_crossing_rate") else options)
+    framing = _framing(n_fft, hop_length, options.get("center", True), _NUMPY.get(pad, pad))
     whole, part = _offline(adapters[name].ours), _served(adapters[name].ours)
     return Frames(
         framing, lambda y: whole(y=y, **options), lambda y: part(y=y, **{**options, "center": False}), OfNumPy()
@@ -135,17 +136,26 @@ def librosa_stft(options: Options) -> Frames:
 
 def librosa_mel(options: Options) -> Frames:
     """``librosa.feature.melspectrogram``."""
-    return _of_librosa("librosa.feature.melspectrogram", options)
+    return librosa_feature("melspectrogram", options)
+
+
+def librosa_feature(name: str, options: Options) -> Frames:
+    """A function of ``librosa.feature`` that computes each frame alone."""
+    if name == "chroma_stft" and options.get("tuning") is None:
+        raise ValueError("tuning must be given: it is estimated from the whole signal otherwise")
+    if name == "spectral_contrast" and not options.get("linear"):
+        raise ValueError("linear must be True: decibels count from the maximum of the whole signal otherwise")
+    return _of_librosa(f"librosa.feature.{name}", options)
 
 
 def torchaudio_mel(module: Any) -> Frames:
-    """A ``torchaudio.transforms.MelSpectrogram``."""
+    """A ``torchaudio.transforms.MelSpectrogram``, or a ``Spectrogram``."""
     ours = _as_ours(module)
-    spectrogram = ours.spectrogram
+    spectrogram = getattr(ours, "spectrogram", ours)
     if spectrogram.pad:
         raise ValueError(f"pad={spectrogram.pad} cannot be streamed: center=True pads a stream")
     plain = _as_ours(ours)
-    plain.spectrogram.center = False
+    getattr(plain, "spectrogram", plain).center = False
     framing = _framing(spectrogram.n_fft, spectrogram.hop_length, spectrogram.center, spectrogram.pad_mode)
     part = _served(plain)
     return Frames(framing, _offline(ours), lambda x: part(x.contiguous()), OfTorch())

@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from transformers import audio_utils
 
+from mlx_spectro.design.epilogues import Decibels
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.kaldi import Extraction
-from mlx_spectro.design.operators import Filterbank, KaldiFilterbank, Operator, Spectrogram, Stft
+from mlx_spectro.design.operators import Elementwise, Filterbank, KaldiFilterbank, Operator, Spectrogram, Stft
 from mlx_spectro.kernels import cpu
 
 from .. import dispatch
@@ -34,8 +35,6 @@ _MODULE = "transformers.audio_utils"
 _PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 # a tenth of the largest number of the complex64 in which transformers keeps spectra
 _LARGEST = 3e37
-_amplitude_to_db, _power_to_db = audio_utils.amplitude_to_db, audio_utils.power_to_db
-_amplitude_to_db_batch, _power_to_db_batch = audio_utils.amplitude_to_db_batch, audio_utils.power_to_db_batch
 
 
 class _Transformers(Library):
@@ -158,17 +157,22 @@ def _check_logarithm(options: dict[str, Any]) -> None:
         check_plain("db_range", options["db_range"], 1e-300, 1e300)
 
 
-def _finished(values: Array, options: dict[str, Any], amplitude: Callable[..., Any], power: Callable[..., Any]) -> Any:
+def _finished(values: Array, options: dict[str, Any]) -> Any:
     """``values`` on the scale that is asked for."""
     kind = options["log_mel"]
     if options["power"] is None or kind is None:
         return values
     if kind == "dB":
-        decibels = amplitude if options["power"] == 1 else power
-        values = decibels(values, options["reference"], options["min_value"], options["db_range"])
+        multiplier = 20.0 if options["power"] == 1 else 10.0
+        scale = Decibels(multiplier, float(options["min_value"]), float(options["reference"]))
     else:
-        values = np.log(values) if kind == "log" else np.log10(values)
-    return np.asarray(values, options["dtype"])
+        scale = Decibels(math.log(10) if kind == "log" else 1.0, np.finfo(float).tiny)
+    # in the memory order of the values
+    levels = np.empty_like(values)
+    cpu.run(Elementwise(scale), values, out=levels)
+    if kind == "dB" and options["db_range"] is not None:
+        np.maximum(levels, levels.max(axis=(-2, -1), keepdims=True) - options["db_range"], out=levels)
+    return np.asarray(levels, options["dtype"])
 
 
 def _checked(options: dict[str, Any], waveforms: Sequence[Any]) -> list[Array]:
@@ -221,7 +225,7 @@ def spectrogram(
 
     def work() -> Any:
         values = extract(padded.astype(np.float64), mel_floor, transposed=mel_filters is not None)
-        return _finished(values, options, _amplitude_to_db, _power_to_db)
+        return _finished(values, options)
 
     return work
 
@@ -261,7 +265,7 @@ def spectrogram_batch(
         for row, waveform in zip(batch, padded, strict=True):
             row[: len(waveform)] = waveform
         values = extract(batch.astype(np.float64), mel_floor, transposed=False).swapaxes(-1, -2)
-        values = _finished(values, options, _amplitude_to_db_batch, _power_to_db_batch)
+        values = _finished(values, options)
         frames = [1 + (length - frame_length) // hop_length for length in lengths]
         return [one[:count].T for one, count in zip(values, frames, strict=True)]
 

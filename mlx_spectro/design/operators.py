@@ -558,7 +558,8 @@ class LaggedProducts(Operator):
 class Convolve(Linear):
     """Convolution ``[..., N + M - 1]`` of signals ``[..., N]`` with filters ``[..., M]``.
 
-    The filters' leading axes broadcast to the signals'. What is not finite, in either, spoils its whole signal.
+    The filters' leading axes broadcast to the signals'. What is not finite, in either, spoils what it is part of, and
+    where that is computed by transforms, its whole signal.
     """
 
     stem = "convolution"
@@ -578,8 +579,8 @@ class Convolve(Linear):
 class Correlate(Linear):
     """Sums over ``m`` of ``x[..., n + m] y[..., m]`` for ``n`` from 0 to ``length - 1``, with filters ``y [..., M]``.
 
-    Signals are ``[..., length + M - 1]``; the filters' leading axes broadcast to theirs. What is not finite, in either,
-    spoils its whole signal.
+    Signals are ``[..., length + M - 1]``; the filters' leading axes broadcast to theirs. What is not finite is as in
+    :class:`Convolve`.
     """
 
     stem = "convolution"

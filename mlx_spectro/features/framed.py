@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -19,21 +19,47 @@ from . import _inputs
 from ._shared import like_input
 from .windows import make_window
 
+# so many interleaved series of evenly spaced frames are transformed one by one
+_MOST_SERIES = 8
 
-def gathered(audio: mx.array, starts: npt.NDArray[np.int64], n_fft: int) -> tuple[mx.array, Framing]:
-    """Audio ``[..., T]``, and a framing, whose frames are those of ``audio`` from ``starts`` on, in silence.
 
-    Frames that are not evenly spaced are put one behind the other.
+def by_frames(
+    audio: mx.array,
+    starts: npt.NDArray[np.int64],
+    n_fft: int,
+    transform: Callable[[mx.array, Framing], mx.array],
+) -> mx.array:
+    """What ``transform`` makes ``[..., N, F]`` of the frames of audio ``[..., T]`` from ``starts`` on, in silence.
+
+    Frames that are not evenly spaced, nor every second, third or so of them, are put one behind the other.
     """
-    first, end, length = int(starts.min()), int(starts.max()) + n_fft, audio.shape[-1]
-    before = max(0, -first)
-    audio = pad(audio, before, max(0, end - length), "constant")
-    steps = np.diff(starts)
-    if (steps == steps[:1]).all() and (steps[:1] > 0).all():
-        return audio[..., before + first : before + end], Framing(n_fft, int(steps[0]) if steps.size else n_fft)
-    places = mx.array((starts + before)[:, None] + np.arange(n_fft))
-    frames = mx.take(audio, places, axis=-1)
-    return frames.reshape(*audio.shape[:-1], starts.size * n_fft), Framing(n_fft, n_fft)
+    before = max(0, -int(starts.min()))
+    audio = pad(audio, before, max(0, int(starts.max()) + n_fft - audio.shape[-1]), "constant")
+    starts = starts + before
+    series = _series(starts)
+    if not series:
+        frames = mx.take(audio, mx.array(starts[:, None] + np.arange(n_fft)), axis=-1)
+        return transform(frames.reshape(*audio.shape[:-1], starts.size * n_fft), Framing(n_fft, n_fft))
+    parts = []
+    for evenly in (starts[i::series] for i in range(series)):
+        hop = int(evenly[1] - evenly[0]) if evenly.size > 1 else n_fft
+        parts.append(transform(audio[..., int(evenly[0]) : int(evenly[-1]) + n_fft], Framing(n_fft, hop)))
+    if series == 1:
+        return parts[0]
+    short = [(0, 0)] * (audio.ndim - 1)
+    parts = [mx.pad(part, [*short, (0, parts[0].shape[-2] - part.shape[-2]), (0, 0)]) for part in parts]
+    joined = mx.stack(parts, axis=-2)
+    count, width = joined.shape[-3] * series, joined.shape[-1]
+    return joined.reshape(*joined.shape[:-3], count, width)[..., : starts.size, :]
+
+
+def _series(starts: npt.NDArray[np.int64]) -> int:
+    """Of how few series of evenly spaced frames ``starts`` is made in turn; 0 where of too many."""
+    for count in range(1, min(_MOST_SERIES, starts.size) + 1):
+        steps = starts[count:] - starts[:-count]
+        if (steps == steps[:1]).all() and (steps[:1] > 0).all():
+            return count
+    return 0
 
 
 def _places(starts: Any) -> npt.NDArray[np.int64]:
@@ -78,8 +104,8 @@ def stft_at(
     n_fft = _check.integer("n_fft", n_fft, at_least=1)
     window = make_window(None, window_fn, n_fft, n_fft, periodic)
     zero_phase = _check.flag("zero_phase", zero_phase)
-    audio, framing = gathered(_inputs.as_audio(x), _places(starts), n_fft)
-    z = apply(Stft(framing), audio, window)
+    audio = _inputs.as_audio(x)
+    z = by_frames(audio, _places(starts), n_fft, lambda audio, framing: apply(Stft(framing), audio, window))
     if zero_phase:
         turns = np.exp(2j * np.pi / n_fft * (np.arange(n_fft // 2 + 1) * (n_fft // 2) % n_fft))
         z = z * (constant(turns.real) + 1j * constant(turns.imag))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
 
 from .. import _check
+from ..design.framing import Framing
 from ..design.operators import Filterbank
 from ..design.starts import FrameOrigin, frame_starts, frames_of_rise
 from ..ops.apply import apply
 from . import _inputs
 from ._replay import recorded
 from ._shared import like_input
-from .framed import gathered
+from .framed import by_frames
 from .log_banks import log_fbanks
 from .onset_functions import extreme, rise
 from .windows import make_window
@@ -25,6 +28,20 @@ def _integers(name: str, values: int | Sequence[int], least: int) -> list[int]:
     if not several:
         raise ValueError(f"{name} must name at least one, got {_check.shown(values)}")
     return [_check.integer(name, value, at_least=least) for value in several]
+
+
+@_check.remembered(64)
+def _resolution(
+    n_fft: int, hop_length: float, diff_ratio: float | None, **of_bank: Any
+) -> tuple[mx.array, mx.array, int]:
+    """Window, filters, and the frames that rises are over, 0 for no rises."""
+    window = make_window(None, "hann", n_fft, n_fft, False)
+    lag = 0 if diff_ratio is None else frames_of_rise(np.array(window), hop_length, diff_ratio)
+    return window, log_fbanks(n_fft=n_fft, **of_bank), lag
+
+
+def _filtered(window: mx.array, bank: mx.array, audio: mx.array, framing: Framing) -> mx.array:
+    return apply(Filterbank(framing), audio, window, bank)
 
 
 @recorded()
@@ -90,15 +107,13 @@ def multiresolution_spectrogram(
         starts = frame_starts(
             max(1, audio.shape[-1]), frame_length=size, fps=fps, sample_rate=sample_rate, origin=origin
         )
-        bank = log_fbanks(
-            n_fft=size, sample_rate=sample_rate, bands_per_octave=bands_here, f_min=f_min, f_max=f_max, f_ref=f_ref,
-            norm=norm,
+        window, bank, lag = _resolution(
+            size, sample_rate / fps, diff_ratio, sample_rate=sample_rate, bands_per_octave=bands_here, f_min=f_min,
+            f_max=f_max, f_ref=f_ref, norm=norm,
         )  # fmt: skip
-        window = make_window(None, "hann", size, size, False)
-        frames, framing = gathered(audio, starts, size)
-        logarithms = mx.log10(mul * apply(Filterbank(framing), frames, window, bank) + add)
+        levels = by_frames(audio, starts, size, functools.partial(_filtered, window, bank))
+        logarithms = mx.log10(mul * levels + add)
         parts.append(logarithms)
-        if diff_ratio is not None:
-            lag = frames_of_rise(np.array(window), sample_rate / fps, diff_ratio)
+        if lag:
             parts.append(rise(logarithms, lag, extreme(logarithms, max_bins, -1, True)))
     return like_input(x, mx.swapaxes(mx.concatenate(parts, axis=-1), -1, -2))

@@ -255,7 +255,6 @@ def rectified_complex_domain(z: mx.array, *, lag: int = 1) -> mx.array:
     return total(mx.where(rises, _surprise(spectrum), 0.0))[..., 0]
 
 
-@recorded()
 def complex_flux(
     z: mx.array,
     s: mx.array | None = None,

@@ -26,7 +26,8 @@ soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("pyarrow")
 
 import mlx_spectro
-from mlx_spectro.compat.extraction import ExtractionError, command, engines, shards
+from mlx_spectro import compat
+from mlx_spectro.compat.extraction import ExtractionError, blocks, command, engines, recordings, shards
 from mlx_spectro.compat.extraction.folder import Progress
 
 pytestmark = pytest.mark.slow
@@ -200,7 +201,8 @@ def test_odd_recordings_have_a_row_or_a_reason(tmp_path: Path) -> None:
     soundfile.write(audio / "one.wav", np.ones(1, np.float32), 8000)
     soundfile.write(audio / "eight.wav", rng.standard_normal((3000, 8)).astype(np.float32) / 9, 8000)
     soundfile.write(audio / "fast.wav", rng.standard_normal(9000).astype(np.float32) / 9, 192000)
-    soundfile.write(audio / "long.wav", np.zeros(8000 * 3, np.float32), 8000)
+    soundfile.write(audio / "long.wav", rng.standard_normal(8000 * 3).astype(np.float32) / 9, 8000)
+    soundfile.write(audio / "longnotnumber.wav", np.full(24000, np.nan, np.float32), 8000, subtype="FLOAT")
     soundfile.write(audio / "notnumber.wav", np.full(999, np.nan, np.float32), 8000, subtype="FLOAT")
     (audio / "text.wav").write_text("no recording")
     (audio / "torn.flac").write_bytes((Path(__file__).parents[1] / "table/audio/speech_8k.flac").read_bytes()[:5000])
@@ -213,13 +215,13 @@ def test_odd_recordings_have_a_row_or_a_reason(tmp_path: Path) -> None:
     assert reasons.pop("text.wav").startswith("LibsndfileError")
     assert reasons.pop("torn.flac")
     assert reasons.pop("notnumber.wav").startswith("ParameterError: Audio buffer is not finite")
+    assert "not finite" in reasons.pop("longnotnumber.wav")
     assert reasons == {
         "empty.wav": "ValueError: it holds no samples",
-        "long.wav": "ValueError: it lasts 3 s, longer than 2 s",
         "missing.wav": "FileNotFoundError: there is no such file",
     }
     rows = {Path(row["path"]).name: row for row in rows_of(tmp_path / "out")}
-    assert sorted(rows) == ["eight.wav", "fast.wav", "one.wav"]
+    assert sorted(rows) == ["eight.wav", "fast.wav", "long.wav", "one.wav"]
     assert rows["fast.wav"]["sample_rate"] == 192000
     mixed = soundfile.read(audio / "eight.wav", dtype="float32")[0].mean(axis=1)
     expected = librosa.feature.melspectrogram(y=mixed, sr=8000, **SMALL)
@@ -237,7 +239,133 @@ def test_odd_recordings_have_a_row_or_a_reason(tmp_path: Path) -> None:
         retry_failed=True,
         **SMALL,
     )
-    assert again.rows == 4
+    assert again.rows == 5
+
+
+def long_recording(path: Path) -> str:
+    """Nine seconds that grow louder, so that no part has the maximum of the whole but the last."""
+    noise = np.random.default_rng(4).standard_normal((72_000, 2))
+    soundfile.write(
+        path, (noise * np.linspace(1e-3, 0.3, len(noise))[:, None]).astype(np.float32), 8000, subtype="FLOAT"
+    )
+    return str(path)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "_BLOCK", 2 * 7_001)
+    monkeypatch.setattr(blocks, "_FRAMES", 37)
+
+
+@pytest.mark.parametrize(
+    ("like", "features", "options"),
+    [
+        ("librosa", "mel,logmel,rms,zero_crossing_rate", {"n_mels": 16, "rate": 11025}),
+        ("librosa", "mel,chroma,spectral_centroid,spectral_bandwidth,spectral_rolloff", {"tuning": 0.1, "n_mels": 16}),
+        ("librosa", "mel,spectral_flatness,spectral_contrast", {"linear": True, "fmin": 100.0, "n_mels": 16}),
+        ("torchaudio", "mel,logmel,spectrogram", {"n_mels": 16, "n_fft": 400}),
+        ("native", "mel,logmel", {"n_mels": 16, "top_db": None}),
+    ],
+)
+def test_a_long_recording_is_the_same_in_blocks(
+    like: str, features: str, options: dict[str, Any], tmp_path: Path, small_blocks: None
+) -> None:
+    pytest.importorskip({"native": "mlx.core"}.get(like, like))
+    path = long_recording(tmp_path / "long.wav")
+    with compat.route("ours"), compat.device("cpu"):
+        whole = mlx_spectro.FeatureExtractor(features, like, **options)(path)
+    parts = mlx_spectro.FeatureExtractor(features, like, longest=1.0, **options)(path)
+    assert {name: (values.shape, values.dtype) for name, values in parts.items()} == {
+        name: (values.shape, values.dtype) for name, values in whole.items()
+    }
+    assert [name for name in whole if not np.array_equal(parts[name], whole[name])] == []
+
+
+@pytest.mark.parametrize("like", ["librosa", "torchaudio"])
+def test_cepstra_in_blocks_are_of_rounded_decibels(like: str, tmp_path: Path, small_blocks: None) -> None:
+    pytest.importorskip(like)
+    path = long_recording(tmp_path / "long.wav")
+    options: dict[str, Any] = {"n_mels": 16, "n_fft": 512, "mfcc.n_mfcc": 16}
+    whole = mlx_spectro.FeatureExtractor("mfcc", like, **options)(path)["mfcc"]
+    parts = mlx_spectro.FeatureExtractor("mfcc", like, longest=1.0, **options)(path)["mfcc"]
+    assert parts.shape == whole.shape
+    # decibels of at most 200, rounded once more, and again in a sum of products with n_mels cosines of at most
+    # sqrt(2 / n_mels)
+    rounding = 2 * 200 * np.finfo(np.float32).eps * 16 * np.sqrt(2 / 16)
+    np.testing.assert_allclose(parts, whole, atol=rounding, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("like", "options", "reason"),
+    [
+        ("librosa", {"features": "chroma"}, "tuning must be given"),
+        ("librosa", {"features": "spectral_contrast"}, "linear must be True"),
+        ("librosa", {"features": "mel", "pad_mode": "wrap"}, "circular padding"),
+        (
+            "torchaudio",
+            {"features": "mel", "rate": 16000, "n_mels": 16},
+            "like torchaudio's, it is resampled as a whole",
+        ),
+        ("native", {"features": "mel"}, "top_db=80.0 cannot be streamed"),
+        ("native", {"features": "mfcc"}, "takes its decibels from the maximum of the whole recording"),
+    ],
+)
+def test_what_needs_a_long_recording_as_a_whole_is_refused(
+    like: str, options: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    pytest.importorskip({"native": "mlx.core"}.get(like, like))
+    extractor = mlx_spectro.FeatureExtractor(like=like, longest=1.0, **options)
+    with pytest.raises(
+        ValueError, match=f"it lasts 9 s, longer than 1 s, and cannot be computed in blocks: .*{reason}"
+    ):
+        extractor(long_recording(tmp_path / "long.wav"))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "npy"])
+def test_rows_of_long_recordings_are_the_same(
+    kind: str, tmp_path: Path, small_blocks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "_GROUP", 3000)
+    audio = record(tmp_path / "audio", 3)
+    long_recording(audio / "001.wav")
+    for longest in (1.0, 100.0):
+        done = mlx_spectro.extract(
+            audio, "mel,rms", tmp_path / str(longest), format=kind, longest=longest, workers=0, **SMALL
+        )
+        assert (done.rows, done.failed) == (3, {})
+    parts, whole = (
+        {name: content for name, content in tree(tmp_path / folder).items() if "settings" not in name}
+        for folder in ("1.0", "100.0")
+    )
+    assert parts == whole
+
+
+def test_a_disk_that_fills_up_in_a_long_recording_ends_it(tmp_path: Path) -> None:
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    long_recording(audio / "long.wav")
+
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+
+    status, _, said = run(audio, tmp_path / "out", "--workers", "1", "--longest", "1", preexec_fn=little)
+    assert status == 2
+    assert "File too large" in said
+    assert "the same call goes on from it" in said
+
+
+def test_features_are_computed_on_a_device(tmp_path: Path) -> None:
+    pytest.importorskip("torchaudio")
+    audio = record(tmp_path / "audio", 3)
+    long_recording(audio / "long.wav")
+    options: dict[str, Any] = {"like": "torchaudio", "workers": 0, "longest": 5.0, "n_mels": 8, "n_fft": 128}
+    # another name for where tensors lie anyway
+    for device in ("cpu", "cpu:0"):
+        done = mlx_spectro.extract(audio, "mel,logmel,mfcc", tmp_path / device, device=device, n_mfcc=5, **options)
+        assert done.failed == {}
+    assert rows_of(tmp_path / "cpu:0") == rows_of(tmp_path / "cpu")
+    with pytest.raises(ExtractionError, match="device 'cpu', now 'cpu:0'"):
+        mlx_spectro.extract(audio, "mel,logmel,mfcc", tmp_path / "cpu", device="cpu:0", n_mfcc=5, **options)
 
 
 def test_two_extractions_do_not_write_to_one_folder(tmp_path: Path) -> None:
@@ -295,6 +423,8 @@ def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
         (["a", "--n-mels", "-3"], "librosa refuses the options"),
         (["a", "--n-mels", "0"], "by the options, mel has no values"),
         (["a", "--shard-size", "0"], "shard_size must be at least 1"),
+        (["a", "--device", "cuda"], "device cuda is for features like torchaudio's, not like librosa's"),
+        (["a", "--device", "quantum", "--like", "torchaudio"], "torch has no device quantum here"),
     ],
 )
 def test_the_command_says_what_is_wrong(

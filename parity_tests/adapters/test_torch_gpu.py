@@ -18,6 +18,7 @@ pytest.importorskip("mlx.core")
 from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
+from mlx_spectro.compat.arrays import kinds
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -308,6 +309,11 @@ SPEECH: dict[str, Callable[[Any, Any], Any]] = {
     "fbank of magnitudes, whole frames": lambda m, x: m.fbank(x, use_power=False, snip_edges=False),
     "fbank without its mean": lambda m, x: m.fbank(x, channel=1, subtract_mean=True, use_log_fbank=False),
     "MFCC": lambda m, x: m.mfcc(x),
+    "fbank and energies": lambda m, x: m.fbank(x, use_energy=True, energy_floor=0.0),
+    "fbank and energies as HTK's": lambda m, x: m.fbank(x, use_energy=True, htk_compat=True, raw_energy=False),
+    "MFCC and energies": lambda m, x: m.mfcc(x, use_energy=True),
+    "spectrogram": lambda m, x: m.spectrogram(x),
+    "spectrogram, whole frames": lambda m, x: m.spectrogram(x, snip_edges=False, raw_energy=False),
 }
 
 
@@ -322,7 +328,103 @@ def test_features_of_speech_are_torchaudio_s_at_every_call(name: str, gpu: Machi
         # a logarithm makes of a rounding of small values a larger one
         assert (mine - expected).abs().max() <= 1e-4 * expected.abs().max()
     served(gpu)
-    assert "kaldi_frames" in gpu.launched
+    assert any(name.startswith("kaldi_frames") for name in gpu.launched)
+
+
+@pytest.mark.parametrize("length", [None, 805])
+@pytest.mark.parametrize("momentum", [0.0, 0.99])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_phases_are_torchaudio_s(power: float, momentum: float, length: int | None, gpu: Machine) -> None:
+    levels = stft(noise(2, 3, 801).reshape(6, -1), torch).abs().pow(power).reshape(2, 3, 33, -1)
+    for seed in range(3):
+        results = []
+        for module in (audio_shim, torchaudio):
+            torch.manual_seed(seed)
+            # few iterations: each makes a rounding larger
+            found = moved(
+                gpu, module.transforms.GriffinLim(64, 2, hop_length=16, power=power, momentum=momentum, length=length)
+            )
+            results.append(found(gpu.put(levels) if module is audio_shim else levels).as_subclass(torch.Tensor))
+        mine, theirs = results
+        assert (mine.shape, mine.stride(), mine.dtype) == (theirs.shape, theirs.stride(), theirs.dtype)
+        assert (mine - theirs).abs().max() <= 1e-3 * theirs.abs().max()
+    served(gpu)
+    assert gpu.launched.count("griffinlim_spectra") == 6
+
+
+def test_in_a_capture_phases_are_torchaudio_s(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = stft(noise(801), torch).abs()
+    monkeypatch.setattr(kinds, "is_capturing", lambda: True)
+    audio_shim.functional.griffinlim(gpu.put(levels), gpu.put(WINDOW), 64, 16, 64, 1.0, 2, 0.5, None, False)
+    assert ("is being captured" in reason()) == (gpu.device[:4] == "cuda")
+
+
+@pytest.mark.parametrize("mode", ["full", "valid", "same"])
+@pytest.mark.parametrize("taps", [1, 16, 255])
+def test_convolutions_and_their_gradients_are_torchaudio_s(taps: int, mode: str, gpu: Machine) -> None:
+    for swapped in (False, True):
+        for filters in ((2, 3), (1, 3), (1, 1)):
+            results = []
+            for module in (audio_shim, torchaudio):
+                x, y = noise(2, 3, 1301), noise(*filters, taps, seed=1)
+                x, y = (gpu.put(x), gpu.put(y)) if module is audio_shim else (x, y)
+                x.requires_grad_()
+                z = module.transforms.Convolve(mode)(*((y, x) if swapped else (x, y)))
+                (gradient,) = torch.autograd.grad(z.pow(2).sum(), x)
+                results.append((z.detach(), gradient))
+            for mine, theirs in zip(*results, strict=True):
+                alike(mine, theirs)
+    served(gpu)
+    assert set(gpu.launched) == {"convolution"}
+
+
+def test_what_else_is_convolved_on_a_gpu_is_torchaudio_s(gpu: Machine) -> None:
+    x, y = gpu.put(noise(2, 1301)), gpu.put(noise(2, 9))
+    audio_shim.functional.fftconvolve(x, y)
+    assert "torch's own transforms" in reason()
+    compat.reset()
+    audio_shim.functional.convolve(x, y.requires_grad_())
+    assert "the filter requires a gradient" in reason()
+    compat.reset()
+    audio_shim.functional.convolve(x, x)
+    assert "more than 1024 taps" in reason()
+
+
+MASKS: dict[str, Callable[[Any, Any], Any]] = {
+    "along frequencies": lambda m, x: m.functional.mask_along_axis(x, 9, 1.5, x.dim() - 2),
+    "along time": lambda m, x: m.transforms.TimeMasking(30, p=0.5)(x),
+    "several": lambda m, x: m.transforms.SpecAugment(2, 30, 3, 9, iid_masks=False)(x),
+    "several, with the mean": lambda m, x: m.transforms.SpecAugment(2, 30, 1, 9, iid_masks=False, zero_masking=True)(x),
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_of_all_examples_are_torchaudio_s_to_the_bit(name: str, gpu: Machine) -> None:
+    x = noise(2, 3, 33, 70)
+    for values in (x, x.transpose(-1, -2).contiguous().transpose(-1, -2)):
+        results = []
+        for module in (audio_shim, torchaudio):
+            torch.manual_seed(7)
+            results.append(MASKS[name](module, gpu.put(values) if module is audio_shim else values))
+        mine, theirs = (y.as_subclass(torch.Tensor) for y in results)
+        assert torch.equal(mine, theirs)
+        assert mine.stride() == theirs.stride()
+    assert {record.reason for record in compat.report()} == {""}
+
+
+def test_masks_of_each_example_are_drawn_where_it_lies(gpu: Machine) -> None:
+    audio_shim.transforms.FrequencyMasking(9, iid_masks=True)(gpu.put(noise(2, 3, 33, 70)))
+    assert reason().startswith("spans are drawn on")
+
+
+@pytest.mark.parametrize("norm_vars", [False, True])
+@pytest.mark.parametrize("center", [False, True])
+def test_sliding_means_are_torchaudio_s(center: bool, norm_vars: bool, gpu: Machine) -> None:
+    x = noise(2, 3, 90, 12)
+    for values in (x, x[0, 0]):
+        ours, theirs = (m.transforms.SlidingWindowCmn(30, 10, center, norm_vars) for m in (audio_shim, torchaudio))
+        alike(ours(gpu.put(values)), theirs(values))
+    served(gpu)
 
 
 def test_a_new_shape_needs_no_text(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

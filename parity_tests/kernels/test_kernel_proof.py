@@ -18,14 +18,17 @@ import pytest
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.kernels.gpu import (
     bins_to_samples,
+    convolution,
     deltas,
     descriptors,
     epilogues,
     filterbank,
     frame_statistics,
+    griffinlim,
     istft_text,
     kaldi,
     launch_mlx,
+    medians,
     overlap_add,
     peaks,
     phase_vocoder,
@@ -33,6 +36,7 @@ from mlx_spectro.kernels.gpu import (
     recursive_filter,
     resample,
     samples_to_bins,
+    sliding_normalization,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.gpu.plan import DEFAULT, Geometry
@@ -201,6 +205,7 @@ def cuda_kernels() -> list[Kernel]:
         epilogues.kernel(),
         frame_statistics.kernel(),
         deltas.kernel(),
+        medians.kernel(),
         resample.kernel(1),
         resample.kernel(),
         *(make(n, n) for n in (1, 2, 4) for make in (recursive_filter.kernel, recursive_filter.ends)),
@@ -208,6 +213,12 @@ def cuda_kernels() -> list[Kernel]:
         phase_vocoder.kernel(),
         phase_vocoder.turns(),
         kaldi.kernel(),
+        kaldi.kernel(True),
+        kaldi.beside(),
+        griffinlim.kernel(),
+        convolution.kernel(),
+        sliding_normalization.sums(),
+        sliding_normalization.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in (63, 400, 441, 512, 1024, 2048):

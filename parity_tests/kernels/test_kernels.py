@@ -20,6 +20,7 @@ from mlx_spectro.kernels.gpu import (
     deltas,
     filterbank,
     frame_statistics,
+    medians,
     overlap_add,
     peaks,
     phase_vocoder,
@@ -499,6 +500,29 @@ def test_deltas_kernel_is_accurate_and_clean(case: dict[str, Any]) -> None:
         largest = float((np.abs(x) @ size_of).max())
         errors.add(ours, *(x.astype(d) @ defined.astype(d) for d in DTYPES), largest=largest)
         errors.check()
+
+
+MIDDLES = list(
+    pairwise(
+        size=(1, 2, 5, 31, 127),
+        length=(1, 3, 40, 300),
+        apart=(1, 7, 150),
+        rows=(1, 3),
+        kind=("noise", "ties", "infinite", "nan"),
+        order=ORDERS,
+    )
+)
+
+
+@pytest.mark.parametrize("case", MIDDLES, ids=str)
+def test_medians_kernel_is_exact_and_clean(case: dict[str, Any]) -> None:
+    x = noise(case["rows"], case["length"], case["apart"])
+    x = np.round(x) if case["kind"] == "ties" else x
+    if case["kind"] in ("infinite", "nan"):
+        x[:, ::3] = np.nan if case["kind"] == "nan" else -np.inf
+    ours = run(medians.launch(case["size"], *x.shape), case, x=x)
+    # NaN is sorted behind all numbers
+    np.testing.assert_array_equal(ours, places.medians(x, case["size"], 1))
 
 
 RESAMPLED = list(

@@ -6,6 +6,7 @@ import itertools
 import pkgutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,7 @@ from mlx_spectro.design.operators import (
     StftAdjoint,
     Synthesis,
 )
+from mlx_spectro.design.windows_in_time import bounds
 from mlx_spectro.kernels import gpu
 from mlx_spectro.kernels.gpu import peaks, tune
 from mlx_spectro.kernels.gpu.dialect import Launch, metal_program
@@ -66,6 +68,8 @@ from mlx_spectro.ops.apply import define
 
 from .kernel_host import host, places, reference, speech
 from .test_kernels import MODES, complex_noise, noise, window_of
+from .test_sliding_normalization import truth as sliding_truth
+from .test_sliding_normalization import variation as sliding_variation
 
 on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 
@@ -157,6 +161,7 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
     "deltas": (Deltas(2, "reflect"), (), lambda x: x @ places.slopes(T, 2, "reflect").T),
+    "medians": (Medians(5), (), lambda x: places.medians(x, 5, -1)),
     "norms": (
         FrameStatistic(Framing(N, HOP), "norm"),
         (),
@@ -169,6 +174,8 @@ OF_FRAMES: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
     "decibels": (Elementwise(DECIBELS), (), decibels),
     "project squares": (ProjectPower(), (BANK,), lambda s: s**2 @ BANK),
     "project clipped": (ProjectClipped(0.5), (BANK,), lambda s: clipped(s, 0.5) @ BANK),
+    "medians along bins": (Medians(31, -1), (), lambda s: places.medians(s, 31, -1)),
+    "medians along frames": (Medians(4, -2), (), lambda s: places.medians(s, 4, -2)),
     "overlap-add": (
         OverlapAdd(HOP),
         (),
@@ -226,6 +233,7 @@ TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
     "recursive filter": (RecursiveFilter(), (2, 3, T), (FEEDBACK, np.ones(2, np.float32))),
     "recursive filters": (RecursiveFilter(), (2, 3, 5000), (np.stack([FEEDBACK] * 3), noise(3, 4))),
     "project": (Project(), (2, 7, F), (BANK,)),
+    "convolution": (Convolve(), (2, 3, T), (noise(2, 3, 9),)),
 }
 
 
@@ -276,16 +284,18 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "many phases": (Resample(1 << 16, 1 << 16, 4), ((T,), (1 << 16, 9)), "phases"),
     "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
     "many frames": (PhaseVocoder(), ((1 << 24, 1), (4, 9), (9,)), "frames or more"),
-    "medians": (Medians(3), ((F, T),), "Medians"),
-    "Griffin-Lim": (GriffinLim(ISTFT, Stft(FRAMING), 2, 0.5, 1e-16), ((FRAMES, F), (FRAMES, F), (N,)), "GriffinLim"),
-    "Kaldi's spectrogram": (KaldiSpectrogram(SPEECH), ((T,), (N,)), "KaldiSpectrogram"),
-    "Kaldi's energy": (KaldiFilterbank(SPEECH, energy="first"), ((T,), (N,), (F, 8)), "energy"),
+    "medians of many": (Medians(129), ((F, T),), "more than 127 values"),
+    "Griffin-Lim of a prime factor": (
+        GriffinLim(Istft(Framing(74, 20), 200), Stft(Framing(74, 20)), 2, 0.5, 1e-16),
+        ((9, 38), (9, 38), (74,)),
+        "prime factor",
+    ),
+    "Kaldi's spectrogram of a prime factor": (KaldiSpectrogram(SPEECH._replace(n_fft=74)), ((T,), (N,)), "prime"),
     "a filter of many coefficients": (RecursiveFilter(), ((T,), (6,), (3,)), "order is above 4"),
     "a clamped one": (ClampedFilter(RecursiveFilter()), ((T,), (1,), (6,)), "order is above 4"),
     "lagged products": (LaggedProducts(3), ((2, T), (2, T)), "LaggedProducts"),
-    "a convolution": (Convolve(), ((2, T), (2, 5)), "Convolve"),
-    "a correlation": (Correlate(T - 4), ((2, T), (2, 5)), "Correlate"),
-    "a sliding normalization": (SlidingNormalization(), ((FRAMES, F),), "SlidingNormalization"),
+    "a convolution with many taps": (Convolve(), ((2, T), (2, 1025)), "more than 1024 taps"),
+    "filters for several signals": (Convolve(), ((2, 3, T), (2, 1, 5)), "broadcast"),
     "an epilogue alone": (Elementwise(Power(1.0, 1.0)), ((T,),), "Power"),
 }
 
@@ -308,6 +318,9 @@ def test_every_operator_has_a_program_or_is_refused_above() -> None:
         PowerAdjoint,
         Synthesis,
         Describe,
+        Correlate,
+        KaldiFilterbank,
+        SlidingNormalization,
     }
     assert tried == kinds - {Operator, Linear}
 
@@ -413,6 +426,136 @@ def test_kaldi_s_filterbanks_are_as_defined(
     assert ours.shape == truth.shape
     limit = 2 * np.finfo(np.float32).eps * np.log2(n_fft) * 2 * (100 if logarithmic else 1)
     assert np.abs(ours - truth).max() <= limit * np.abs(truth).max()
+
+
+@on_the_cpu
+@pytest.mark.parametrize("snip_edges", [True, False])
+@pytest.mark.parametrize("least", [-np.inf, 5.0])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("place", ["first", "last", "spectrogram"])
+def test_kaldi_s_energies_are_as_defined(place: Any, raw: bool, least: float, snip_edges: bool) -> None:
+    how = Extraction(kaldi_framing(50, 20, snip_edges), 64, True, 0.97, raw, least)
+    x, window, bank = 3 + noise(2, 400), window_of(50), np.abs(noise(33, 5))
+    spectrogram = place == "spectrogram"
+    op = KaldiSpectrogram(how) if spectrogram else KaldiFilterbank(how, energy=place)
+    weights = (window,) if spectrogram else (window, bank)
+    truth, ours = speech.features(op, x, *weights), run(op, x, *weights)
+    assert ours.shape == truth.shape
+    # of a bin far below the largest, a logarithm makes a small error a large one: power is compared there
+    where = 0 if place != "last" else -1
+    eps = np.finfo(np.float32).eps
+    assert np.abs(ours[..., where] - truth[..., where]).max() <= 4 * eps * np.abs(truth[..., where]).max()
+    others = [np.exp(np.delete(values, where, axis=-1)) for values in (ours.astype(np.float64), truth)]
+    assert np.abs(others[0] - others[1]).max() <= 8 * eps * np.log2(64) * others[1].max()
+
+
+@on_the_cpu
+@pytest.mark.parametrize("lead", [(), (2, 3)], ids=str)
+@pytest.mark.parametrize("iterations", [0, 1, 3])
+def test_griffinlim_is_as_defined(iterations: int, lead: tuple[int, ...]) -> None:
+    op = GriffinLim(ISTFT, Stft(FRAMING), iterations, 0.4, 1e-16)
+    levels = np.abs(noise(*lead, FRAMES, F))
+    start = levels * np.exp(2j * np.pi * noise(*lead, FRAMES, F))
+    ours = run(op, levels, start.astype(np.complex64), WINDOW)
+    expected = np.array(define(op, *map(mx.array, (levels, start.astype(np.complex64), WINDOW))))
+    assert ours.shape == expected.shape
+    # each iteration makes a rounding of a bin's magnitude larger, by as much as it is smaller than the others
+    assert np.abs(ours - expected).max() <= 1e-5 * 10**iterations * np.abs(expected).max()
+
+
+@on_the_cpu
+def test_what_griffinlim_has_used_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+
+    class Watched(OnHost):
+        def prepare(self, launch: Launch) -> Any:
+            call = super().prepare(launch)
+
+            def watched(arrays: list[Any]) -> Any:
+                outputs = call(arrays)
+                watch.extend(weakref.ref(output) for output in outputs)
+                alive.append(sum(each() is not None for each in watch))
+                return outputs
+
+            return watched
+
+    watch: list[Any] = []
+    levels = np.abs(noise(FRAMES, F))
+    op = GriffinLim(ISTFT, Stft(FRAMING), 6, 0.4, 1e-16)
+    Watched().run(op, levels, levels.astype(np.complex64), WINDOW)
+    assert len(alive) == 19
+    # a result and what it was made of: spectra of this turn and the last
+    assert max(alive) <= 4
+
+
+@on_the_cpu
+@pytest.mark.parametrize("filters", [(), (1, 1), (2, 3)], ids=str)
+@pytest.mark.parametrize("length", [1, 9, 300, 2500])
+@pytest.mark.parametrize("taps", [1, 7, 8, 33, 100, 1024])
+def test_convolutions_are_sums_of_products(taps: int, length: int, filters: tuple[int, ...]) -> None:
+    x, y = noise(2, 3, length), noise(*filters, taps)
+    each = np.broadcast_to(y, (2, 3, taps)).astype(np.float64)
+    whole = np.stack([np.convolve(a, b) for a, b in zip(x.reshape(6, -1), each.reshape(6, -1), strict=True)])
+    pairs = zip(np.abs(x).reshape(6, -1), np.abs(each).reshape(6, -1), strict=True)
+    sizes = np.stack([np.convolve(a, b) for a, b in pairs])
+    # each of a chunk's sums, and each sum of chunks, is rounded
+    limit = (32 + -(-taps // 32)) * np.finfo(np.float32).eps * sizes.reshape(2, 3, -1)
+    assert (np.abs(run(Convolve(), x, y) - whole.reshape(2, 3, -1)) <= limit).all()
+    if length >= taps:
+        begin, count = taps - 1, length - taps + 1
+        back = run(Correlate(count), x, y[..., ::-1].copy())
+        part = slice(begin, begin + count)
+        assert (np.abs(back - whole.reshape(2, 3, -1)[..., part]) <= limit[..., part]).all()
+
+
+@on_the_cpu
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_spoils_the_sums_that_it_is_in(bad: float) -> None:
+    x, y = noise(2, 3000), noise(2, 20)
+    x[1, 1500] = bad
+    spoiled = np.zeros((2, 3019), bool)
+    spoiled[1, 1500:1520] = True
+    assert np.array_equal(~np.isfinite(run(Convolve(), x, y)), spoiled)
+    x[1, 1500], y[0, 3] = 0, bad
+    spoiled[:] = False
+    spoiled[0, 3:3003] = True
+    assert np.array_equal(~np.isfinite(run(Convolve(), x, y)), spoiled)
+
+
+SLIDING = [
+    (window, least, centred, scaled, frames)
+    for window, least in ((1, 0), (9, 20), (12, 999), (50, 1), (600, 100))
+    for centred in (False, True)
+    for scaled in (False, True)
+    for frames in (1, 2, 33, 150)
+]
+
+
+@on_the_cpu
+@pytest.mark.parametrize(("window", "least", "centred", "scaled", "frames"), SLIDING)
+def test_sliding_normalization_is_as_defined(window: int, least: int, centred: bool, scaled: bool, frames: int) -> None:
+    op = SlidingNormalization(window, least, centred, scaled)
+    x = noise(2, frames, 5) + 1
+    ours, truth = run(op, x), sliding_truth(op, x)
+    # a variance that is within roundings of the squares is none
+    eps = np.finfo(np.float32).eps
+    clear = sliding_variation(op, x) > 2 * frames * eps if scaled else np.ones(x.shape, bool)
+    assert clear.mean() > 0.9
+    # a mean and a deviation in twice a float's digits, and a few roundings of what is left
+    assert np.abs(ours - truth)[clear].max() <= 4 * eps * max(1.0, np.abs(truth[clear]).max())
+
+
+@on_the_cpu
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_what_is_not_finite_spoils_its_feature_from_its_first_window_on(bad: float, scaled: bool) -> None:
+    x = noise(2, 190, 5)
+    x[1, 40, 3] = bad
+    op = SlidingNormalization(10, 5, centred=True, scaled=scaled)
+    _, ends = bounds(190, 10, 5, True)
+    wrong = np.zeros(x.shape, bool)
+    wrong[1, ends > 40, 3] = True
+    assert np.array_equal(~np.isfinite(run(op, x)), wrong)
 
 
 @on_the_cpu

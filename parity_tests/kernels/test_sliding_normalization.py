@@ -27,6 +27,16 @@ def truth(op: SlidingNormalization, x: Array) -> Array:
     return y
 
 
+def variation(op: SlidingNormalization, x: Array) -> Array:
+    """Of each frame's window, its variance over its mean square; 1 of a single frame."""
+    x, ratio = x.astype(np.float64), np.ones(x.shape)
+    for n, (start, end) in enumerate(zip(*bounds(x.shape[-2], op.window, op.least, op.centred), strict=True)):
+        window = x[..., start:end, :]
+        if end - start > 1:
+            ratio[..., n, :] = window.var(-2) / np.square(window).mean(-2)
+    return ratio
+
+
 CASES = list(
     pairwise(
         frames=(1, 2, 60, 300),
@@ -57,11 +67,7 @@ def test_frames_are_less_their_windows_means(o: dict[str, Any]) -> None:
     assert found.shape == x.shape
     if op.scaled:
         # a variance that is within roundings of the squares is none
-        starts, ends = bounds(o["frames"], op.window, op.least, op.centred)
-        ratio = np.ones(x.shape)
-        for n, (start, end) in enumerate(zip(starts, ends, strict=True)):
-            window = x[..., start:end, :].astype(np.float64)
-            ratio[..., n, :] = window.var(-2) / np.square(window).mean(-2) if end - start > 1 else 1.0
+        ratio = variation(op, x)
         clear = ratio > 2 * o["frames"] * np.finfo(found.dtype).eps
         assert np.isfinite(found[clear]).all()
         assert clear.mean() > 0.9

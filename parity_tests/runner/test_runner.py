@@ -43,6 +43,18 @@ def write(folder: Path, **sources: str) -> None:
 STFT = "torch.stft(torch.ones(500), 64, window=torch.ones(64), return_complex=True)"
 
 
+@pytest.mark.parametrize("verb", ["", "extract", "parity", "replay", "doctor", "warm"])
+def test_help_fits_80_columns_and_has_no_colours_in_a_pipe(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = run(*filter(None, [verb]), "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "\x1b" not in done.stdout
+
+
 @pytest.mark.slow
 class TestAsPythonRunsIt:
     """Each program runs under Python alone and under the runner; what it prints and how it ends is the same."""

@@ -33,7 +33,7 @@ def test_a_column_names_the_wait_policy_that_it_was_measured_under(monkeypatch: 
         "cpu": {"rows": [row], "wait_policy": "passive"},
         "cpu-default": {"rows": [row], "wait_policy": "default"},
     }
-    monkeypatch.setattr(speed, "_results", results.get)
+    monkeypatch.setattr(speed, "results", results.get)
     assert speed.cpu().splitlines() == [
         "| in place of | 2 threads, AVX-512, passive | 2 threads, AVX-512, default |",
         "| --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""python -m parity_tests: run the parity table and report."""
+"""Compare every function of ours with its reference, and both with float64, on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from mlx_spectro import distribution
 from mlx_spectro.ops import backend
@@ -15,11 +16,13 @@ from .cases import table
 
 
 def choose_device(device: str) -> str:
-    """Make ``cpu`` or ``gpu`` MLX's default device and return a name for it.
+    """Make ``cpu`` or ``gpu`` MLX's default device and return a name for it; ``cuda`` and ``mps`` are torch's.
 
     Raises:
         SystemExit: there is no such device.
     """
+    if device in measure.TORCH_DEVICES:
+        return _torch_device(device)
     if not backend.has_mlx():
         if device == "gpu":
             raise SystemExit(backend.MISSING)
@@ -33,6 +36,18 @@ def choose_device(device: str) -> str:
         raise SystemExit(f"MLX has no {device} here")
     mx.set_default_device(mx.Device(wanted, 0))
     return spec_mlx_device_key()
+
+
+def _torch_device(device: str) -> str:
+    if importlib.util.find_spec("torch") is None:
+        raise SystemExit(f"torch is not installed: {distribution.install('torch')}")
+    import torch
+
+    if not torch.get_device_module(device).is_available():
+        raise SystemExit(f"torch has no {device} device here")
+    # as our kernels are, so that the reference computes in single precision
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return f"torch's {torch.cuda.get_device_name() if device == 'cuda' else device}"
 
 
 def implementations() -> tuple[backend.Implementation, ...]:
@@ -58,7 +73,12 @@ def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") ->
     parser.add_argument(
         "--only", default="", metavar="NAME", help="rows whose name holds one of these, comma-separated"
     )
-    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument(
+        "--device",
+        choices=("cpu", "gpu", *measure.TORCH_DEVICES),
+        default="cpu",
+        help="MLX's default device; or torch's, on whose tensors the rows of torch and torchaudio are measured then",
+    )
     parser.add_argument("--json", type=Path, metavar="F", help="write the report as JSON")
     parser.add_argument("--html", type=Path, metavar="F", help="write the report as a page")
     parser.add_argument("--audio", type=Path, metavar="FILE", help="add a recording of your own to the signals")
@@ -71,13 +91,17 @@ def main(argv: list[str] | None = None, prog: str = "python -m parity_tests") ->
             parser.error(f"--audio {options.audio}: {problem}")
     device = choose_device(options.device)
     rows = table(*filter(None, options.only.split(",")))
+    by: tuple[Any, ...] = implementations()
+    if options.device in measure.TORCH_DEVICES:
+        rows = [row for row in rows if not row.native and row.their_arrays == "torch"]
+        by = (options.device,)
     if not rows:
         parser.error(f"no row's name holds {options.only!r}")
     runs = [
         (row, implementation, quantity)
         for row in rows
         for quantity in ((measure.evaluate, measure.gradient) if row.gradient else (measure.evaluate,))
-        for implementation in implementations()
+        for implementation in by
     ]
     outcomes = []
     with console.until_interrupted():

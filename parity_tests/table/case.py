@@ -96,12 +96,13 @@ class Made:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         # in double precision an instance is made in double precision
-        wanted = (options, str(args[0].dtype))
+        wanted = (options, str(args[0].dtype), getattr(args[0], "device", None))
         if self.made[1:] != wanted:
             made: Any = self.kind(**options)
             # what a module keeps in single precision whatever the default
             double = wanted[1] in ("torch.float64", "torch.complex128")
-            self.made = (made.double() if double else made, *wanted)
+            made = made.double() if double else made
+            self.made = (made.to(args[0].device) if hasattr(made, "to") else made, *wanted)
         return self.made[0](*args)
 
 

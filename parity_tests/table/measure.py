@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +29,17 @@ TINY = 1.2e-38
 MARGIN = 1e-6
 EXCEPTIONS = 1e-3
 
+# torch's devices but the CPU, whose tensors are kinds of arrays too
+TORCH_DEVICES = ("cuda", "mps")
+
 Arrays = list[npt.NDArray[Any]]
 
 
 def to_library(kind: str, x: Any) -> Any:
-    """``x`` with its NumPy arrays as arrays of ``kind``; a view stays a view where the library has such."""
+    """``x`` with its NumPy arrays as arrays of ``kind``; a view stays a view where the library has such.
+
+    ``"cuda"`` and ``"mps"`` are torch's, on its device.
+    """
     if isinstance(x, dict):
         return {key: to_library(kind, value) for key, value in x.items()}
     if isinstance(x, (tuple, list)):
@@ -44,9 +50,16 @@ def to_library(kind: str, x: Any) -> Any:
         import torch
 
         return torch.from_numpy(x)
+    if kind in TORCH_DEVICES:
+        return _moved(to_library("torch", x), kind)
     import mlx.core as mx
 
     return mx.array(x)
+
+
+def _moved(x: Any, device: str) -> Any:
+    """A tensor on a device of torch's, in memory as it is here where that has no gaps."""
+    return x.to(device)
 
 
 def in_double(x: Any) -> Any:
@@ -63,7 +76,7 @@ def in_double(x: Any) -> Any:
 @contextlib.contextmanager
 def double_precision(kind: str) -> Iterator[None]:
     """Have the library of ``kind`` make what is made of no array (windows, filters) in double precision."""
-    if kind != "torch":
+    if kind in ("numpy", "mlx"):
         yield
         return
     import torch
@@ -135,6 +148,8 @@ class Outcome:
     quantity: str = "evaluate"
     samples: int = 0
     untested: list[str] = field(default_factory=list)
+    handed_over: set[str] = field(default_factory=set)
+    """On a device of torch's, why its own operations served samples."""
     ours: Tally = field(default_factory=Tally)
     theirs: Tally = field(default_factory=Tally)
     problems: list[str] = field(default_factory=list)
@@ -216,7 +231,7 @@ def gradient(function: Callable[..., Any], kind: str, sample: Sample) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         y = function(x, *rest, **kwargs)
-    y.backward(torch.from_numpy(_cotangent(y.shape, flat(y)[0])))
+    y.backward(torch.from_numpy(_cotangent(y.shape, flat(y)[0])).to(y.device))
     return x.grad
 
 
@@ -231,47 +246,57 @@ def _cotangent(shape: tuple[int, ...], like: npt.NDArray[Any]) -> npt.NDArray[An
 
 def run(
     row: Row,
-    implementation: backend.Implementation,
+    implementation: backend.Implementation | Literal["cuda", "mps"],
     quantity: Callable[..., Any] = evaluate,
     pictures: bool = False,
 ) -> Outcome:
     """Measure every sample of ``row`` with one implementation: its values, or another ``quantity`` of them.
 
-    With ``pictures``, the results for real recordings are kept, for a report to show.
+    With ``pictures``, the results for real recordings are kept, for a report to show. On torch's devices, kernels say
+    themselves which calls are torch's; of a Mac's, which have no float64, the truth is the CPU's.
     """
     outcome = Outcome(row, implementation, quantity.__name__)
     missing = row.missing()
-    outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)
+    device = implementation if implementation in TORCH_DEVICES else ""
+    if missing or implementation not in TORCH_DEVICES:
+        outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)
     if outcome.unavailable:
         return outcome
     ours, theirs = row.resolve()
+    our_kind, their_kind = device or row.our_arrays, device or row.their_arrays
+    true_kind = row.their_arrays if device == "mps" else their_kind
     for sample in row.samples():
         outcome.samples += 1
-        reference = quantity(theirs, row.their_arrays, sample)
+        reference = quantity(theirs, their_kind, sample)
         double = Sample(sample.label, in_double(sample.args), in_double(sample.kwargs))
         with double_precision(row.their_arrays):
-            truth = quantity(theirs, row.their_arrays, double)
+            truth = quantity(theirs, true_kind, double)
         compat.reset()
         try:
-            with backend.implementation(implementation), compat.route("ours"), compat.numerics("fast"):
-                result = flat(quantity(ours, row.our_arrays, sample))
+            with _by(implementation), compat.route("ours"), compat.numerics("fast"):
+                result = flat(quantity(ours, our_kind, sample))
         except RuntimeError as error:  # of MLX itself, perhaps: the other samples are to be heard all the same
             outcome.problems.append(f"{sample.label}: {error}")
             continue
         fallbacks = {record.reason for record in compat.report() if record.reason}
         if fallbacks and not row.native:
             outcome.untested.append(sample.label)
-            if not sample.untested:
+            outcome.handed_over |= fallbacks if device else set()
+            if not (sample.untested or device):
                 outcome.problems.append(f"{sample.label}: undeclared fallback ({', '.join(sorted(fallbacks))})")
             continue
-        if sample.untested and not row.native:
+        if sample.untested and not (row.native or device):
             outcome.problems.append(f"{sample.label}: declared untested, but served")
-        firm = _firm(row, lambda moved: quantity(theirs, row.their_arrays, moved), double, len(flat(truth)))
+        firm = _firm(row, lambda moved: quantity(theirs, true_kind, moved), double, len(flat(truth)))
         outcome.problems += [f"{sample.label}: {p}" for p in _judge(row, outcome, result, reference, truth, firm)]
         if pictures and sample.signal in signals.RECORDINGS:
             own = sample.signal == signals.OWN
             outcome.pictures.append(picture(sample.label, own, flat(result)[0], flat(reference)[0]))
     return outcome
+
+
+def _by(implementation: Any) -> contextlib.AbstractContextManager[Any]:
+    return contextlib.nullcontext() if implementation in TORCH_DEVICES else backend.implementation(implementation)
 
 
 def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any, firm: list[Any]) -> Iterator[str]:

@@ -54,6 +54,9 @@ def print_table(outcomes: Sequence[Outcome], device: str) -> None:
     for outcome in outcomes:
         for problem in outcome.problems[:5]:
             print(f"{outcome.title} ({outcome.implementation}): {problem}")
+    handed_over = sorted({f"{outcome.title}: {why}" for outcome in outcomes for why in outcome.handed_over})
+    if handed_over:
+        print("torch served some samples:", *handed_over, sep="\n  ")
     print(f"{_counted(outcomes)}; errors are relative to each sample's largest value, against float64")
 
 
@@ -72,6 +75,7 @@ def as_json(outcomes: Sequence[Outcome], device: str) -> str:
             "implementation": outcome.implementation,
             "samples": outcome.samples,
             "untested": outcome.untested,
+            "handed_over": sorted(outcome.handed_over),
             "worst": outcome.ours.worst,
             "worst_limit": outcome.worst_limit,
             "reference_worst": outcome.theirs.worst,

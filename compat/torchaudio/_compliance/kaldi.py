@@ -69,6 +69,8 @@ def _planned(arguments: dict[str, Any]) -> Work:
     if features.dither and settings.numerics.get() == "verify":
         raise Decline(ByDesign("dither draws random numbers, and a second run to compare with would draw others"))
     engine = torch_tensors.engine_for(waveform, how.n_fft)
+    if callable(engine) and features.dither:  # before anything is drawn
+        engine.check(features.op, (length,), *(w.shape for w in features.weights))
 
     def work() -> Tensor:
         x, op = waveform[features.channel], features.op

@@ -13,6 +13,7 @@ from torch import Tensor
 from mlx_spectro.design.operators import Convolve, Correlate, LaggedProducts, RecursiveFilter
 from mlx_spectro.kernels import cpu
 
+from ...arrays import kinds
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_autograd import or_by_torch
@@ -32,6 +33,9 @@ _FEW_TAPS = 32
 # results, of lengths without large prime factors and of others, and products, below which a call costs both of us the
 # same; and taps of which torchaudio has few enough, of several signals and, twice as many, of others
 _FEW_RESULTS, _FEW_AWKWARD_RESULTS, _FEW_PRODUCTS, _VERY_FEW_TAPS, _SEVERAL = 1 << 14, 1 << 12, 1 << 20, 8, 4
+# On a GPU, of an H100: the results of a graph from which on ours take no longer; of a call, below which our planning
+# takes longer than torch's kernels, each result counting for its taps and for being read and written.
+_FEW_IN_A_GRAPH, _MUCH, _BESIDE_TAPS = 1 << 16, 1 << 29, 32
 # of two signals that are about as long, torchaudio transforms as many samples as we do
 _ABOUT_AS_LONG = 4
 
@@ -67,6 +71,8 @@ def combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor
 
 def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
+        if callable(way.engine):
+            return run(way.engine, op, x, y.contiguous())
         if way.direct:
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
@@ -183,6 +189,14 @@ def _check_sums(rows: int, length: int, taps: int) -> None:
         raise Decline(ByDesign("torchaudio is as fast for few products"))
 
 
+def _check_work(results: int, taps: int) -> None:
+    """Decline what a GPU has done, by torch's kernels, before we have planned it; a graph's planning costs nothing."""
+    if kinds.is_capturing() and results >= _FEW_IN_A_GRAPH:
+        return
+    if results * (_BESIDE_TAPS + taps) < _MUCH:
+        raise Decline(ByDesign("torchaudio is as fast on a GPU, but for many results of many taps"))
+
+
 def _is_smooth(n: int) -> bool:
     """Whether ``n`` has no prime factor that an FFT is slow with."""
     for prime in (2, 3, 5, 7, 11, 13):
@@ -203,10 +217,16 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         raise Decline("x and y are not real numbers of one dtype on one device")
     if not (x.numel() and y.numel()):
         raise Decline("there are no samples")
-    if not x.is_cpu:
-        raise Decline("no kernel convolves on a GPU: CPU tensors are served")
+    if not (x.is_cpu or direct):
+        raise Decline("torch's own transforms convolve on a GPU: convolve is served there, fftconvolve of CPU tensors")
     engine = engine_for(x)
     length, taps = x.shape[-1], y.shape[-1]
+    if callable(engine):
+        filters = y if length >= taps else x
+        if gradient_wanted(filters):
+            raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
+        sizes = ((*lead, each) for each in sorted((length, taps), reverse=True))
+        engine.check(Convolve(), *sizes)
     if not direct:
         if min(length, taps) == 1 and (gradient_wanted(x) or gradient_wanted(y)):
             raise Decline("gradients of single samples lie in memory as torch's transforms have them")
@@ -214,7 +234,9 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
             raise Decline("what a single sample is convolved with lies in memory as torch's transforms have it")
         if not _holds_spectra(x, y):
             raise Decline("values are not finite, or so large that transforms may overflow")
-    if settings.route.get() == "auto":
+    if settings.route.get() == "auto" and callable(engine):
+        _check_work(math.prod(lead) * (length + taps - 1), min(length, taps))
+    elif settings.route.get() == "auto":
         (_check_sums if direct else _check_spectra)(math.prod(lead), *sorted((length, taps), reverse=True))
 
     def whole() -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import GriffinLim, Stft
 
-from ...arrays import torch_ops, torch_tensors
+from ...arrays import kinds, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, synthesis
 from ...arrays.torch_options import integer, number, truth
@@ -50,8 +51,6 @@ def griffinlim(
     check_tensor(specgram)
     if torch_tensors.gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch's own operations compute")
-    if not specgram.is_cpu:
-        raise Decline(f"no kernel takes phases on {specgram.device.type}")
     if not (specgram.is_floating_point() and specgram.dim() > 1 and specgram.numel()):
         raise Decline("there is no real spectrogram")
     share = number("momentum", momentum)
@@ -64,7 +63,7 @@ def griffinlim(
         raise Decline(ByDesign("phases are drawn at random, and a second run to compare with would draw others"))
     dtype, spectra = specgram.dtype, torch_tensors.counterpart(specgram)
     bins, frames = specgram.shape[-2:]
-    like = torch.empty((), dtype=spectra, device="cpu").expand(1, bins, frames)
+    like = specgram.new_empty((), dtype=spectra).expand(1, bins, frames)
     back, samples = synthesis(like, n_fft, hop_length, win_length, window, True, None, length).of(like, window)
     size, hop = back.framing.n_fft, back.framing.hop_length
     half = size // 2
@@ -73,18 +72,23 @@ def griffinlim(
     framing = Framing(size, hop, half, half, "reflect")
     if turns and (framing.refusal(samples) or framing.frames(samples) != frames):
         raise Decline(REJECTED)
+    if specgram.is_cuda and kinds.is_capturing():
+        raise Decline("a CUDA graph is being captured, and a spectrogram's values are looked at in every call")
     least, most = (float(x) for x in specgram.aminmax())
     if not (least >= 0 and most ** (1 / exponent) < _LARGEST[dtype]):
         raise Decline("the spectrogram holds values that are negative, not finite or very large")
     op = GriffinLim(back.istft(samples), Stft(framing), turns, share / (1 + share), _EPS)
+    rows = math.prod(specgram.shape[:-2])
+    if callable(back.engine):  # before anything is drawn
+        back.engine.check(op, (rows, frames, bins), (rows, frames, bins), (size,))
 
     def work() -> Tensor:
-        packed = specgram.reshape(-1, bins, frames)
+        packed = specgram.reshape(rows, bins, frames)
         levels = packed.pow(1 / exponent).transpose(-1, -2).contiguous()
         start = levels.to(spectra)
         if random:
             # as torchaudio draws them, in which order decides which bin gets which
-            start = levels * torch.rand(packed.shape, dtype=spectra, device="cpu").transpose(-1, -2)
+            start = levels * torch.rand(packed.shape, dtype=spectra, device=packed.device).transpose(-1, -2)
         audio = torch_ops.run(back.engine, op, levels, start.contiguous(), back.window)
         return audio.reshape(*specgram.shape[:-2], samples)
 

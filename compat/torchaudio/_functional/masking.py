@@ -65,8 +65,6 @@ def check_levels(specgram: Any) -> None:
         raise Decline("there are no real values")
     if specgram.dim() < 2:
         raise Decline("there are fewer than two axes")
-    if not specgram.is_cpu:
-        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
     if gradient_wanted(specgram):
         raise Decline("the spectrogram requires a gradient, which torch gives by masks")
     if settings.numerics.get() == "verify":
@@ -86,6 +84,8 @@ def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Ma
         return None
     if width > length:
         raise Decline("spans may be longer than their axis")
+    if each and not specgram.is_cpu:
+        raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
     if each and settings.route.get() == "auto":
         examples, values = math.prod(specgram.shape[:-2]), math.prod(specgram.shape[-2:])
         if examples > _MANY and values < _SMALL:
@@ -95,6 +95,8 @@ def mask(specgram: Tensor, axis: int, mask_param: Any, p: Any, each: bool) -> Ma
 
 def masked(specgram: Tensor, masks: Sequence[Mask], value: float | Tensor) -> Work:
     """The work of masking: all of them over one copy."""
+    if len(masks) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
+        raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
 
     def work() -> Tensor:
         # in memory as torchaudio's last result

@@ -10,6 +10,7 @@ from torch import Tensor
 from mlx_spectro.design.operators import SlidingNormalization
 from mlx_spectro.design.windows_in_time import bounds
 
+from ...arrays import kinds
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_ops import run
 from ...arrays.torch_options import integer, truth
@@ -65,6 +66,8 @@ def sliding_window_cmn(
     if window < 1:
         raise Decline("there are no frames in a window")
     op = SlidingNormalization(window, least, truth("center", center), truth("norm_vars", norm_vars))
+    if op.scaled and specgram.is_cuda and kinds.is_capturing():
+        raise Decline("a CUDA graph is being captured, and variances are looked at in every call")
     try:
         signals = specgram.view(-1, *specgram.shape[-2:])
     except RuntimeError:

@@ -19,12 +19,23 @@ from .programs import Program, Recipe, Shapes, Table, program, recipe
 
 Array = TypeVar("Array")
 Call = Callable[[list[Array]], Sequence[Array]]
-# a launch made ready, and which values it takes
-Ready = list[tuple[Call[Any], tuple[int, ...]]]
 
 _shape = attrgetter("shape")
 # weights whose tables are kept
 _MOST_TABLES = 256
+
+
+class ReadyLaunch(NamedTuple):
+    """A launch made ready."""
+
+    call: Call[Any]
+    inputs: tuple[int, ...]
+    """Which values it takes."""
+    last: tuple[int, ...]
+    """Which values no later launch takes, whose memory is free for others'."""
+
+
+Ready = list[ReadyLaunch]
 
 
 class Operation(NamedTuple):
@@ -100,9 +111,11 @@ class Launcher(ABC, Generic[Array]):
         if ready is None or tune.tries_all():
             ready = self._choose(operation, values, pieces)
         outputs: Sequence[Array] = ()
-        for call, inputs in ready:
+        for call, inputs, last in ready:
             outputs = call(list(map(values.__getitem__, inputs)))
             values += outputs
+            for i in last:
+                values[i] = None
         return outputs[0]
 
     def _operation_of(self, op: Operator, shapes: Shapes) -> Operation | None:
@@ -126,7 +139,12 @@ class Launcher(ABC, Generic[Array]):
         return entry
 
     def _ready_of(self, program: Program) -> Ready:
-        return [(self.prepare(launch), inputs) for launch, inputs in program.steps]
+        calls = {launch: self.prepare(launch) for launch, _ in program.steps}
+        last = {i: at for at, step in enumerate(program.steps) for i in step.inputs}
+        return [
+            ReadyLaunch(calls[launch], inputs, tuple(i for i in set(inputs) if last[i] == at))
+            for at, (launch, inputs) in enumerate(program.steps)
+        ]
 
     def _choose(self, operation: Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
         """The operation's launches, of the fastest geometry where one is known or may be looked for."""
@@ -138,7 +156,7 @@ class Launcher(ABC, Generic[Array]):
             return self._ready(answer)
 
         def first(geometry: Geometry | None) -> tune.Run:
-            call, inputs = of(geometry)[0]
+            call, inputs, _ = of(geometry)[0]
             arrays = [values[i] for i in inputs]
             return lambda: call(arrays)[0]
 

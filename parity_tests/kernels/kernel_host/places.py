@@ -90,3 +90,11 @@ def convolution(length: int, response: npt.NDArray[Any]) -> npt.NDArray[np.float
     for n in range(length):
         matrix[n : n + response.size, n] = response
     return matrix
+
+
+def medians(x: npt.NDArray[Any], size: int, axis: int) -> npt.NDArray[Any]:
+    """Medians of windows of ``size`` values, from ``size // 2`` before each on, of an axis that is mirrored."""
+    rows = np.moveaxis(x, axis, -1)
+    padded = np.pad(rows, [(0, 0)] * (x.ndim - 1) + [(size // 2, size - 1 - size // 2)], mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)
+    return np.moveaxis(np.sort(windows, axis=-1)[..., size // 2], -1, axis)

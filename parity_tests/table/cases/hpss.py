@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..case import Row, Sample, each_signal, pairwise
+from ..case import Row, Sample, Timing, each_signal, pairwise
 from ..native import lazily, spectrogram
 
 
@@ -32,6 +32,11 @@ def samples() -> Iterator[Sample]:
         yield Sample(f"{o} {s.dtype}{s.shape}", (s,), o, batched=s.ndim > 3)
 
 
+def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    s = np.random.default_rng(0).chisquare(2, (batch, n_fft // 2 + 1, 1 + length // hop)).astype(np.float32)
+    return Sample("", (s,))
+
+
 ROWS = [
     Row(
         "hpss",
@@ -40,5 +45,6 @@ ROWS = [
         "medians are equal; masks are quotients of float32 powers",
         against="librosa",
         ours=lazily("hpss"),
+        timing=Timing(_time),
     )
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Row, Sample, each_signal, pairwise
+from ..case import Row, Sample, Timing, each_signal, pairwise
 from ..native import lazily
 
 
@@ -36,6 +36,11 @@ def samples() -> Iterator[Sample]:
         yield Sample(f"{o}", (audio,), rates | o["kind"] | {name: o[name] for name in names}, batched=audio.ndim == 3)
 
 
+def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    x = np.random.default_rng(0).standard_normal((batch, length)).astype(np.float32)
+    return Sample("44100 to 16000", (x,), {"orig_freq": 44100, "new_freq": 16000})
+
+
 ROWS = [
     Row(
         "resample",
@@ -45,5 +50,6 @@ ROWS = [
         against="torchaudio",
         ours=lazily("resample"),
         gradient=True,
+        timing=Timing(_time),
     )
 ]
