@@ -251,6 +251,11 @@ def tempogram_ratio(
     return work
 
 
+def _of_roots(_: np.dtype[Any], order: float, largest: float) -> float:
+    """Bound for roots of products with a float32 spectrum's magnitudes: no more than the root of the products' own."""
+    return math.sqrt(_of_correlations(np.dtype(np.float32), order, largest**2))
+
+
 def hybrid_tempogram(
     *,
     y: Array | None = None,
@@ -317,7 +322,7 @@ def metrogram(
 
 # from librosa 1.0 on
 if hasattr(librosa.feature, "metrogram"):
-    hybrid_tempogram = adapter("librosa.feature.hybrid_tempogram", _of_correlations, order=_order)(hybrid_tempogram)
+    hybrid_tempogram = adapter("librosa.feature.hybrid_tempogram", _of_roots, order=_order)(hybrid_tempogram)
     metrogram = adapter("librosa.feature.metrogram", tolerances.sums, order=lambda given: len(given["freqs"]))(
         metrogram
     )
