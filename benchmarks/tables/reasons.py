@@ -11,6 +11,7 @@ _CHEAP = "small matrices: little to gain"
 _SEARCH = "a search or a program of its own, not a transform"
 _LIBRARY = "LAPACK's, or a product of matrices, as torch computes them"
 OUTSIDE = "no signal processing"
+_CHEAP_EVENTS = "a few events: a tenth of a millisecond"
 _LATER = "not ours yet"
 
 # the first pattern that a name matches says why
@@ -59,6 +60,7 @@ _WHY = [
     ("librosa.list_*", _CONVERSION),
     ("librosa.to_m*", _ELEMENTWISE),
     ("librosa.effects.remix", "a copy"),
+    ("librosa.onset.onset_backtrack", _CHEAP_EVENTS),
 ]
 
 

@@ -3,4 +3,4 @@
 from ..install import proxy
 
 # with librosa 0.11, these import scikit-learn
-proxy.stand_in(__name__, "librosa", later=("decompose", "effects", "segment"))
+proxy.stand_in(__name__, "librosa", later=("beat", "decompose", "effects", "segment"))

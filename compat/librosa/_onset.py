@@ -1,21 +1,37 @@
-"""onset_strength and onset_strength_multi of librosa.onset."""
+"""onset_strength, onset_strength_multi and onset_detect of librosa.onset."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import librosa
+import numpy as np
+
+from mlx_spectro.kernels import cpu
 
 from ..arrays.numpy_options import check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
+from ..contract.reasons import ByDesign
 from ._adapter import adapter
 from ._arguments import Array
 from ._feature.mel import mel_plan
 from ._filters import check_rate
 
 _strength, _multi = librosa.onset.onset_strength, librosa.onset.onset_strength_multi
+# values that a network puts in order faster than NumPy finds the one in the middle
+_MOST_IN_ORDER = 512
+_detect = librosa.onset.onset_detect
+
+
+def _median(values: Array, axis: int) -> Array:
+    """``np.median(values, axis)`` of finite ones."""
+    rows = np.moveaxis(values, axis, 0)
+    if not 0 < len(rows) <= _MOST_IN_ORDER:
+        result: Array = np.median(values, axis=axis)
+        return result
+    return cpu.medians_of_columns(rows.reshape(len(rows), -1)).reshape(rows.shape[1:])
 
 
 def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, feature: Any, options: Any) -> Work:
@@ -31,6 +47,9 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     check_whole("max_size", of_onset["max_size"])
     of_mel.setdefault("fmax", 0.5 * sr)
     mel = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
+
+    if of_onset["aggregate"] is np.median:
+        of_onset["aggregate"] = _median
 
     def work() -> Array:
         result: Array = theirs(S=mel.decibels(), sr=sr, n_fft=n_fft, hop_length=hop_length, **of_onset)
@@ -89,3 +108,29 @@ def onset_strength_multi(
     of_onset = {"lag": lag, "max_size": max_size, "ref": ref, "detrend": detrend, "center": center}
     of_onset |= {"aggregate": aggregate, "channels": channels}
     return _plan(_multi, y, sr, S, n_fft, hop_length, feature, (of_onset, kwargs))
+
+
+@adapter("librosa.onset.onset_detect", tolerances.same)
+def onset_detect(
+    *,
+    y: Array | None = None,
+    sr: float = 22050,
+    onset_envelope: Array | None = None,
+    hop_length: int = 512,
+    backtrack: bool = False,
+    energy: Array | None = None,
+    units: str = "frames",
+    normalize: bool = True,
+    sparse: bool = True,
+    **kwargs: Any,
+) -> Work:
+    """librosa.onset.onset_detect. Same arguments, same defaults.
+
+    The onset strength of audio is ours, and librosa picks its peaks.
+    """
+    if onset_envelope is not None:
+        raise Decline(ByDesign("the envelope is given, and librosa picks its peaks as fast"))
+    options: dict[str, Any] = {"backtrack": backtrack, "energy": energy, "units": units}
+    options |= {"normalize": normalize, "sparse": sparse}
+    strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length)
+    return lambda: _detect(onset_envelope=strength(), sr=sr, hop_length=hop_length, **options, **kwargs)

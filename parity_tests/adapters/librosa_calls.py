@@ -26,6 +26,12 @@ SPECTRUM = (MAGNITUDES * np.exp(1j * _RNG.standard_normal((33, 9)))).astype(np.c
 
 FEATURES = _RNG.standard_normal((24, 40)).astype(np.float32)
 
+# struck tones, and what is heard of them
+STRUCK = (0.01 * _RNG.standard_normal(4000)).astype(np.float32)
+STRUCK[np.arange(300, 3900, 600)[:, None] + np.arange(100)] += np.sin(np.arange(100, dtype=np.float32))
+ENVELOPE = (0.2 * _RNG.random(120)).astype(np.float32)
+ENVELOPE[7::23] += 3
+
 _FRAMES = {"n_fft": 64, "hop_length": 16}
 _RATE = {"sr": 8000}
 PITCHED = {**_RATE, "fmin": 300.0, "fmax": 1000.0, "frame_length": 64}
@@ -48,14 +54,14 @@ class Base(NamedTuple):
 
     @property
     def label(self) -> str:
-        given = [key for key in ("y", "S", "chroma") if key in self.kwargs]
+        given = [key for key in ("y", "S", "chroma", "onset_envelope") if key in self.kwargs]
         return " ".join([self.name.removeprefix("librosa."), *given])
 
     def options(self) -> list[str]:
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
         arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
-        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R", "x", "f0", "freqs"}
+        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R", "onset_envelope", "x", "f0", "freqs"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -150,6 +156,31 @@ def bases() -> Iterator[Base]:
         yield Base(f"librosa.effects.{name}", (AUDIO,), {})
     for name in ("hpss", "harmonic", "percussive"):
         yield Base(f"librosa.effects.{name}", (AUDIO,), _FRAMES)
+    yield from rhythm_bases()
+
+
+def rhythm_bases() -> Iterator[Base]:
+    """Calls of what is made of onset envelopes, given and of audio."""
+    audio = {"y": STRUCK, **_RATE, "hop_length": 64}
+    envelope = {"onset_envelope": ENVELOPE}
+    local = {"win_length": 40}
+    yield Base("librosa.feature.tempogram_ratio", (), {"onset_envelope": ENVELOPE[:60], "win_length": 20})
+    for name in ("tempogram", "fourier_tempogram"):
+        yield Base(f"librosa.feature.{name}", (), envelope | local)
+        yield Base(f"librosa.feature.{name}", (), audio | local)
+    yield Base("librosa.feature.tempo", (), envelope | {"sr": 8000})
+    yield Base("librosa.feature.tempo", (), audio)
+    yield Base("librosa.autocorrelate", (STRUCK,), {"max_size": 300})
+    if hasattr(find("librosa.feature"), "metrogram"):
+        yield Base("librosa.feature.hybrid_tempogram", (), envelope | local)
+        yield Base("librosa.feature.hybrid_tempogram", (), audio | local)
+        tempi = np.linspace(5.0, 200.0, 24)
+        yield Base("librosa.feature.metrogram", (), {"tg": FEATURES.astype(np.float64), "freqs": tempi})
+    yield Base("librosa.beat.beat_track", (), envelope | {"sr": 8000})
+    yield Base("librosa.beat.beat_track", (), audio)
+    yield Base("librosa.beat.plp", (), envelope | local)
+    yield Base("librosa.beat.plp", (), audio | local)
+    yield Base("librosa.onset.onset_detect", (), audio, ("pre_max", "post_avg", "delta", "wait"))
 
 
 class Outcome(NamedTuple):
@@ -220,6 +251,8 @@ def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
 
 
 def _arrays_apart(a: Any, b: Any, limit: Callable[[Any, float], float]) -> str:
+    if not hasattr(b, "dtype"):  # a number, as it was given
+        return "" if (type(a), repr(a)) == (type(b), repr(b)) else f"is {a!r}, not {b!r}"
     kinds = [(type(x), x.dtype, x.shape) for x in (a, b)]
     if kinds[0] != kinds[1]:
         return f"is {kinds[0]}, not {kinds[1]}"

@@ -30,12 +30,27 @@ OTHERS: tuple[Any, ...] = (
 # what librosa makes so many of takes as much memory
 COUNTS = {"n_mels", "n_mfcc", "n_chroma", "n_bands", "n_fft", "frame_length", "win_length", "length", "lag", "max_size"}
 
+# of beats that are long, in frames, librosa makes large tables
+_OF_TEMPO = {"hop_length": (64, np.inf), "ac_size": (0, 16), "sr": (0, 1e6), "bpm": (0.5, np.inf)}
+LOCAL: dict[str, dict[str, tuple[float, float]]] = {
+    "librosa.feature.tempo": _OF_TEMPO,
+    "librosa.beat.beat_track": _OF_TEMPO,
+}
+
 
 def test_the_options_of_every_function_are_tried() -> None:
-    rooms = ("feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
+    rooms = ("beat", "feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
     shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
     assert {base.name for base in bases()} == names
+
+
+def number_of(value: Any) -> float:
+    """What a value counts as in arithmetic with arrays; NaN where it is no number."""
+    try:
+        return float(np.asarray(value).item())
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def affordable(name: str, option: str, value: Any) -> bool:
@@ -44,6 +59,9 @@ def affordable(name: str, option: str, value: Any) -> bool:
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
+        return False
+    least, most = LOCAL.get(name, {}).get(option, (0, np.inf))
+    if 0 < number_of(value) < least or number_of(value) > most:
         return False
     return not (option in COUNTS and isinstance(value, (int, float)) and value > 1e6)
 

@@ -259,6 +259,7 @@ def test_an_mlx_array_is_never_written_to() -> None:
 S = np.abs(Z)
 OCTAVES: dict[str, Any] = {"sr": 8000, "fmin": 200.0, "n_octaves": 2, "bins_per_octave": 12, "tuning": 0.0}
 HARMONICS: dict[str, Any] = {"freqs": np.linspace(0, 4000, 257), "harmonics": [1, 2]}
+STRENGTH = np.abs(Y[:300]) + 3 * (np.arange(300) % 23 == 7).astype(np.float32)
 INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "stft": lambda m, made: m.stft(made(Y), n_fft=512),
     "istft": lambda m, made: m.istft(made(Z)),
@@ -332,6 +333,14 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "griffinlim_cqt": lambda m, made: m.griffinlim_cqt(
         made(S[:24]), sr=8000, fmin=200, hop_length=64, n_iter=1, init=None
     ),
+    "tempogram": lambda m, made: m.feature.tempogram(onset_envelope=made(STRENGTH), win_length=40),
+    "fourier_tempogram": lambda m, made: m.feature.fourier_tempogram(onset_envelope=made(STRENGTH), win_length=40),
+    "tempo": lambda m, made: m.feature.tempo(onset_envelope=made(STRENGTH)),
+    "tempogram_ratio": lambda m, made: m.feature.tempogram_ratio(onset_envelope=made(STRENGTH), win_length=40),
+    "autocorrelate": lambda m, made: m.autocorrelate(made(Y), max_size=300),
+    "beat_track": lambda m, made: m.beat.beat_track(onset_envelope=made(STRENGTH)),
+    "plp": lambda m, made: m.beat.plp(onset_envelope=made(STRENGTH), win_length=40),
+    "onset_detect": lambda m, made: m.onset.onset_detect(y=made(Y)),
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 

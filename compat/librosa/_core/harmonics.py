@@ -36,8 +36,13 @@ class _Harmonics(NamedTuple):
     freqs: Array
     multiples: Array
 
+    @property
+    def rising(self) -> slice:
+        """The bins from the lowest frequency on."""
+        return slice(None, None, 1 if self.freqs[0] < self.freqs[-1] else -1)
 
-def _numbers(name: str, values: Any) -> Array:
+
+def numbers(name: str, values: Any) -> Array:
     """Finite numbers as double precision ``[n]``."""
     listed = type(values) in (list, tuple) and all(type(value) in _NUMBERS for value in values)
     if not (listed or (is_plain(values) and values.ndim == 1 and values.dtype.char in "dl")):
@@ -48,7 +53,7 @@ def _numbers(name: str, values: Any) -> Array:
     return numbers
 
 
-def _check_fill(fill_value: Any) -> None:
+def check_fill(fill_value: Any) -> None:
     if not (type(fill_value) is float and math.isnan(fill_value)):
         check_plain("fill_value", fill_value)
 
@@ -62,11 +67,12 @@ def _harmonics(x: Any, freqs: Any, harmonics: Any, kind: Any, axis: Any) -> _Har
     check_whole("axis", axis, -x.ndim, x.ndim - 1)
     if not (is_plain(freqs) and freqs.dtype == np.float64 and freqs.shape == (x.shape[axis],) and freqs.size > 1):
         raise Decline("freqs is no array of one real frequency for each bin, or there is a single bin")
-    if not (np.isfinite(freqs[[0, -1]]).all() and (np.diff(freqs) > 0).all()):
-        raise Decline("freqs does not rise from bin to bin")
+    steps = np.diff(freqs)
+    if not (np.isfinite(freqs[[0, -1]]).all() and ((steps > 0).all() or (steps < 0).all())):
+        raise Decline("freqs neither rises nor falls from bin to bin")
     if not math.isfinite(energy(x)):
         raise Decline("the spectrogram is not finite, or its squares overflow")
-    return _Harmonics(int(axis) % x.ndim, freqs, _numbers("harmonics", harmonics))
+    return _Harmonics(int(axis) % x.ndim, freqs, numbers("harmonics", harmonics))
 
 
 def _largest(arguments: dict[str, Any]) -> float:
@@ -97,20 +103,21 @@ def interp_harmonics(
     Ours between frequencies that all frames share.
     """
     wanted = _harmonics(x, freqs, harmonics, kind, axis)
-    _check_fill(fill_value)
+    check_fill(fill_value)
     check_size(x.size * wanted.multiples.size, _LEAST)
     return lambda: _at_harmonics(x, wanted, fill_value)
 
 
 def _at_harmonics(x: Array, wanted: _Harmonics, fill_value: float) -> Array:
     axis, freqs, multiples = wanted
+    rising = wanted.rising
     at = np.multiply.outer(multiples, freqs)
     shape = (*x.shape[:axis], *at.shape, *x.shape[axis + 1 :])
     out = memory(_interpolated(axis - x.ndim), lying(x), x.dtype, shape, np.float64)
     # [harmonics * bins, ...], a view wherever it is written to in one sweep
     ahead = np.moveaxis(out, (axis, axis + 1), (0, 1))
     flat = ahead.reshape(at.size, *ahead.shape[2:])
-    cpu.interpolate(np.moveaxis(x, axis, 0), at.ravel(), freqs, float(fill_value), flat)
+    cpu.interpolate(np.moveaxis(x, axis, 0)[rising], at.ravel(), freqs[rising], float(fill_value), flat)
     if not np.may_share_memory(flat, out):
         ahead[...] = flat.reshape(ahead.shape)
     return out
@@ -134,14 +141,16 @@ def salience(
     Ours for weighed means, which take no memory for single harmonics.
     """
     wanted = _harmonics(S, freqs, harmonics, kind, axis)
+    if freqs[0] > freqs[-1]:
+        raise Decline("freqs does not rise from bin to bin")
     if aggregate is not None and aggregate is not np.average:
         raise Decline("aggregate is not np.average")
     if axis >= 0:
         raise Decline("axis is counted from the first, and librosa takes another one for the harmonics")
     check_flag("filter_peaks", filter_peaks)
     if filter_peaks:
-        _check_fill(fill_value)
-    shares = np.ones(wanted.multiples.size) if weights is None else _numbers("weights", weights)
+        check_fill(fill_value)
+    shares = np.ones(wanted.multiples.size) if weights is None else numbers("weights", weights)
     total = shares.sum()
     if shares.shape != wanted.multiples.shape or not abs(total) > 1e-9 * np.abs(shares).max():
         raise Decline("weights are not one for each harmonic, or have no sum")
@@ -180,14 +189,14 @@ def f0_harmonics(
     Ours between frequencies that all frames share, for all frames at once.
     """
     wanted = _harmonics(x, freqs, harmonics, kind, axis)
-    _check_fill(fill_value)
+    check_fill(fill_value)
     if wanted.axis != x.ndim - 2:
         raise Decline("axis is not the last but one")
     if not (is_plain(f0) and f0.dtype == np.float64 and f0.shape in (x.shape[-1:], (*x.shape[:-2], x.shape[-1]))):
         raise Decline("f0 is no array of one real frequency for each frame")
 
     def work() -> Array:
-        at = np.multiply.outer(f0, wanted.multiples)
-        return cpu.interpolate_apart(x.swapaxes(-1, -2), at, freqs, float(fill_value)).swapaxes(-1, -2)
+        at, frames, rising = np.multiply.outer(f0, wanted.multiples), x.swapaxes(-1, -2), wanted.rising
+        return cpu.interpolate_apart(frames[..., rising], at, freqs[rising], float(fill_value)).swapaxes(-1, -2)
 
     return work

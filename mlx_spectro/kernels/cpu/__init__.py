@@ -20,12 +20,13 @@ from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ...design.operators import Operator
+    from .autocorrelation import autocorrelations, first_autocorrelations
     from .channel_energy import normalized_energies
     from .convolution_maxima import largest_convolution
     from .delays import echo, flange
     from .differences import Differences
     from .griffinlim import with_phases
-    from .group_statistics import aggregates
+    from .group_statistics import aggregates, medians_of_columns
     from .interpolation import interpolate, interpolate_apart, weighed_harmonics
     from .lags import best_lags, lower_medians
     from .levels import quantize, shift
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .phase_vocoder import faintest
     from .phases import magphase
     from .plan import compiled
+    from .pulses import keep_strongest
     from .quantization import codes, in_cells
     from .reassignment import DIVIDES, NEAR, reassigned
     from .runtime.layout import Layout
@@ -49,6 +51,7 @@ _HOME = {
     "Bands": "viterbi",
     "Differences": "differences",
     "aggregates": "group_statistics",
+    "autocorrelations": "autocorrelation",
     "best_lags": "lags",
     "burg": "linear_prediction",
     "clean": "voice",
@@ -58,13 +61,16 @@ _HOME = {
     "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
+    "first_autocorrelations": "autocorrelation",
     "flange": "delays",
     "in_cells": "quantization",
     "interpolate": "interpolation",
     "interpolate_apart": "interpolation",
+    "keep_strongest": "pulses",
     "largest_convolution": "convolution_maxima",
     "lower_medians": "lags",
     "magphase": "phases",
+    "medians_of_columns": "group_statistics",
     "normalized_energies": "channel_energy",
     "quantize": "levels",
     "reassigned": "reassignment",
@@ -81,6 +87,7 @@ __all__ = [
     "Bands",
     "Differences",
     "aggregates",
+    "autocorrelations",
     "available",
     "best_lags",
     "burg",
@@ -92,15 +99,18 @@ __all__ = [
     "echo",
     "energies",
     "faintest",
+    "first_autocorrelations",
     "flange",
     "get_num_threads",
     "in_cells",
     "interpolate",
     "interpolate_apart",
+    "keep_strongest",
     "largest_convolution",
     "load",
     "lower_medians",
     "magphase",
+    "medians_of_columns",
     "normalized_energies",
     "prepare",
     "quantize",

@@ -192,3 +192,31 @@ def measure_spectrum(real, stored, z, block, squared, edge, layout, tables):
     for k in range(1, points // 2 + 1):
         mirrored = points - k
         measure_bins(real, stored, z, places, k, mirrored, split, squared, block + step * k, block + step * mirrored)
+
+
+@operation("z", "places", "k", "mirrored", "split", "low", "high")
+def write_real_parts_of(kit: Kit, z: Any, places: Any, k: Any, mirrored: Any, split: Any, low: Any, high: Any) -> None:
+    """Real parts of bins ``k`` and ``mirrored``."""
+    place, other = (kit.at(places, kit.times(bin_, 8)) for bin_ in (k, mirrored))
+    values = _split(kit, z, place, other, kit.at(split, kit.times(k, 2 * kit.size)))
+    for value, address in zip(values, (low, high), strict=True):
+        kit.store(value.re, address)
+
+
+@operation("z", "edge:real", "low", "high")
+def write_edges(kit: Kit, z: Any, edge: Any, low: Any, high: Any) -> None:
+    """Bins 0 and ``n_fft / 2`` of an even transform, which are real, times ``edge``."""
+    first, factor = kit.load_complex(z), kit.spread(edge)
+    kit.store((first.re + first.im) * factor, low)
+    kit.store((first.re - first.im) * factor, high)
+
+
+@inner
+def real_parts(real, stored, z, block, edge, layout, tables):
+    """Real parts of the bins of an even transform, one vector a bin, at ``block``; see :func:`measure_spectrum`."""
+    _, points, _, _, _, _, step = layout
+    _, _, places, _, split = tables
+    write_edges(real, stored, z, edge, block, block + step * points)
+    for k in range(1, points // 2 + 1):
+        mirrored = points - k
+        write_real_parts_of(real, stored, z, places, k, mirrored, split, block + step * k, block + step * mirrored)

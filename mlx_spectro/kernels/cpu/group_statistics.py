@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,14 +40,14 @@ def _comparisons(count: int) -> Iterator[tuple[int, int]]:
 
 
 @functools.lru_cache(maxsize=512)
-def _network(count: int) -> tuple[tuple[int, int], ...]:
-    """The comparisons on which the median of ``count`` values depends."""
+def _network(count: int) -> Array:
+    """The comparisons ``[:, 2]`` on which the median of ``count`` values depends, in bytes from the first one on."""
     needed, chosen = {count // 2, (count - 1) // 2}, []
     for pair in reversed(list(_comparisons(count))):
         if not needed.isdisjoint(pair):
             needed.update(pair)
             chosen.append(pair)
-    return tuple(reversed(chosen))
+    return np.array(chosen[::-1], np.int64).reshape(-1, 2) * _GROUP
 
 
 @operation("values", "pairs", "count")
@@ -146,9 +145,17 @@ def aggregates(x: Array, chosen: Array, begins: Array, kind: str) -> Array:
     return result[:, : x.shape[1]]
 
 
+def medians_of_columns(x: Array) -> Array:
+    """The median of each column of ``x [rows, values]``, float32 or float64 and finite."""
+    rows = len(x)
+    begins = np.full(rows + 1, rows)
+    begins[0] = 0
+    medians: Array = aggregates(x, np.arange(rows), begins, "median")[0]
+    return medians
+
+
 def _networks(sizes: Array, most: int) -> tuple[Array, Array]:
-    """Where the comparisons for so many values begin, up to ``most`` and one more, and the distances of all."""
+    """Where the comparisons for so many values begin, up to ``most`` and one more, and all of them."""
     needed = set(sizes.tolist())
-    networks = [_network(count) if count in needed else () for count in range(most + 1)]
-    begins = np.cumsum([0, *map(len, networks)])
-    return begins, np.array([*itertools.chain.from_iterable(networks)], np.int64).reshape(-1, 2) * _GROUP
+    networks = [_network(count if count in needed else 0) for count in range(most + 1)]
+    return np.cumsum([0, *map(len, networks)]), np.concatenate(networks)

@@ -68,7 +68,8 @@ def places(at: Array, grid: Array) -> tuple[Array, Array]:
     """Places before numbers ``at`` in an ascending ``grid``, -1 beyond it, and how near they are to the next ones."""
     low = np.clip(np.searchsorted(grid, at), 1, grid.size - 1) - 1
     part = (at - grid[low]) / (grid[low + 1] - grid[low])
-    low[~((at >= grid[0]) & (at <= grid[-1]))] = -1
+    beyond = ~((at >= grid[0]) & (at <= grid[-1]))
+    low[beyond], part[beyond] = -1, 0
     return low, part
 
 

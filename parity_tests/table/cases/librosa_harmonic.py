@@ -31,6 +31,9 @@ def _placed(x: Any, o: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return values, o
 
 
+_FALLING = {"freqs": _hz(65)[::-1].copy(), "harmonics": [0.5, 2]}
+
+
 def interpolated() -> Iterator[Sample]:
     x = _spectrograms()
     for o in pairwise(
@@ -47,6 +50,7 @@ def interpolated() -> Iterator[Sample]:
     of_frames = {"freqs": np.broadcast_to(_hz(65)[:, None], x[0].shape).copy(), "harmonics": [1, 2]}
     yield Sample("frequencies of each frame", (x[0],), of_frames, "freqs are not the same for all frames")
     yield Sample("cubic", (x[0],), {"freqs": _hz(65), "harmonics": [1, 2], "kind": "cubic"}, _LINEAR)
+    yield Sample("from high to low", (x,), _FALLING)
 
 
 def saliences() -> Iterator[Sample]:
@@ -66,6 +70,7 @@ def saliences() -> Iterator[Sample]:
         yield Sample(f"{o}", (values,), {**options, "freqs": _hz(values.shape[options["axis"]])})
     of_most = {"freqs": _hz(65), "harmonics": [1, 2], "aggregate": np.max}
     yield Sample("the largest", (x[0],), of_most, "aggregate is not np.average")
+    yield Sample("from high to low", (x,), _FALLING, "freqs does not rise")
 
 
 def of_fundamentals() -> Iterator[Sample]:
@@ -84,6 +89,7 @@ def of_fundamentals() -> Iterator[Sample]:
         of = f0[0] if options.pop("shared") or values.ndim == 2 else f0
         of = of[..., ::-2] if o["order"] == "apart" else of
         yield Sample(f"{o}", (values,), {**options, "f0": of, "freqs": _hz(65)})
+    yield Sample("from high to low", (x,), {**_FALLING, "f0": f0})
 
 
 HARMONIC_REJECTS = (
