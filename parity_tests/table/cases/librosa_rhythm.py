@@ -221,6 +221,11 @@ def of_envelope(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
     return Sample("", (), {"onset_envelope": np.resize(envelope(5000), batch * (1 + length // hop))})
 
 
+def of_windows(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
+    # of no fewer frames than a window has
+    return Sample("", (), {"onset_envelope": np.resize(envelope(5000), max(384, batch * (1 + length // hop)))})
+
+
 def of_audio(batch: int, length: int, _n_fft: int, _hop: int) -> Sample:
     return Sample("", (), {"y": np.resize(beats(10.0, 22050)[0], batch * length)})
 
@@ -235,7 +240,7 @@ def rhythm(name: str, samples: Callable[[], Iterator[Sample]], why: str, **optio
 
 ROWS = [
     rhythm("feature.tempogram", tempogram_samples, ROUNDING, rejects=TEMPOGRAM_REJECTS, timing=Timing(of_envelope)),
-    rhythm("feature.fourier_tempogram", fourier_samples, ROUNDING, timing=Timing(of_envelope)),
+    rhythm("feature.fourier_tempogram", fourier_samples, ROUNDING, timing=Timing(of_windows)),
     rhythm("feature.tempo", tempo_samples, SAME, judged=Decision(), timing=Timing(of_envelope)),
     rhythm("feature.tempogram_ratio", ratio_samples, ROUNDING, timing=Timing(of_envelope)),
     rhythm("autocorrelate", correlated, "librosa computes in float32", rejects=(), timing=Timing(few_lags)),
