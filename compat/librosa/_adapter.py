@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from .. import dispatch
 from ..contract.adapter import Library
 from ..contract.lines import at_callers_line
+
+_OPTIONS = frozenset((int, float, bool, str, type(None)))
 
 
 class _Librosa(Library):
@@ -20,6 +22,18 @@ class _Librosa(Library):
     def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
         call.apply_defaults()
         return {**call.arguments, **call.arguments.get("kwargs", {})}
+
+    def sizes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+        key: list[Any] = [*kwargs]
+        for value in (*args, *kwargs.values()):
+            kind = type(value)
+            if kind is np.ndarray:
+                key.append(value.shape)
+            elif kind in _OPTIONS:
+                key.append(value)
+            else:
+                return None
+        return tuple(key)
 
     def order(self, arguments: dict[str, Any]) -> int:
         """Length of the transforms or sums of a call."""

@@ -13,7 +13,7 @@ from ..arrays.numpy_options import is_dtype
 from ..arrays.placement import check_host_kernels
 from ..contract import settings
 from ..contract.decline import Decline
-from ..contract.reasons import ByDesign
+from ..contract.reasons import BySize
 
 Array = npt.NDArray[Any]
 
@@ -29,7 +29,7 @@ def check_engine() -> None:
 def check_size(size: int, least: int) -> None:
     """Decline elementwise work on so few values that NumPy had better do it."""
     if settings.route.get() == "auto" and size < least:
-        raise Decline(ByDesign("librosa is as fast on so few values; route('ours') has us serve them"))
+        raise Decline(BySize("librosa is as fast on so few values; route('ours') has us serve them"))
 
 
 def check_kind(x: Any) -> None:

@@ -17,7 +17,7 @@ from ...arrays.numpy_options import check_choice, check_flag, check_number, chec
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign
+from ...contract.reasons import ByDesign, BySize
 from .._adapter import adapter
 from .._arguments import Array, audio_energy, check_engine
 
@@ -92,7 +92,7 @@ def resample(
     """
     check_engine()
     if type(res_type) is str and (by := _BY_OTHERS.get(res_type.partition("_")[0])):
-        raise Decline(ByDesign(by))
+        raise Decline(BySize(by))
     check_choice("res_type", res_type, "polyphase")
     rates = _rates(orig_sr, target_sr)
     if rates.orig == rates.new:
