@@ -247,7 +247,8 @@ def told_apart(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
             largest = max(largest, float(np.abs(np.fft.irfft(args[0], axis=-2)).max(initial=0)))
         return function.limit(dtype, function.order(*args, **kwargs), largest)
 
-    return next(filter(None, (_arrays_apart(a, b, limit) for a, b in pairs)), "")
+    apart = next(filter(None, (_arrays_apart(a, b, limit) for a, b in pairs)), "")
+    return f"{apart}, recorded as {reasons}" if apart and reasons else apart
 
 
 def _arrays_apart(a: Any, b: Any, limit: Callable[[Any, float], float]) -> str:

@@ -14,7 +14,7 @@ FOLDER = "MLX_SPECTRO_UPSTREAM_FOLDER"
 SHIM = "MLX_SPECTRO_UPSTREAM_SHIM"
 _RANK = ("passed", "xfailed", "skipped", "xpassed", "failed", "error")
 
-if "PYTEST_XDIST_WORKER" in os.environ:
+if {FOLDER, "PYTEST_XDIST_WORKER"} <= os.environ.keys():
     # numba's cached ufuncs crash once two processes have compiled one at the same time
     os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"])
 if SHIM in os.environ:

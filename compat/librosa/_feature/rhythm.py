@@ -253,6 +253,8 @@ def tempogram_ratio(
             beats = _tempo(sr=sr, tg=values, hop_length=hop_length, aggregate=None, **of_tempo)
         at = np.multiply.outer(beats, multiples)
         finite = np.flatnonzero(np.isfinite(hz))
+        if finite.size < 2:
+            raise Decline("there is a single frequency to interpolate at")
         rising = finite[np.argsort(hz[finite])]
         frames = values.swapaxes(-1, -2)[..., rising]
         ratios = cpu.interpolate_apart(frames, at, hz[rising], float(fill_value)).swapaxes(-1, -2)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mlx_spectro.kernels import cpu
-from mlx_spectro.kernels.cpu.voice import Noise
 
 from ...arrays.torch_adapter import adapter
 from ...contract import tolerances
@@ -21,6 +20,9 @@ from ...contract.reasons import REJECTED
 from .effects import check_on_host, check_without_gradient
 from .emphasis import number
 from .resample import check_defaults
+
+if TYPE_CHECKING:
+    from mlx_spectro.kernels.cpu.voice import Noise
 
 # blocks that are measured first, and then twice as many each time
 _FIRST = 16
@@ -209,7 +211,7 @@ def _detector(
         n_fft=n_fft,
         bins=slice(start, end),
         quefrencies=slice(low, high),
-        noise=Noise(noise_reduction_amount, rising, falling),
+        noise=cpu.Noise(noise_reduction_amount, rising, falling),
         smoothing=smoothing,
         # a negative count is never reached
         booting=last + 1 if last >= 0 else 1 << 62,

@@ -43,13 +43,14 @@ if TYPE_CHECKING:
     from .sections import energies
     from .troughs import trough_probabilities
     from .viterbi import Bands
-    from .voice import clean
+    from .voice import Noise, clean
 
 _HOME = {
     "DIVIDES": "reassignment",
     "NEAR": "reassignment",
     "Bands": "viterbi",
     "Differences": "differences",
+    "Noise": "voice",
     "aggregates": "group_statistics",
     "autocorrelations": "autocorrelation",
     "best_lags": "lags",
@@ -86,6 +87,7 @@ __all__ = [
     "NEAR",
     "Bands",
     "Differences",
+    "Noise",
     "aggregates",
     "autocorrelations",
     "available",

@@ -42,7 +42,7 @@ def samples(direct: bool, positional: bool) -> Iterator[Sample]:
     def with_decay(x: Any) -> Sample:
         spoiled = direct and not np.isfinite(x).all()
         untested = "transforms spoil more than the sums that have what is not finite" if spoiled else ""
-        return sample("", x, np.broadcast_to(_DECAY, (*x.shape[:-1], 700)), "full", untested=untested)
+        return sample("", x, np.tile(_DECAY, (*x.shape[:-1], 1)), "full", untested=untested)
 
     for each in each_signal(with_decay):
         # a signal of a batch has fewer axes than the batch's filters
