@@ -31,6 +31,7 @@ class Patch(NamedTuple):
 _lock = threading.RLock()
 # what stands for what, by library: filled when the library's adapters are imported
 _functions: dict[str, dict[int, Any]] = {library: {} for library in LIBRARIES}
+_originals: dict[str, dict[int, Any]] = {library: {} for library in LIBRARIES}
 _methods: dict[str, list[Patch]] = {library: [] for library in LIBRARIES}
 _targets: set[str] = set()
 _patches: list[tuple[Patch, Any]] = []
@@ -41,6 +42,7 @@ _INHERITED = object()
 def replaces(library: str, original: Any, ours: Any) -> None:
     """Have :func:`install` put ``ours`` wherever a module of ``library`` holds ``original``."""
     _functions[library][id(original)] = ours
+    _originals[library].setdefault(id(ours), original)
 
 
 def replaces_method(library: str, owner: Any, name: str, ours: Any) -> None:
@@ -92,6 +94,7 @@ def patch_again(library: str) -> None:
 def uninstall() -> None:
     """Give the libraries their own functions back. What other code has since put in their place is left alone."""
     with _lock:
+        libraries = [*_targets]
         _targets.clear()
         absent.withdraw()
         sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Watcher)]
@@ -103,6 +106,16 @@ def uninstall() -> None:
                 delattr(patch.owner, patch.name)
             else:
                 setattr(patch.owner, patch.name, original)
+        for library in libraries:
+            for name in _places(library):
+                _put_back(_originals[library], sys.modules[name])
+
+
+def _put_back(originals: dict[int, Any], module: ModuleType) -> None:
+    """Give a module that was imported meanwhile, and took ours from others, the library's own."""
+    for name, value in list(vars(module).items()):
+        if id(value) in originals:
+            setattr(module, name, originals[id(value)])
 
 
 def installed(library: str) -> bool:

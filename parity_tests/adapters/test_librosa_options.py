@@ -75,8 +75,10 @@ def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_
     for option in base.options():
         for value in (*NUMBERS, *SCALARS, *OTHERS)[::each]:
             if affordable(base.name, option, value):
-                difference = told_apart(base.name, base.args, {**base.kwargs, option: value})
-                if difference:
+                changed = {**base.kwargs, option: value}
+                # what numba says of a loop of librosa's that it compiles, it says once
+                difference = told_apart(base.name, base.args, changed)
+                if difference and (difference := told_apart(base.name, base.args, changed)):
                     found[option, repr(value)] = difference
     assert not found
 

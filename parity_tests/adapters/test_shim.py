@@ -287,6 +287,19 @@ class TestInstalling:
             "assert torch.stft.__module__ == 'torch.functional'\n"
         )
 
+    def test_modules_that_are_imported_meanwhile_have_their_own_functions_again(self) -> None:
+        pytest.importorskip("librosa")
+        say(
+            "import librosa\n"
+            "from mlx_spectro import compat\n"
+            "compat.install('librosa')\n"
+            "import librosa.beat\n"
+            "assert librosa.beat.fourier_tempogram.__module__.startswith('mlx_spectro.')\n"
+            "compat.uninstall()\n"
+            "assert librosa.beat.fourier_tempogram is librosa.feature.fourier_tempogram\n"
+            "assert librosa.beat.fourier_tempogram.__module__ == 'librosa.feature.rhythm'\n"
+        )
+
     def test_an_unknown_library_is_refused(self) -> None:
         with pytest.raises(ValueError, match="libraries must be among"):
             compat.install("scipy")

@@ -287,9 +287,8 @@ def hybrid_tempogram(
     check_whole("hop_length", hop_length)
     check_whole("win_length", win_length, 3, _LONGEST)
     local = {"sr": sr, "hop_length": hop_length, "win_length": win_length, "center": center, "window": window}
-    if onset_envelope is not None:
-        for plan in (tempogram.plan, fourier_tempogram.plan):
-            plan(onset_envelope=onset_envelope, **local)
+    for plan in (tempogram.plan, fourier_tempogram.plan):
+        plan(y=y if onset_envelope is None else None, onset_envelope=onset_envelope, **local)
     at: dict[str, Any] = {"sr": sr, "hop_length": hop_length}
 
     def work() -> Array:
