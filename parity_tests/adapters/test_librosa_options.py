@@ -56,6 +56,8 @@ def number_of(value: Any) -> float:
 def affordable(name: str, option: str, value: Any) -> bool:
     if name == "librosa.iirt" and option == "sr" and isinstance(value, (int, float, np.number, np.bool_)):
         return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
+    if option == "bpm" and isinstance(value, float) and np.isnan(value):  # for which librosa reads and writes elsewhere
+        return False
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
