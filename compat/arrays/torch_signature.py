@@ -14,10 +14,8 @@ from mlx_spectro.ops import backend
 
 from ..contract import settings
 from ..contract.decline import Decline
-from ..contract.plans import Signature
+from ..contract.plans import OPTIONS, Signature
 from . import torch_tensors
-
-OPTIONS = frozenset((int, float, bool, str, type(None)))
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:

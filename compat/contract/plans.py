@@ -11,6 +11,8 @@ Work = Callable[[], Any]
 # what computes the result of a call of its arrays
 Run = Callable[..., Any]
 
+# what a call's options are of
+OPTIONS = frozenset((int, float, bool, str, type(None)))
 # plans of a function, and calls made ready of a plan; a program that has more has few of each
 MOST = 256
 

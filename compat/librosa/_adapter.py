@@ -11,8 +11,7 @@ import numpy as np
 from .. import dispatch
 from ..contract.adapter import Library
 from ..contract.lines import at_callers_line
-
-_OPTIONS = frozenset((int, float, bool, str, type(None)))
+from ..contract.plans import OPTIONS
 
 
 class _Librosa(Library):
@@ -29,7 +28,7 @@ class _Librosa(Library):
             kind = type(value)
             if kind is np.ndarray:
                 key.append(value.shape)
-            elif kind in _OPTIONS:
+            elif kind in OPTIONS:
                 key.append(value)
             else:
                 return None

@@ -81,6 +81,14 @@ def _order(result_of: Callable[[Array], Array], how: Lying, dtype: np.dtype[Any]
     return _Order(name, axes.tolist(), np.argsort(axes).tolist())
 
 
+def placed(values: Array, out: Array) -> Array:
+    """``values`` as they lie in ``out``: themselves, or ``out`` filled with them."""
+    if values.strides == out.strides:
+        return values
+    out[...] = values
+    return out
+
+
 def memory(
     result_of: Callable[[Array], Array], how: Lying, input_dtype: np.dtype[Any], shape: tuple[int, ...], dtype: Any
 ) -> Array:

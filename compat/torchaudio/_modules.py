@@ -11,8 +11,9 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
-from ..arrays.torch_signature import OPTIONS, note
+from ..arrays.torch_signature import note
 from ..contract.decline import Decline
+from ..contract.plans import OPTIONS
 
 
 class _Kind(type):

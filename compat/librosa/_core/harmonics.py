@@ -20,7 +20,7 @@ from ...contract.function import Work
 from ...contract.reasons import unread
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, check_size, energy
-from .._layout import lying, memory
+from .._layout import lying, memory, placed
 
 _interp_harmonics, _salience = librosa.interp_harmonics, librosa.salience
 # values from which on ours is faster
@@ -161,11 +161,7 @@ def salience(
         fill = float(fill_value) if filter_peaks else None
         sums = cpu.weighed_harmonics(np.moveaxis(S, axis, 0), at, freqs, shares / total, fill)
         values = np.moveaxis(sums, 0, axis)
-        out = memory(_saliences(axis, bool(filter_peaks)), lying(S), S.dtype, S.shape, np.float64)
-        if out.strides == values.strides:
-            return values
-        out[...] = values
-        return out
+        return placed(values, memory(_saliences(axis, bool(filter_peaks)), lying(S), S.dtype, S.shape, np.float64))
 
     return work
 

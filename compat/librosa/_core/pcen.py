@@ -18,7 +18,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, check_size
-from .._layout import lying, memory
+from .._layout import lying, memory, placed
 
 _pcen = librosa.pcen
 _LEAST = 500
@@ -111,11 +111,7 @@ def pcen(
         ahead = np.moveaxis(np.asarray(S), int(axis), 0)
         flat = ahead.reshape(len(ahead), -1)
         values = cpu.normalized_energies(flat, coefficient, _state(coefficient), eps, gain, bias, power)
-        out = memory(_normalized(int(axis)), lying(S), S.dtype, S.shape, np.float64)
-        placed = np.moveaxis(values.reshape(ahead.shape), 0, int(axis))
-        if placed.strides == out.strides:
-            return placed
-        out[...] = placed
-        return out
+        energies = np.moveaxis(values.reshape(ahead.shape), 0, int(axis))
+        return placed(energies, memory(_normalized(int(axis)), lying(S), S.dtype, S.shape, np.float64))
 
     return work

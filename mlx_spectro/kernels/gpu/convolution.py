@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from ...design.operators import Convolve, Correlate
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import NoKernel, Recipe, Shapes, Step, gpu, rows_of
 
 _THREADS = 128
@@ -114,7 +114,7 @@ def kernel() -> Kernel:
         scalars=_SCALARS,
         threads=_THREADS,
         registers=64,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
+        header=defines(constants) + _HEADER,
         body=_BODY,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from ...design.operators import Deltas, DeltasAdjoint
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import Recipe, Shapes, Step, gpu, rows_of
 from .samples_to_bins import PAD_MODES, SAMPLE, check_padding
 
@@ -74,7 +74,7 @@ def kernel() -> Kernel:
         scalars=_SCALARS,
         threads=_THREADS,
         registers=32,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + SAMPLE + _HEADER,
+        header=defines(constants) + SAMPLE + _HEADER,
         body=_BODY,
     )
 

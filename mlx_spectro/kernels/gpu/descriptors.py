@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ...design.descriptors import DescriptorSpec
 from ...design.operators import Describe, DescribeMagnitudes, Stft
 from . import samples_to_bins, stft
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .plan import SHARED_BYTES, SIMD, Geometry
 from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, gpu, rows_of
 
@@ -227,7 +227,7 @@ def kernel(bins: int) -> Kernel:
         scalars=_SCALARS,
         threads=teams * SIMD,
         registers=56,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _FUNCTIONS,
+        header=defines(constants) + _FUNCTIONS,
         body=_BODY,
     )
 

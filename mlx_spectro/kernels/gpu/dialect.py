@@ -235,6 +235,11 @@ class Launch:
     shapes: tuple[tuple[int, ...], ...]
 
 
+def defines(constants: Mapping[str, object]) -> str:
+    """Text that gives each constant its value."""
+    return "".join(f"#define {name} {value}\n" for name, value in constants.items())
+
+
 def over_rows(groups: int, rows: int) -> tuple[tuple[int, int, int], dict[str, float]]:
     """Grid of ``groups`` threadgroups for each of ``rows`` rows, and the values of :data:`ROWS`."""
     depth = -(-rows // MOST_ROWS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .codelets import codelets, complex_number, root
+from .dialect import defines
 from .plan import SIMD, Plan
 
 # Stockham's autosort algorithm: a pass of radix R after P points reads the points j + (M / R) r of butterfly j
@@ -121,7 +122,7 @@ def header(plan: Plan, *, inverse: bool) -> str:
         "LAST": plan.radices[-1],
         "K_TEAM()": "K_SIMD_BARRIER()" if SIMD % plan.team == 0 else "K_BARRIER()",
     }
-    code = "".join(f"#define {name} {value}\n" for name, value in constants.items())
+    code = defines(constants)
     code += f"#if {plan.bytes} <= K_SHARED_BYTES\n#define PAD {plan.padding}\n#define SLOTS {plan.slots}\n"
     code += "#else\n#define PAD M\n#define SLOTS M\n#endif\n"
     code += codelets(plan.radices) + _INDICES + (_BACKWARD if inverse else _FORWARD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from ...design.operators import FrameStatistic
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .plan import SIMD
 from .programs import Recipe, Shapes, Step, gpu, rows_of
 from .samples_to_bins import PAD_MODES, SAMPLE, SCALING, check_padding
@@ -76,7 +76,7 @@ def kernel() -> Kernel:
         scalars=_SCALARS,
         threads=_TEAMS * SIMD,
         registers=40,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + SAMPLE + SCALING,
+        header=defines(constants) + SAMPLE + SCALING,
         body=_BODY,
     )
 

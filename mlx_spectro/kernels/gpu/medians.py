@@ -6,7 +6,7 @@ import functools
 import math
 
 from ...design.operators import Medians
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import NoKernel, Recipe, Shapes, Step, gpu
 
 _THREADS = 128
@@ -61,7 +61,7 @@ def kernel() -> Kernel:
         scalars=_SCALARS,
         threads=_THREADS,
         registers=32,
-        header=f"#define THREADS {_THREADS}\n" + _HEADER,
+        header=defines({"THREADS": _THREADS}) + _HEADER,
         body=_BODY,
     )
 

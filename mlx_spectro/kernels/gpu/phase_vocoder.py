@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from ...design.operators import PhaseVocoder
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import NoKernel, Recipe, Shapes, Step, Table, as_floats, gpu, rows_of
 from .samples_to_bins import ABS
 
@@ -113,7 +113,7 @@ def _kernel(name: str, inputs: dict[str, str], outputs: dict[str, str], body: st
         scalars=_SCALARS,
         threads=_THREADS,
         registers=48,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
+        header=defines(constants) + _HEADER,
         body=body,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from ...design.operators import ClampedFilter, RecursiveFilter
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import NoKernel, Recipe, Shapes, Step, gpu, rows_of
 
 _THREADS = 128
@@ -226,7 +226,7 @@ def _kernel(name: str, orders: tuple[int, int], inputs: dict[str, str], outputs:
         scalars=_SCALARS,
         threads=_THREADS,
         registers=64 if feedback <= 2 else 128,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
+        header=defines(constants) + _HEADER,
         body=body,
     )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ...design import polyphase
 from ...design.operators import Resample, ResampleAdjoint
-from .dialect import ROWS, Kernel, Launch, over_rows
+from .dialect import ROWS, Kernel, Launch, defines, over_rows
 from .programs import NoKernel, PackedWeight, Recipe, Shapes, Step, Table, gpu, rows_of
 
 _THREADS = 128
@@ -140,7 +140,7 @@ def kernel(at_once: int = _AT_ONCE) -> Kernel:
         scalars=_SCALARS,
         threads=_THREADS,
         registers=48,
-        header="".join(f"#define {name} {value}\n" for name, value in constants.items()) + _HEADER,
+        header=defines(constants) + _HEADER,
         body=_BODY,
     )
 
