@@ -159,7 +159,7 @@ def _places(library: str) -> list[str]:
     """The modules of ``library`` that are imported and may hold its functions."""
     # torch binds its functions in these two places only, and has thousands of modules
     places = ("torch", "torch.functional") if library == "torch" else tuple(sys.modules)
-    return [name for name in places if name == library or name.startswith(library + ".")]
+    return [name for name in places if name in sys.modules and (name == library or name.startswith(library + "."))]
 
 
 def _put_all(library: str) -> None:
