@@ -218,13 +218,14 @@ class ClippedFilterbank(Operator):
 class Cepstrum(Operator):
     """A :class:`Filterbank`, clipped if ``top_db`` is given, times a basis ``[filters, M]``: ``[..., N, M]``.
 
-    Its weights are the window, the bank and the basis.
+    Its weights are the window, the bank and the basis. What is ``packed``, :class:`ClippedFilterbank` says.
     """
 
     stem = "filterbank"
 
     filterbank: Filterbank
     top_db: float | None = None
+    packed: bool = False
 
     def check(self, x: Shape) -> None:
         self.filterbank.check(x)

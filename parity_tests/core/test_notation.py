@@ -63,7 +63,7 @@ EVERY: list[Operator] = [
     Filterbank(FRAMING, 2.0, 1.0, Decibels(10.0, 1e-10)),
     Filterbank(FRAMING, 2.0, epilogue=Log(1e-6, added=True)),
     ClippedFilterbank(Filterbank(FRAMING), 80.0, packed=True),
-    Cepstrum(Filterbank(FRAMING, epilogue=Root()), None),
+    Cepstrum(Filterbank(FRAMING, epilogue=Root()), None, packed=True),
     PowerAdjoint(Stft(FRAMING), 16000),
     Project(transposed=True),
     ProjectPower(1, Log(-math.inf)),

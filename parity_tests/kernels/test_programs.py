@@ -160,6 +160,11 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         (WINDOW, BANK, BASIS),
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
+    "cepstrum clipped together": (
+        Cepstrum(MEL, 10.0, packed=True),
+        (WINDOW, BANK, BASIS),
+        lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0, (-3, -2, -1)[-x.ndim - 1 :]) @ BASIS,
+    ),
     "deltas": (Deltas(2, "reflect"), (), lambda x: x @ places.slopes(T, 2, "reflect").T),
     "medians": (Medians(5), (), lambda x: places.medians(x, 5, -1)),
     "norms": (
