@@ -43,6 +43,7 @@ def main() -> None:
     our_audio.transforms.GriffinLim(400, 3).to(DEVICE)(noise(2, 201, 50).abs())
     our_audio.functional.convolve(x, noise(2, 3, 40))
     our_audio.transforms.SlidingWindowCmn(norm_vars=True)(noise(2, 90, 40))
+    our_audio.transforms.SpecAugment(2, 20, 2, 9)(noise(2, 3, 40, 90))
     torch.cuda.synchronize()
     launched = diagnostics.get_cache_debug_stats()["kernel_cache"]
     print(len(launched), "kernels:", *sorted(launched))

@@ -185,9 +185,14 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     magnitudes = z.abs()
     yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="")
     levelled = powers.transpose(-1, -2).contiguous()
-    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20, "iid_masks": False}
-    masking = [partial(m.transforms.SpecAugment(**options), powers) for m in (torchaudio, our_audio)]
-    yield Contest("SpecAugment, masks for all", masking[0], masking[1], 2 * powers.nbytes, captured="ours")
+    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20}
+    examples = powers.unsqueeze(1)
+    for each, what in ((False, "masks for all"), (True, "masks for each")):
+        augment = [m.transforms.SpecAugment(**options, iid_masks=each) for m in (torchaudio, our_audio)]
+        theirs, mine = (partial(module, examples) for module in augment)
+        yield Contest(f"SpecAugment, {what}", theirs, mine, 2 * powers.nbytes, captured="ours")
+    theirs, mine = (partial(m.transforms.TimeMasking(50, iid_masks=True), examples) for m in (torchaudio, our_audio))
+    yield Contest("TimeMasking, masks for each", theirs, mine, 2 * powers.nbytes, captured="ours")
     for taps in (16, 255):
         filters = noise(1, taps, seed=1)
         theirs, mine = (partial(m.functional.convolve, x, filters) for m in (torchaudio, our_audio))

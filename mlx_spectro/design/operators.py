@@ -469,6 +469,23 @@ class Medians(Operator):
 
 
 @dataclass(frozen=True)
+class MaskSpans(Operator):
+    """Values ``[..., N, M]`` of which spans along their last two axes are overwritten, each example's own.
+
+    Its weights are ``drawn [2, spans, ...]`` and the value to overwrite with, ``[1]``. A span along ``axes[k]``, -1 or
+    -2, begins at the whole part of ``drawn[1, k]`` times what its length ``drawn[0, k]`` leaves of the axis, in the
+    precision of these, and has the whole part of its length.
+    """
+
+    stem = "spans"
+
+    axes: tuple[int, ...]
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
 class Resample(Linear):
     """Audio ``[..., T]`` at ``new / orig`` times its rate, ``[..., (T // orig + 1) * new]``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import kinds
+from mlx_spectro.compat.arrays.torch_tensors import present_engine
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -432,9 +434,43 @@ def test_masks_of_all_examples_are_torchaudio_s_to_the_bit(name: str, gpu: Machi
     assert {record.reason for record in compat.report()} == {""}
 
 
-def test_masks_of_each_example_are_drawn_where_it_lies(gpu: Machine) -> None:
-    audio_shim.transforms.FrequencyMasking(9, iid_masks=True)(gpu.put(noise(2, 3, 33, 70)))
-    assert reason().startswith("spans are drawn on")
+EACH: dict[str, Callable[[Any, Any], Any]] = {
+    "along frequencies": lambda m, x: m.functional.mask_along_axis_iid(x, 9, 1.5, x.dim() - 2),
+    "along time": lambda m, x: m.transforms.TimeMasking(30, iid_masks=True, p=0.3)(x),
+    "along frequencies, infinite": lambda m, x: m.transforms.FrequencyMasking(9, iid_masks=True)(x, -math.inf),
+    "several": lambda m, x: m.transforms.SpecAugment(2, 30, 3, 9)(x),
+    "several, with the mean": lambda m, x: m.transforms.SpecAugment(2, 30, 0, 9, p=0.2)(x),
+    "several, with zero": lambda m, x: m.transforms.SpecAugment(0, 30, 2, 33, zero_masking=True)(x),
+}
+
+
+@pytest.mark.parametrize("shape", [(4, 33, 70), (2, 3, 33, 70), (1, 1, 33, 70)], ids=str)
+@pytest.mark.parametrize("name", EACH)
+def test_masks_of_each_example_are_torchaudio_s_to_the_bit(name: str, shape: tuple[int, ...], gpu: Machine) -> None:
+    x = noise(*shape)
+    for values in (x, x.transpose(-1, -2).contiguous().transpose(-1, -2), x[..., ::2]):
+        results = []
+        for module in (audio_shim, torchaudio):
+            torch.manual_seed(7)
+            masked = EACH[name](module, gpu.put(values) if module is audio_shim else values)
+            results.append((masked.as_subclass(torch.Tensor), torch.get_rng_state()))
+        (mine, state), (theirs, expected) = results
+        assert torch.equal(mine, theirs)
+        assert mine.stride() == theirs.stride()
+        assert torch.equal(state, expected)
+    served(gpu)
+    assert set(gpu.launched) == {"spans"}
+
+
+def test_spans_are_not_drawn_where_no_kernel_lays_them(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, state = noise(2, 33, 70), torch.get_rng_state()
+    monkeypatch.setattr(type(present_engine(gpu.put(x))), "load", lambda *_: "it does not compile")
+    audio_shim.transforms.FrequencyMasking(9, iid_masks=True)(gpu.put(x))
+    assert reason() == "it does not compile"
+    mine = torch.get_rng_state()
+    torch.set_rng_state(state)
+    torchaudio.transforms.FrequencyMasking(9, iid_masks=True)(x)
+    assert torch.equal(torch.get_rng_state(), mine)
 
 
 @pytest.mark.parametrize("norm_vars", [False, True])

@@ -33,6 +33,7 @@ from mlx_spectro.design.operators import (
     KaldiSpectrogram,
     LaggedProducts,
     Linear,
+    MaskSpans,
     Medians,
     Operator,
     OverlapAdd,
@@ -88,6 +89,7 @@ EVERY: list[Operator] = [
     Convolve(),
     Correlate(16000),
     Medians(31, -2),
+    MaskSpans((-1, -1, -2)),
     PhaseVocoder(),
     GriffinLim(Istft(FRAMING, 16000), Stft(FRAMING), 2, 0.5, 1e-16),
 ]

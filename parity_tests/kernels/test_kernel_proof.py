@@ -37,6 +37,7 @@ from mlx_spectro.kernels.gpu import (
     resample,
     samples_to_bins,
     sliding_normalization,
+    spans,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
 from mlx_spectro.kernels.gpu.plan import DEFAULT, Geometry
@@ -217,6 +218,7 @@ def cuda_kernels() -> list[Kernel]:
         kaldi.beside(),
         griffinlim.kernel(),
         convolution.kernel(),
+        spans.kernel(),
         sliding_normalization.sums(),
         sliding_normalization.kernel(),
         *map(descriptors.kernel, (33, 1025, 4097)),
