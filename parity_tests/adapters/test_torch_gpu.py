@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -384,29 +385,48 @@ def test_in_a_capture_phases_are_torchaudio_s(gpu: Machine, monkeypatch: pytest.
 @pytest.mark.parametrize("mode", ["full", "valid", "same"])
 @pytest.mark.parametrize("taps", [1, 16, 255])
 def test_convolutions_and_their_gradients_are_torchaudio_s(taps: int, mode: str, gpu: Machine) -> None:
-    for swapped in (False, True):
-        for filters in ((2, 3), (1, 3), (1, 1)):
-            results = []
-            for module in (audio_shim, torchaudio):
-                x, y = noise(2, 3, 1301), noise(*filters, taps, seed=1)
-                x, y = (gpu.put(x), gpu.put(y)) if module is audio_shim else (x, y)
-                x.requires_grad_()
-                z = module.transforms.Convolve(mode)(*((y, x) if swapped else (x, y)))
-                (gradient,) = torch.autograd.grad(z.pow(2).sum(), x)
-                results.append((z.detach(), gradient))
-            for mine, theirs in zip(*results, strict=True):
-                alike(mine, theirs)
+    for swapped, filters, length in itertools.product((False, True), ((2, 3), (1, 3), (1, 1)), (1301, 1024, 2500)):
+        results = []
+        for module in (audio_shim, torchaudio):
+            x, y = noise(2, 3, length), noise(*filters, taps, seed=1)
+            x, y = (gpu.put(x), gpu.put(y)) if module is audio_shim else (x, y)
+            given = [each.requires_grad_() for each in ((y, x) if swapped else (x, y))]
+            z = module.transforms.Convolve(mode)(*given)
+            results.append((z.detach(), *torch.autograd.grad(z.pow(2).sum(), given)))
+        for mine, theirs in zip(*results, strict=True):
+            alike(mine, theirs)
     served(gpu)
     assert set(gpu.launched) == {"convolution"}
+
+
+@pytest.mark.parametrize("mode", ["full", "valid"])
+def test_gradients_of_convolutions_gradients_are_torchaudio_s(mode: str, gpu: Machine) -> None:
+    results = []
+    for module in (audio_shim, torchaudio):
+        x, y = noise(2, 2100), noise(1, 9, seed=1)
+        given = [each.requires_grad_() for each in ((gpu.put(x), gpu.put(y)) if module is audio_shim else (x, y))]
+        z = module.functional.convolve(*given, mode)
+        first = torch.autograd.grad(z.pow(2).sum(), given, create_graph=True)
+        results.append(torch.autograd.grad(sum(each.pow(2).sum() for each in first), given))
+    for mine, theirs in zip(*results, strict=True):
+        alike(mine, theirs)
+    served(gpu)
+    assert set(gpu.launched) == {"convolution"}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_what_is_not_finite_spoils_the_gradients_of_taps_that_meet_it(bad: float, gpu: Machine) -> None:
+    x, y, g = gpu.put(noise(1, 2100)), gpu.put(noise(1, 9, seed=1)).requires_grad_(), noise(1, 2108, seed=2)
+    g[0, 2105] = bad  # of result 2105, the last sample met tap 6
+    (gradient,) = torch.autograd.grad(audio_shim.functional.convolve(x, y), y, g)
+    assert gradient.isfinite().tolist() == [[tap < 6 for tap in range(9)]]
+    served(gpu)
 
 
 def test_what_else_is_convolved_on_a_gpu_is_torchaudio_s(gpu: Machine) -> None:
     x, y = gpu.put(noise(2, 1301)), gpu.put(noise(2, 9))
     audio_shim.functional.fftconvolve(x, y)
     assert "torch's own transforms" in reason()
-    compat.reset()
-    audio_shim.functional.convolve(x, y.requires_grad_())
-    assert "the filter requires a gradient" in reason()
     compat.reset()
     audio_shim.functional.convolve(x, x)
     assert "more than 1024 taps" in reason()
