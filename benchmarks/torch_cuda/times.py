@@ -183,7 +183,7 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     phases = {"n_iter": 8, "hop_length": hop, "power": 1.0}
     theirs, mine = (m.transforms.GriffinLim(n_fft, **phases).cuda() for m in (torchaudio, our_audio))
     magnitudes = z.abs()
-    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="")
+    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="ours")
     levelled = powers.transpose(-1, -2).contiguous()
     options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20}
     examples = powers.unsqueeze(1)
