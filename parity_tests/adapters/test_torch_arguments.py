@@ -67,6 +67,8 @@ USUAL: dict[str, Any] = {
     "specgram": LEVELS,
     "x": LEVELS,
     "y": LEVELS[..., :4],
+    "x_mu": torch.arange(240).view(2, 120),
+    "quantization_channels": 256,
     "specgrams": LEVELS,
     "mask_param": 3,
     "freq_mask_param": 3,
@@ -148,7 +150,7 @@ def near(value: Any) -> list[Any]:
         return [
             value.to(torch.complex128 if value.is_complex() else torch.float64), real.half(), real.bfloat16(),
             real.int(), real.to(torch.complex64), value[..., :0], value[:0], value[0], value[None], value.tolist(),
-            torch.nn.Parameter(value), real.to_sparse(),
+            torch.nn.Parameter(value, value.is_floating_point() or value.is_complex()), real.to_sparse(),
         ]  # fmt: skip
     if isinstance(value, str):
         return [Text(value), "constant", "replicate", "circular", "slaney", "htk", "window", "frame_length", "ortho"]

@@ -377,6 +377,18 @@ def covariances(draw: Draw) -> Any:
     return x, {"mask": draw.of([mask, mask, None])} | draw.some(more)
 
 
+def encoded(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], REAL, [(3, 0), ()], ODD_REAL)
+    x = x.tanh() if x.is_floating_point() else x
+    return x, {"quantization_channels": draw.of([256, 16, 2, 101], [0, 1000, None, 16.5, np.int64(16)])}
+
+
+def decoded(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], ["int64", "int32", "uint8"], [(3, 0), ()], REAL)
+    channels = draw.of([256, 300, 1000], [16, 1, None, 256.5, np.int64(256)])
+    return x % 200 if draw.of([True], [False]) else x, {"quantization_channels": channels}
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -398,6 +410,10 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.sliding_window_cmn": sliding,
     "torchaudio.functional.dither": dither,
+    "torchaudio.functional.mu_law_encoding": encoded,
+    "torchaudio.functional.mu_law_decoding": decoded,
+    "torchaudio.transforms.MuLawEncoding": encoded,
+    "torchaudio.transforms.MuLawDecoding": decoded,
     "torchaudio.functional.psd": covariances,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,
