@@ -183,6 +183,10 @@ CALLS: dict[str, tuple[Call, Any]] = {
         X,
     ),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
+    "torchaudio.transforms.InverseMelScale": (
+        lambda lib, x: made("InverseMelScale", n_stft=65, n_mels=10)(lib, x[..., :10, :]),
+        S,
+    ),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
     "torchaudio.transforms.MFCC": (
         made("MFCC", sample_rate=16000, n_mfcc=8, melkwargs={"n_fft": 128, "n_mels": 10}),

@@ -67,6 +67,8 @@ USUAL: dict[str, Any] = {
     "specgram": LEVELS,
     "x": LEVELS,
     "y": LEVELS[..., :4],
+    "melspec": LEVELS[..., :4, :].clone(),
+    "driver": "gels",
     "x_mu": torch.arange(240).view(2, 120),
     "quantization_channels": 256,
     "specgrams": LEVELS,

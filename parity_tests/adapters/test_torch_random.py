@@ -389,6 +389,12 @@ def decoded(draw: Draw) -> Any:
     return x % 200 if draw.of([True], [False]) else x, {"quantization_channels": channels}
 
 
+def mels(draw: Draw) -> Any:
+    x = draw.array([(4, 11), (2, 4, 5), (2, 3, 4, 1), (1, 4, 3)], REAL, [(3, 4), (2, 4, 0), (4,), ()], ODD_REAL)
+    more = {"norm": draw.of([None, "slaney"]), "driver": draw.of(["gels", "gelsd", "gelss"], ["gelsq"])}
+    return x, {"n_stft": draw.of([9, 33], [4]), "n_mels": 4} | draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -414,6 +420,7 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.mu_law_decoding": decoded,
     "torchaudio.transforms.MuLawEncoding": encoded,
     "torchaudio.transforms.MuLawDecoding": decoded,
+    "torchaudio.transforms.InverseMelScale": mels,
     "torchaudio.functional.psd": covariances,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,
