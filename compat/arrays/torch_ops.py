@@ -45,6 +45,14 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     return out
 
 
+def room_like(x: Tensor) -> Tensor:
+    """Memory for a result that lies as CPU tensor ``x`` does, a large one in large pages."""
+    y = torch.empty_like(x, requires_grad=False)
+    if y.nbytes >= LARGE:
+        advise(y.data_ptr(), y.nbytes)
+    return y
+
+
 def is_plain(x: Tensor) -> bool:
     """Whether the numbers in memory are those of ``x``."""
     return not (x.is_neg() or x.is_conj())

@@ -142,6 +142,14 @@ CALLS: dict[str, tuple[Call, Any]] = {
         f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
         for kind in ("spectrogram", "fbank", "mfcc")
     },
+    "torchaudio.functional.add_noise": (
+        lambda lib, x: lib["torchaudio"].functional.add_noise(x, x * x, x[..., 0]),
+        X,
+    ),
+    "torchaudio.transforms.AddNoise": (
+        lambda lib, x: lib["torchaudio"].transforms.AddNoise()(x, x * x, x[..., 0]),
+        X,
+    ),
     "torchaudio.functional.psd": (lambda lib, x: lib["torchaudio"].functional.psd(x, energy(x[0])), Z),
     "torchaudio.transforms.PSD": (lambda lib, x: lib["torchaudio"].transforms.PSD()(x, energy(x[0])), Z),
     "torchaudio.transforms.MVDR": (

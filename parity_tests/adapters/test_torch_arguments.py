@@ -43,6 +43,7 @@ _ELSEWHERE = (
     "phaser",
     "vad",
     "dcshift",
+    "transforms.addnoise",
     "transforms.psd",
     "mvdr",
 )
@@ -67,6 +68,9 @@ USUAL: dict[str, Any] = {
     "specgram": LEVELS,
     "x": LEVELS,
     "y": LEVELS[..., :4],
+    "noise": AUDIO.flip(0),
+    "snr": AUDIO[:, 0].clone(),
+    "lengths": torch.tensor([400, 90]),
     "melspec": LEVELS[..., :4, :].clone(),
     "driver": "gels",
     "x_mu": torch.arange(240).view(2, 120),

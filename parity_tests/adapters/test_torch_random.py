@@ -389,6 +389,19 @@ def decoded(draw: Draw) -> Any:
     return x % 200 if draw.of([True], [False]) else x, {"quantization_channels": channels}
 
 
+def mixed(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], REAL, [(3, 0), ()], ODD_REAL)
+    kind = [str(x.dtype).removeprefix("torch.")]
+    shape = tuple(x.shape) or (1,)
+    lengths = torch.full(shape[:-1], draw.of([20, 59, 300], [0, -3]))
+    noise, snr = (draw.array([each], kind, [(2, 9), (1, *each)], REAL) for each in (shape, shape[:-1]))
+    return x.contiguous(), {
+        "noise": draw.of([noise, noise.contiguous(), noise.contiguous()]),
+        "snr": snr,
+        "lengths": draw.of([None, lengths, lengths.int()], [lengths.float(), lengths[..., None]]),
+    }
+
+
 def mels(draw: Draw) -> Any:
     x = draw.array([(4, 11), (2, 4, 5), (2, 3, 4, 1), (1, 4, 3)], REAL, [(3, 4), (2, 4, 0), (4,), ()], ODD_REAL)
     more = {"norm": draw.of([None, "slaney"]), "driver": draw.of(["gels", "gelsd", "gelss"], ["gelsq"])}
@@ -421,6 +434,7 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.transforms.MuLawEncoding": encoded,
     "torchaudio.transforms.MuLawDecoding": decoded,
     "torchaudio.transforms.InverseMelScale": mels,
+    "torchaudio.functional.add_noise": mixed,
     "torchaudio.functional.psd": covariances,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,
