@@ -3,7 +3,7 @@
 What is no signal processing raises an error that says where to have it instead.
 """
 
-from . import compliance, datasets, functional, models, pipelines, transforms, utils
+from . import _operators, compliance, datasets, functional, models, pipelines, transforms, utils
 from ._files import AudioMetaData, info, load, save
 from ._missing import missing
 from .version import __version__, git_version
