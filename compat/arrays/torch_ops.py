@@ -45,9 +45,9 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     return out
 
 
-def room_like(x: Tensor) -> Tensor:
-    """Memory for a result that lies as CPU tensor ``x`` does, a large one in large pages."""
-    y = torch.empty_like(x, requires_grad=False)
+def room(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Memory for a contiguous result on the CPU, a large one in large pages."""
+    y = torch.empty(shape, dtype=dtype, device=_CPU)
     if y.nbytes >= LARGE:
         advise(y.data_ptr(), y.nbytes)
     return y

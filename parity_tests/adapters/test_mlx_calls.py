@@ -86,6 +86,19 @@ def of_speech(kind: str, libraries: Any, x: Any) -> Any:
 
 
 # each adapter of torch's arrays that takes MLX's, and an array for it
+def weighed(kind: str) -> Callable[[Any, Any], Any]:
+    """Spectra by weights of fixed covariances."""
+
+    def call(lib: Any, z: Any) -> Any:
+        channels, bins = z.shape[:2]
+        noise = torch.eye(channels).expand(bins, -1, -1) + 0j
+        speech = noise * 2 if kind == "SoudenMVDR" else torch.ones(bins, channels) + 0j
+        given = (one.to(z.dtype) if isinstance(z, torch.Tensor) else to_mlx(one) for one in (speech, noise))
+        return getattr(lib["torchaudio"].transforms, kind)()(z, *given, 0)
+
+    return call
+
+
 CALLS: dict[str, tuple[Call, Any]] = {
     "torch.stft": (lambda lib, x: lib["torch"].stft(x, 128, 32, window=window_for(x), return_complex=True), X),
     "torch.istft": (lambda lib, z: lib["torch"].istft(z, 128, 32, window=window_for(z)), Z),
@@ -152,6 +165,12 @@ CALLS: dict[str, tuple[Call, Any]] = {
     ),
     "torchaudio.functional.psd": (lambda lib, x: lib["torchaudio"].functional.psd(x, energy(x[0])), Z),
     "torchaudio.transforms.PSD": (lambda lib, x: lib["torchaudio"].transforms.PSD()(x, energy(x[0])), Z),
+    "torchaudio.functional.apply_beamforming": (
+        lambda lib, x: lib["torchaudio"].functional.apply_beamforming(x[..., 0].T, x),
+        Z,
+    ),
+    "torchaudio.transforms.SoudenMVDR": (weighed("SoudenMVDR"), Z),
+    "torchaudio.transforms.RTFMVDR": (weighed("RTFMVDR"), Z),
     "torchaudio.transforms.MVDR": (
         lambda lib, x: lib["torchaudio"].transforms.MVDR()(x, energy(x[0]), energy(x[1])),
         Z,

@@ -113,6 +113,10 @@ OWN: dict[str, dict[str, Any]] = {
     "torchaudio.functional.convolve": {"mode": "same"},
     "torchaudio.functional.fftconvolve": {"mode": "valid"},
     "torchaudio.functional.psd": {"specgram": SPECTRUM, "mask": SPECTRUM[0].abs()},
+    "torchaudio.functional.apply_beamforming": {
+        "beamform_weights": SPECTRUM[..., :2].clone(),
+        "specgram": SPECTRUM[:, None].repeat(1, 2, 1, 1),
+    },
     "torch.stft": {"input": AUDIO},
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},

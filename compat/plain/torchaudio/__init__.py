@@ -3,7 +3,8 @@
 What is no signal processing raises an error that says where to have it instead.
 """
 
-from . import _operators, compliance, datasets, functional, models, pipelines, transforms, utils
+from . import _operators as _operators  # which tells torch of them
+from . import compliance, datasets, functional, models, pipelines, transforms, utils
 from ._files import AudioMetaData, info, load, save
 from ._missing import missing
 from .version import __version__, git_version

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_pays
-from ...arrays.torch_ops import room_like
+from ...arrays.torch_ops import room
 from ...arrays.torch_tensors import check_kind, gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
@@ -79,7 +79,7 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
         return torch.linalg.vector_norm(x, ord=2, dim=-1) ** 2
 
     def work() -> Tensor:
-        y = room_like(waveform)
+        y = room(waveform.shape, waveform.dtype)
         given = 10 * (torch.log10(energy(waveform, y)) - torch.log10(energy(noise, y)))
         scale = 10 ** ((given - snr) / 20.0)
         signals, others, sums = (x.view(-1, x.shape[-1]) for x in (waveform, noise, y))
