@@ -1,6 +1,7 @@
 """The operations of torchaudio's extension, ``torch.ops.torchaudio``, which scripted files call by name."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from . import functional
 # a library is there for as long as what it defines
 _library = torch.library.Library("torchaudio", "FRAGMENT")
 _FEEDBACK = 0.995
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _is_defined(name: str) -> bool:
@@ -17,8 +19,10 @@ def _is_defined(name: str) -> bool:
     return bool(torch._C._jit_get_schemas_for_operator(f"torchaudio::{name}"))
 
 
-def _operation(schema: str) -> Any:
-    def define(function: Any) -> Any:
+def _operation(schema: str) -> Callable[[_Function], _Function]:
+    """Have torch know a function as an operation, unless it does."""
+
+    def define(function: _Function) -> _Function:
         name = schema.partition("(")[0]
         if not _is_defined(name):
             _library.define(schema)

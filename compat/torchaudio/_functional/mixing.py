@@ -76,7 +76,8 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
                 # what is not finite is not finite afterwards
                 rows[row, length:].mul_(0)
             x = y
-        return torch.linalg.vector_norm(x, ord=2, dim=-1) ** 2
+        norm: Tensor = torch.linalg.vector_norm(x, ord=2, dim=-1)
+        return norm**2
 
     def work() -> Tensor:
         y = room(waveform.shape, waveform.dtype)

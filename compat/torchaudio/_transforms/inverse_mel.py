@@ -58,8 +58,9 @@ def _inverse(bank: Tensor) -> _Inverse:
 
 def _check_precision() -> None:
     """Decline where a program lets products in single precision be less precise."""
-    backends = torch.backends, torch.backends.mkldnn, torch.backends.mkldnn.matmul
-    if not {backend.fp32_precision for backend in backends} <= {"none", "ieee"}:
+    backends: Any = torch.backends
+    asked = {each.fp32_precision for each in (backends, backends.mkldnn, backends.mkldnn.matmul)}
+    if not asked <= {"none", "ieee"}:
         raise Decline("products in single precision are let be less precise")
 
 
