@@ -116,9 +116,9 @@ def host(result: Tensor) -> npt.NDArray[Any]:
     """A result's memory, for as long as the result lives: :meth:`Tensor.numpy` would fix a storage for good."""
     if result.nbytes < LEAST or not result.is_contiguous():
         return result.numpy()
-    values = np.dtype(str(result.dtype).removeprefix("torch."))
-    memory = (ctypes.c_char * result.nbytes).from_address(result.data_ptr())
-    return np.frombuffer(memory, values).reshape(result.shape)
+    memory: Any = (ctypes.c_char * result.nbytes).from_address(result.data_ptr())
+    values: npt.NDArray[Any] = np.frombuffer(memory, str(result.dtype).removeprefix("torch."))
+    return values.reshape(result.shape)
 
 
 def _fresh(shape: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | None) -> Tensor:
