@@ -45,14 +45,6 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     return out
 
 
-def room(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Memory for a contiguous result on the CPU, a large one in large pages."""
-    y = torch.empty(shape, dtype=dtype, device=_CPU)
-    if y.nbytes >= LARGE:
-        advise(y.data_ptr(), y.nbytes)
-    return y
-
-
 def is_plain(x: Tensor) -> bool:
     """Whether the numbers in memory are those of ``x``."""
     return not (x.is_neg() or x.is_conj())
