@@ -18,7 +18,7 @@ from mlx_spectro import distribution
 from ..diagnostics import tables
 from . import engines
 from .blocks import WriteError
-from .features import reason_of
+from .features import names_of, reason_of
 from .functions import check_device
 from .recordings import LONGEST, ListError, recordings_of
 from .shards import BOOKS, WRITERS, Job, Settings, Widths, record_path, write_whole
@@ -109,10 +109,13 @@ def extract(
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
     _need(format, engine)
-    names = tuple(name.strip() for name in (features.split(",") if isinstance(features, str) else features))
     version = tables.versions().get(distribution.NAME, "")
-    settings = Settings(names, like, options, rate, channel, longest, device, format, shard_size, version)
+    settings = Settings(names_of(features), like, options, rate, channel, longest, device, format, shard_size, version)
     settings.extractor()
+    try:
+        settings.as_json()
+    except TypeError as error:
+        raise ExtractionError(f"options are numbers, texts, and lists or tuples of them: {error}") from None
     if device != "cpu":
         check_device(device)
     try:
@@ -186,8 +189,6 @@ def _settle(folder: Path, settings: Settings, recordings: list[str]) -> None:
     }
     if path.exists():
         theirs = json.loads(path.read_text(encoding="utf-8"))
-        # as a file has them
-        ours = json.loads(json.dumps(ours))
         differ = [
             f"{name} {theirs.get(name)!r}, now {ours.get(name)!r}" for name in ours if theirs.get(name) != ours[name]
         ]
