@@ -28,6 +28,8 @@ from .._onset import onset_strength
 _normalize, _tempo = librosa.util.normalize, librosa.feature.tempo
 _fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
+# octaves of a prior's deviation, up to which it tells apart what differs by a rounding alone
+_WIDEST = 16
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
 _fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
@@ -147,6 +149,12 @@ def fourier_tempogram(
     return lambda: _fourier_tempogram(onset_envelope=envelope(), **options)
 
 
+def check_prior(prior: Any) -> None:
+    """Decline a distribution of tempi, which may be flat: what is left to decide is then rounding's."""
+    if prior is not None:
+        raise Decline("a prior is given, which may be flat: then rounding decides")
+
+
 def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
     sr, hop_length = given["sr"], given["hop_length"]
     check_rate(sr)
@@ -180,6 +188,8 @@ def tempo(
     """
     if tg is not None:
         raise Decline("tg is given: all that is left is librosa's")
+    check_prior(prior)
+    check_number("std_bpm", std_bpm, 0, _WIDEST)
     options: dict[str, Any] = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
     options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
     correlations = _tempo_plan(locals(), ac_size)
@@ -240,6 +250,9 @@ def tempogram_ratio(
     check_plain("fill_value", fill_value)
     if not (isinstance(kind, str) and kind == "linear"):
         raise Decline("kind is not 'linear'")
+    if bpm is None:
+        check_prior(prior)
+        check_number("std_bpm", std_bpm, 0, _WIDEST)
     multiples = numbers("factors", _FACTORS if factors is None else factors)
     if freqs is not None:
         _check_frequencies(freqs)
@@ -248,6 +261,8 @@ def tempogram_ratio(
     def work() -> Any:
         values = correlations()
         hz = _tempo_frequencies(sr=sr, n_bins=len(values), hop_length=hop_length) if freqs is None else freqs
+        if hz.shape != values.shape[-2:-1]:
+            raise Decline("there is not one frequency for each bin: of several channels, freqs has to be given")
         beats = bpm
         if beats is None:
             beats = _tempo(sr=sr, tg=values, hop_length=hop_length, aggregate=None, **of_tempo)
