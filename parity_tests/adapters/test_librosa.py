@@ -172,7 +172,7 @@ def test_results_that_are_not_real_spectra_are_librosa_s_errors(noise: Any) -> N
 
 @pytest.mark.parametrize("name", ["power_to_db", "magphase", "pcen", "mu_expand"])
 def test_arrays_of_many_axes_take_no_more_memory_than_librosa_s(name: str) -> None:
-    x = np.ones((2,) * 12, {"magphase": np.complex64, "mu_expand": np.int16}.get(name, np.float32))
+    x: Any = np.ones((2,) * 12, {"magphase": np.complex64, "mu_expand": np.int16}.get(name, np.float32))
     peaks = []
     with compat.route("ours"):
         for library in (librosa, ours):

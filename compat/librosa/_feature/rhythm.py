@@ -30,6 +30,8 @@ _fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
 # octaves of a prior's deviation, up to which it tells apart what differs by a rounding alone
 _WIDEST = 16
+# of logarithms of probabilities: a million times what rounds correlations to at most 1
+_APART = 1e-9
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
 _fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
@@ -149,10 +151,19 @@ def fourier_tempogram(
     return lambda: _fourier_tempogram(onset_envelope=envelope(), **options)
 
 
-def check_prior(prior: Any) -> None:
-    """Decline a distribution of tempi, which may be flat: what is left to decide is then rounding's."""
-    if prior is not None:
-        raise Decline("a prior is given, which may be flat: then rounding decides")
+def check_prior(prior: Any, lags: int, sr: float, hop_length: int) -> None:
+    """Decline a distribution that does not tell two tempi apart: where nothing else does, rounding decides."""
+    if prior is None:
+        return
+    levels = np.sort(prior.logpdf(_tempo_frequencies(lags, sr=sr, hop_length=hop_length)[1:]))
+    if not np.diff(levels[np.isfinite(levels)]).min(initial=np.inf) > _APART:
+        raise Decline("the prior is flat somewhere: then rounding may decide on a tempo")
+
+
+def lags_of(ac_size: float, sr: float, hop_length: int) -> int:
+    """Of so many seconds."""
+    lags: int = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    return lags
 
 
 def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
@@ -160,7 +171,8 @@ def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
     check_rate(sr)
     check_whole("hop_length", hop_length)
     check_number("ac_size", ac_size, 0, 1e6)
-    lags = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    lags = lags_of(ac_size, sr, hop_length)
+    check_prior(given["prior"], lags, sr, hop_length)
     correlations: Callable[[], Array] = tempogram.plan(
         y=given["y"], sr=sr, onset_envelope=given["onset_envelope"], hop_length=hop_length, win_length=lags
     )
@@ -188,7 +200,6 @@ def tempo(
     """
     if tg is not None:
         raise Decline("tg is given: all that is left is librosa's")
-    check_prior(prior)
     check_number("std_bpm", std_bpm, 0, _WIDEST)
     options: dict[str, Any] = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
     options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
@@ -251,7 +262,7 @@ def tempogram_ratio(
     if not (isinstance(kind, str) and kind == "linear"):
         raise Decline("kind is not 'linear'")
     if bpm is None:
-        check_prior(prior)
+        check_prior(prior, int(win_length) if tg is None else tg.shape[-2], sr, hop_length)
         check_number("std_bpm", std_bpm, 0, _WIDEST)
     multiples = numbers("factors", _FACTORS if factors is None else factors)
     if freqs is not None:
