@@ -38,6 +38,8 @@ check: $(READY) docs ## formatting, lint, types, the documentation, and what the
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python .ci/check_packages.py
+	# it only says so: a machine may have no GPU
+	$(BIN)/python -m benchmarks.texts
 
 parity: $(READY) ## measure every function against its reference and float64: out/parity.html
 	$(BIN)/python -m parity_tests --html out/parity.html

@@ -16,6 +16,7 @@ import numpy as np
 
 from mlx_spectro.compat.diagnostics.tables import versions
 from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.gpu.texts import digests
 from mlx_spectro.ops import backend
 from parity_tests.table import console, measure
 from parity_tests.table.__main__ import choose_device
@@ -172,7 +173,7 @@ def main() -> int:
                     print(f"not timed, for {reason}", file=sys.stderr)
                 red.add(reason)
     show(results, rate)
-    report = {
+    report: dict[str, Any] = {
         "device": device,
         "versions": versions() | {name: version(name) for name in PEERS if importlib.util.find_spec(name)},
         "threads": cpu.get_num_threads(),
@@ -180,6 +181,8 @@ def main() -> int:
         "copy_bytes_per_second": rate,
         "rows": results,
     }
+    if options.device == "gpu":
+        report["texts"] = digests()
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if options.html:

@@ -1,4 +1,4 @@
-"""Adapters with the signatures of torch, torchaudio and librosa.
+"""Adapters with the signatures of torch, torchaudio, librosa and transformers' spectrograms.
 
 ``from mlx_spectro.compat import torch, torchaudio, librosa`` gives the libraries with our functions in place of theirs;
 :func:`install` puts our functions into the libraries themselves.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import extractors, functions, shares, speed, upstream
+from . import accuracy, extraction, extractors, functions, shares, speed, upstream
 
 ROOT = Path(__file__).parent.parent.parent
 TABLES: dict[str, Callable[[], str]] = {
@@ -20,10 +20,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "librosa-shares": shares.shares,
     "handed-over": functions.handed_over,
     "limits": functions.limits,
+    "parity-gpu": accuracy.on_gpus,
+    "at-a-glance": speed.at_a_glance,
     "cpu": speed.cpu,
     "native-cpu": speed.native_cpu,
     "torch-cuda": speed.torch_cuda,
     "gpu": speed.gpu,
+    "extraction": extraction.times,
     "extractors": extractors.times,
     "extractor-helpers": extractors.helpers,
     "upstream-librosa": partial(upstream.tests, "librosa"),

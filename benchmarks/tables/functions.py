@@ -34,6 +34,11 @@ _ONE_SECOND = Size(1, 16_000, 512, 128)
 _MANY = 1_000_000
 # what torch's own transforms do on a GPU, though sums of products by kernels could
 _BY_TRANSFORMS = ("torchaudio.functional.fftconvolve", "torchaudio.transforms.FFTConvolve")
+# whose values are copied and overwritten on the CPU by no operator, and on a GPU by a kernel
+_MASKS = (
+    *("torchaudio.functional.mask_along_axis", "torchaudio.functional.mask_along_axis_iid"),
+    *(f"torchaudio.transforms.{name}" for name in ("FrequencyMasking", "SpecAugment", "TimeMasking")),
+)
 _MODULES = {
     "torch": ("torch",),
     "torchaudio": ("torchaudio.functional", "torchaudio.transforms", "torchaudio.compliance.kaldi"),
@@ -103,8 +108,8 @@ def _by_default(name: str) -> str:
 @functools.cache
 def _gpu(name: str) -> bool:
     """Whether GPU kernels compute every operator that a call on torch's tensors is made of, and are to do so."""
-    if name in _BY_TRANSFORMS:
-        return False
+    if name in _BY_TRANSFORMS or name in _MASKS:
+        return name in _MASKS
     row = _rows()[name]
     ours, _ = row.resolve()
     reasons: list[str | None] = []

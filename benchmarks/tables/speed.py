@@ -21,13 +21,37 @@ _CPU = {
 }
 # the sizes that the table's second figure is of: those whose work does not fit into a cache
 _LARGE = 4
+_LIBRARIES = ("torch", "torchaudio", "librosa")
+# what the first page shows, and the names of the same in results of torch's CUDA tensors
+_SHOWN = {
+    "torch.stft": "stft",
+    "torch.istft": "istft",
+    "torchaudio.transforms.MelSpectrogram": "mel 80",
+    "torchaudio.transforms.MFCC": "MFCC 40",
+    "librosa.stft": "",
+    "librosa.istft": "",
+    "librosa.feature.melspectrogram": "",
+    "librosa.feature.mfcc": "",
+}
 
 
 def results(kind: str) -> dict[str, Any] | None:
     """The newest committed result of a kind (``"cpu"``, ``"cpu-1-thread"``, ``"h200"``)."""
     found = sorted(RESULTS.glob(f"*-[0-9][0-9]-{kind}.json"))
-    result: dict[str, Any] | None = json.loads(found[-1].read_text(encoding="utf-8")) if found else None
-    return result
+    if not found:
+        return None
+    return {"date": found[-1].name[: len("2026-01-01")], **json.loads(found[-1].read_text(encoding="utf-8"))}
+
+
+def sourced(table: str, *of: dict[str, Any] | None) -> str:
+    """A table, and when and with which libraries its results were measured."""
+    sources = dict.fromkeys(_source(result) for result in of if result)
+    return f"{table}\n\nMeasured {'; '.join(sources)}." if sources else table
+
+
+def _source(result: dict[str, Any]) -> str:
+    numbers = [f"{name} {result['versions'][name]}" for name in _LIBRARIES if name in result["versions"]]
+    return f"{result['date']} beside {', '.join(numbers)}"
 
 
 def _ratios(result: dict[str, Any] | None, ours: str, theirs: str | None = None) -> dict[str, list[float]]:
@@ -52,7 +76,8 @@ def cpu() -> str:
     columns = [_ratios(result, "host") for _, result in found]
     adapters = {row.name for row in table() if not row.native} | {"round trip forward + backward"}
     rows = [[f"`{name}`", *(_least(c[name]) for c in columns)] for name in columns[0] if name in adapters]
-    return markdown(["in place of", *(f"{what}, {_waiting(result)}" for what, result in found)], rows)
+    header = ["in place of", *(f"{what}, {_waiting(result)}" for what, result in found)]
+    return sourced(markdown(header, rows), *(result for _, result in found))
 
 
 def _waiting(result: dict[str, Any]) -> str:
@@ -62,12 +87,11 @@ def _waiting(result: dict[str, Any]) -> str:
 
 def native_cpu() -> str:
     """MLX arrays on MLX's CPU device: how many times faster than plain MLX ops, at least."""
-    ratios = _ratios(results("cpu"), "host", "plain")
+    result = results("cpu")
+    ratios = _ratios(result, "host", "plain")
     native = {row.name for row in table() if row.native}
-    return markdown(
-        ["function", "times faster than plain MLX ops"],
-        [[f"`{name}`", _least(values)] for name, values in ratios.items() if name in native],
-    )
+    rows = [[f"`{name}`", _least(values)] for name, values in ratios.items() if name in native]
+    return sourced(markdown(["function", "times faster than plain MLX ops"], rows), result)
 
 
 def gpu() -> str:
@@ -95,16 +119,33 @@ def gpu() -> str:
         "times",
         "x floor",
     ]
-    return markdown(header, rows)
+    return sourced(markdown(header, rows), result)
 
 
-def torch_cuda() -> str:
-    """torch's CUDA tensors: how many times faster than torch and torchaudio, at least, called singly and in a graph."""
-    result = results("torch-cuda")
+def _on_cuda(result: dict[str, Any] | None) -> dict[str, dict[str, list[float]]]:
+    """How many times faster than torch and torchaudio, called singly and in a graph, by name and in order of size."""
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in result["rows"] if result else ():
         for way in ("lone", "graph"):
             if (row.get(way) or {}).keys() >= {"torch", "ours"}:
                 times[row["name"]][way].append(row[way]["torch"] / row[way]["ours"])
-    rows = [[name, _least(ways["lone"]), _least(ways["graph"])] for name, ways in times.items()]
-    return markdown(["", "called one by one", "in a CUDA graph"], rows)
+    return times
+
+
+def torch_cuda() -> str:
+    """torch's CUDA tensors: how many times faster than torch and torchaudio, at least, called singly and in a graph."""
+    result = results("torch-cuda")
+    rows = [[name, _least(ways["lone"]), _least(ways["graph"])] for name, ways in _on_cuda(result).items()]
+    return sourced(markdown(["", "called one by one", "in a CUDA graph"], rows), result)
+
+
+def at_a_glance() -> str:
+    """The functions that most programs call: how many times faster than the library, at least, of the large sizes."""
+    on_host, on_gpu = results("cpu"), results("torch-cuda")
+    cpu, cuda = _ratios(on_host, "host"), _on_cuda(on_gpu)
+    rows = []
+    for name, of_cuda in _SHOWN.items():
+        ways = cuda.get(of_cuda, {})
+        cells = [cpu.get(name, []), ways.get("lone", []), ways.get("graph", [])]
+        rows.append([f"`{name}`", *(f"{min(ratios[-_LARGE:]):.1f}" if ratios else "" for ratios in cells)])
+    return sourced(markdown(["in place of", "CPU", "CUDA", "CUDA graph"], rows), on_host, on_gpu)

@@ -12,6 +12,7 @@ import torch
 import torchaudio
 
 from mlx_spectro import compat
+from mlx_spectro.kernels.gpu.texts import digests
 
 from . import accuracy, check, filtering, gradients, graphs, levels, process, times, training  # noqa: F401 - importing them registers their checks
 
@@ -32,7 +33,7 @@ def main() -> int:
     name = torch.cuda.get_device_name()
     versions = {"torch": torch.__version__, "torchaudio": torchaudio.__version__, "python": sys.version.split()[0]}
     print(name, torch.cuda.get_device_capability(), versions)
-    report: dict[str, Any] = {"device": name, "versions": versions}
+    report: dict[str, Any] = {"device": name, "versions": versions, "texts": digests()}
     if not options.no_checks:
         report |= {"failed": check.run(options.only), "figures": check.figures}
         print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")

@@ -14,6 +14,14 @@ from mlx_spectro.compat import torchaudio as our_audio
 from .check import DEVICE
 
 MEL = {"n_fft": 400, "hop_length": 160, "n_mels": 80}
+
+
+def _clipped(module: Any) -> Any:
+    """A cepstrum of decibels so few below their peak that many are clipped."""
+    module.amplitude_to_DB.top_db = 20.0
+    return module
+
+
 TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "magnitudes": lambda m: m.Spectrogram(400, power=1.0),
     "powers": lambda m: m.Spectrogram(400),
@@ -24,6 +32,7 @@ TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "mel of 2048": lambda m: m.MelSpectrogram(44100, n_fft=2048, n_mels=128),
     "mel of magnitudes": lambda m: m.MelSpectrogram(16000, **MEL, power=1.0, normalized=True),
     "MFCC": lambda m: m.MFCC(16000, 40, melkwargs=MEL),
+    "MFCC of clipped decibels": lambda m: _clipped(m.MFCC(16000, 40, melkwargs=MEL)),
     "MFCC of logarithms": lambda m: m.MFCC(16000, 40, log_mels=True, melkwargs=MEL),
     "LFCC": lambda m: m.LFCC(16000),
     "centroid": lambda m: m.SpectralCentroid(16000),

@@ -41,8 +41,10 @@ def main() -> None:
     for features in SPEECH.values():
         features(kaldi, noise(2, 3001))
     our_audio.transforms.GriffinLim(400, 3).to(DEVICE)(noise(2, 201, 50).abs())
-    our_audio.functional.convolve(x, noise(2, 3, 40))
+    taps = noise(2, 3, 40).requires_grad_()
+    our_audio.functional.convolve(x, taps).square().sum().backward()
     our_audio.transforms.SlidingWindowCmn(norm_vars=True)(noise(2, 90, 40))
+    our_audio.transforms.SpecAugment(2, 20, 2, 9)(noise(2, 3, 40, 90))
     torch.cuda.synchronize()
     launched = diagnostics.get_cache_debug_stats()["kernel_cache"]
     print(len(launched), "kernels:", *sorted(launched))

@@ -181,6 +181,25 @@ def convolutions() -> str:
 
 
 @check
+def gradients_of_taps() -> str:
+    ratios, problems = {}, list[str]()
+    for taps in (1, 16, 255, 1024):
+        for length in (700, 20_001):
+            found = []
+            for m, dtype in ((our_audio, torch.float32), (torchaudio, torch.float32), (torchaudio, torch.float64)):
+                x, y = noise(2, 3, length).to(dtype), noise(1, 3, taps, seed=1).to(dtype).requires_grad_()
+                z = m.functional.convolve(x, y)
+                found.append(torch.autograd.grad(z, y, torch.sin(z.detach()) + 1)[0])
+                if m is our_audio:
+                    served()
+            with each(problems):
+                mine, theirs, truth = found
+                ratios[f"{taps} {length}"] = round(near(mine, theirs, truth, f"{taps} {length}"), 2)
+    none(problems)
+    return f"times torchaudio's errors: {ratios}"
+
+
+@check
 def what_is_torchaudio_s_goes_to_torchaudio() -> str:
     x, said = 0.1 * noise(2, 9001), set()
     resample: Call = lambda m, x: m.functional.resample(x, 3, 2)  # noqa: E731 - as the filters are

@@ -43,6 +43,58 @@ def graphs() -> None:
 
 
 @check
+def phases_in_a_graph() -> None:
+    window = torch.hann_window(512, device=DEVICE)
+    levels = torch.stft(noise(2, 9001), 512, 128, window=window, return_complex=True).abs()
+    find = our_audio.transforms.GriffinLim(512, 4, hop_length=128, power=1.0, rand_init=False).to(DEVICE)
+    expected = find(levels)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = find(levels)
+    served()
+    graph.replay()
+    assert torch.equal(y, expected)
+    levels[0, 3, 5] = -1.0
+    graph.replay()
+    assert y.isnan().all()
+
+
+@check
+def sliding_means_in_a_graph() -> None:
+    features, level = noise(2, 300, 40), our_audio.transforms.SlidingWindowCmn(60, 20)
+    expected = level(features)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = level(features)
+    served()
+    graph.replay()
+    assert torch.equal(y, expected)
+    features[0, 3, 5] = 1e38
+    graph.replay()
+    assert y.isnan().all()
+
+
+@check
+def masks_in_a_graph() -> None:
+    x, mask = noise(4, 80, 300), our_audio.transforms.SpecAugment(2, 50, 2, 10, zero_masking=True)
+    mask(x)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = mask(x)
+    served()
+    results = []
+    for _ in range(2):
+        graph.replay()
+        results.append(y.clone())
+    for result in results:
+        assert torch.equal(result, x.masked_fill(result == 0, 0.0))
+    assert not torch.equal(*results)  # spans are drawn anew
+
+
+@check
 def a_graph_of_another_shape() -> None:
     x, window = noise(5, 12345), torch.hann_window(512, device=DEVICE)
     ours.stft(noise(2, 9001), 512, 128, window=window, return_complex=True)

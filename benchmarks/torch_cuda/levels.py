@@ -79,6 +79,8 @@ def masks() -> str:
         "time": lambda m, x: m.transforms.TimeMasking(50, p=0.5)(x, 1.5),
         "all": lambda m, x: m.transforms.SpecAugment(3, 50, 2, 10, iid_masks=False, zero_masking=True)(x),
         "each": lambda m, x: m.transforms.SpecAugment(3, 50, 2, 10, iid_masks=True)(x),
+        "each, along time": lambda m, x: m.transforms.TimeMasking(50, iid_masks=True, p=0.4)(x, 1.5),
+        "each, along frequencies": lambda m, x: m.functional.mask_along_axis_iid(x, 20, -3.0, 2),
         "the mean": lambda m, x: m.transforms.SpecAugment(1, 50, 0, 10, iid_masks=False)(x),
     }
     for name, call in calls.items():

@@ -183,15 +183,23 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     phases = {"n_iter": 8, "hop_length": hop, "power": 1.0}
     theirs, mine = (m.transforms.GriffinLim(n_fft, **phases).cuda() for m in (torchaudio, our_audio))
     magnitudes = z.abs()
-    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="")
+    yield Contest("GriffinLim 8", partial(theirs, magnitudes), partial(mine, magnitudes), 0, captured="ours")
     levelled = powers.transpose(-1, -2).contiguous()
-    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20, "iid_masks": False}
-    masking = [partial(m.transforms.SpecAugment(**options), powers) for m in (torchaudio, our_audio)]
-    yield Contest("SpecAugment, masks for all", masking[0], masking[1], 2 * powers.nbytes, captured="ours")
+    options = {"n_time_masks": 2, "time_mask_param": 50, "n_freq_masks": 2, "freq_mask_param": 20}
+    examples = powers.unsqueeze(1)
+    for each, what in ((False, "masks for all"), (True, "masks for each")):
+        augment = [m.transforms.SpecAugment(**options, iid_masks=each) for m in (torchaudio, our_audio)]
+        theirs, mine = (partial(module, examples) for module in augment)
+        yield Contest(f"SpecAugment, {what}", theirs, mine, 2 * powers.nbytes, captured="ours")
+    theirs, mine = (partial(m.transforms.TimeMasking(50, iid_masks=True), examples) for m in (torchaudio, our_audio))
+    yield Contest("TimeMasking, masks for each", theirs, mine, 2 * powers.nbytes, captured="ours")
     for taps in (16, 255):
         filters = noise(1, taps, seed=1)
         theirs, mine = (partial(m.functional.convolve, x, filters) for m in (torchaudio, our_audio))
         yield Contest(f"convolve, {taps} taps", theirs, mine, 2 * x.nbytes)
+        if x.nbytes < 1 << 26:  # of longer ones, torchaudio's may take a second
+            theirs, mine = (_gradient(partial(m.functional.convolve, x), filters) for m in (torchaudio, our_audio))
+            yield Contest(f"convolve, {taps} taps, gradient of taps", theirs, mine, 0, captured="")
     if length // hop < 1 << 10:
         theirs, mine = (m.transforms.SlidingWindowCmn() for m in (torchaudio, our_audio))
         yield Contest("SlidingWindowCmn", partial(theirs, levelled), partial(mine, levelled), 2 * powers.nbytes, "ours")

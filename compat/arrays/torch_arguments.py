@@ -26,14 +26,18 @@ _PAD_MODES = ("reflect", "constant", "replicate", "circular")
 ROUNDING = 1e-4
 
 
-def check_tensor(x: Any) -> None:
-    """Decline a call that cannot be served whatever else it asks for, seeing where it happens and its tensor."""
+def check_tensor(x: Any, whole: bool = False) -> None:
+    """Decline a call that cannot be served whatever else it asks for, seeing where it happens and its tensor.
+
+    Args:
+        whole: Whether the tensor is to hold whole numbers.
+    """
     if not isinstance(x, Tensor):
         raise Decline(f"a {type(x).__name__} is no plain tensor: plain tensors and parameters are served")
     torch_tensors.check_visible()
     if torch._C._is_any_autocast_enabled():
         raise Decline("inside torch.autocast, which chooses the dtypes")
-    torch_tensors.check_kind(x)
+    torch_tensors.check_kind(x, whole)
 
 
 def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:

@@ -116,6 +116,13 @@ class TorchLauncher(Launcher[Tensor]):
         if why := programs.why_not(op, shapes):
             raise Decline(f"no kernel serves the call on {self.torch_device.type.upper()}: {why}")
 
+    def check_ready(self, op: Operator, *shapes: tuple[int, ...]) -> None:
+        """:meth:`check`, and decline one without tables whose kernels cannot be loaded now."""
+        self.check(op, *shapes)
+        program = programs.program(op, shapes, (), None)
+        assert program is not None  # it is checked
+        self._ready(program)
+
     def _at_once(self, single: _Single, values: list[Tensor]) -> Tensor | None:
         """What :meth:`run` does, where all that it takes is known; else None."""
         call, inputs, tables, pieces = single

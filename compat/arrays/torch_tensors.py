@@ -27,6 +27,7 @@ _DTYPES = {
     torch.complex64: ("float32", torch.float32),
     torch.complex128: ("float64", torch.float64),
 }
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 FREED = "a tensor's memory has been freed"
 
@@ -87,8 +88,8 @@ def _is_plain(tensor: Tensor) -> bool:
     return kind in PLAIN or (kind.__module__ in _TRACERS_TENSORS and transformed())
 
 
-def check_kind(tensor: Tensor) -> None:
-    """Decline a tensor of a kind that cannot be served."""
+def check_kind(tensor: Tensor, whole: bool = False) -> None:
+    """Decline a tensor of a kind that cannot be served; of ``whole`` numbers, if that is asked for."""
     if not _is_plain(tensor):
         raise Decline(
             f"a {type(tensor).__name__} is a subclass of torch.Tensor: plain tensors and parameters are served"
@@ -97,10 +98,9 @@ def check_kind(tensor: Tensor) -> None:
         raise Decline(f"the tensor lies on device {tensor.device.type}")
     if tensor.layout is not torch.strided:
         raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
-    if tensor.dtype not in _DTYPES:
-        raise Decline(
-            f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: single and double precision are served"
-        )
+    if tensor.dtype not in (_WHOLE if whole else _DTYPES):
+        served = "whole numbers" if whole else "single and double precision"
+        raise Decline(f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: {served} are served")
     if forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None:
         raise Decline("the tensor carries a forward-mode derivative, which torch computes")
 

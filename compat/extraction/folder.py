@@ -98,7 +98,7 @@ def extract(
         ExtractionError: another extraction's folder, one that another process is writing to, a cluster that is not
             there, no recordings, option values that the functions refuse, or a folder that cannot be written to.
         ValueError: an unknown feature or option, a device that is not there.
-        ImportError: soundfile, or what the format or engine needs, is missing.
+        ImportError: soundfile, the library, or what the format or engine needs, is missing.
     """
     if format not in WRITERS:
         raise ValueError(f"format must be one of {', '.join(WRITERS)}, got {format!r}")
@@ -108,7 +108,7 @@ def extract(
         raise ValueError(f"workers must be at least 0, got {workers}")
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
-    _need(format, engine)
+    _need(like, format, engine)
     version = tables.versions().get(distribution.NAME, "")
     settings = Settings(names_of(features), like, options, rate, channel, longest, device, format, shard_size, version)
     settings.extractor()
@@ -125,15 +125,19 @@ def extract(
     folder = Path(os.path.abspath(out))
     try:
         with _locked(folder):
-            _settle(folder, settings, recordings)
+            begun = _begun(folder, settings, recordings)
             shards = [recordings[i : i + shard_size] for i in range(0, len(recordings), shard_size)]
             if retry_failed:
                 _forget_failed(folder, len(shards))
             jobs = [Job(i, shard) for i, shard in enumerate(shards) if not record_path(folder, i).exists()]
+            widths = _widths(settings) if jobs else {}
+            if not begun:
+                # options that are refused take no folder
+                _begin(folder, settings, recordings)
             progress = progress or Progress()
             progress.begin(len(recordings) - sum(len(job.recordings) for job in jobs), len(recordings))
             if jobs:
-                engines.ENGINES[engine](jobs, folder, settings, _widths(settings), progress.event, workers)
+                engines.ENGINES[engine](jobs, folder, settings, widths, progress.event, workers)
             return _total(folder, len(shards))
     except (WriteError, engines.EngineError) as error:
         raise ExtractionError(_unfinished(folder, str(error))) from error
@@ -141,16 +145,33 @@ def extract(
         raise ExtractionError(_unfinished(folder, f"{error.strerror or error}")) from error
 
 
-def _need(format: str, engine: str) -> None:
-    needed = {"soundfile": "data", "pyarrow": "data"} if format == "parquet" else {"soundfile": "data"}
-    for module, extra in {**needed, **({"ray": "ray"} if engine == "ray" else {})}.items():
+# what computes features like a library's, and the extra that brings it
+_LIBRARIES = {"librosa": ("librosa", "librosa"), "torchaudio": ("torch", "torch"), "native": ("mlx", "cpu")}
+
+
+def _need(like: str, format: str, engine: str) -> None:
+    needed = {"soundfile": "data"}
+    if format == "parquet":
+        needed["pyarrow"] = "data"
+    if engine == "ray":
+        needed["ray"] = "ray"
+    for module, extra in needed.items():
         if importlib.util.find_spec(module) is None:
             raise ImportError(f"extraction needs {module}: {distribution.install(extra)}", name=module)
+    module, extra = _LIBRARIES.get(like, ("", ""))
+    if module and importlib.util.find_spec(module) is None:
+        others = " or ".join(f"{name}'s" for name in _LIBRARIES if name != like)
+        raise ImportError(
+            f"features like {like}'s need {module}: {distribution.install(extra)}, or take those like {others}",
+            name=module,
+        )
 
 
 def _widths(settings: Settings) -> Widths:
     try:
         widths = settings.extractor().values()
+    except ImportError:
+        raise
     except Exception as error:  # whatever a library raises of its options
         raise ExtractionError(f"{settings.like} refuses the options: {reason_of(error)}") from error
     empty = [name for name, (values, _) in widths.items() if not values]
@@ -175,31 +196,34 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _settle(folder: Path, settings: Settings, recordings: list[str]) -> None:
-    """Begin, or find that this is the extraction that has begun here."""
+def _begun(folder: Path, settings: Settings, recordings: list[str]) -> bool:
+    """Whether this extraction has begun here; an error where another has."""
     books = folder / BOOKS
     shutil.rmtree(books / "unfinished", ignore_errors=True)
-    scratch = books / "unfinished" / "settings"
     path = books / "settings.json"
-    listing = "".join(f"{recording}\n" for recording in recordings)
-    ours = {
-        **settings.as_json(),
-        "recordings": len(recordings),
-        "sha256": hashlib.sha256(os.fsencode(listing)).hexdigest(),
-    }
-    if path.exists():
-        theirs = json.loads(path.read_text(encoding="utf-8"))
-        differ = [
-            f"{name} {theirs.get(name)!r}, now {ours.get(name)!r}" for name in ours if theirs.get(name) != ours[name]
-        ]
-        if differ:
-            raise ExtractionError(f"{folder} holds another extraction ({'; '.join(differ)}): use another folder")
-        return
-    if any(entry.name != BOOKS for entry in folder.iterdir()):
-        raise ExtractionError(f"{folder} is not empty, and holds no extraction: use another folder")
+    if not path.exists():
+        if any(entry.name != BOOKS for entry in folder.iterdir()):
+            raise ExtractionError(f"{folder} is not empty, and holds no extraction: use another folder")
+        return False
+    theirs, ours = json.loads(path.read_text(encoding="utf-8")), json.loads(_told(settings, recordings))
+    differ = [f"{name} {theirs.get(name)!r}, now {ours[name]!r}" for name in ours if theirs.get(name) != ours[name]]
+    if differ:
+        raise ExtractionError(f"{folder} holds another extraction ({'; '.join(differ)}): use another folder")
+    return True
+
+
+def _begin(folder: Path, settings: Settings, recordings: list[str]) -> None:
+    scratch = folder / BOOKS / "unfinished" / "settings"
     scratch.mkdir(parents=True)
-    write_whole(path, json.dumps(ours, indent=1) + "\n", scratch)
+    write_whole(folder / BOOKS / "settings.json", _told(settings, recordings), scratch)
     scratch.rmdir()
+
+
+def _told(settings: Settings, recordings: list[str]) -> str:
+    """What an extraction is of, as a file tells it."""
+    listing = "".join(f"{recording}\n" for recording in recordings)
+    digest = hashlib.sha256(os.fsencode(listing)).hexdigest()
+    return json.dumps({**settings.as_json(), "recordings": len(recordings), "sha256": digest}, indent=1) + "\n"
 
 
 def _forget_failed(folder: Path, shards: int) -> None:

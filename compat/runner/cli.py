@@ -1,4 +1,4 @@
-"""Run a program with mlx_spectro's functions in place of those of torch, torchaudio and librosa.
+"""Run a program with mlx_spectro's functions in place of those of torch, torchaudio, librosa and transformers.
 
 The program is a script, -m MODULE or -c CODE, with its own arguments after it. Other verbs: extract (features of
 a data set), parity (compare every function with its reference on this machine), warm (compile host kernels ahead of

@@ -218,13 +218,14 @@ class ClippedFilterbank(Operator):
 class Cepstrum(Operator):
     """A :class:`Filterbank`, clipped if ``top_db`` is given, times a basis ``[filters, M]``: ``[..., N, M]``.
 
-    Its weights are the window, the bank and the basis.
+    Its weights are the window, the bank and the basis. What is ``packed``, :class:`ClippedFilterbank` says.
     """
 
     stem = "filterbank"
 
     filterbank: Filterbank
     top_db: float | None = None
+    packed: bool = False
 
     def check(self, x: Shape) -> None:
         self.filterbank.check(x)
@@ -462,6 +463,23 @@ class Medians(Operator):
     def check(self, x: Shape) -> None:
         if self.size < 1:
             raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def shape(self, x: Shape, *weights: Shape) -> Shape:
+        return x
+
+
+@dataclass(frozen=True)
+class MaskSpans(Operator):
+    """Values ``[..., N, M]`` of which spans along their last two axes are overwritten, each example's own.
+
+    Its weights are ``drawn [2, spans, ...]`` and the value to overwrite with, ``[1]``. A span along ``axes[k]``, -1 or
+    -2, begins at the whole part of ``drawn[1, k]`` times what its length ``drawn[0, k]`` leaves of the axis, in the
+    precision of these, and has the whole part of its length.
+    """
+
+    stem = "spans"
+
+    axes: tuple[int, ...]
 
     def shape(self, x: Shape, *weights: Shape) -> Shape:
         return x

@@ -91,7 +91,7 @@ def log_fbanks(
 
     Args:
         bands_per_octave: Corners an octave.
-        f_min, f_max: Hz between which corners lie.
+        f_min, f_max: Hz between which corners lie, both included; madmom leaves out a corner at ``f_max`` itself.
         f_ref: A corner in Hz, or where one would be.
         n_fft, sample_rate, norm, unique: As in :func:`triangular_fbanks`.
 

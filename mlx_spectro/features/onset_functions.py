@@ -223,11 +223,11 @@ def normalized_weighted_phase_deviation(z: mx.array, *, eps: float = 2.0**-52) -
 def _surprise(z: mx.array) -> mx.array:
     """Distances ``[..., N, F]`` from what the two frames before promise: as loud, and turned on as far.
 
-    Before the first frame, there is silence, whose phase is 0.
+    Before the first frame there is silence; of the second, which has but one before it, the phase 0 is promised.
     """
     directions = unit(z)
     turned = directions[..., 1:, :] * mx.conj(directions[..., :-1, :])
-    turned = mx.concatenate([directions[..., :1, :], turned], axis=-2)[..., : max(0, z.shape[-2] - 1), :]
+    turned = mx.concatenate([mx.conj(directions[..., :1, :]), turned], axis=-2)[..., : max(0, z.shape[-2] - 1), :]
     promised = _behind(z[..., :-1, :] * turned, min(1, z.shape[-2]))
     return magnitude(z - promised)
 
@@ -237,7 +237,8 @@ def complex_domain(z: mx.array) -> mx.array:
     """Sum of distances from the numbers that the two frames before promise: as large, and turned on as far.
 
     Bello, Duxbury, Davies and Sandler (2004), as in :func:`phase_deviation`. Before the first frame there is silence,
-    from which it differs by all that it is.
+    from which it differs by all that it is; the second is compared with the first's magnitudes in phase 0, as madmom
+    compares it.
 
     The argument, the result and the errors are those of :func:`phase_deviation`.
     """

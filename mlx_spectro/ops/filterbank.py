@@ -51,6 +51,9 @@ def clipped_filterbank(op: ClippedFilterbank, x: mx.array, window: mx.array, ban
 @defines(Cepstrum)
 def cepstrum(op: Cepstrum, x: mx.array, window: mx.array, bank: mx.array, basis: mx.array) -> mx.array:
     """The filterbank, clipped, times the basis."""
+    if op.top_db is not None and op.packed:
+        clipped = apply(ClippedFilterbank(op.filterbank, op.top_db, packed=True), x, window, bank)
+        return apply(Project(), clipped, basis)
     y = apply(op.filterbank, x, window, bank)
     return apply(Project() if op.top_db is None else ProjectClipped(op.top_db), y, basis)
 

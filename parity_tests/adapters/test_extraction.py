@@ -631,6 +631,31 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         mlx_spectro.extract(tmp_path, "mel", tmp_path / "out")
 
 
+def test_features_like_torchaudio_s_need_neither_librosa_nor_mlx(tmp_path: Path) -> None:
+    pytest.importorskip("torchaudio")
+    code = (
+        "import sys, mlx_spectro\n"
+        "sys.modules.update(dict.fromkeys(('mlx', 'librosa', 'scipy', 'soxr', 'rich')))\n"
+        "audio, out = sys.argv[1:]\n"
+        "done = mlx_spectro.extract(audio, 'mel,mfcc', out, like='torchaudio', workers=0, n_mels=8, n_mfcc=5)\n"
+        "print(done.rows, done.failed)\n"
+        "try: mlx_spectro.extract(audio, 'mel', out + '2')\n"
+        "except ImportError as error: print(error)\n"
+    )
+    arguments = [str(record(tmp_path / "audio", 2)), str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    rows, missing = done.stdout.splitlines()
+    assert rows == "2 {}"
+    assert "features like librosa's need librosa: pip install" in missing
+
+
+def test_options_that_are_refused_take_no_folder(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 2)
+    with pytest.raises(ExtractionError, match="librosa refuses the options"):
+        mlx_spectro.extract(audio, "mel", tmp_path / "out", n_mels=-3)
+    assert mlx_spectro.extract(audio, "mel", tmp_path / "out", workers=0, **SMALL).rows == 2
+
+
 def test_importing_it_imports_no_library() -> None:
     code = (
         "import sys, mlx_spectro; mlx_spectro.extract; mlx_spectro.FeatureExtractor('mel')\n"

@@ -86,6 +86,19 @@ def of_speech(kind: str, libraries: Any, x: Any) -> Any:
 
 
 # each adapter of torch's arrays that takes MLX's, and an array for it
+def weighed(kind: str) -> Callable[[Any, Any], Any]:
+    """Spectra by weights of fixed covariances."""
+
+    def call(lib: Any, z: Any) -> Any:
+        channels, bins = z.shape[:2]
+        noise = torch.eye(channels).expand(bins, -1, -1) + 0j
+        speech = noise * 2 if kind == "SoudenMVDR" else torch.ones(bins, channels) + 0j
+        given = (one.to(z.dtype) if isinstance(z, torch.Tensor) else to_mlx(one) for one in (speech, noise))
+        return getattr(lib["torchaudio"].transforms, kind)()(z, *given, 0)
+
+    return call
+
+
 CALLS: dict[str, tuple[Call, Any]] = {
     "torch.stft": (lambda lib, x: lib["torch"].stft(x, 128, 32, window=window_for(x), return_complex=True), X),
     "torch.istft": (lambda lib, z: lib["torch"].istft(z, 128, 32, window=window_for(z)), Z),
@@ -142,8 +155,22 @@ CALLS: dict[str, tuple[Call, Any]] = {
         f"torchaudio.compliance.kaldi.{kind}": (functools.partial(of_speech, kind), X)
         for kind in ("spectrogram", "fbank", "mfcc")
     },
+    "torchaudio.functional.add_noise": (
+        lambda lib, x: lib["torchaudio"].functional.add_noise(x, x * x, x[..., 0]),
+        X,
+    ),
+    "torchaudio.transforms.AddNoise": (
+        lambda lib, x: lib["torchaudio"].transforms.AddNoise()(x, x * x, x[..., 0]),
+        X,
+    ),
     "torchaudio.functional.psd": (lambda lib, x: lib["torchaudio"].functional.psd(x, energy(x[0])), Z),
     "torchaudio.transforms.PSD": (lambda lib, x: lib["torchaudio"].transforms.PSD()(x, energy(x[0])), Z),
+    "torchaudio.functional.apply_beamforming": (
+        lambda lib, x: lib["torchaudio"].functional.apply_beamforming(x[..., 0].T, x),
+        Z,
+    ),
+    "torchaudio.transforms.SoudenMVDR": (weighed("SoudenMVDR"), Z),
+    "torchaudio.transforms.RTFMVDR": (weighed("RTFMVDR"), Z),
     "torchaudio.transforms.MVDR": (
         lambda lib, x: lib["torchaudio"].transforms.MVDR()(x, energy(x[0]), energy(x[1])),
         Z,
@@ -183,6 +210,10 @@ CALLS: dict[str, tuple[Call, Any]] = {
         X,
     ),
     "torchaudio.transforms.MelScale": (made("MelScale", sample_rate=16000, n_stft=65, n_mels=10), S),
+    "torchaudio.transforms.InverseMelScale": (
+        lambda lib, x: made("InverseMelScale", n_stft=65, n_mels=10)(lib, x[..., :10, :]),
+        S,
+    ),
     "torchaudio.transforms.AmplitudeToDB": (made("AmplitudeToDB", top_db=40.0), S),
     "torchaudio.transforms.MFCC": (
         made("MFCC", sample_rate=16000, n_mfcc=8, melkwargs={"n_fft": 128, "n_mels": 10}),
@@ -335,4 +366,6 @@ def test_every_adapter_of_torch_s_arrays_is_tried() -> None:
     # torchaudio's loops, choices and steps have no derivative
     without = {"functional.overdrive", "functional.detect_pitch_frequency", "functional.dither"}
     without |= {"functional.vad", "transforms.Vad", "functional.dcshift"}
+    without |= {"functional.mu_law_encoding", "functional.mu_law_decoding"}
+    without |= {"transforms.MuLawEncoding", "transforms.MuLawDecoding"}
     assert served - made_of_nothing - {f"torchaudio.{name}" for name in without} == set(CALLS)

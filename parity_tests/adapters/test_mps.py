@@ -22,11 +22,10 @@ from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Deltas, Stft
 from mlx_spectro.kernels import gpu as kernels
-from mlx_spectro.kernels.gpu import deltas, tune
+from mlx_spectro.kernels.gpu import deltas, texts, tune
 from mlx_spectro.kernels.gpu.dialect import metal_program
 
 from ..kernels.kernel_host import host
-from ..kernels.test_kernel_proof import cuda_kernels
 from .mps_machine import BUFFERS, Machine, machine
 from .test_torch_gpu import MEL, WINDOW, alike, istft, noise, reason, served, stft
 
@@ -140,7 +139,7 @@ def test_no_values_are_read_but_those_of_what_is_kept(gpu: Machine, monkeypatch:
 
 
 def test_every_kernel_has_room_for_its_arguments() -> None:
-    for kernel in cuda_kernels():
+    for kernel in texts.kernels():
         name, parameters = host.signature(metal_program(kernel))
         buffers = [part for part in parameters.split(", ") if "[[buffer(" in part]
         names = [*kernel.inputs, *kernel.tables, *(f"{scalar}_" for scalar in kernel.scalars), *kernel.outputs]

@@ -43,6 +43,7 @@ _ELSEWHERE = (
     "phaser",
     "vad",
     "dcshift",
+    "transforms.addnoise",
     "transforms.psd",
     "mvdr",
 )
@@ -67,6 +68,13 @@ USUAL: dict[str, Any] = {
     "specgram": LEVELS,
     "x": LEVELS,
     "y": LEVELS[..., :4],
+    "noise": AUDIO.flip(0),
+    "snr": AUDIO[:, 0].clone(),
+    "lengths": torch.tensor([400, 90]),
+    "melspec": LEVELS[..., :4, :].clone(),
+    "driver": "gels",
+    "x_mu": torch.arange(240).view(2, 120),
+    "quantization_channels": 256,
     "specgrams": LEVELS,
     "mask_param": 3,
     "freq_mask_param": 3,
@@ -105,6 +113,10 @@ OWN: dict[str, dict[str, Any]] = {
     "torchaudio.functional.convolve": {"mode": "same"},
     "torchaudio.functional.fftconvolve": {"mode": "valid"},
     "torchaudio.functional.psd": {"specgram": SPECTRUM, "mask": SPECTRUM[0].abs()},
+    "torchaudio.functional.apply_beamforming": {
+        "beamform_weights": SPECTRUM[..., :2].clone(),
+        "specgram": SPECTRUM[:, None].repeat(1, 2, 1, 1),
+    },
     "torch.stft": {"input": AUDIO},
     "torch.istft": {"input": SPECTRUM, "return_complex": False},
     "torchaudio.functional.spectrogram": {"return_complex": None},
@@ -148,7 +160,7 @@ def near(value: Any) -> list[Any]:
         return [
             value.to(torch.complex128 if value.is_complex() else torch.float64), real.half(), real.bfloat16(),
             real.int(), real.to(torch.complex64), value[..., :0], value[:0], value[0], value[None], value.tolist(),
-            torch.nn.Parameter(value), real.to_sparse(),
+            torch.nn.Parameter(value, value.is_floating_point() or value.is_complex()), real.to_sparse(),
         ]  # fmt: skip
     if isinstance(value, str):
         return [Text(value), "constant", "replicate", "circular", "slaney", "htk", "window", "frame_length", "ortho"]

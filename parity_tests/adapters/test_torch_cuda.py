@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ pytest.importorskip("mlx.core")
 from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
-from mlx_spectro.compat.arrays import cuda_modules, torch_cuda
+from mlx_spectro.compat.arrays import cuda_modules, kinds, torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.compat.contract.decline import Decline
+from mlx_spectro.compat.torchaudio._functional import sliding_normalization
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -88,6 +91,56 @@ def test_what_torch_transforms_as_fast_is_torch_s_but_in_a_capture_and_with_a_gr
         stft(x)
         gpu.capturing = False
         served(gpu)
+
+
+def test_phases_are_captured_and_what_we_would_not_take_is_nan(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    find, levels = moved(gpu, audio_shim.transforms.GriffinLim(64, 2, hop_length=16)), stft(noise(801), torch).abs()
+    torch.manual_seed(1)
+    expected = find(cuda(levels))
+    monkeypatch.setattr(kinds, "is_capturing", lambda: gpu.capturing)
+    gpu.capturing = True
+    torch.manual_seed(1)
+    assert torch.equal(find(cuda(levels)), expected)
+    for value in (-1.0, math.nan, math.inf, 1e31):
+        unfit = levels.clone()
+        unfit[9, 20] = value
+        assert find(cuda(unfit)).isnan().all()
+    served(gpu)
+    compat.reset()
+    gpu.capturing = False
+    find(cuda(unfit))
+    assert "very large" in reason()
+
+
+def test_sliding_means_are_captured_and_sums_that_may_overflow_make_nan(
+    gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level, features = audio_shim.transforms.SlidingWindowCmn(30, 10), noise(2, 90, 13)
+    expected = level(cuda(features))
+    monkeypatch.setattr(kinds, "is_capturing", lambda: gpu.capturing)
+    monkeypatch.setattr(sliding_normalization, "_check_sums", None)  # which waits for values
+    gpu.capturing = True
+    assert torch.equal(level(cuda(features)), expected)
+    for value in (1e38, math.nan, math.inf):
+        unfit = features.clone()
+        unfit[0, 9, 3] = value
+        assert level(cuda(unfit)).isnan().all()
+    served(gpu)
+
+
+def test_phases_of_a_kind_that_a_capture_meets_first_are_not_drawn(
+    gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, levels = audio_shim.functional.griffinlim.plan, cuda(stft(noise(801), torch).abs())
+    arguments = levels, cuda(WINDOW), 64, 16, 64, 1.0, 2, 0.5, None, True
+    find(*arguments)()
+    torch_cuda._launchers.clear()
+    state = torch.get_rng_state()
+    monkeypatch.setattr(kinds, "is_capturing", lambda: True)
+    gpu.capturing = True
+    with pytest.raises(Decline, match="is needed for the first time"):
+        find(*arguments)()
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_window_not_seen_before_a_capture_is_declined_in_it(gpu: Machine) -> None:

@@ -377,6 +377,37 @@ def covariances(draw: Draw) -> Any:
     return x, {"mask": draw.of([mask, mask, None])} | draw.some(more)
 
 
+def encoded(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], REAL, [(3, 0), ()], ODD_REAL)
+    x = x.tanh() if x.is_floating_point() else x
+    return x, {"quantization_channels": draw.of([256, 16, 2, 101], [0, 1000, None, 16.5, np.int64(16)])}
+
+
+def decoded(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], ["int64", "int32", "uint8"], [(3, 0), ()], REAL)
+    channels = draw.of([256, 300, 1000], [16, 1, None, 256.5, np.int64(256)])
+    return x % 200 if draw.of([True], [False]) else x, {"quantization_channels": channels}
+
+
+def mixed(draw: Draw) -> Any:
+    x = draw.array([(2, 90), (2, 3, 60), (200,)], REAL, [(3, 0), ()], ODD_REAL)
+    kind = [str(x.dtype).removeprefix("torch.")]
+    shape = tuple(x.shape) or (1,)
+    lengths = torch.full(shape[:-1], draw.of([20, 59, 300], [0, -3]))
+    noise, snr = (draw.array([each], kind, [(2, 9), (1, *each)], REAL) for each in (shape, shape[:-1]))
+    return x.contiguous(), {
+        "noise": draw.of([noise, noise.contiguous(), noise.contiguous()]),
+        "snr": snr,
+        "lengths": draw.of([None, lengths, lengths.int()], [lengths.float(), lengths[..., None]]),
+    }
+
+
+def mels(draw: Draw) -> Any:
+    x = draw.array([(4, 11), (2, 4, 5), (2, 3, 4, 1), (1, 4, 3)], REAL, [(3, 4), (2, 4, 0), (4,), ()], ODD_REAL)
+    more = {"norm": draw.of([None, "slaney"]), "driver": draw.of(["gels", "gelsd", "gelss"], ["gelsq"])}
+    return x, {"n_stft": draw.of([9, 33], [4]), "n_mels": 4} | draw.some(more)
+
+
 # what a function or a module of a class is called with, and the options that it is called or made with
 DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torch.stft": stft,
@@ -398,6 +429,12 @@ DRAWN: dict[str, Callable[[Draw], tuple[Any, dict[str, Any]]]] = {
     "torchaudio.functional.fftconvolve": convolved,
     "torchaudio.functional.sliding_window_cmn": sliding,
     "torchaudio.functional.dither": dither,
+    "torchaudio.functional.mu_law_encoding": encoded,
+    "torchaudio.functional.mu_law_decoding": decoded,
+    "torchaudio.transforms.MuLawEncoding": encoded,
+    "torchaudio.transforms.MuLawDecoding": decoded,
+    "torchaudio.transforms.InverseMelScale": mels,
+    "torchaudio.functional.add_noise": mixed,
     "torchaudio.functional.psd": covariances,
     "torchaudio.functional.flanger": flanger,
     "torchaudio.functional.phaser": phaser,

@@ -95,6 +95,63 @@ def test_verification_does_not_make_it_remember_twice(ours: None) -> None:
     assert reasons() == {""}
 
 
+Z = torch.complex(noise(4, 3, 5, 20, seed=2), noise(4, 3, 5, 20, seed=3))
+W = torch.complex(noise(4, 5, 3, seed=4), noise(4, 5, 3, seed=5))
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.complex128])
+@pytest.mark.parametrize(
+    ("w", "x"),
+    [
+        (W, Z),
+        (W.conj(), Z),
+        (W.mT.contiguous().mT, Z),
+        (W.view(2, 2, 5, 3), Z.view(2, 2, 3, 5, 20)),
+        (W[:, :1], Z[:, :, :1].contiguous()),
+        (W[..., :1], Z[:, :1].contiguous()),
+        (W, Z[..., :1].contiguous()),
+    ],
+)
+def test_examples_are_weighed_as_torchaudio_s(w: Any, x: Any, kind: Any, ours: None) -> None:
+    functions = tuple(library.functional.apply_beamforming for library in LIBRARIES)
+    assert not likeness.unlike("", functions, w.to(kind), x.to(kind), bound=near)
+    assert reasons() == {""}
+
+
+@pytest.mark.parametrize(
+    ("w", "x"),
+    [
+        (W[0], Z[0]),
+        (W[:1], Z[:1]),
+        (W[:2], Z),
+        (W.real, Z),
+        (W, Z.real),
+        (W.to(torch.complex128), Z),
+        (W[..., :2], Z),
+        (W, Z[..., ::2]),
+        (W, Z[..., :0]),
+        (W.clone().requires_grad_(), Z),
+        (W, Z.clone().requires_grad_()),
+    ],
+)
+def test_whatever_else_is_weighed_is_torchaudio_s(w: Any, x: Any, ours: None) -> None:
+    functions = tuple(library.functional.apply_beamforming for library in LIBRARIES)
+    assert not likeness.unlike("", functions, w, x, bound=near)
+    assert "" not in reasons()
+
+
+@pytest.mark.parametrize("kind", ["SoudenMVDR", "RTFMVDR"])
+@pytest.mark.parametrize("channel", [1, torch.tensor([0.0, 1.0, 0.0]), -1, 7, None, "1"])
+def test_weights_of_several_examples_are_torchaudio_s(kind: str, channel: Any, ours: None) -> None:
+    calls = tuple(getattr(library.transforms, kind)() for library in LIBRARIES)
+    speech, others = (shim.functional.psd(one) for one in (Z, Z.flip(-1) + W[0, 0, 0]))
+    given = speech if kind == "SoudenMVDR" else W
+    assert not likeness.unlike("", calls, Z, given, others, channel, bound=near)
+    # no noise, of which there is no inverse
+    assert not likeness.unlike("", calls, Z, given, 0 * others, channel, False, bound=near)
+    assert not likeness.unlike("", calls, Z[0], given[0], others[0], channel, bound=near)
+
+
 @pytest.mark.parametrize("kind", ["PSD", "MVDR"])
 def test_modules_are_copied_and_pickled_as_torchaudio_s(kind: str, ours: None) -> None:
     made, theirs = (getattr(library.transforms, kind)() for library in LIBRARIES)

@@ -146,6 +146,56 @@ def test_pickled_modules_of_torchaudio_load_and_give_its_results(tmp_path: Path)
             assert other is None or torch.allclose(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
 
 
+SCRIPTED = """
+import torch
+import torchaudio.functional as F
+
+class Net(torch.nn.Module):
+    def forward(self, x: torch.Tensor):
+        a, b = torch.tensor([1.0, -0.9, 0.3]), torch.tensor([0.5, 0.2, 0.1])
+        return F.lfilter(x, a, b), F.overdrive(x, 10.0, 30.0)
+
+torch.jit.script(Net()).save("net.pt")
+"""
+# operations by name, with outputs before the first ones, and a scripted file
+OPERATIONS = """
+import pickle, torch, torchaudio
+g = torch.Generator().manual_seed(0)
+x, a, padded = torch.randn(2, 3, 50, generator=g), 0.3 * torch.randn(3, 4, generator=g), torch.zeros(2, 3, 53)
+padded[..., :3] = torch.randn(2, 3, 3, generator=g)
+ops = torch.ops.torchaudio
+short = torch.nn.functional.pad(torch.ones(2, 3, 3), (0, 2))
+results = [ops._lfilter_core_loop(x, a, padded), padded, ops._lfilter_core_loop(x[..., :2].contiguous(), a, short)]
+audio, saturated, *last = (torch.randn(*shape, generator=g) for shape in ((3, 40), (3, 40), (3,), (3,)))
+results += ops._overdrive_core_loop(audio, saturated, *last, torch.zeros(3, 40))
+labels = torch.tensor([[1, 2, 2]], dtype=torch.int32)
+lengths = torch.tensor([9]), torch.tensor([3])
+results += ops.forced_align(torch.randn(1, 9, 5, generator=g).log_softmax(-1), labels, *lengths, 0)
+results += torch.jit.load("net.pt")(audio)
+pickle.dump(results, open("results.pickle", "wb"))
+"""
+
+
+def test_scripted_files_find_the_operations_of_torchaudio_s_extension(tmp_path: Path) -> None:
+    pytest.importorskip("torchaudio")
+    said(run("with", write(tmp_path, SCRIPTED), cwd=tmp_path))
+    results = []
+    for how in ("with", "without"):
+        said(run(how, write(tmp_path, OPERATIONS), cwd=tmp_path))
+        results.append(pickle.loads((tmp_path / "results.pickle").read_bytes()))
+    for theirs, ours in zip(*results, strict=True):
+        # sums that come back, of numbers of about 1, each rounded
+        assert ours.dtype == theirs.dtype
+        assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_an_operation_that_there_is_none_of_names_what_to_take_instead(tmp_path: Path) -> None:
+    call = "torch.ops.torchaudio.rnnt_loss_forward(x, x, x, x, 0, 0.0, True)"
+    done = run("without", write(tmp_path, f"import torch, torchaudio\nx = torch.ones(2)\n{call}\n"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "k2" in done.stderr.splitlines()[-1]
+
+
 def test_uninstall_leaves_no_torchaudio_to_be_found(tmp_path: Path) -> None:
     found = printed(
         "import importlib.util, json, sys\n"

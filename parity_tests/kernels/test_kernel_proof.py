@@ -18,28 +18,13 @@ import pytest
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.kernels.gpu import (
     bins_to_samples,
-    convolution,
-    deltas,
-    descriptors,
-    epilogues,
-    filterbank,
-    frame_statistics,
-    griffinlim,
-    istft_text,
-    kaldi,
     launch_mlx,
-    medians,
     overlap_add,
-    peaks,
-    phase_vocoder,
-    projection,
-    recursive_filter,
-    resample,
     samples_to_bins,
-    sliding_normalization,
+    texts,
 )
 from mlx_spectro.kernels.gpu.dialect import Kernel, cuda_program
-from mlx_spectro.kernels.gpu.plan import DEFAULT, Geometry
+from mlx_spectro.kernels.gpu.plan import Geometry
 
 from .kernel_host import host, reference
 from .test_kernels import DTYPES, ORDERS, Errors, complex_noise, noise, run, window_of
@@ -198,41 +183,6 @@ class Usage(NamedTuple):
     loads: int
 
 
-def cuda_kernels() -> list[Kernel]:
-    """Every kind of kernel, for sizes of several shapes."""
-    kernels = [overlap_add.kernel(), projection.kernel(), projection.kernel(1), peaks.clipping(), peaks.kernel()]
-    kernels += [
-        epilogues.kernel(),
-        frame_statistics.kernel(),
-        deltas.kernel(),
-        medians.kernel(),
-        resample.kernel(1),
-        resample.kernel(),
-        *(make(n, n) for n in (1, 2, 4) for make in (recursive_filter.kernel, recursive_filter.ends)),
-        recursive_filter.kernel(0, 2),
-        phase_vocoder.kernel(),
-        phase_vocoder.turns(),
-        kaldi.kernel(),
-        kaldi.kernel(True),
-        kaldi.beside(),
-        griffinlim.kernel(),
-        convolution.kernel(),
-        sliding_normalization.sums(),
-        sliding_normalization.kernel(),
-        *map(descriptors.kernel, (33, 1025, 4097)),
-    ]
-    for n_fft in (63, 400, 441, 512, 1024, 2048):
-        kernels += [
-            samples_to_bins.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
-            samples_to_bins.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, True, False, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, False, False, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, False, True, DEFAULT.threads)[1],
-            filterbank.kernel(n_fft, "power", True, DEFAULT.threads)[1],
-        ]
-    return kernels
-
-
 def apart(kernel: Kernel) -> str:
     """CUDA text of a kernel that leaves no name behind for the next one in its file."""
     program = cuda_program(kernel)
@@ -257,6 +207,6 @@ def cuda_usage(kernels: Iterable[Kernel], arch: str) -> dict[str, Usage]:
 @by_nvcc
 @pytest.mark.parametrize("arch", ["sm_80", "sm_90a"])
 def test_cuda_compiler_keeps_every_value_in_registers(arch: str) -> None:
-    kernels = cuda_kernels()
+    kernels = texts.kernels()
     usage = cuda_usage(kernels, arch)
     assert usage == dict.fromkeys((kernel.name for kernel in kernels), Usage(0, 0, 0))

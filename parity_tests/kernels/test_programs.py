@@ -41,6 +41,7 @@ from mlx_spectro.design.operators import (
     KaldiSpectrogram,
     LaggedProducts,
     Linear,
+    MaskSpans,
     Medians,
     Operator,
     OverlapAdd,
@@ -160,6 +161,11 @@ OF_AUDIO: dict[str, tuple[Operator, tuple[Any, ...], Callable[[Any], Any]]] = {
         (WINDOW, BANK, BASIS),
         lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0) @ BASIS,
     ),
+    "cepstrum clipped together": (
+        Cepstrum(MEL, 10.0, packed=True),
+        (WINDOW, BANK, BASIS),
+        lambda x: clipped(decibels(magnitudes(x) ** 2 @ BANK), 10.0, (-3, -2, -1)[-x.ndim - 1 :]) @ BASIS,
+    ),
     "deltas": (Deltas(2, "reflect"), (), lambda x: x @ places.slopes(T, 2, "reflect").T),
     "medians": (Medians(5), (), lambda x: places.medians(x, 5, -1)),
     "norms": (
@@ -225,6 +231,25 @@ def test_descriptors_of_audio_are_those_of_its_magnitudes() -> None:
     assert np.array_equal(run(Describe(FRAMING, SPEC), x, WINDOW, HZ), given)
 
 
+@on_the_cpu
+@pytest.mark.parametrize("lead", [(), (5,), (2, 3)], ids=str)
+@pytest.mark.parametrize("axes", [(-1,), (-2,), (-1, -1, -2, -2), (-2, -1) * 15], ids=len)
+def test_spans_of_each_example_are_overwritten_to_the_bit(axes: tuple[int, ...], lead: tuple[int, ...]) -> None:
+    x, value = noise(*lead, 70, 41), np.array([np.nan], np.float32)
+    drawn = np.random.default_rng(0).random((2, len(axes), *lead), np.float32)
+    drawn[0] *= 9
+    expected = x.copy()
+    for at in np.ndindex(lead):
+        for k, axis in enumerate(axes):
+            length, share = drawn[(slice(None), k, *at)]
+            start = int(share * (np.float32(x.shape[axis]) - length))
+            span = slice(start, start + int(length))
+            expected[at][span if axis == -2 else (slice(None), span)] = value
+    assert np.array_equal(run(MaskSpans(axes), x, drawn, value), expected, equal_nan=True)
+    defined = define(MaskSpans(axes), mx.array(x), mx.array(drawn), mx.array(value))
+    assert np.array_equal(np.array(defined), expected, equal_nan=True)
+
+
 TRANSPOSES: dict[str, tuple[Linear, tuple[int, ...], tuple[Any, ...]]] = {
     **{f"stft, {mode}": (Stft(FRAMING._replace(pad_mode=mode), 0.3), (2, 3, T), (WINDOW,)) for mode in MODES},
     **{f"deltas, {mode}": (Deltas(7, mode), (2, 3, T), ()) for mode in MODES},
@@ -285,6 +310,8 @@ REFUSALS: dict[str, tuple[Operator, tuple[tuple[int, ...], ...], str]] = {
     "results of many samples": (ResampleAdjoint(1, 4000, 1, T), ((4000 * T + 4000,), (4000, 3)), "samples"),
     "many frames": (PhaseVocoder(), ((1 << 24, 1), (4, 9), (9,)), "frames or more"),
     "medians of many": (Medians(129), ((F, T),), "more than 127 values"),
+    "many spans": (MaskSpans((-1,) * 32), ((3, F, T), (2, 32, 3), (1,)), "more than 31 spans"),
+    "a large example": (MaskSpans((-1,)), ((1 << 16, 1 << 16), (2, 1), (1,)), "too large"),
     "Griffin-Lim of a prime factor": (
         GriffinLim(Istft(Framing(74, 20), 200), Stft(Framing(74, 20)), 2, 0.5, 1e-16),
         ((9, 38), (9, 38), (74,)),

@@ -63,6 +63,35 @@ def test_what_fails_with_ours_alone_is_told(
     # a portion takes the place of itself alone
     assert command(monkeypatch, "--json", str(path), "test_own.py", "-k", "skipped") == 0
     assert [one["keyword"] for one in json.loads(path.read_text())] == ["", "skipped", ""]
+    # and a whole file the place of its portions
+    assert command(monkeypatch, "--json", str(path), "test_own.py") == 1
+    assert [one["keyword"] for one in json.loads(path.read_text())] == ["", ""]
+    # nothing is left to run
+    monkeypatch.setattr(upstream, "portion", None)
+    assert command(monkeypatch, "--json", str(path), "--rest") == 0
+
+
+def test_files_after_one_whose_tests_end_python_are_run(
+    suite: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def portion(folder: Path, test_file: str, options: Any) -> dict[str, Any]:
+        if test_file == "test_own.py":
+            raise suites.SuiteError("pytest ended with status -11")
+        return {"file": test_file, "keyword": "", "without": {}, "with": {}, "calls": {}, **upstream.compared({}, {})}
+
+    path = tmp_path / "outcomes.json"
+    monkeypatch.setattr(upstream, "portion", portion)
+    assert command(monkeypatch, "--json", str(path)) == 2
+    assert [one["file"] for one in json.loads(path.read_text())] == ["test_torn.py"]
+    assert "test_own.py: pytest ended with status -11" in capsys.readouterr().err
+
+
+def test_recordings_stand_in_for_those_of_librosa(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    suites._record(tmp_path / "data")
+    music, speech = (soundfile.info(tmp_path / "data" / name) for name in ("test1_22050.wav", "test2_8000.wav"))
+    assert (music.samplerate, music.channels, round(music.duration)) == (22_050, 2, 6)
+    assert (speech.samplerate, speech.channels, round(speech.duration)) == (8_000, 1, 12)
 
 
 def test_an_unknown_file_is_told(suite: None, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlx_spectro.compat.diagnostics import report
 from mlx_spectro.compat.diagnostics.tables import versions
+from mlx_spectro.kernels.gpu.texts import digests
 
 from . import console
 from .measure import Outcome
@@ -67,7 +68,7 @@ def _counted(outcomes: Sequence[Outcome]) -> str:
 
 
 def as_json(outcomes: Sequence[Outcome], device: str) -> str:
-    """The report for programs."""
+    """The report for programs; a GPU's says which texts its kernels are of."""
     rows = [
         {
             "function": outcome.title,
@@ -87,7 +88,8 @@ def as_json(outcomes: Sequence[Outcome], device: str) -> str:
         }
         for outcome in outcomes
     ]
-    return json.dumps({"device": device, "versions": versions(), "rows": rows}, indent=1)
+    texts = {} if device.startswith("cpu") else {"texts": digests()}
+    return json.dumps({"device": device, "versions": versions(), **texts, "rows": rows}, indent=1)
 
 
 def write_html(outcomes: Sequence[Outcome], device: str, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Run a library's own tests without our functions and with them, and tell what differs.
 
-librosa's tests are those of its sdist, which pip downloads; without recordings and pictures, which the sdist does not
-hold, some fail either way. torch's are of the samples and checks that its wheel holds. The status is 1 where a test
-fails with our functions alone.
+librosa's tests are those of its sdist, which pip downloads. It holds neither their recordings, for which ours stand in,
+nor numbers and pictures to compare with: some fail either way. torch's are of the samples and checks that its wheel
+holds. The status is 1 where a test fails with our functions alone, 2 where tests could not be run.
 """
 
 from __future__ import annotations
@@ -103,11 +103,20 @@ def portion(folder: Path, test_file: str, options: argparse.Namespace) -> dict[s
     }
 
 
-def merged(path: Path, portions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The portions that a file holds already, and these in place of those of the same tests."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+def merged(before: list[dict[str, Any]], portions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The portions that a file held already, and these in place of those of the same tests."""
     by_tests = {(one["file"], one["keyword"]): one for one in [*before, *portions]}
-    return [by_tests[tests] for tests in sorted(by_tests)]
+    # a file's tests all together take the place of some of them
+    whole = {one["file"] for one in portions if not one["keyword"]}
+    return [by_tests[tests] for tests in sorted(by_tests) if not (tests[1] and tests[0] in whole)]
+
+
+def recorded(path: Path | None) -> list[dict[str, Any]]:
+    """The portions that a file holds."""
+    portions: list[dict[str, Any]] = []
+    if path is not None and path.exists():
+        portions = json.loads(path.read_text(encoding="utf-8"))
+    return portions
 
 
 def show(suite: str, portions: list[dict[str, Any]]) -> None:
@@ -137,27 +146,39 @@ def main() -> int:
         "--route", choices=("ours", "auto"), default="ours", help="ours wherever it can serve (default)"
     )
     parser.add_argument("--json", type=Path, metavar="F", help="write what came of it, beside what F holds already")
+    parser.add_argument("--rest", action="store_true", help="leave out files whose tests F holds, of these versions")
     options = parser.parse_intermixed_args()
     if options.jobs > 1 and find_spec("xdist") is None:
         parser.error("--jobs needs pytest-xdist")
     portions: list[dict[str, Any]] = []
+    torn = False
     with tempfile.TemporaryDirectory() as temporary, console.until_interrupted():
         folder = Path(temporary)
         try:
             SUITES[options.suite](folder)
-            known = sorted(path.name for path in (folder / "tests").glob("*.py") if path.name != "__init__.py")
-            unknown = [name for name in options.files if name not in known]
-            if unknown:
-                parser.error(f"{options.suite} has no {', '.join(unknown)}; its files are {', '.join(known)}")
-            for test_file in console.progress(options.files or known, options.suite):
-                portions.append(portion(folder, test_file, options))
-                if options.json:
-                    text = json.dumps(merged(options.json, portions), indent=1)
-                    options.json.write_text(text + "\n", encoding="utf-8")
         except SuiteError as error:
             print(f"{parser.prog}: {error}", file=sys.stderr)
             return 2
+        known = sorted(path.name for path in (folder / "tests").glob("*.py") if path.name != "__init__.py")
+        unknown = [name for name in options.files if name not in known]
+        if unknown:
+            parser.error(f"{options.suite} has no {', '.join(unknown)}; its files are {', '.join(known)}")
+        before = recorded(options.json)
+        done = {one["file"] for one in before if not one["keyword"] and one["versions"] == versions()}
+        files = [name for name in options.files or known if not (options.rest and name in done)]
+        for test_file in console.progress(files, options.suite):
+            try:
+                portions.append(portion(folder, test_file, options))
+            except SuiteError as error:
+                torn = True
+                print(f"{parser.prog}: {test_file}: {error}", file=sys.stderr)
+                continue
+            if options.json:
+                text = json.dumps(merged(before, portions), indent=1)
+                options.json.write_text(text + "\n", encoding="utf-8")
     show(options.suite, portions)
+    if torn:
+        return 2
     return 1 if any(one["only_with_ours"] for one in portions) else 0
 
 

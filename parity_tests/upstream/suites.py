@@ -10,13 +10,22 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+AUDIO = Path(__file__).parents[1] / "table" / "audio"
+# recordings that librosa's tests read and its sdist lacks; of those here, and samples a second
+_RECORDINGS = {
+    "test1_22050.wav": ("music_48k_stereo.flac", 22_050),
+    "test1_22050.mp3": ("music_48k_stereo.flac", 22_050),
+    "test1_44100.wav": ("music_48k_stereo.flac", 44_100),
+    "test2_8000.wav": ("speech_8k.flac", 8_000),
+}
+
 
 class SuiteError(RuntimeError):
     """Tests that cannot be had."""
 
 
 def librosa(folder: Path) -> None:
-    """The ``tests`` of librosa's sdist of the installed version, which holds no recordings and no pictures."""
+    """The ``tests`` of librosa's sdist of the installed version, with recordings of ours for those that it lacks."""
     number = version("librosa")
     # without a wheel: tests are in the sdist alone
     command = ["download", "--quiet", "--no-deps", "--no-binary", "librosa", "--dest", str(folder)]
@@ -32,6 +41,18 @@ def librosa(folder: Path) -> None:
             member.name = member.name.partition("/")[2]
             archive.extract(member, folder, filter="data")
     archives[0].unlink()
+    _record(folder / "tests" / "data")
+
+
+def _record(folder: Path) -> None:
+    import librosa
+    import soundfile
+
+    folder.mkdir(exist_ok=True)
+    for name, (source, rate) in _RECORDINGS.items():
+        if not (folder / name).exists():
+            samples, recorded = soundfile.read(AUDIO / source, dtype="float32", always_2d=True)
+            soundfile.write(folder / name, librosa.resample(samples.T, orig_sr=recorded, target_sr=rate).T, rate)
 
 
 def torch(folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import librosa
 import numpy as np
 
+from mlx_spectro.design.thresholds import thresholds
 from mlx_spectro.kernels import cpu
 
 from ...arrays.numpy_options import check_flag, check_plain
@@ -23,40 +24,20 @@ _mu_compress, _mu_expand = librosa.mu_compress, librosa.mu_expand
 _MOST_CODES = 1 << 16
 # values from which on ours is faster
 _LEAST = 1000
-_PROBED = 8
 
 
 def _check_mu(mu: Any) -> None:
     check_plain("mu", mu, 1, _MOST_CODES - 1)
 
 
-def _ordered(bits: Array) -> Array:
-    """The bits of floating-point numbers as integers that are in order as they are, and the other way round."""
-    return np.where(bits >= 0, bits, np.iinfo(bits.dtype).min - bits)
-
-
 @functools.lru_cache(maxsize=16)
 def _thresholds(mu: float, whole_mu: bool, kind: np.dtype[Any]) -> tuple[Any, int]:
     """The least numbers of a dtype to which librosa gives each code but the first, and the first."""
-    whole = np.dtype(f"i{kind.itemsize}")
-
-    def code(places: Array) -> Array:
-        numbers: Array = _ordered(places).view(kind)
-        result: Array = _mu_compress(np.clip(numbers, -1, 1), mu=mu, quantize=True)
-        return result
-
-    ends = _ordered(np.array([-1, 1], kind).view(whole))
-    first, last = code(ends)
-    wanted = np.arange(first + 1, last + 1)
-    below, reached = (np.full(wanted.size, end, whole) for end in ends)
-    while (reached - below > 1).any():
-        middle = below // 2 + reached // 2 + (below & reached & 1)
-        there = code(middle) >= wanted
-        below, reached = np.where(there, below, middle), np.where(there, middle, reached)
-    for step in range(_PROBED):
-        if not ((code(below - step) < wanted).all() and (code(reached + step) >= wanted).all()):
-            raise Decline("librosa's codes of neighbouring numbers do not ascend")
-    return cpu.in_cells(np.ascontiguousarray(_ordered(reached).view(kind))), int(first)
+    try:
+        values, first = thresholds(lambda x: _mu_compress(x, mu=mu, quantize=True), kind)
+    except ValueError as error:
+        raise Decline(f"of librosa, {error}") from None
+    return cpu.in_cells(values), first
 
 
 @adapter("librosa.mu_compress", tolerances.same, also="librosa.core")
@@ -75,8 +56,8 @@ def mu_compress(x: Array, *, mu: float = 255, quantize: bool = True) -> Work:
     if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):
         raise Decline("x is complex, or holds values that are not finite or beyond 1")
     check_size(x.size, _LEAST)
-    thresholds, first = _thresholds(mu, type(mu) is int, x.dtype)
-    return lambda: cpu.codes(np.asarray(x), thresholds, first)
+    reached, first = _thresholds(mu, type(mu) is int, x.dtype)
+    return lambda: cpu.codes(np.asarray(x), reached, first)
 
 
 @functools.lru_cache(maxsize=32)

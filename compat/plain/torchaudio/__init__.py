@@ -3,6 +3,7 @@
 What is no signal processing raises an error that says where to have it instead.
 """
 
+from . import _operators as _operators  # which tells torch of them
 from . import compliance, datasets, functional, models, pipelines, transforms, utils
 from ._files import AudioMetaData, info, load, save
 from ._missing import missing

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from mlx_spectro.design.operators import Convolve, Correlate, LaggedProducts, RecursiveFilter
 from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.gpu.convolution import MOST_TAPS
 
-from ...arrays import kinds
+from ...arrays import kinds, torch_results
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_autograd import or_by_torch
@@ -74,23 +75,41 @@ def combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor
 def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tensor:
     def ours() -> Tensor:
         if callable(way.engine):
-            return run(way.engine, op, x, y.contiguous())
+            return _on_gpu(way.engine, op, x, y)
         if way.direct:
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
-        result = torch.empty(op.shape(x.shape, y.shape), dtype=x.dtype, device="cpu")
-        way.engine.run(op, to_host(x), to_host(y), out=result.numpy())
+        result = torch_results.empty(op.shape(x.shape, y.shape), x.dtype)
+        way.engine.run(op, to_host(x), to_host(y), out=torch_results.host(result))
         return result
 
     return or_by_torch(ours, lambda: way.by_torch(op, x, y))
 
 
+def _on_gpu(engine: Any, op: Convolve | Correlate, x: Tensor, y: Tensor) -> Tensor:
+    """By kernels, of which each takes a filter of few taps: of a longer one, block by block."""
+    from ...arrays.torch_launch import side_by_side
+
+    if isinstance(op, Convolve):
+        signal, taps = (x, y) if x.shape[-1] >= y.shape[-1] else (y, x)
+        return run(engine, op, signal, side_by_side(taps))
+    count, rest = divmod(y.shape[-1], MOST_TAPS)
+    whole = y.shape[-1] - rest
+    sums = []
+    if rest:
+        sums.append(run(engine, op, x[..., whole:], side_by_side(y[..., whole:])))
+    if count:
+        frames = x[..., : whole + op.length - 1].unfold(-1, MOST_TAPS + op.length - 1, MOST_TAPS)
+        blocks = y[..., :whole].unflatten(-1, (count, MOST_TAPS))
+        sums.append(run(engine, op, frames, side_by_side(blocks)).sum(-2))
+    return sums[0] if len(sums) == 1 else sums[0] + sums[1]
+
+
 def _by_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any) -> Tensor:
     """By transforms in double precision, where there is any, and rounded once."""
     more = {"precise": True} if engine is cpu else {}
-    shape = op.shape(x.shape, y.shape)
-    result = torch.empty(shape, dtype=torch.float64 if more else x.dtype, device="cpu")
-    out = result.numpy()
+    result = torch_results.empty(op.shape(x.shape, y.shape), torch.float64 if more else x.dtype)
+    out = torch_results.host(result)
     engine.run(op, to_host(x), to_host(y), out=out, **more)
     if not np.isfinite(out[..., 0]).all():
         raise Decline("what is not finite is in transforms of a whole signal")
@@ -118,8 +137,8 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
         return None
     else:
         weights = weights[:, ::-1]
-    result = torch.empty((*x.shape[:-1], rows.shape[-1]), dtype=x.dtype, device="cpu")
-    out = result.numpy().reshape(rows.shape)
+    result = torch_results.empty((*x.shape[:-1], rows.shape[-1]), x.dtype)
+    out = torch_results.host(result).reshape(rows.shape)
     engine.run(RecursiveFilter(), rows, np.ones_like(weights[:, :1]), weights, out=out)
     return result if whole else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 
@@ -228,8 +247,6 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
         length, taps = x.shape[-1], y.shape[-1]
         on_gpu, sizes = callable(way.engine), sorted((length, taps), reverse=True)
         if on_gpu:
-            if gradient_wanted(y if length >= taps else x):
-                raise Decline("the filter requires a gradient on a GPU, where no kernel sums so many products")
             way.engine.check(Convolve(), *((*lead, each) for each in sizes))
         if settings.route.get() == "auto":
             if on_gpu:

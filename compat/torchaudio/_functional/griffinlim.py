@@ -46,7 +46,8 @@ def griffinlim(
     """torchaudio.functional.griffinlim. Same arguments, same defaults.
 
     The same random numbers. A few iterations make a rounding a thousand times larger, and so results differ in their
-    last digits: they are as near to the magnitudes. Gradients are torch's own operations'.
+    last digits: they are as near to the magnitudes. Gradients are torch's own operations'. In a CUDA graph, which
+    torchaudio's own cannot be captured in, a spectrogram that ours do not take becomes NaN.
     """
     check_tensor(specgram)
     if torch_tensors.gradient_wanted(specgram):
@@ -72,19 +73,21 @@ def griffinlim(
     framing = Framing(size, hop, half, half, "reflect")
     if turns and (framing.refusal(samples) or framing.frames(samples) != frames):
         raise Decline(REJECTED)
-    if specgram.is_cuda and kinds.is_capturing():
-        raise Decline("a CUDA graph is being captured, and a spectrogram's values are looked at in every call")
-    least, most = (float(x) for x in specgram.aminmax())
-    if not (least >= 0 and most ** (1 / exponent) < _LARGEST[dtype]):
+    least, most = specgram.aminmax()
+    fit = (least >= 0) & (most.pow(1 / exponent) < _LARGEST[dtype])
+    captured = specgram.is_cuda and kinds.is_capturing()
+    if not (captured or fit.item()):
         raise Decline("the spectrogram holds values that are negative, not finite or very large")
     op = GriffinLim(back.istft(samples), Stft(framing), turns, share / (1 + share), _EPS)
     rows = math.prod(specgram.shape[:-2])
     if callable(back.engine):  # before anything is drawn
-        back.engine.check(op, (rows, frames, bins), (rows, frames, bins), (size,))
+        back.engine.check_ready(op, (rows, frames, bins), (rows, frames, bins), (size,))
 
     def work() -> Tensor:
         packed = specgram.reshape(rows, bins, frames)
         levels = packed.pow(1 / exponent).transpose(-1, -2).contiguous()
+        if captured:  # in a graph, nobody looks at values
+            levels.masked_fill_(~fit, math.nan)
         start = levels.to(spectra)
         if random:
             # as torchaudio draws them, in which order decides which bin gets which

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mlx_spectro.design.operators import MaskSpans
+
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import gradient_wanted
+from ...arrays.torch_tensors import gradient_wanted, present_engine
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -98,8 +100,6 @@ class Masks(NamedTuple):
             return None
         if width > length:
             raise Decline("spans may be longer than their axis")
-        if self.each and not specgram.is_cpu:
-            raise Decline(f"spans are drawn on {specgram.device.type}, where nobody waits for them")
         return Mask(self.axis, width, self.each)
 
 
@@ -126,13 +126,14 @@ def masking(planned: Sequence[Masks], value: float | None) -> Callable[[Tensor],
         drawn = [mask for mask in [each.of(specgram) for each in planned] if mask is not None]
         if not drawn:
             return specgram
+        if drawn[-1].each and not specgram.is_cpu:
+            return _each_on_gpu(drawn, specgram, value)
         if len(drawn) == 1 and not specgram.is_cpu and settings.route.get() == "auto":
             raise Decline(ByDesign(f"torchaudio is as fast for one mask on {specgram.device.type}"))
         number: Any = value
         if value is None:
             number = specgram.mean().item() if specgram.is_cpu else specgram.mean()
-        # in memory as torchaudio's last result
-        x, turned = specgram.resolve_neg() if specgram.is_neg() else specgram, drawn[-1].each and drawn[-1].axis == -2
+        x, turned = specgram.resolve_neg() if specgram.is_neg() else specgram, _is_turned(drawn)
         result = (x.mT if turned else x).clone(memory_format=torch.contiguous_format)
         result = result.mT if turned else result
         # slices of NumPy's arrays are written to as those of a GPU's tensors are, and sooner than those of torch's
@@ -147,6 +148,31 @@ def masking(planned: Sequence[Masks], value: float | None) -> Callable[[Tensor],
         return result
 
     return work
+
+
+def _is_turned(drawn: Sequence[Mask]) -> bool:
+    """Whether torchaudio's last result has its last two axes swapped in memory."""
+    return drawn[-1].each and drawn[-1].axis == -2
+
+
+def _each_on_gpu(drawn: Sequence[Mask], specgram: Tensor, value: float | None) -> Tensor:
+    """Spans drawn where the examples lie, as torchaudio draws them, and laid over them by one kernel."""
+    turned, engine = _is_turned(drawn), present_engine(specgram)
+    x = (specgram.mT if turned else specgram).contiguous()
+    op = MaskSpans(tuple([-3 - mask.axis if turned else mask.axis for mask in drawn]))
+    lead = specgram.shape[:-2]
+    engine.check_ready(op, x.shape, (2, len(drawn), *lead), (1,))  # before anything is drawn
+    lengths, shares = numbers = specgram.new_empty((2, len(drawn), *lead))
+    for length, share in zip(lengths, shares, strict=True):
+        length.uniform_()
+        share.uniform_()
+    for axis in (-1, -2):
+        alike = [k for k, mask in enumerate(drawn) if mask.axis == axis]
+        if alike:  # neighbours
+            lengths[alike[0] : alike[-1] + 1].mul_(drawn[alike[0]].width)
+    number = specgram.mean().reshape(1) if value is None else specgram.new_full((1,), value)
+    result: Tensor = engine(op, x, numbers, number)
+    return result.mT if turned else result
 
 
 def _axis(specgram: Tensor, axis: Any) -> int:

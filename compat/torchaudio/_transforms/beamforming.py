@@ -1,10 +1,12 @@
-"""PSD and MVDR of torchaudio.transforms: each torchaudio's own, but for its ``forward``."""
+"""PSD, MVDR, SoudenMVDR and RTFMVDR of torchaudio.transforms: each torchaudio's own, but for its ``forward``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
+from torchaudio import functional
 from torchaudio import transforms as theirs
 
 from ...arrays.torch_adapter import adapter
@@ -12,12 +14,18 @@ from ...arrays.torch_options import truth
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional.beamforming import check_mask, check_spectra, check_without_gradients, psd
+from ...contract.reasons import ByDesign
+from .._functional.beamforming import apply_beamforming, check_mask, check_spectra, check_without_gradients, psd
 from .._modules import Twin, check_part, part
 
 _beamed: Any = theirs.MVDR.forward
+_souden, _by_transfer = functional.mvdr_weights_souden, functional.mvdr_weights_rtf
 # what a module that is online remembers
 _KEPT = ("psd_s", "psd_n", "mask_sum_s", "mask_sum_n")
+
+
+def _channels(arguments: dict[str, Any]) -> int:
+    return int(arguments["specgram"].shape[-3])
 
 
 @part
@@ -77,3 +85,58 @@ class MVDR(Twin, theirs.MVDR):
                 raise
 
         return work
+
+
+def _beamed_by(weigh: Callable[..., Tensor], specgram: Tensor, *arguments: Any) -> Work:
+    """Spectra by torchaudio's weights."""
+    check_spectra(specgram)
+    check_without_gradients(specgram, *arguments)
+    if specgram.shape[:-3].numel() < 2:
+        raise Decline(ByDesign("of one example, torch's product is as fast"))
+
+    def work() -> Tensor:
+        weights = weigh(*arguments)
+        result: Tensor = apply_beamforming.plan(weights, specgram)()
+        return result
+
+    return work
+
+
+@adapter("torchaudio.transforms.SoudenMVDR", tolerances.sums, order=_channels)
+class SoudenMVDR(Twin, theirs.SoudenMVDR):
+    """torchaudio.transforms.SoudenMVDR. Same arguments, same defaults.
+
+    Weights are torchaudio's, and are applied to each example as its spectra lie in memory.
+    """
+
+    def forward(
+        self,
+        specgram: Tensor,
+        psd_s: Tensor,
+        psd_n: Tensor,
+        reference_channel: int | Tensor,
+        diagonal_loading: bool = True,
+        diag_eps: float = 1e-7,
+        eps: float = 1e-8,
+    ) -> Work:
+        return _beamed_by(_souden, specgram, psd_s, psd_n, reference_channel, diagonal_loading, diag_eps, eps)
+
+
+@adapter("torchaudio.transforms.RTFMVDR", tolerances.sums, order=_channels)
+class RTFMVDR(Twin, theirs.RTFMVDR):
+    """torchaudio.transforms.RTFMVDR. Same arguments, same defaults.
+
+    Weights are torchaudio's, and are applied to each example as its spectra lie in memory.
+    """
+
+    def forward(
+        self,
+        specgram: Tensor,
+        rtf: Tensor,
+        psd_n: Tensor,
+        reference_channel: int | Tensor,
+        diagonal_loading: bool = True,
+        diag_eps: float = 1e-7,
+        eps: float = 1e-8,
+    ) -> Work:
+        return _beamed_by(_by_transfer, specgram, rtf, psd_n, reference_channel, diagonal_loading, diag_eps, eps)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchaudio import transforms as theirs
 
 from mlx_spectro.design.epilogues import Epilogue, Log
-from mlx_spectro.design.operators import Filterbank, Project
+from mlx_spectro.design.operators import Cepstrum, Filterbank, Project
 
 from ...arrays import torch_autograd, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter, as_one
@@ -223,26 +223,37 @@ def _cepstrum(waveform: Tensor, spectrogram: _Arguments, bank: Any, decibel: _Le
         multiplier, amin, db_multiplier, top_db = decibel
         below = decibels.range_of(top_db)
         epilogue = decibels.epilogue(multiplier, amin, db_multiplier, waveform.dtype)
+    # a GPU's kernels know the peak when they have filtered
+    at_once = below is not None and power in (1, 2) and callable(planned.analysis.engine)
+    at_once = at_once and not torch_tensors.transformed()
+
+    def filtered(scale: float) -> Filterbank:
+        return Filterbank(planned.analysis.framing, power, scale, epilogue)
+
+    def clipped(scale: float) -> Cepstrum:
+        return Cepstrum(filtered(scale), below, packed=True)
 
     def work(waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Tensor:
         signal = planned.of(waveform, window)
         signal.check_bank(bank)
         if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
             raise Decline(f"the basis is {list(basis.shape)}, which does not fit the filters")
+        engine, window, _, scale, *_ = signal.spectral
+        if at_once and not torch_tensors.gradient_wanted(signal.x):
+            return torch_ops.run(engine, clipped(scale), signal.x, window, bank, basis).transpose(-1, -2)
         levels = decibels.clipped(signal.filtered(power, bank, epilogue), below)
-        return torch_autograd.project(levels, basis, signal.spectral.engine).transpose(-1, -2)
+        return torch_autograd.project(levels, basis, engine).transpose(-1, -2)
 
     def ready(y: Tensor, waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Any:
-        def op(scale: float) -> Filterbank:
-            return Filterbank(planned.analysis.framing, power, scale, epilogue)
-
+        if at_once:
+            return planned.ready(y, work, clipped, waveform, window, bank, basis, swapped=True)
         levels = waveform.new_empty(*y.shape[:-2], y.shape[-1], bank.shape[1])
-        filtered = planned.ready(levels, work, op, waveform, window, bank)
+        filter_audio = planned.ready(levels, work, filtered, waveform, window, bank)
         project = torch_ops.ready(y, planned.analysis.engine, Project(), levels, basis, swapped=True)
-        if filtered is None or project is None or planned.normalized is not False:
+        if filter_audio is None or project is None or planned.normalized is not False:
             return None
         return lambda waveform, window, bank, basis: project(
-            decibels.clipped(filtered(waveform, window, bank), below), basis
+            decibels.clipped(filter_audio(waveform, window, bank), below), basis
         )
 
     return Planned(work, (waveform, _window(spectrogram), bank, basis), ready)

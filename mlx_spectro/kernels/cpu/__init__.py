@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .phases import magphase
     from .plan import compiled
     from .pulses import keep_strongest
-    from .quantization import codes, in_cells
+    from .quantization import codes, in_cells, values_of
     from .reassignment import DIVIDES, NEAR, reassigned
     from .runtime.layout import Layout
     from .sections import energies
@@ -79,6 +79,7 @@ _HOME = {
     "softmasks": "masks",
     "spectral_peaks": "peaks",
     "trough_probabilities": "troughs",
+    "values_of": "quantization",
     "weighed_harmonics": "interpolation",
     "with_phases": "griffinlim",
 }
@@ -124,6 +125,7 @@ __all__ = [
     "softmasks",
     "spectral_peaks",
     "trough_probabilities",
+    "values_of",
     "weighed_harmonics",
     "with_phases",
 ]

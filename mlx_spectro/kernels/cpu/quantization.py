@@ -1,4 +1,4 @@
-"""Codes of the values of NumPy arrays: how many of ascending thresholds each one has reached."""
+"""Codes of the values of NumPy arrays, how many of ascending thresholds each one has reached, and values of codes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Thresholds(NamedTuple):
     """Ascending thresholds, and where among them to begin for values of alike size."""
 
     values: Array
+    """And beyond them, infinity for as many as a cell holds."""
     begins: Array
     """Of each cell of float32, how many thresholds lie in cells before it."""
+    most: int
+    """In a cell."""
 
 
 @inner
 def cell(value):
-    """Which of the cells of float32, in ascending order, a number is in."""
-    bits = np.int64(np.float32(value).view(np.int32))
-    # negative numbers descend with their bits
-    ordered = bits if bits >= 0 else -(bits & 0x7FFFFFFF)
-    return (ordered >> 18) + 8192
+    """Which of the cells of float32 a number is in, by its bits: negative numbers descend."""
+    return (np.int64(np.float32(value).view(np.int32)) >> 18) + 8192
 
 
 @kernel
@@ -42,22 +42,27 @@ def fill_cells(values, cells):
 
 
 @kernel
-def count_reached(x, thresholds, begins, first_code, first, last, out):
+def count_reached(x, thresholds, begins, most, first_code, first, last, out):
     """Codes of the values from ``first`` up to ``last``, the least of which is ``first_code``."""
-    count = thresholds.size
     for i in range(first, last):
         value = x[i]
         reached = np.int64(begins[cell(value)])
-        while reached < count and value >= thresholds[reached]:
-            reached += 1
+        # sums have no branches, which would be taken at random
+        reached += np.int64(value >= thresholds[reached])
+        for _ in range(1, most):
+            reached += np.int64(value >= thresholds[reached])
         out[i] = first_code + reached
 
 
 def in_cells(values: Array) -> Thresholds:
     """Thresholds for :func:`codes` of ascending float32 or float64 ``values``, between -2 and 2."""
-    cells = np.empty(values.size, np.int64)
+    cells, places = np.empty(values.size, np.int64), np.arange(_CELLS)
     fill_cells(values, cells)
-    return Thresholds(values, np.searchsorted(cells, np.arange(_CELLS + 1)).astype(np.int32))
+    in_order = np.where(places < _CELLS // 2, _CELLS // 2 - 1 - places, places)
+    begins = np.searchsorted(in_order[cells], np.arange(_CELLS + 1)).astype(np.int32)
+    most = int(np.diff(begins).max())
+    beyond = np.full(most, np.inf, values.dtype)
+    return Thresholds(np.append(values, beyond), begins[in_order], most)
 
 
 def codes(x: Array, thresholds: Thresholds, first_code: int) -> Array:
@@ -72,3 +77,13 @@ def codes(x: Array, thresholds: Thresholds, first_code: int) -> Array:
         (flat, made, thresholds),
     )  # fmt: skip
     return out
+
+
+def values_of(codes: Array, values: Array, out: Array) -> None:
+    """Write the value of each of ``codes``, contiguous whole numbers from 0 to below ``len(values)``, to ``out``."""
+    flat, result = codes.reshape(-1), advised(out).reshape(-1)
+
+    def work(first: int, last: int) -> None:
+        np.take(values, flat[first:last], out=result[first:last], mode="clip")
+
+    share(work, flat.size, 1, 2, (flat, result))

@@ -225,7 +225,7 @@ class _Filters:
         bank_table.check(bank)
         self.rows, self.frames, self.filters = rows_of(x, 1), op.framing.frames(x[-1]), bank[1]
         self.tuning = TuningKey.of("filterbank", op.framing, self.rows * self.frames)
-        self._sizes = self.rows, x[-1], self.frames, op.framing
+        self._sizes, self._audio = (self.rows, x[-1], self.frames, op.framing), x
         self._options: dict[str, Any] = {
             "filters": self.filters,
             "kind": kind_of(op.power),
@@ -235,6 +235,10 @@ class _Filters:
 
     def launch(self, pieces: int, geometry: Geometry | None, *, peaked: bool = False) -> Launch:
         return launch(*self._sizes, **self._options, pieces=pieces, peaked=peaked, geometry=geometry)
+
+    def together(self, packed: bool) -> int:
+        """Rows that share a peak."""
+        return self._audio[-2] if packed and len(self._audio) > 1 else 1
 
 
 @gpu(Filterbank)
@@ -250,9 +254,8 @@ def _filterbank(op: Filterbank, shapes: Shapes) -> Recipe:
 
 @gpu(ClippedFilterbank)
 def _clipped(op: ClippedFilterbank, shapes: Shapes) -> Recipe:
-    audio = shapes[0]
-    filters = _Filters(op.filterbank, audio, shapes[2])
-    together = audio[-2] if op.packed and len(audio) > 1 else 1
+    filters = _Filters(op.filterbank, shapes[0], shapes[2])
+    together = filters.together(op.packed)
 
     def steps(pieces: tuple[int, ...], geometry: Geometry | None) -> list[Step]:
         x, window, _, bank, values, peak, following = range(7)
@@ -269,9 +272,10 @@ def _clipped(op: ClippedFilterbank, shapes: Shapes) -> Recipe:
 
 @gpu(Cepstrum)
 def _cepstrum(op: Cepstrum, shapes: Shapes) -> Recipe:
-    audio, _, bank_shape, basis_shape = shapes
-    filters = _Filters(op.filterbank, audio, bank_shape)
+    _, _, _, basis_shape = shapes
+    filters = _Filters(op.filterbank, shapes[0], shapes[2])
     projection.check((filters.frames, filters.filters), basis_shape)
+    together = filters.together(op.packed)
 
     def steps(pieces: tuple[int, ...], geometry: Geometry | None) -> list[Step]:
         x, window, _, _, bank, basis, values, peak, following = range(9)
@@ -279,7 +283,8 @@ def _cepstrum(op: Cepstrum, shapes: Shapes) -> Recipe:
         looking: list[Step] = []
         parts, highest = 1, values  # nothing reads them
         if op.top_db is not None:
-            looking, parts, highest = peaks.steps(peak, following, filters.rows, filtering.shapes[1][1])
+            size = together * filtering.shapes[1][1]
+            looking, parts, highest = peaks.steps(peak, following, filters.rows // together, size)
         projecting = projection.launch(
             filters.rows,
             filters.frames,
@@ -288,6 +293,7 @@ def _cepstrum(op: Cepstrum, shapes: Shapes) -> Recipe:
             pieces=pieces[1],
             top=op.top_db,
             parts=parts,
+            together=together,
         )
         return [Step(filtering, (x, window, bank)), *looking, Step(projecting, (values, basis, highest))]
 

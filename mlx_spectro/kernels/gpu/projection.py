@@ -111,12 +111,13 @@ def launch(
     pieces: int,
     top: float | None = None,
     parts: int = 1,
+    together: int = 1,
     squared: bool = False,
 ) -> Launch:
     """Filters over ``[rows, frames, count]`` or, ``squared``, over the squares.
 
-    ``pieces``: of the bank's table. With ``top``, nothing counts as less than a row's peak minus it: the largest of its
-    ``parts`` numbers.
+    ``pieces``: of the bank's table. With ``top``, nothing counts as less than a peak minus it, that of ``together``
+    rows: the largest of ``parts`` numbers.
     """
     sums = pieces if pieces > filters else 0
     # frames at once, frames of a threadgroup, and places that a value of all its frames takes: where there is room for
@@ -129,7 +130,7 @@ def launch(
     groups, scalars = over_rows(-(-frames // tile), rows)
     scalars |= {
         "parts": 0 if top is None else parts,
-        "together": 1,
+        "together": together,
         "top": top or 0.0,
         "frames": frames,
         "tile": tile,

@@ -95,7 +95,7 @@ def _surprises(z: Any) -> list[Any]:
     for n in range(len(frames)):
         promised = 0 * frames[n]
         if n:
-            angle = 2 * phase[n - 1] - (phase[n - 2] if n > 1 else 0)
+            angle = 2 * phase[n - 1] - phase[n - 2] if n > 1 else 0 * phase[n]
             promised = np.abs(frames[n - 1]) * np.exp(1j * angle).astype(z.dtype)
         values.append(np.abs(frames[n] - promised))
     return values

@@ -54,6 +54,40 @@ def _mvdr_samples() -> Iterator[Sample]:
         yield Sample(f"{o}", (_X[o["rows"]], *masks), made, "" if o["second"] else "mask_n is not given")
 
 
+_WEIGHTS = _spectra(2, 9, 4)
+_ONE = "of one example, torch's product is as fast"
+
+
+def _applied_samples() -> Iterator[Sample]:
+    for o in pairwise(rows=(*_ROWS, None), channels=(4, 1), frames=(30, 1)):
+        x, w = np.ascontiguousarray(_X[..., : o["channels"], :, : o["frames"]]), _WEIGHTS[..., : o["channels"]]
+        x, w = (x[None], w[None]) if o["rows"] is None else (x[o["rows"]], w[o["rows"]])
+        yield Sample(f"{o}", (w, x), {}, _ONE if x.ndim < 4 else "")
+
+
+def _covariances(*shape: int) -> Any:
+    x = _spectra(*shape, 8)
+    return x @ x.conj().swapaxes(-1, -2)
+
+
+_PSD_S, _PSD_N, _RTF = _covariances(2, 9, 4), _covariances(2, 9, 4), _spectra(2, 9, 4)
+
+
+def _weighed_samples(given: Any) -> Iterator[Sample]:
+    for o in pairwise(rows=_ROWS, channel=(0, 2), loading=(True, False), diag_eps=(1e-7, 0.1)):
+        r = o["rows"]
+        arrays = (np.ascontiguousarray(_X[r]), given[r], _PSD_N[r])
+        untested = "" if r == slice(None) else _ONE
+        yield Sample(f"{o}", (*arrays, o["channel"], o["loading"], o["diag_eps"]), {}, untested)
+
+
+def _time_applied(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    rng, bins = np.random.default_rng(0), n_fft // 2 + 1
+    shapes = (batch, bins, 4), (batch, 4, bins, length // hop)
+    w, x = (rng.standard_normal(s, np.float32) + 1j * rng.standard_normal(s, np.float32) for s in shapes)
+    return Sample("", (w, x))
+
+
 def _time(*masks: int) -> Timing:
     def call(batch: int, length: int, n_fft: int, hop: int) -> Sample:
         rng, shape = np.random.default_rng(0), (n_fft // 2 + 1, length // hop)
@@ -84,4 +118,16 @@ ROWS = [
         rejects=(Reject("two axes", (_X[0, 0], _MASK[0, 0]), {}, "ValueError"),),
         timing=_time(1, 2),
     ),
+    _row(
+        "torchaudio.functional.apply_beamforming",
+        "torchaudio.functional.apply_beamforming",
+        _applied_samples,
+        rejects=(
+            Reject("other examples", (_WEIGHTS[:1], _X), {}, "ValueError"),
+            Reject("real weights", (_WEIGHTS.real, _X), {}, "TypeError"),
+        ),
+        timing=Timing(_time_applied),
+    ),
+    _row("torchaudio.transforms.SoudenMVDR", "torchaudio.transforms.SoudenMVDR", partial(_weighed_samples, _PSD_S)),
+    _row("torchaudio.transforms.RTFMVDR", "torchaudio.transforms.RTFMVDR", partial(_weighed_samples, _RTF)),
 ]

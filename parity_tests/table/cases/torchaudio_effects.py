@@ -15,7 +15,7 @@ WHY = "the same few operations, of which a processor may join a product and a su
 _X = np.random.default_rng(93).uniform(-1, 1, (2, 3, 900)).astype(np.float32)
 _SHAPES = ((0, 0), 0, slice(None))
 # what is not finite is torchaudio's
-_FINITE = (
+FINITE = (
     "silence", "impulse", "dc", "chirp", "white_noise", "decay_into_denormals", "odd_length", "shorter_than_a_frame",
     "stereo_batch", "non_contiguous_view",
 )  # fmt: skip
@@ -101,7 +101,7 @@ def _phaser_samples() -> Iterator[Sample]:
 
 
 def _pitch_samples() -> Iterator[Sample]:
-    yield from each_signal(lambda x: Sample("", (x, 8000), {"win_length": 5}), _FINITE)
+    yield from each_signal(lambda x: Sample("", (x, 8000), {"win_length": 5}), FINITE)
     x = voice()
     for o in pairwise(
         sample_rate=(8000, 16000.5),

@@ -10,7 +10,7 @@ import numpy as np
 from mlx_spectro.design import banks
 
 from .. import signals
-from ..case import Program, Row, Sample, each_signal, pairwise
+from ..case import Program, Reject, Row, Sample, Timing, each_signal, pairwise
 from .mel import BANK, DECIBEL, POWER, timed
 from .spectrogram import clicks, torch_window_fn
 from .stft import window
@@ -34,6 +34,26 @@ def mel_scale_samples() -> Iterator[Sample]:
         s = rng.chisquare(2, o.pop("shape")).astype(np.float32)
         s = np.swapaxes(s.swapaxes(-1, -2).copy(), -1, -2) if o.pop("bins_last") else s
         yield Sample(label, (s,), {**o, "n_stft": 201})
+
+
+def inverse_mel_samples() -> Iterator[Sample]:
+    rng = np.random.default_rng(73)
+    for o in pairwise(
+        shape=((40,), (3, 17), (2, 3, 1)),
+        n_mels=(40, 23),
+        sample_rate=(16000, 22050),
+        f_min=(0.0, 40.0),
+        f_max=(None, 7600.0),
+        norm=(None, "slaney"),
+        mel_scale=("htk", "slaney"),
+        driver=("gels", "gelsd", "gelss"),
+    ):
+        label = f"{o}"
+        *rows, frames = o.pop("shape")
+        yield Sample(label, (rng.chisquare(2, (*rows, o["n_mels"], frames)).astype(np.float32),), {**o, "n_stft": 257})
+    x = rng.chisquare(2, (23, 9)).astype(np.float32)
+    made = {"n_mels": 23, "n_stft": 257}
+    yield Sample("gelsy", (x,), {**made, "driver": "gelsy"}, "the driver is gelsy")
 
 
 def mel_samples() -> Iterator[Sample]:
@@ -108,6 +128,11 @@ def hifi_gan_samples() -> Iterator[Sample]:
     yield from each_signal(lambda x: Sample("", (x, basis, win)), names)
 
 
+def _time_inverse(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    mels = np.random.default_rng(0).random((batch, 80, 1 + length // hop), np.float32)
+    return Sample("", (mels,), {"n_stft": n_fft // 2 + 1, "n_mels": 80, "norm": "slaney", "mel_scale": "slaney"})
+
+
 ROWS = [
     Row(
         "torchaudio.transforms.MelScale",
@@ -116,6 +141,19 @@ ROWS = [
         SUM,
         against="torchaudio",
         gradient=True,
+    ),
+    Row(
+        "torchaudio.transforms.InverseMelScale",
+        "torchaudio.transforms.InverseMelScale",
+        inverse_mel_samples,
+        "a product with a factor of double precision, where a solver rounds its steps to float32",
+        against="torchaudio",
+        rejects=(
+            Reject("other filters", (np.ones((9, 5), np.float32),), {"n_mels": 23, "n_stft": 257}, "ValueError"),
+            Reject("empty filters", (np.ones((128, 5), np.float32),), {"n_mels": 128, "n_stft": 201}, "_LinAlgError"),
+        ),
+        timing=Timing(_time_inverse),
+        host=True,
     ),
     Row(
         "torchaudio.transforms.MelSpectrogram",
