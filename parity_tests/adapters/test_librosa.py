@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -167,3 +168,16 @@ def test_results_that_are_not_real_spectra_are_librosa_s_errors(noise: Any) -> N
     for function in (ours.feature.spectral_centroid, ours.feature.spectral_flatness):
         with pytest.raises(librosa.ParameterError, match="real-valued"):
             function(S=z)
+
+
+@pytest.mark.parametrize("name", ["power_to_db", "magphase", "pcen", "mu_expand"])
+def test_arrays_of_many_axes_take_no_more_memory_than_librosa_s(name: str) -> None:
+    x: Any = np.ones((2,) * 12, {"magphase": np.complex64, "mu_expand": np.int16}.get(name, np.float32))
+    peaks = []
+    with compat.route("ours"):
+        for library in (librosa, ours):
+            tracemalloc.start()
+            getattr(library, name)(x)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0] + (1 << 23)  # with what is loaded

@@ -71,6 +71,12 @@ def test_what_fails_is_not_remembered(ours: None) -> None:
         assert torch.allclose(mine.state_dict()[name], value)
 
 
+@pytest.mark.parametrize("mask", [MASK, torch.ones_like(MASK)], ids=["usable", "of no noise"])
+def test_what_torchaudio_warns_of_is_said_once(mask: Any, ours: None) -> None:
+    modules = tuple(library.transforms.MVDR(diag_loading=False) for library in LIBRARIES)
+    assert not likeness.unlike("", modules, X, mask, bound=near)
+
+
 def test_a_part_with_hooks_is_called(ours: None) -> None:
     made, heard = shim.transforms.MVDR(), []
     made.psd.register_forward_hook(lambda *_: heard.append(1))

@@ -28,6 +28,10 @@ from .._onset import onset_strength
 _normalize, _tempo = librosa.util.normalize, librosa.feature.tempo
 _fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
+# octaves of a prior's deviation, up to which it tells apart what differs by a rounding alone
+_WIDEST = 16
+# of logarithms of probabilities: a million times what rounds correlations to at most 1
+_APART = 1e-9
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
 _fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
@@ -147,12 +151,28 @@ def fourier_tempogram(
     return lambda: _fourier_tempogram(onset_envelope=envelope(), **options)
 
 
+def check_prior(prior: Any, lags: int, sr: float, hop_length: int) -> None:
+    """Decline a distribution that does not tell two tempi apart: where nothing else does, rounding decides."""
+    if prior is None:
+        return
+    levels = np.sort(prior.logpdf(_tempo_frequencies(lags, sr=sr, hop_length=hop_length)[1:]))
+    if not np.diff(levels[np.isfinite(levels)]).min(initial=np.inf) > _APART:
+        raise Decline("the prior is flat somewhere: then rounding may decide on a tempo")
+
+
+def lags_of(ac_size: float, sr: float, hop_length: int) -> int:
+    """Of so many seconds."""
+    lags: int = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    return lags
+
+
 def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
     sr, hop_length = given["sr"], given["hop_length"]
     check_rate(sr)
     check_whole("hop_length", hop_length)
     check_number("ac_size", ac_size, 0, 1e6)
-    lags = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    lags = lags_of(ac_size, sr, hop_length)
+    check_prior(given["prior"], lags, sr, hop_length)
     correlations: Callable[[], Array] = tempogram.plan(
         y=given["y"], sr=sr, onset_envelope=given["onset_envelope"], hop_length=hop_length, win_length=lags
     )
@@ -180,6 +200,7 @@ def tempo(
     """
     if tg is not None:
         raise Decline("tg is given: all that is left is librosa's")
+    check_number("std_bpm", std_bpm, 0, _WIDEST)
     options: dict[str, Any] = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
     options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
     correlations = _tempo_plan(locals(), ac_size)
@@ -240,6 +261,9 @@ def tempogram_ratio(
     check_plain("fill_value", fill_value)
     if not (isinstance(kind, str) and kind == "linear"):
         raise Decline("kind is not 'linear'")
+    if bpm is None:
+        check_prior(prior, int(win_length) if tg is None else tg.shape[-2], sr, hop_length)
+        check_number("std_bpm", std_bpm, 0, _WIDEST)
     multiples = numbers("factors", _FACTORS if factors is None else factors)
     if freqs is not None:
         _check_frequencies(freqs)
@@ -248,6 +272,8 @@ def tempogram_ratio(
     def work() -> Any:
         values = correlations()
         hz = _tempo_frequencies(sr=sr, n_bins=len(values), hop_length=hop_length) if freqs is None else freqs
+        if hz.shape != values.shape[-2:-1]:
+            raise Decline("there is not one frequency for each bin: of several channels, freqs has to be given")
         beats = bpm
         if beats is None:
             beats = _tempo(sr=sr, tg=values, hop_length=hop_length, aggregate=None, **of_tempo)

@@ -64,7 +64,9 @@ class MVDR(Twin, theirs.MVDR):
 
     def forward(self, specgram: Tensor, mask_s: Tensor, mask_n: Tensor | None = None) -> Work:
         check_spectra(specgram)
-        for mask in (mask_s,) if mask_n is None else (mask_s, mask_n):
+        if mask_n is None:
+            raise Decline("mask_n is not given, of which torchaudio warns before it computes, or raises, anything")
+        for mask in (mask_s, mask_n):
             check_mask(mask, specgram)
         check_without_gradients(specgram, mask_s, mask_n)
         check_part(self.psd, PSD)
