@@ -18,8 +18,8 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign
 
-# values of spectra, below which torchaudio is as fast
-_MANY = 1 << 15
+# values of all spectra and of an example's, below which torchaudio is as fast
+_MANY, _LARGE = 1 << 18, 1 << 16
 
 
 def check_spectra(specgram: Tensor) -> None:
@@ -96,6 +96,7 @@ def apply_beamforming(beamform_weights: Tensor, specgram: Tensor) -> Work:
     if specgram.shape[:-3].numel() < 2:
         raise Decline(ByDesign("of one example, torch's product is as fast"))
     check_pays(specgram, specgram.numel(), _MANY, "values")
+    check_pays(specgram, channels * bins * frames, _LARGE, "values of an example")
 
     def work() -> Tensor:
         weights = beamform_weights.conj().resolve_conj().reshape(-1, bins, 1, channels)
