@@ -32,9 +32,10 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     """The result of a call of a program's."""
     if function.compiling():
         return _for_compiler(function, args, kwargs)
-    by_size = function.hand_over(args, kwargs) if function.by_size else None
-    if by_size is not None and not profile.on:
-        return _handed_over(function, by_size, args, kwargs)[0]
+    if function.by_size and not profile.on:
+        by_size = function.hand_over(args, kwargs)
+        if by_size is not None:
+            return _left(function, by_size, args, kwargs)
     nested = _inside.get() == "ours"
     work = function.planned(args, kwargs) if function.repeats and not nested else None
     if work is None:
@@ -116,6 +117,18 @@ def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     with contextlib.suppress(Decline):
         return function.plan(*args, **kwargs)()
     return function.theirs(*args, **kwargs)
+
+
+def _left(function: Function, by_size: BySize, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The reference's result of a call that was left to it for its sizes before."""
+    if _inside.get():  # the program's own call has been booked
+        return function.theirs(*args, **kwargs)
+    records.record(function.name, by_size, depth=_SHIMS)
+    outside = _inside.set("reference")
+    try:
+        return function.theirs(*args, **kwargs)
+    finally:
+        _inside.reset(outside)
 
 
 def _handed_over(

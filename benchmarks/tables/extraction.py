@@ -10,7 +10,7 @@ def times() -> str:
     """Hours of audio a minute, by who serves the functions and where."""
     result = results("extraction")
     if result is None:
-        return "No results are committed."
+        return "Not measured on a quiet machine yet."
     rows = []
     for row in result["rows"]:
         hours = (f"{60 * result['hours'] / row[of]:.1f}" for of in ("seconds", "core_seconds"))

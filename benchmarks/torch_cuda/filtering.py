@@ -193,7 +193,8 @@ def gradients_of_taps() -> str:
                 if m is our_audio:
                     served()
             with each(problems):
-                ratios[f"{taps} {length}"] = round(near(*found, what=f"{taps} {length}"), 2)
+                mine, theirs, truth = found
+                ratios[f"{taps} {length}"] = round(near(mine, theirs, truth, f"{taps} {length}"), 2)
     none(problems)
     return f"times torchaudio's errors: {ratios}"
 

@@ -61,6 +61,22 @@ def phases_in_a_graph() -> None:
 
 
 @check
+def sliding_means_in_a_graph() -> None:
+    features, level = noise(2, 300, 40), our_audio.transforms.SlidingWindowCmn(60, 20)
+    expected = level(features)
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = level(features)
+    served()
+    graph.replay()
+    assert torch.equal(y, expected)
+    features[0, 3, 5] = 1e38
+    graph.replay()
+    assert y.isnan().all()
+
+
+@check
 def masks_in_a_graph() -> None:
     x, mask = noise(4, 80, 300), our_audio.transforms.SpecAugment(2, 50, 2, 10, zero_masking=True)
     mask(x)

@@ -16,10 +16,10 @@ from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Operator, Stft, bins_of
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.cpu.runtime.layout import Layout
-from mlx_spectro.kernels.cpu.runtime.memory import LARGE, advise
 
 from ..contract.decline import Decline
 from ..contract.plans import Run
+from . import torch_results
 from .torch_tensors import FREED, counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
@@ -40,17 +40,9 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         call = _ready(op, x, weights)
         if call is not None:
             return call(x, *weights)
-    out = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype=dtype_of(op, x), device=_CPU)
-    engine.run(op, to_host(x), *map(to_host, weights), out=out.numpy())
+    out = torch_results.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype_of(op, x))
+    engine.run(op, to_host(x), *map(to_host, weights), out=torch_results.host(out))
     return out
-
-
-def room(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Memory for a contiguous result on the CPU, a large one in large pages."""
-    y = torch.empty(shape, dtype=dtype, device=_CPU)
-    if y.nbytes >= LARGE:
-        advise(y.data_ptr(), y.nbytes)
-    return y
 
 
 def is_plain(x: Tensor) -> bool:
@@ -65,13 +57,15 @@ class Ready(NamedTuple):
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: torch.dtype
+    is_large: bool
     margins: tuple[bytes, bytes] = (b"", b"")
     """Zeros before and after the first weights, a window in the middle of its frame."""
 
     def __call__(self, x: Tensor, *weights: Tensor) -> Tensor:
-        out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
-        if out.nbytes >= LARGE:
-            advise(out.data_ptr(), out.nbytes)
+        if self.is_large:
+            out = torch_results.large(self.shape, self.dtype, self.strides)
+        else:
+            out = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=_CPU)
         address, values = x.data_ptr(), []
         if not address:
             raise Decline(FREED)
@@ -157,7 +151,8 @@ def _ready(op: Operator, x: Tensor, weights: tuple[Tensor, ...]) -> Ready | None
     call = None
     if run is not None:
         like = torch.empty(op.shape(x.shape, *map(_shape_of, weights)), device="meta")
-        call = Ready(run, tuple(like.shape), like.stride(), dtype_of(op, x))
+        dtype = dtype_of(op, x)
+        call = Ready(run, tuple(like.shape), like.stride(), dtype, like.numel() * dtype.itemsize >= torch_results.LEAST)
     if len(_calls) >= _MOST:
         _calls.clear()
     _calls[key] = call

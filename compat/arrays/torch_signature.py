@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import OPTIONS, Signature
 from . import torch_tensors
+from .torch_tensors import PLAIN
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
@@ -37,6 +38,10 @@ def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
     return tuple(key), tuple(places), tensors
 
 
+# of our modules, what adds their options to a call's sizes, and says whether they are such as can be compared
+sized_by: dict[type, Callable[[Any, list[Any]], bool]] = {}
+
+
 def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
     """A call's options and sizes; None for what torch traces, and for what has others."""
     if torch._C._get_tracing_state() is not None:
@@ -45,13 +50,13 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
     try:
         for value in (*args, *kwargs.values()) if kwargs else args:
             kind = type(value)
-            if kind in torch_tensors.PLAIN:
+            if kind in PLAIN:
                 key += value.shape, value.is_cpu or value.device
             elif kind in OPTIONS:
                 key.append(value)
             else:
-                sized_by = vars(kind).get("sized_by")
-                if sized_by is None or not sized_by(value, key):
+                add = sized_by.get(kind)
+                if add is None or not add(value, key):
                     return None
     except (KeyError, RuntimeError) as error:
         # of a module that has lost what it had, or of a nested tensor, which has no shape
@@ -72,7 +77,7 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
         kind = type(value)
         if kind in OPTIONS:
             key += kind, value
-        elif kind in torch_tensors.PLAIN:
+        elif kind in PLAIN:
             # others have no strides, or no shape
             if value.layout is not torch.strided or value.is_nested:
                 raise Decline(f"every call with a tensor of layout {value.layout} is planned")

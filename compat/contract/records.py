@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from types import CodeType, FrameType
 from typing import Any
 
 import mlx_spectro
@@ -86,6 +87,13 @@ class _Store:
 
     def __init__(self) -> None:
         self.table: dict[tuple[str, str, str, int], Record] = {}
+        # records by function, reason, and the instruction that called: which line that is in takes time to find out
+        self.instructions: dict[tuple[str, str, int, int], tuple[CodeType, Record]] = {}
+        self.dropped = 0
+
+    def clear(self) -> None:
+        self.table.clear()
+        self.instructions.clear()
         self.dropped = 0
 
 
@@ -96,15 +104,30 @@ _mirror: Any = None
 
 def call_site(depth: int = 1) -> tuple[str, int]:
     """File and line of the nearest caller, ``depth`` up or more, that is outside the shim and torch's modules."""
-    frame = sys._getframe(depth)
-    while _is_between(frame.f_code.co_filename) and frame.f_back is not None:
-        frame = frame.f_back
+    frame = _caller(sys._getframe(depth))
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def _caller(frame: FrameType) -> FrameType:
+    path = frame.f_code.co_filename
+    while path in _between or _is_between(path):
+        outer = frame.f_back
+        if outer is None:
+            break
+        frame, path = outer, outer.f_code.co_filename
+    return frame
+
+
+# files that a program's call may come through
+_between: set[str] = set()
 
 
 @functools.lru_cache(_MOST)
 def _is_between(path: str) -> bool:
-    return path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
+    between = path.startswith(_SHIM) or any(layer in path for layer in _LAYERS)
+    if between:
+        _between.add(path)
+    return between
 
 
 def note_device(device: str) -> None:
@@ -123,20 +146,29 @@ def record(function: str, reason: str = "", level: int = logging.INFO, depth: in
     """
     if _paused.get():
         return None
-    key = (function, reason, *call_site(depth + 1))
+    frame = _caller(sys._getframe(depth))
+    code = frame.f_code
+    instruction = (function, reason, id(code), frame.f_lasti)
+    is_new = False
     with _lock:
-        entry = _store.table.get(key)
-        is_new = entry is None
-        if entry is None:
-            if len(_store.table) >= _MOST:
+        seen = _store.instructions.get(instruction)
+        if seen is not None and seen[0] is code:
+            entry = seen[1]
+        else:
+            key = (function, str(reason), code.co_filename, frame.f_lineno)
+            is_new = key not in _store.table
+            if is_new and len(_store.table) >= _MOST:
                 _store.dropped += 1
                 return None
             entry = _store.table.setdefault(key, Record(*key))
+            if len(_store.instructions) >= _MOST:
+                _store.instructions.clear()
+            _store.instructions[instruction] = code, entry
         entry.calls += 1
         if _mirror is not None:
             _mirror.write(entry)
     if reason and is_new:
-        logger.log(level, "%s at %s:%d was served by the reference: %s", function, key[2], key[3], reason)
+        logger.log(level, "%s at %s:%d was served by the reference: %s", function, entry.file, entry.line, entry.reason)
     return entry
 
 
@@ -247,8 +279,7 @@ def report() -> list[Record]:
 def reset() -> None:
     """Forget every record."""
     with _lock:
-        _store.table.clear()
-        _store.dropped = 0
+        _store.clear()
 
 
 def mirror_to(mirror: Any) -> None:

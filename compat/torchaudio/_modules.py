@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import operator
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
 
-from ..arrays.torch_signature import note
+from ..arrays.torch_signature import note, sized_by
 from ..contract.decline import Decline
 from ..contract.plans import OPTIONS
 
@@ -99,6 +100,7 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
     """
 
     named = {*buffers, *parts}
+    options_of: Any = operator.itemgetter(*options) if len(options) > 1 else lambda state: [state[n] for n in options]
 
     def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
         state = vars(module)
@@ -112,20 +114,19 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
             key.append(type(submodule))
             vars(twin)["noted_by"](submodule, key, places, tensors)
 
-    def sized_by(module: Module, key: list[Any]) -> bool:
-        """Add options to a call's sizes; whether they are such as can be compared."""
+    def add_sizes(module: Module, key: list[Any]) -> bool:
+        # parts are left out: they are as their module's options have made them, or the library serves them right
         state = vars(module)
-        for name in options:
-            value = state[name]
-            if type(value) not in OPTIONS:
-                return False
-            key.append(value)
+        values = options_of(state)
+        if not OPTIONS.issuperset(map(type, values)):
+            return False
+        key += values
         for name in buffers:
             key.append(getattr(state["_buffers"][name], "shape", None))
-        return not parts or all(vars(twin)["sized_by"](state["_modules"][name], key) for name, twin in parts.items())
+        return True
 
     def decorate(kind: Any) -> Any:
-        kind.noted_by, kind.sized_by = staticmethod(noted_by), staticmethod(sized_by)
+        kind.noted_by, sized_by[kind] = staticmethod(noted_by), add_sizes
         return part(kind)
 
     return decorate

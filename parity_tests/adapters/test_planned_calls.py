@@ -19,7 +19,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
-from mlx_spectro.compat.arrays import torch_ops, torch_tensors
+from mlx_spectro.compat.arrays import torch_ops, torch_results, torch_tensors
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.kernels.cpu.runtime import memory
 
@@ -338,7 +338,8 @@ def test_what_is_ready_may_be_cleared_at_any_time(monkeypatch: pytest.MonkeyPatc
 
 def test_large_results_are_asked_to_lie_in_large_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(torch_ops, "advise", lambda address, size: asked.append(address))
+    monkeypatch.setattr(torch_results, "advise", lambda address, size: asked.append(address))
+    monkeypatch.setattr(torch_results, "MOST", 0)
     x = modules.noise(1, memory.LARGE // 16)
     for made in (fresh, often):
         z = made(lambda: stft(x))

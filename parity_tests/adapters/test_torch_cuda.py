@@ -21,6 +21,7 @@ from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import cuda_modules, kinds, torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.contract.decline import Decline
+from mlx_spectro.compat.torchaudio._functional import sliding_normalization
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
@@ -109,6 +110,22 @@ def test_phases_are_captured_and_what_we_would_not_take_is_nan(gpu: Machine, mon
     gpu.capturing = False
     find(cuda(unfit))
     assert "very large" in reason()
+
+
+def test_sliding_means_are_captured_and_sums_that_may_overflow_make_nan(
+    gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    level, features = audio_shim.transforms.SlidingWindowCmn(30, 10), noise(2, 90, 13)
+    expected = level(cuda(features))
+    monkeypatch.setattr(kinds, "is_capturing", lambda: gpu.capturing)
+    monkeypatch.setattr(sliding_normalization, "_check_sums", None)  # which waits for values
+    gpu.capturing = True
+    assert torch.equal(level(cuda(features)), expected)
+    for value in (1e38, math.nan, math.inf):
+        unfit = features.clone()
+        unfit[0, 9, 3] = value
+        assert level(cuda(unfit)).isnan().all()
+    served(gpu)
 
 
 def test_phases_of_a_kind_that_a_capture_meets_first_are_not_drawn(

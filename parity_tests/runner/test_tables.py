@@ -29,15 +29,18 @@ def test_tables_are_those_of_the_parity_table_and_the_committed_results(page: Pa
 
 def test_a_column_names_the_wait_policy_that_it_was_measured_under(monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"name": "torch.stft", "contenders": {"torch": {"seconds": 2.0}, "host": {"seconds": 1.0}}}
+    told = {"rows": [row], "date": "2026-01-01", "versions": {"torch": "2.11.0"}}
     results = {
-        "cpu": {"rows": [row], "wait_policy": "passive"},
-        "cpu-default": {"rows": [row], "wait_policy": "default"},
+        "cpu": {**told, "wait_policy": "passive"},
+        "cpu-default": {**told, "wait_policy": "default"},
     }
     monkeypatch.setattr(speed, "results", results.get)
     assert speed.cpu().splitlines() == [
         "| in place of | 2 threads, AVX-512, passive | 2 threads, AVX-512, default |",
         "| --- | --- | --- |",
         "| `torch.stft` | 2.0 / 2.0 | 2.0 / 2.0 |",
+        "",
+        "Measured 2026-01-01 beside torch 2.11.0.",
     ]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...arrays import torch_results
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_pays, check_tensor
-from ...arrays.torch_ops import room
 from ...arrays.torch_options import number, truth
 from ...arrays.torch_tensors import gradient_wanted
 from ...contract import tolerances
@@ -100,7 +100,10 @@ def apply_beamforming(beamform_weights: Tensor, specgram: Tensor) -> Work:
 
     def work() -> Tensor:
         weights = beamform_weights.conj().resolve_conj().reshape(-1, bins, 1, channels)
-        examples, result = specgram.view(-1, channels, bins, frames), room((len(weights), bins, frames), specgram.dtype)
+        examples, result = (
+            specgram.view(-1, channels, bins, frames),
+            torch_results.empty((len(weights), bins, frames), specgram.dtype),
+        )
         for of_bins, spectra, y in zip(weights, examples, result, strict=True):
             torch.bmm(of_bins, spectra.transpose(0, 1), out=y.unsqueeze(1))
         return result.view(*specgram.shape[:-3], bins, frames)

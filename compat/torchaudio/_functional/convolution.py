@@ -14,7 +14,7 @@ from mlx_spectro.design.operators import Convolve, Correlate, LaggedProducts, Re
 from mlx_spectro.kernels import cpu
 from mlx_spectro.kernels.gpu.convolution import MOST_TAPS
 
-from ...arrays import kinds
+from ...arrays import kinds, torch_results
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_tensor
 from ...arrays.torch_autograd import or_by_torch
@@ -79,8 +79,8 @@ def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tenso
         if way.direct:
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
-        result = torch.empty(op.shape(x.shape, y.shape), dtype=x.dtype, device="cpu")
-        way.engine.run(op, to_host(x), to_host(y), out=result.numpy())
+        result = torch_results.empty(op.shape(x.shape, y.shape), x.dtype)
+        way.engine.run(op, to_host(x), to_host(y), out=torch_results.host(result))
         return result
 
     return or_by_torch(ours, lambda: way.by_torch(op, x, y))
@@ -108,9 +108,8 @@ def _on_gpu(engine: Any, op: Convolve | Correlate, x: Tensor, y: Tensor) -> Tens
 def _by_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any) -> Tensor:
     """By transforms in double precision, where there is any, and rounded once."""
     more = {"precise": True} if engine is cpu else {}
-    shape = op.shape(x.shape, y.shape)
-    result = torch.empty(shape, dtype=torch.float64 if more else x.dtype, device="cpu")
-    out = result.numpy()
+    result = torch_results.empty(op.shape(x.shape, y.shape), torch.float64 if more else x.dtype)
+    out = torch_results.host(result)
     engine.run(op, to_host(x), to_host(y), out=out, **more)
     if not np.isfinite(out[..., 0]).all():
         raise Decline("what is not finite is in transforms of a whole signal")
@@ -138,8 +137,8 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
         return None
     else:
         weights = weights[:, ::-1]
-    result = torch.empty((*x.shape[:-1], rows.shape[-1]), dtype=x.dtype, device="cpu")
-    out = result.numpy().reshape(rows.shape)
+    result = torch_results.empty((*x.shape[:-1], rows.shape[-1]), x.dtype)
+    out = torch_results.host(result).reshape(rows.shape)
     engine.run(RecursiveFilter(), rows, np.ones_like(weights[:, :1]), weights, out=out)
     return result if whole else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 

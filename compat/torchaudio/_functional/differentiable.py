@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mlx_spectro.design.operators import LaggedProducts, Operator, RecursiveFilter
 
+from ...arrays import torch_results
 from ...arrays.torch_autograd import is_batched, or_by_torch
 from ...arrays.torch_ops import run
 from ...arrays.torch_tensors import serves, to_host
@@ -60,8 +61,8 @@ def computed(engine: Any, op: Operator, x: Tensor, a: Tensor, b: Tensor, in_room
 
         result: Tensor = engine(op, x, *map(torch_launch.side_by_side, (a, b)))
         return roomy(x.shape, a).copy_(result) if in_room else result
-    y = roomy(x.shape, a) if in_room else torch.empty(x.shape, dtype=x.dtype, device="cpu")
-    engine.run(op, *map(to_host, (x, a, b)), out=y.numpy())
+    y = roomy(x.shape, a) if in_room else torch_results.empty(x.shape, x.dtype)
+    engine.run(op, *map(to_host, (x, a, b)), out=torch_results.host(y))
     return y
 
 

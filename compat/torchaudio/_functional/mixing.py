@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...arrays import torch_results
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_pays
-from ...arrays.torch_ops import room
 from ...arrays.torch_tensors import check_kind, gradient_wanted
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
@@ -78,7 +78,7 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
         return norm**2
 
     def work() -> Tensor:
-        y = room(waveform.shape, waveform.dtype)
+        y = torch_results.empty(waveform.shape, waveform.dtype)
         given = 10 * (torch.log10(energy(waveform, y)) - torch.log10(energy(noise, y)))
         scale = 10 ** ((given - snr) / 20.0)
         return torch.mul(scale.unsqueeze(-1), noise, out=y).add_(waveform)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mlx_spectro.design.operators import PhaseVocoder
 
-from ...arrays import torch_ops, torch_tensors
+from ...arrays import torch_ops, torch_results, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import analysis, check_tensor, synthesis
 from ...arrays.torch_options import integer, number
@@ -39,8 +39,8 @@ class Steps(NamedTuple):
         if callable(engine):
             # of numbers, infinite ones too, nothing spoils more than in torchaudio
             return self.by_frames(engine, z.transpose(-1, -2)).transpose(-1, -2).contiguous()
-        out = torch.empty((*z.shape[:-1], self.fractions.numel()), dtype=z.dtype, device="cpu")
-        memory = out.numpy().swapaxes(-1, -2)
+        out = torch_results.empty((*z.shape[:-1], self.fractions.numel()), z.dtype)
+        memory = torch_results.host(out).swapaxes(-1, -2)
         weights = map(torch_tensors.to_host, self)
         engine.run(PhaseVocoder(), torch_tensors.to_host(z).swapaxes(-1, -2), *weights, out=memory)
         # what is not finite spoils its bin up to the last frame, in torchaudio some frames alone

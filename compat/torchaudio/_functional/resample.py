@@ -16,7 +16,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from mlx_spectro.design.operators import Resample
 from mlx_spectro.kernels import cpu
 
-from ...arrays import torch_autograd, torch_ops, torch_tensors
+from ...arrays import torch_autograd, torch_ops, torch_results, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, check_weights
 from ...arrays.torch_options import integer, number
@@ -273,17 +273,22 @@ class _Module(NamedTuple):
     rates: Rates
     reach: int
 
+    def small(self, waveform: Tensor, kernel: Tensor, few: int) -> BySize | None:
+        """Why torchaudio is as fast, if it is."""
+        if settings.route.get() != "auto" or not waveform.is_cpu or waveform.numel() >= few:
+            return None
+        products = kernel.numel() * (waveform.numel() // self.rates.orig + 1)
+        reason = f"torchaudio is as fast for fewer than {few} samples, where its kernel is small"
+        return BySize(reason) if products < _FEW_PRODUCTS else None
+
     def of(self, waveform: Tensor, kernel: Tensor, few: int = _FEW) -> Work:
         """The work of resampling by the kernel that it has made."""
         _, rates, reach = self
         check_defaults()
         if reach < 0 or min(rates) < 1 or kernel.shape != (rates.new, 1, rates.orig + 2 * reach):
             raise Decline(f"the kernel is {list(kernel.shape)}, which is not the rates'")
-        if settings.route.get() == "auto" and waveform.is_cpu and waveform.numel() < few:
-            products = kernel.numel() * (waveform.numel() // rates.orig + 1)
-            if products < _FEW_PRODUCTS:
-                reason = f"torchaudio is as fast for fewer than {few} samples, where its kernel is small"
-                raise Decline(BySize(reason))
+        if small := self.small(waveform, kernel, few):
+            raise Decline(small)
         weights = _around_phases(kernel, rates, reach)
         if weights is None:
             raise Decline("the kernel is no resampling filter's of torchaudio's, or does not end where its window does")
@@ -302,8 +307,8 @@ class _Module(NamedTuple):
                 return result
             check_defaults()
             rows = torch_tensors.to_host(waveform).reshape(-1, shape[-1])
-            whole = torch.empty(op.shape(rows.shape), dtype=waveform.dtype, device="cpu")
-            self.engine.run(op, rows, weights, out=whole.numpy())
+            whole = torch_results.empty(op.shape(rows.shape), waveform.dtype)
+            self.engine.run(op, rows, weights, out=torch_results.host(whole))
             whole = whole[:, : self.rates.target(shape[-1])]
             return whole.view(*shape[:-1], whole.shape[1])
 
@@ -327,6 +332,14 @@ def by_module(module: Any, waveform: Tensor) -> Work:
     """What a module of torchaudio's Resample does with ``waveform``."""
     made = _read(module, waveform)
     return (lambda: waveform) if made is None else made.of(waveform, module.kernel, _FEW_UNPLANNED)
+
+
+def check_pays(modules: list[Any], waveform: Tensor) -> None:
+    """Leave to torchaudio what is few samples for each of its Resample's modules that resamples at all."""
+    made = [(each, module.kernel) for module in modules if (each := _read(module, waveform))]
+    reasons = [each.small(waveform, kernel, _FEW_UNPLANNED) for each, kernel in made]
+    if all(reasons) and reasons[:1]:
+        raise Decline(reasons[0])
 
 
 def planned_by_module(module: Any, waveform: Tensor) -> Work:

@@ -48,15 +48,25 @@ def roundings(
     return math.ceil(ratio) if math.isfinite(ratio) else 1 << 62
 
 
-def _check_sums(x: Tensor, squared: bool) -> None:
-    """Decline features of which torchaudio's sums, in their own precision, overflow, or vanish among what rounds."""
+def _largest(x: Tensor) -> Tensor:
+    """The largest magnitude of each feature, in double precision."""
     least, most = (bound.double() for bound in torch.aminmax(x, dim=-2))
-    largest, limits = torch.maximum(-least, most), torch.finfo(x.dtype)
+    return torch.maximum(-least, most)
+
+
+def _sums_fit(x: Tensor, largest: Tensor) -> Tensor:
+    """Whether torchaudio's sums, in the precision of ``x``, cannot overflow."""
+    return (largest * x.shape[-2] < torch.finfo(x.dtype).max / 4).all()
+
+
+def _check_sums(x: Tensor, squared: bool) -> None:
+    """Decline features of which torchaudio's sums overflow, or vanish among what rounds."""
+    largest, limits = _largest(x), torch.finfo(x.dtype)
     if squared:
         largest = largest.square()
         if not (largest * limits.eps > limits.tiny).all():
             raise Decline("a feature's squares vanish, or nearly")
-    if not (largest * x.shape[-2] < limits.max / 4).all():
+    if not _sums_fit(x, largest):
         raise Decline("values are not finite, or so large that their sums may overflow")
 
 
@@ -66,7 +76,8 @@ def sliding_window_cmn(
 ) -> Work:
     """torchaudio.functional.sliding_window_cmn. Same arguments, same defaults.
 
-    Sums are in double precision.
+    Sums are in double precision. In a CUDA graph, where nobody looks at values, features become NaN where torchaudio's
+    sums may overflow.
     """
     check_signal(specgram)
     if specgram.dim() < 2:
@@ -78,7 +89,8 @@ def sliding_window_cmn(
     if window < 1:
         raise Decline("there are no frames in a window")
     op = SlidingNormalization(window, least, truth("center", center), truth("norm_vars", norm_vars))
-    if op.scaled and specgram.is_cuda and kinds.is_capturing():
+    captured = specgram.is_cuda and kinds.is_capturing()
+    if op.scaled and captured:
         raise Decline("a CUDA graph is being captured, and variances are looked at in every call")
     try:
         signals = specgram.view(-1, *specgram.shape[-2:])
@@ -86,8 +98,11 @@ def sliding_window_cmn(
         raise Decline(REJECTED) from None
 
     def work() -> Tensor:
-        _check_sums(signals, op.scaled)
+        if not captured:
+            _check_sums(signals, op.scaled)
         y = run(engine, op, signals)
+        if captured:
+            y.masked_fill_(~_sums_fit(signals, _largest(signals)), math.nan)
         if op.scaled and not y.isfinite().all():
             raise Decline("a window's variance is nothing but rounding")
         return y.view(specgram.shape) if specgram.dim() > 2 else y[0].squeeze(0)

@@ -10,13 +10,14 @@ from torchaudio import transforms as theirs
 from ...arrays.torch_adapter import adapter
 from ...contract.function import Work
 from .._functional import emphasis, filtering
-from .._modules import Twin
+from .._modules import Twin, reads
 
 
 def _by_coeff(roundings: Any) -> Any:
     return lambda arguments: roundings(arguments["waveform"], arguments["self"].coeff)
 
 
+@reads("coeff")
 @adapter("torchaudio.transforms.Preemphasis", filtering.bound, order=_by_coeff(emphasis.roundings))
 class Preemphasis(Twin, theirs.Preemphasis):
     """torchaudio.transforms.Preemphasis. Same arguments, same defaults."""

@@ -11,10 +11,11 @@ from torchaudio import transforms as theirs
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import integer
+from ...arrays.torch_signature import sized_by
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from .._functional.resample import bound, by_module, check_defaults, lengths_at, order, planned_by_module
+from .._functional.resample import bound, by_module, check_defaults, check_pays, lengths_at, order, planned_by_module
 from .._modules import Twin, check_part, reads
 
 
@@ -66,9 +67,19 @@ class SpeedPerturbation(Twin, theirs.SpeedPerturbation):
         speeders = list(self.speeders)
         for speeder in speeders:
             check_part(speeder, Speed)
+            check_part(speeder.resampler, Resample)
+        check_pays([speeder.resampler for speeder in speeders], waveform)
         state = torch.get_rng_state()
         try:
             return _faster(speeders[int(torch.randint(len(speeders), ()))], waveform, lengths)
         except BaseException:
             torch.set_rng_state(state)  # for the reference to draw the same
             raise
+
+
+def _add_sizes(module: Any, key: list[Any]) -> bool:
+    speeders = vars(module)["_modules"]["speeders"]
+    return all(sized_by[Speed](speeder, key) for speeder in vars(speeders)["_modules"].values())
+
+
+sized_by[SpeedPerturbation] = _add_sizes
