@@ -152,6 +152,20 @@ def test_weights_of_several_examples_are_torchaudio_s(kind: str, channel: Any, o
     assert not likeness.unlike("", calls, Z[0], given[0], others[0], channel, bound=near)
 
 
+def test_few_spectra_and_those_of_one_example_are_torchaudio_s() -> None:
+    covariance = torch.eye(3, dtype=torch.complex64).expand(4, 5, 3, 3)
+    for x in (Z, Z[0].repeat(1, 50, 400)):
+        rows = covariance[: len(x)] if x.dim() > 3 else covariance[0].repeat(50, 1, 1)
+        compat.reset()
+        shim.functional.apply_beamforming(rows[..., 0], x)
+        shim.transforms.SoudenMVDR()(x, rows, rows, 0)
+        assert all("as fast" in reason for reason in reasons())
+    compat.reset()
+    x = Z.repeat(1, 1, 10, 50)
+    shim.transforms.SoudenMVDR()(x, covariance.repeat(1, 10, 1, 1), covariance.repeat(1, 10, 1, 1), 0)
+    assert reasons() == {""}
+
+
 @pytest.mark.parametrize("kind", ["PSD", "MVDR"])
 def test_modules_are_copied_and_pickled_as_torchaudio_s(kind: str, ours: None) -> None:
     made, theirs = (getattr(library.transforms, kind)() for library in LIBRARIES)
