@@ -115,6 +115,12 @@ OF_VALUES: dict[str, dict[str, Any]] = {
     "power_to_db": DECIBELS,
     "amplitude_to_db": DECIBELS,
     "db_to_power": {"ref": some(1.0, 2, -0.5)},
+    "util.normalize": {
+        "norm": some(np.inf, -np.inf, 0, 1, 2, 2.0, 3, 0.5, -1, None, np.float64(2), True, "l2"),
+        "axis": some(0, 1, -1, None, 2, np.int64(0)),
+        "threshold": some(None, 0.5, 3, 1e-12, 0, -1.0, np.float64(1)),
+        "fill": some(None, True, False, 0, 1, 2, np.bool_(True)),
+    },
     "db_to_amplitude": {"ref": some(1.0, 2, -0.5)},
 }
 # a flat prior leaves what rounding decides
