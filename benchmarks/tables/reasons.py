@@ -39,7 +39,6 @@ _WHY = [
     ("librosa.get_duration", _CONVERSION),
     ("librosa.util.*example*", OUTSIDE),
     ("librosa.util.cite", OUTSIDE),
-    ("librosa.util.normalize", "a few reductions and a quotient: on short arrays a look at the call costs as much"),
     ("librosa.util.*", "a helper for arrays"),
     ("librosa.sequence.*", _SEARCH),
     ("librosa.segment.timelag_filter", "the filter is the program's own, and what surrounds it are copies"),
