@@ -33,32 +33,40 @@ MOST, _MOST_BLOCKS = 1 << 27, 16
 class _Block:
     """A storage of torch's own allocator's."""
 
-    __slots__ = "_address", "_storage", "size"
+    __slots__ = "_address", "_implementation", "_storage", "size"
 
     def __init__(self, result: Tensor) -> None:
         self._storage = result.untyped_storage()
         self._address, self.size = self._storage.data_ptr(), self._storage.nbytes()
+        self._implementation = self._storage._cdata
 
     def references(self) -> tuple[int, int, int]:
-        """How many tensors, Python objects and weak references refer to it."""
-        storage = self._storage
-        return torch._C._storage_Use_Count(storage._cdata), sys.getrefcount(storage), weakref.getweakrefcount(storage)
+        """How many tensors and others of torch's, Python objects and weak references refer to it."""
+        # no variable here or in a caller is another reference
+        return (
+            torch._C._storage_Use_Count(self._implementation),
+            sys.getrefcount(self._storage),
+            weakref.getweakrefcount(self._storage),
+        )
 
     def unchanged(self) -> bool:
         """Whether a program has not resized it, shared it with other processes, or fixed it for NumPy."""
-        storage = self._storage
-        place = storage.data_ptr(), storage.nbytes()
-        return place == (self._address, self.size) and storage.resizable()
+        place = self._storage.data_ptr(), self._storage.nbytes()
+        return place == (self._address, self.size) and self._storage.resizable()
 
     def tensor(self, shape: Sequence[int], strides: Sequence[int], dtype: torch.dtype) -> Tensor:
         return torch.empty(0, dtype=dtype, device=_CPU).set_(self._storage, 0, shape, strides)
 
 
+# references to a block's storage, its own and the count's, where there are no others
+_ALONE = 1, 2, 0
+
+
 @functools.cache
-def _alone() -> tuple[int, int, int] | None:
-    """:meth:`_Block.references` of a block that nothing else refers to; None where they do not tell that."""
+def _told() -> bool:
+    """Whether counts of references tell here that nothing else refers to a block."""
     if not hasattr(torch._C, "_storage_Use_Count") or not getattr(sys, "_is_gil_enabled", lambda: True)():
-        return None
+        return False
     result: Any = torch.empty(2, device=_CPU)
     block = _Block(result)
     others = [block.references()]
@@ -69,8 +77,7 @@ def _alone() -> tuple[int, int, int] | None:
     result = weakref.ref(result)
     others.append(block.references())
     del result
-    alone = block.references()
-    return None if alone in others else alone
+    return block.references() == _ALONE and _ALONE not in others
 
 
 _blocks: list[_Block] = []
@@ -90,12 +97,11 @@ def empty(shape: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | Non
 def large(shape: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | None = None) -> Tensor:
     """:func:`empty` of at least ``LEAST`` bytes."""
     size = math.prod(shape) * dtype.itemsize
-    alone = _alone() if size <= MOST else None
-    if alone is None or not _lock.acquire(blocking=False):
+    if size > MOST or not _told() or not _lock.acquire(blocking=False):
         return _fresh(shape, dtype, strides)
     try:
         for block in _blocks:
-            if block.size == size and block.references() == alone:
+            if block.size == size and block.references() == _ALONE:
                 if block.unchanged():
                     return block.tensor(shape, strides or _in_order(shape), dtype)
                 _blocks.remove(block)

@@ -76,7 +76,8 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
     for value in values:
         kind = type(value)
         if kind in OPTIONS:
-            key += kind, value
+            # -0.0 equals 0.0
+            key += kind, repr(value) if kind is float and not value else value
         elif kind in PLAIN:
             # others have no strides, or no shape
             if value.layout is not torch.strided or value.is_nested:

@@ -60,8 +60,7 @@ class FeatureExtractor:
         on_error: str = "raise",
         **options: Any,
     ) -> None:
-        names = features.split(",") if isinstance(features, str) else features
-        self.features = tuple(name.strip() for name in names)
+        self.features = names_of(features)
         self.like, self.rate, self.channel, self.longest = like, rate, channel, longest
         self.device, self.on_error, self.options = device, on_error, options
         if like not in FEATURES:
@@ -188,6 +187,12 @@ class FeatureExtractor:
                 if dot or last not in options:
                     options[last] = value
         return each
+
+
+def names_of(features: str | Iterable[str]) -> tuple[str, ...]:
+    """Each name once, of names or of one string of them with commas between."""
+    names = features.split(",") if isinstance(features, str) else features
+    return tuple(dict.fromkeys(name.strip() for name in names))
 
 
 def reason_of(error: BaseException) -> str:

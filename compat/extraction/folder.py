@@ -18,7 +18,7 @@ from mlx_spectro import distribution
 from ..diagnostics import tables
 from . import engines
 from .blocks import WriteError
-from .features import reason_of
+from .features import names_of, reason_of
 from .functions import check_device
 from .recordings import LONGEST, ListError, recordings_of
 from .shards import BOOKS, WRITERS, Job, Settings, Widths, record_path, write_whole
@@ -109,10 +109,13 @@ def extract(
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, got {shard_size}")
     _need(like, format, engine)
-    names = tuple(name.strip() for name in (features.split(",") if isinstance(features, str) else features))
     version = tables.versions().get(distribution.NAME, "")
-    settings = Settings(names, like, options, rate, channel, longest, device, format, shard_size, version)
+    settings = Settings(names_of(features), like, options, rate, channel, longest, device, format, shard_size, version)
     settings.extractor()
+    try:
+        settings.as_json()
+    except TypeError as error:
+        raise ExtractionError(f"options are numbers, texts, and lists or tuples of them: {error}") from None
     if device != "cpu":
         check_device(device)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import glob
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -74,17 +75,19 @@ def _is_recording(file: str, suffixes: set[str]) -> bool:
 def _named(manifest: Path) -> Iterator[str]:
     """The paths of a manifest: lines of text, JSON lines, or a table with a column of paths."""
     try:
-        text = manifest.read_text(encoding="utf-8")
+        # which Excel begins with a mark of its own
+        text = manifest.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ListError(f"the manifest {manifest} cannot be read: {error}") from None
     if manifest.suffix in (".csv", ".tsv"):
-        rows = csv.DictReader(text.splitlines(), delimiter="\t" if manifest.suffix == ".tsv" else ",")
+        rows = csv.DictReader(io.StringIO(text), delimiter="\t" if manifest.suffix == ".tsv" else ",")
         column = next((name for name in _COLUMNS if name in (rows.fieldnames or ())), None)
         if column is None:
             raise ListError(f"the manifest {manifest} has none of the columns {', '.join(_COLUMNS)}")
         yield from (row[column] for row in rows if row[column])
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    # a text in a line may have separators of its own
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         if manifest.suffix not in (".jsonl", ".json"):
@@ -92,8 +95,8 @@ def _named(manifest: Path) -> Iterator[str]:
             continue
         try:
             entry = json.loads(line)
-            yield next(str(entry[name]) for name in _COLUMNS if name in entry)
-        except (ValueError, TypeError, StopIteration):
+            yield next(entry[name] for name in _COLUMNS if isinstance(entry.get(name), str))
+        except (ValueError, AttributeError, StopIteration):
             raise ListError(f"line {number} of the manifest {manifest} names no path") from None
 
 

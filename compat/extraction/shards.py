@@ -54,13 +54,36 @@ class Settings:
         )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
-        """As a JSON file has it."""
-        return {**asdict(self), "features": list(self.features)}
+        """As a JSON file has it.
+
+        Raises:
+            TypeError: the value of an option that JSON has nothing for.
+        """
+        told = {**asdict(self), "options": {name: _told(value) for name, value in self.options.items()}}
+        result: dict[str, Any] = json.loads(json.dumps(told))
+        return result
 
     @staticmethod
     def of_json(values: dict[str, Any]) -> Settings:
         """The settings that :meth:`as_json` told."""
-        return Settings(**{**values, "features": tuple(values["features"])})
+        options = {name: _untold(value) for name, value in values["options"].items()}
+        return Settings(**{**values, "features": tuple(values["features"]), "options": options})
+
+
+# JSON has no tuples, and a window that is one is no list
+_TUPLE = "tuple"
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return {_TUPLE: [_told(each) for each in value]}
+    return [_told(each) for each in value] if isinstance(value, list) else value
+
+
+def _untold(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {_TUPLE}:
+        return tuple(_untold(each) for each in value[_TUPLE])
+    return [_untold(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

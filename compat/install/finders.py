@@ -13,9 +13,12 @@ from typing import Any
 def found_behind(
     finder: importlib.abc.MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
 ) -> importlib.machinery.ModuleSpec | None:
-    """What the finders behind ``finder`` find."""
-    behind = sys.meta_path[sys.meta_path.index(finder) + 1 :]
-    specs = (other.find_spec(fullname, path, target) for other in behind)
+    """What the finders behind ``finder`` find; all of them, where another thread has taken it out meanwhile."""
+    finders = list(sys.meta_path)
+    behind = finders[finders.index(finder) + 1 :] if finder in finders else finders
+    # Python passes by what has no find_spec
+    asked = (other.find_spec for other in behind if hasattr(other, "find_spec"))
+    specs = (find_spec(fullname, path, target) for find_spec in asked)
     return next((spec for spec in specs if spec is not None), None)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
+import logging
 import os
 import sys
 import threading
@@ -13,10 +14,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from mlx_spectro import interrupts
+
+from ..contract import settings
 from ..contract.adapter import LIBRARIES
 from . import absent
 from .finders import OwnLoader, found_behind
 
+logger = logging.getLogger("mlx_spectro.compat")
 _ROOT = __name__.rsplit(".", 2)[0]
 
 
@@ -107,8 +112,8 @@ def uninstall() -> None:
             else:
                 setattr(patch.owner, patch.name, original)
         for library in libraries:
-            for name in _places(library):
-                _put_back(_originals[library], sys.modules[name])
+            for module in _places(library).values():
+                _put_back(_originals[library], module)
 
 
 def _put_back(originals: dict[int, Any], module: ModuleType) -> None:
@@ -140,8 +145,9 @@ def bound_before() -> list[str]:
 
 
 def _is_loaded(library: str) -> bool:
-    module = sys.modules.get(library)
-    return module is not None and not getattr(module.__spec__, "_initializing", False)
+    """Whether ``library`` is imported to its end, and is no stand-in that a program has put there."""
+    spec = getattr(sys.modules.get(library), "__spec__", None)
+    return isinstance(spec, importlib.machinery.ModuleSpec) and not getattr(spec, "_initializing", False)
 
 
 def _patch(library: str) -> None:
@@ -149,17 +155,20 @@ def _patch(library: str) -> None:
 
     Never under our lock: who imports waits for the lock of a module, whose import may wait for ours.
     """
-    importlib.import_module(f"..{library}", __package__)
+    if not _loads(f"{_ROOT}.{library}"):
+        return
     for name in _places(library):
         _meet(name)
     _put_all(library)
 
 
-def _places(library: str) -> list[str]:
+def _places(library: str) -> dict[str, ModuleType]:
     """The modules of ``library`` that are imported and may hold its functions."""
     # torch binds its functions in these two places only, and has thousands of modules
-    places = ("torch", "torch.functional") if library == "torch" else tuple(sys.modules)
-    return [name for name in places if name in sys.modules and (name == library or name.startswith(library + "."))]
+    names = ("torch", "torch.functional") if library == "torch" else list(sys.modules)
+    modules = {name: sys.modules.get(name) for name in names if name == library or name.startswith(f"{library}.")}
+    # a program hides a module by None, and puts there what it likes
+    return {name: module for name, module in modules.items() if isinstance(module, ModuleType)}
 
 
 def _put_all(library: str) -> None:
@@ -167,8 +176,8 @@ def _put_all(library: str) -> None:
     with _lock:
         if library not in _targets:
             return
-        for name in _places(library):
-            _patch_module(library, sys.modules[name])
+        for module in _places(library).values():
+            _patch_module(library, module)
         for patch in list(_methods[library]):
             _put(patch)
 
@@ -178,7 +187,21 @@ def _meet(module: str) -> None:
     package, _, last = module.rpartition(".")
     stand_in = sys.modules.get(f"{_ROOT}.{package}")
     if stand_in is not None and last in vars(stand_in).get("_later", ()):
-        importlib.import_module(f"{_ROOT}.{module}")
+        _loads(f"{_ROOT}.{module}")
+
+
+def _loads(stand_in: str) -> bool:
+    """Import a stand-in; where that fails, a library keeps its functions, and the program's own import goes on."""
+    try:
+        importlib.import_module(stand_in)
+    except Exception as error:
+        if settings.on_fault.get() == "raise" or interrupts.by_handler(error):
+            raise
+        library = stand_in.removeprefix(f"{_ROOT}.")
+        problem = f"{type(error).__name__}: {error}"
+        logger.warning("%s keeps its own functions, for ours do not load: %s", library, problem)
+        return False
+    return True
 
 
 def _patch_module(library: str, module: ModuleType) -> None:

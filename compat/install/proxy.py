@@ -80,6 +80,8 @@ def stand_in(name: str, reference: str, later: tuple[str, ...] = ()) -> None:
     import pkgutil  # which takes a few milliseconds, and programs without torch don't come here
 
     module = sys.modules[name]
+    if isinstance(module, ReferenceProxy):  # which is loaded again, and as it was
+        return
     real = importlib.import_module(reference)
     folders = getattr(module, "__path__", ())
     waiting = {sub for sub in later if f"{reference}.{sub}" not in sys.modules}
@@ -129,7 +131,8 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if path and path[0].startswith(_FOLDER) and importlib.machinery.PathFinder.find_spec(fullname, path):
             return None
         real = fullname.removeprefix(_ROOT + ".")
-        if importlib.util.find_spec(real) is None:
+        # of what a library has put there itself, nobody finds a spec
+        if real not in sys.modules and importlib.util.find_spec(real) is None:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, origin=real)
 
@@ -139,7 +142,11 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         spec = module.__spec__
         assert spec is not None and spec.origin is not None
-        sys.modules[spec.name] = importlib.import_module(spec.origin)
+        real = sys.modules[spec.name] = importlib.import_module(spec.origin)
+        if not hasattr(real, "__path__"):
+            # nothing is looked for in it: what there is, an extension has put there
+            inside = [(name, sub) for name, sub in list(sys.modules.items()) if name.startswith(f"{spec.origin}.")]
+            sys.modules.update({f"{_ROOT}.{name}": sub for name, sub in inside})
 
 
 def find_submodules() -> None:

@@ -17,7 +17,7 @@ from ..contract.function import Work
 from ._adapter import adapter
 from ._analysis import analysis
 from ._arguments import Array
-from ._feature.rhythm import envelope_of, tempo
+from ._feature.rhythm import check_prior, envelope_of, lags_of, tempo
 from ._filters import check_rate
 from ._synthesis import synthesis
 
@@ -30,6 +30,8 @@ _MARGIN = 1e-5
 _LEAST = 1e-9
 _LARGEST = 1e12
 _SHORTEST = 32
+# seconds between two beats, at most
+_LONGEST = 8.0
 # frames that librosa decides on faster than it does on all
 _MOST_DOUBTFUL = 64
 
@@ -58,7 +60,11 @@ def beat_track(
     check_flag("sparse", sparse)
     check_rate(sr)
     check_whole("hop_length", hop_length)
+    if bpm is None:
+        check_prior(prior, lags_of(_LONGEST, sr, hop_length), sr, hop_length)
     envelope, shape = envelope_of(y, sr, onset_envelope, hop_length, np.median)
+    if shape[-1] < 2:
+        raise Decline("there is a single frame, of whose deviation NumPy warns")
     if sparse and len(shape) != 1:
         raise Decline("there are several channels, and sparse=True")
     options: dict[str, Any] = {"tightness": tightness, "trim": trim, "units": units, "sparse": sparse}

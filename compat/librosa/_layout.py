@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..contract import settings
+from ..contract.decline import Decline
 from ._arguments import Array
 
 # a stand-in's axes are this long, or one where the array's are
 LONG = 4
+_MOST_AXES = 8
 
 
 class Lying(NamedTuple):
@@ -52,6 +54,8 @@ def _ranks(x: Array) -> tuple[int, ...]:
 
 def _stand_in(how: Lying, dtype: np.dtype[Any]) -> Array:
     """A small array of ones that lies so."""
+    if sum(axis != 1 for axis in how.axes) > _MOST_AXES:
+        raise Decline("there are so many axes that an array of a few values along each is large")
     if how.order:
         return np.ones([1 if single else LONG for single in how.axes], dtype, order=how.order)  # type: ignore[call-overload, no-any-return]
     counts = [1 if rank == 1 else LONG for rank in how.axes]

@@ -31,10 +31,12 @@ class OfNumPy:
 class OfTorch:
     """Tensors of torch's, wherever they lie."""
 
-    def __init__(self) -> None:
+    @property
+    def _torch(self) -> Any:
+        # held, a module would keep streams from being copied
         import torch
 
-        self._torch = torch
+        return torch
 
     def chunk(self, x: Any) -> Any:
         if not isinstance(x, self._torch.Tensor):
@@ -54,10 +56,11 @@ class OfTorch:
 class OfMLX:
     """Arrays of MLX's; what a stream holds is evaluated, so that its graph does not grow with the signal."""
 
-    def __init__(self) -> None:
+    @property
+    def _mx(self) -> Any:
         import mlx.core as mx
 
-        self._mx = mx
+        return mx
 
     def chunk(self, x: Any) -> Any:
         mx = self._mx

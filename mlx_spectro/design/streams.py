@@ -40,6 +40,12 @@ def check_like(held: Any, chunk: Any) -> None:
         )
 
 
+def check_hop(hop_length: int) -> None:
+    """ValueError where no frame comes after another."""
+    if hop_length < 1:
+        raise ValueError(f"hop_length must be at least 1 in a stream, got {hop_length}")
+
+
 def _wholly(push: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """``push``, which takes a chunk or, where it raises an exception, leaves the stream as it was."""
 
@@ -65,7 +71,7 @@ class Frames:
         arrays: The library's arrays.
 
     Raises:
-        ValueError: padding by what comes last.
+        ValueError: padding by what comes last, or a hop of no samples.
     """
 
     def __init__(
@@ -77,6 +83,7 @@ class Frames:
     ) -> None:
         self._framing, self._whole, self._plain, self._arrays = framing, whole, plain, arrays
         n_fft, hop, left, _, mode = framing(1 << 30)
+        check_hop(hop)
         self._n_fft, self._hop, self._left, self._mode = n_fft, hop, left, mode
         if mode == "circular" and left:
             raise ValueError(
@@ -112,9 +119,9 @@ class Frames:
         """Go on where :meth:`state` was told."""
         if tuple(state["framing"]) != (self._n_fft, self._hop, self._left, self._mode):
             raise ValueError(f"the state is of a stream with other frames: {state['framing']}")
+        held, start, length, frame = (state[name] for name in ("held", "start", "length", "frame"))
         self.reset()
-        self._held, self._start = state["held"], state["start"]
-        self._length, self._frame = state["length"], state["frame"]
+        self._held, self._start, self._length, self._frame = held, start, length, frame
 
     @_wholly
     def push(self, chunk: Any) -> Any:
@@ -189,11 +196,15 @@ class Samples:
         inverse: Takes frames and how many samples to return, None for all that they cover, and inverts them as an
             offline call does.
         arrays: The library's arrays.
+
+    Raises:
+        ValueError: a hop of no samples.
     """
 
     def __init__(
         self, n_fft: int, hop_length: int, left: int, inverse: Callable[[Any, int | None], Any], arrays: Arrays
     ) -> None:
+        check_hop(hop_length)
         self._n_fft, self._hop, self._left = n_fft, hop_length, left
         self._inverse, self._arrays = inverse, arrays
         self.reset()
@@ -222,8 +233,8 @@ class Samples:
         """Go on where :meth:`state` was told."""
         if tuple(state["framing"]) != (self._n_fft, self._hop, self._left):
             raise ValueError(f"the state is of a stream with other frames: {state['framing']}")
-        self._held, self._start = state["held"], state["start"]
-        self._frames, self._done = state["frames"], state["done"]
+        held, start, frames, done = (state[name] for name in ("held", "start", "frames", "done"))
+        self._held, self._start, self._frames, self._done = held, start, frames, done
 
     @_wholly
     def push(self, frames: Any) -> Any:

@@ -119,6 +119,7 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
     yield Base("librosa.util.softmask", (MAGNITUDES, MAGNITUDES[::-1]), {})
+    yield Base("librosa.util.normalize", (MAGNITUDES,), {})
     yield Base("librosa.util.nnls", (MAGNITUDES[:4], MAGNITUDES[4:8]), {})
     yield Base("librosa.feature.inverse.mel_to_stft", (MAGNITUDES[:4],), {**_RATE, "n_fft": 64}, _OF_MEL)
     few_mels = {**_RATE, "n_fft": 64, "n_iter": 1}
@@ -171,6 +172,7 @@ def rhythm_bases() -> Iterator[Base]:
     yield Base("librosa.feature.tempo", (), envelope | {"sr": 8000})
     yield Base("librosa.feature.tempo", (), audio)
     yield Base("librosa.autocorrelate", (STRUCK,), {"max_size": 300})
+    yield Base("librosa.autocorrelate", (STRUCK,), {})
     if hasattr(find("librosa.feature"), "metrogram"):
         yield Base("librosa.feature.hybrid_tempogram", (), envelope | local)
         yield Base("librosa.feature.hybrid_tempogram", (), audio | local)

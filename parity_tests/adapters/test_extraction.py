@@ -118,6 +118,31 @@ def test_npy_files_hold_the_same_frames(tmp_path: Path) -> None:
     assert next(rows, None) is None
 
 
+def test_options_mean_the_same_in_workers(tmp_path: Path) -> None:
+    audio, options = record(tmp_path / "audio", 2), {"window": ("kaiser", 4.0), **SMALL}
+    for workers in (0, 1):
+        done = mlx_spectro.extract(audio, "mel, mel", tmp_path / str(workers), workers=workers, **options)
+        assert (done.rows, done.failed) == (2, {})
+    assert tree(tmp_path / "0") == tree(tmp_path / "1")
+    with pytest.raises(ExtractionError, match=r"options are numbers, texts, and lists or tuples of them: .*ndarray"):
+        mlx_spectro.extract(audio, "mel", tmp_path / "none", **{**options, "window": np.hanning(128)})
+    assert not (tmp_path / "none").exists()
+
+
+MANIFESTS = {
+    "marked.csv": "\ufeffpath,text\na.wav,said\n",
+    "marked.txt": "\ufeffa.wav\n",
+    "lines.csv": 'text,path\n"said in\ntwo lines",a.wav\n',
+    "separators.jsonl": '{"text": "said\u2028in\x85lines", "path": null, "audio": "a.wav"}\n',
+}
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_manifests_are_read_as_others_write_them(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(MANIFESTS[name], encoding="utf-8")
+    assert recordings.recordings_of((), tmp_path / name) == [str(tmp_path / "a.wav")]
+
+
 def ran_through(audio: Path, out: Path) -> dict[str, bytes]:
     """What is in the folder of an extraction that nothing interrupts."""
     options: dict[str, Any] = {**SMALL, "mfcc.n_mfcc": 5}
@@ -418,6 +443,7 @@ def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
         (["--manifest", "none.txt"], "the manifest none.txt cannot be read"),
         (["--manifest", "bad.csv"], "has none of the columns path"),
         (["--manifest", "bad.jsonl"], "line 1 of the manifest bad.jsonl names no path"),
+        (["--manifest", "rows.jsonl"], "line 1 of the manifest rows.jsonl names no path"),
         (["a", "--features", "mels"], "features like librosa's are mel, logmel"),
         (["a", "--n-mel", "3"], "no feature takes n_mel; options are"),
         (["a", "--n-mels", "-3"], "librosa refuses the options"),
@@ -433,6 +459,7 @@ def test_the_command_says_what_is_wrong(
     record(tmp_path / "a", 1)
     (tmp_path / "bad.csv").write_text("name\nx.wav\n")
     (tmp_path / "bad.jsonl").write_text("{}\n")
+    (tmp_path / "rows.jsonl").write_text('{"audio": {"path": "x.wav"}}\n')
     monkeypatch.chdir(tmp_path)
     assert command.main([*arguments, "--out", "out"]) == 2
     assert message in capsys.readouterr().err

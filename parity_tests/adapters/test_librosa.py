@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -167,3 +169,54 @@ def test_results_that_are_not_real_spectra_are_librosa_s_errors(noise: Any) -> N
     for function in (ours.feature.spectral_centroid, ours.feature.spectral_flatness):
         with pytest.raises(librosa.ParameterError, match="real-valued"):
             function(S=z)
+
+
+@pytest.mark.parametrize("name", ["power_to_db", "magphase", "pcen", "mu_expand"])
+def test_arrays_of_many_axes_take_no_more_memory_than_librosa_s(name: str) -> None:
+    x: Any = np.ones((2,) * 12, {"magphase": np.complex64, "mu_expand": np.int16}.get(name, np.float32))
+    peaks = []
+    with compat.route("ours"):
+        for library in (librosa, ours):
+            tracemalloc.start()
+            getattr(library, name)(x)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0] + (1 << 23)  # with what is loaded
+
+
+def calls_of(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """An entry of each call that is made from now on of what a module of librosa's adapters names."""
+    made: list[None] = []
+    home = importlib.import_module(f"mlx_spectro.compat.librosa.{module}")
+    original = getattr(home, name)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        made.append(None)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(home, name, counted)
+    return made
+
+
+@pytest.mark.parametrize("planned", ["_octaves", "synthesis"])
+def test_iterations_of_constant_q_transforms_are_planned_once(planned: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = np.random.default_rng(82).random((24, 40)).astype(np.float32)
+    made, counts = calls_of("_core.constantq", planned, monkeypatch), []
+    with compat.route("ours"):
+        for n_iter in (1, 4):
+            made.clear()
+            ours.griffinlim_cqt(levels, sr=8000, fmin=200.0, hop_length=64, n_iter=n_iter)
+            counts.append(len(made))
+    assert served()["librosa.griffinlim_cqt"] == 2
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("name", ["tempogram", "fourier_tempogram", "hybrid_tempogram"])
+def test_tempograms_plan_their_envelope_once(name: str, noise: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(librosa.feature, name):
+        pytest.skip("librosa has it from 1.0 on")
+    made = calls_of("_onset", "mel_plan", monkeypatch)
+    with compat.route("ours"):
+        getattr(ours.feature, name)(y=noise, win_length=32)
+    assert served()[f"librosa.feature.{name}"] == 1
+    assert len(made) == 1

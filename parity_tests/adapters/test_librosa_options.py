@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 
 pytest.importorskip("librosa")
 
@@ -14,7 +15,8 @@ from mlx_spectro import compat
 from mlx_spectro.compat import librosa as shim
 from mlx_spectro.ops import backend
 
-from .librosa_calls import AUDIO, MAGNITUDES, PITCHED, SEED, Base, bases, told_apart
+from ..table.case import OURS, find
+from .librosa_calls import AUDIO, ENVELOPE, MAGNITUDES, PITCHED, SEED, Base, bases, told_apart
 
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
@@ -141,6 +143,10 @@ ONE_BIN = np.ones((1, 3), np.float32)
         ("yin", {"y": AUDIO * np.float32(1e18), **PITCHED}),
         ("pitch_tuning", {"frequencies": np.zeros(3)}),
         ("pitch_tuning", {"frequencies": np.array([-1.0, 440.0, np.nan])}),
+        ("feature.poly_features", {"S": MAGNITUDES, "freq": np.zeros(33)}),
+        ("feature.poly_features", {"S": MAGNITUDES, "freq": np.geomspace(1e100, 1e200, 33), "order": 2}),
+        ("feature.tempogram_ratio", {"onset_envelope": np.tile(ENVELOPE, (3, 2, 1)), "win_length": 40, "bpm": 90.0}),
+        ("beat.beat_track", {"onset_envelope": ENVELOPE[7:8]}),
         ("util.nnls", {"A": MAGNITUDES[:4], "B": MAGNITUDES[0]}),
         ("util.nnls", {"A": MAGNITUDES[:4], "B": MAGNITUDES[:5]}),
         ("util.nnls", {"A": MAGNITUDES[:4] * np.float32("nan"), "B": MAGNITUDES[:4]}),
@@ -167,6 +173,26 @@ ONE_BIN = np.ones((1, 3), np.float32)
 )
 def test_what_is_beyond_us_is_librosa_s(name: str, options: dict[str, Any], ours: None) -> None:
     assert not told_apart(f"librosa.{name}", (), options)
+
+
+@pytest.mark.parametrize("width", [{"prior": scipy.stats.uniform(30, 300)}, {"std_bpm": 1e9}], ids=["flat", "wide"])
+def test_where_rounding_decides_on_a_tempo_librosa_s_does(width: dict[str, Any], ours: None) -> None:
+    rng = np.random.default_rng(88)
+    for _ in range(40):
+        envelope = (rng.random(60) > 0.9).astype(np.float32)
+        assert not told_apart("librosa.feature.tempo", (), {"onset_envelope": envelope, "hop_length": 100, **width})
+
+
+@pytest.mark.parametrize("frames", [33, 300])
+@pytest.mark.parametrize("scale", [True, False])
+def test_an_inverse_in_double_precision_is_as_exact_as_librosa_s(frames: int, scale: bool, ours: None) -> None:
+    rng = np.random.default_rng(89)
+    spectrum = rng.standard_normal((24, frames)) * np.exp(1j * rng.standard_normal((24, frames)))
+    options = {"sr": 8000, "fmin": 200.0, "hop_length": 128, "scale": scale}
+    mine, theirs = (find(f"{prefix}librosa.icqt")(spectrum, **options) for prefix in (OURS, ""))
+    assert [record.reason for record in compat.report()] == [""]
+    # sums of a few thousand terms, each rounded
+    assert np.abs(mine - theirs).max() < 1e4 * np.finfo(np.float64).eps * np.abs(theirs).max()
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

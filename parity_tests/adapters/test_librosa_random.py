@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,12 @@ OF_SPECTROGRAM: dict[str, dict[str, Any]] = {
 }
 OF_SPECTROGRAM["feature.mfcc"] = {key: OF_AUDIO["feature.mfcc"][key] for key in ("n_mfcc", "norm", "lifter")}
 OF_SPECTROGRAM["feature.rms"] = {"frame_length": some(64, 65, 32), "dtype": some(np.float32, np.float64)}
+OF_SPECTROGRAM["feature.poly_features"] = {
+    "sr": RATE["sr"],
+    "n_fft": some(64, 65, None),
+    "order": some(0, 1, 2, 3),
+    "freq": some(None, np.linspace(0, 1000, 33), np.zeros(33), np.full(33, 1e200), np.geomspace(1e-200, 1, 33)),
+}
 OF_VALUES: dict[str, dict[str, Any]] = {
     "istft": {
         **{k: FRAMES[k] for k in ("hop_length", "window", "center")},
@@ -108,7 +115,59 @@ OF_VALUES: dict[str, dict[str, Any]] = {
     "power_to_db": DECIBELS,
     "amplitude_to_db": DECIBELS,
     "db_to_power": {"ref": some(1.0, 2, -0.5)},
+    "util.normalize": {
+        "norm": some(np.inf, -np.inf, 0, 1, 2, 2.0, 3, 0.5, -1, None, np.float64(2), True, "l2"),
+        "axis": some(0, 1, -1, None, 2, np.int64(0)),
+        "threshold": some(None, 0.5, 3, 1e-12, 0, -1.0, np.float64(1)),
+        "fill": some(None, True, False, 0, 1, 2, np.bool_(True)),
+    },
     "db_to_amplitude": {"ref": some(1.0, 2, -0.5)},
+}
+# a flat prior leaves what rounding decides
+PRIORS = some(None, None, scipy.stats.uniform(30, 300))
+LOCAL = {
+    **RATE,
+    "hop_length": some(64, 512, 100, None),
+    "win_length": some(40, 41, 10, 384, 2),
+    "center": FRAMES["center"],
+    "window": some("hann", "hamming", ("kaiser", 4.0), np.ones(40, np.float32)),
+}
+AGGREGATES = some(None, np.mean, np.median, np.max)
+OF_TEMPO = {
+    **RATE,
+    "hop_length": LOCAL["hop_length"],
+    "start_bpm": some(120, 60.0, 0),
+    "prior": PRIORS,
+}
+OF_ENVELOPE: dict[str, dict[str, Any]] = {
+    "feature.tempogram": {**LOCAL, "norm": some(np.inf, 2, None, 0)},
+    "feature.fourier_tempogram": LOCAL,
+    "feature.tempogram_ratio": {
+        **LOCAL,
+        "win_length": some(40, 41),
+        "prior": PRIORS,
+        "bpm": some(None, 120.0, np.full(60, 90.0)),
+        "freqs": some(None, np.linspace(1.0, 300, 40), np.linspace(300, 1.0, 41)),
+        "factors": some(None, [1, 2], []),
+        "aggregate": AGGREGATES,
+    },
+    "feature.tempo": {**OF_TEMPO, "std_bpm": some(1.0, 0.5, 1e9), "ac_size": some(8.0, 2), "aggregate": AGGREGATES},
+    "beat.plp": {
+        **RATE,
+        "hop_length": LOCAL["hop_length"],
+        "win_length": LOCAL["win_length"],
+        "tempo_min": some(30, None, 400),
+        "tempo_max": some(300, None),
+        "prior": PRIORS,
+    },
+    "beat.beat_track": {
+        **OF_TEMPO,
+        "tightness": some(100, 1.0, 0),
+        "trim": FRAMES["center"],
+        "units": some("frames", "time", "beats"),
+        "sparse": some(True, False),
+        "bpm": some(None, None, 100.0),
+    },
 }
 LEADS = some((), (), (2,), (1,), (3, 2), (1, 2), (2, 1))
 KINDS = some(np.float32, np.float32, np.float64)
@@ -184,6 +243,15 @@ def test_random_calls_of_spectrograms_are_librosa_s(name: str) -> None:
         return (), {"S": _array(draw, shape, draw(KINDS), positive=draw(st.integers(0, 9)) > 0)}
 
     _randomly(name, OF_SPECTROGRAM[name], spectrogram)
+
+
+@pytest.mark.parametrize("name", OF_ENVELOPE)
+def test_random_calls_of_envelopes_are_librosa_s(name: str) -> None:
+    def envelope(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        shape = (*draw(LEADS), draw(some(60, 60, 61, 40, 7, 1)))
+        return (), {"onset_envelope": _array(draw, shape, draw(KINDS), positive=draw(st.booleans()))}
+
+    _randomly(name, OF_ENVELOPE[name], envelope)
 
 
 @pytest.mark.parametrize("name", OF_VALUES)

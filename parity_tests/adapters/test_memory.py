@@ -341,6 +341,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "beat_track": lambda m, made: m.beat.beat_track(onset_envelope=made(STRENGTH)),
     "plp": lambda m, made: m.beat.plp(onset_envelope=made(STRENGTH), win_length=40),
     "onset_detect": lambda m, made: m.onset.onset_detect(y=made(Y)),
+    "normalize": lambda m, made: m.util.normalize(made(S), norm=2),
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 

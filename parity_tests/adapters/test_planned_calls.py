@@ -302,6 +302,16 @@ def test_a_multiplier_of_0_keeps_its_sign() -> None:
         assert torch.equal(mine.signbit(), theirs.signbit())
 
 
+def test_zeros_of_either_sign_are_two_values() -> None:
+    x, signs = torch.rand(2, 20, 30), []
+    for value in (0.0, -0.0, 0.0):
+        for library in (shim, torchaudio):
+            torch.manual_seed(1)
+            signs.append(library.functional.mask_along_axis(x, 15, value, 2).signbit())
+    assert [torch.equal(*pair) for pair in zip(signs[::2], signs[1::2], strict=True)] == [True] * 3
+    assert signs[2].any()
+
+
 def test_a_plan_that_was_overtaken_by_a_change_is_not_kept() -> None:
     spectrogram = modules.make("Spectrogram")
     function = adapters["torchaudio.transforms.Spectrogram"].function

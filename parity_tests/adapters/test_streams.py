@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -258,6 +259,18 @@ def test_a_saved_state_goes_on_in_another_stream(door: str, ours: None) -> None:
 
 
 @pytest.mark.parametrize("door", MODES)
+def test_a_copied_stream_goes_on_apart_from_the_first(door: str, ours: None) -> None:
+    x, other = TO[door](noise(2, 700)), TO[door](noise(2, 100))
+    first, offline = stft(door, 64, 16, True, "reflect", "symmetric")
+    before = first.push(x[..., :333])
+    second = copy.deepcopy(first)
+    second.push(other)
+    with pytest.raises(KeyError):
+        first.load_state_dict({"framing": first.state_dict()["framing"]})
+    assert_same_bits(JOINED[door]([before, first.push(x[..., 333:]), first.flush()]), offline(x))
+
+
+@pytest.mark.parametrize("door", MODES)
 def test_int16_is_what_it_is_in_floating_point(door: str, ours: None) -> None:
     pcm = (noise(1, 900) * 8000).astype(np.int16)
     stream, offline = stft(door, 64, 16, True, "reflect", "symmetric")
@@ -309,6 +322,8 @@ def test_plain_mlx_operations_stream_too() -> None:
         (lambda: mlx_spectro.StreamingSTFT(librosa.stft, out=np.zeros(1)), "out cannot be streamed"),
         (lambda: mlx_spectro.StreamingSTFT(torch.stft, hop_length=4), "n_fft must be given"),
         (lambda: mlx_spectro.StreamingSTFT(torch.stft, n_fft=64, return_complex=False), "return_complex must be True"),
+        (lambda: mlx_spectro.StreamingSTFT(torch.stft, n_fft=2), "hop_length must be at least 1"),
+        (lambda: mlx_spectro.StreamingISTFT(torch.istft, n_fft=2), "hop_length must be at least 1"),
         (lambda: mlx_spectro.StreamingISTFT(librosa.istft), "n_fft must be given"),
         (lambda: mlx_spectro.StreamingISTFT(torch.istft, n_fft=64, length=100), "length cannot be streamed"),
         (lambda: mlx_spectro.StreamingMelSpectrogram(mlx_spectro.MelSpectrogramTransform()), "top_db=80.0 cannot"),

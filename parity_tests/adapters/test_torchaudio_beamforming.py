@@ -71,6 +71,12 @@ def test_what_fails_is_not_remembered(ours: None) -> None:
         assert torch.allclose(mine.state_dict()[name], value)
 
 
+@pytest.mark.parametrize("mask", [MASK, torch.ones_like(MASK)], ids=["usable", "of no noise"])
+def test_what_torchaudio_warns_of_is_said_once(mask: Any, ours: None) -> None:
+    modules = tuple(library.transforms.MVDR(diag_loading=False) for library in LIBRARIES)
+    assert not likeness.unlike("", modules, X, mask, bound=near)
+
+
 def test_a_part_with_hooks_is_called(ours: None) -> None:
     made, heard = shim.transforms.MVDR(), []
     made.psd.register_forward_hook(lambda *_: heard.append(1))
@@ -144,6 +150,20 @@ def test_weights_of_several_examples_are_torchaudio_s(kind: str, channel: Any, o
     # no noise, of which there is no inverse
     assert not likeness.unlike("", calls, Z, given, 0 * others, channel, False, bound=near)
     assert not likeness.unlike("", calls, Z[0], given[0], others[0], channel, bound=near)
+
+
+def test_few_spectra_and_those_of_one_example_are_torchaudio_s() -> None:
+    covariance = torch.eye(3, dtype=torch.complex64).expand(4, 5, 3, 3)
+    for x in (Z, Z[0].repeat(1, 50, 400)):
+        rows = covariance[: len(x)] if x.dim() > 3 else covariance[0].repeat(50, 1, 1)
+        compat.reset()
+        shim.functional.apply_beamforming(rows[..., 0], x)
+        shim.transforms.SoudenMVDR()(x, rows, rows, 0)
+        assert all("as fast" in reason for reason in reasons())
+    compat.reset()
+    x = Z.repeat(1, 1, 10, 50)
+    shim.transforms.SoudenMVDR()(x, covariance.repeat(1, 10, 1, 1), covariance.repeat(1, 10, 1, 1), 0)
+    assert reasons() == {""}
 
 
 @pytest.mark.parametrize("kind", ["PSD", "MVDR"])

@@ -20,14 +20,33 @@ class _FirstImport:
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname not in ("torch", "torchaudio", "librosa", "transformers"):
             return None
-        sys.meta_path.remove(self)
-        # the child's Python may be another one
-        if importlib.util.find_spec("mlx_spectro") is not None:
-            from mlx_spectro.compat.runner import subprocesses
-
-            subprocesses.join()
-        specs = (finder.find_spec(fullname, path, target) for finder in list(sys.meta_path))
+        try:
+            sys.meta_path.remove(self)
+        except ValueError:  # another thread was first
+            pass
+        else:
+            _join()
+        # Python passes by what has no find_spec
+        finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+        specs = (finder.find_spec(fullname, path, target) for finder in finders)
         return next((spec for spec in specs if spec is not None), None)
+
+
+def _join() -> None:
+    """Call for the shim; the child's Python may be another one, in which there is none, or none that loads."""
+    if importlib.util.find_spec("mlx_spectro") is None:
+        return
+    try:
+        from mlx_spectro.compat.runner import subprocesses
+
+        subprocesses.join()
+    except Exception as error:
+        if os.environ.get("MLX_SPECTRO_ON_FAULT") == "raise":
+            raise
+        import logging
+
+        problem = f"{type(error).__name__}: {error}"
+        logging.getLogger("mlx_spectro.compat").warning("this process runs without mlx_spectro: %s", problem)
 
 
 def _run_next() -> None:

@@ -18,6 +18,7 @@ from ...arrays.numpy_options import check_choice, check_flag, check_number, chec
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.plans import Planned
 from .._adapter import adapter
 from .._analysis import Analysis, framing_of, window_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, energy
@@ -233,8 +234,10 @@ def _constant_q(
             length, rate = math.ceil(length * (1.0 / factor)), sr / float(factor)
         octaves = _octaves(length, rate, hop_length // factor, filters, design, bins_per_octave, pad_mode)
         frames = min(octave.frames for octave in octaves)
+        # rates are lower now, and filters as long as at the first one
+        roots = np.sqrt(design.filters(freqs, rate, bins_per_octave).lengths)[:, None] if scale else None
 
-        def work() -> Array:
+        def run(y: Array) -> Array:
             audio = y
             if early:
                 audio = _resample(y, orig_sr=factor, target_sr=1, res_type=res_type, scale=True)
@@ -246,13 +249,11 @@ def _constant_q(
                 _fill(octave, audio, bank, result)
                 if octave.halved:
                     audio = _resample(audio, orig_sr=2, target_sr=1, res_type=res_type, scale=True)
-            if scale:
-                # rates are lower now, and filters as long as at the first one
-                lengths = design.filters(freqs, rate, bins_per_octave).lengths
-                result /= np.sqrt(lengths)[:, None]
+            if roots is not None:
+                result /= roots
             return result
 
-        return work
+        return Planned(run, (y,))
 
     return _tuned(y, sr, bins_per_octave, tuning, plan)
 
@@ -507,8 +508,9 @@ def icqt(
     filters = design.filters(
         _cqt_frequencies(n_bins, fmin=lowest, bins_per_octave=bins_per_octave), sr, bins_per_octave
     )
-    frames = C.shape[-1] if length is None else math.ceil((length + filters.lengths.max()) / hop_length)
-    bins = C[..., :frames]
+    frames = C.shape[-1]
+    if length is not None:
+        frames = min(frames, math.ceil((length + filters.lengths.max()) / hop_length))
     rates = [(sr, hop_length)]
     for _ in range(math.ceil(n_bins / bins_per_octave) - 1):
         rate, hop = rates[0]
@@ -517,19 +519,24 @@ def icqt(
     for i, (rate, hop) in enumerate(rates):
         part = slice(bins_per_octave * i, min(bins_per_octave * (i + 1), n_bins))
         some = Filters(filters.freqs[part], filters.alpha[part], filters.lengths[part], 0.0)
-        shape = (design.size(some, rate) // 2 + 1, bins.shape[-1])
+        shape = (design.size(some, rate) // 2 + 1, frames)
         inverse = synthesis(shape, spectra, None, hop, None, "ones", True, None)
         parts.append((part, some, rate, inverse))
 
-    def work() -> Array:
+    def run(C: Array) -> Array:
         y: Any = None
         for part, some, rate, inverse in parts:
             basis = design.bank(some, rate, np.complex64).conjugate().T.toarray()
             # rounded to float32, as librosa's
             power = 1 / np.sum(_abs2(basis), axis=0)
             power *= 2 * (len(basis) - 1) / some.lengths
-            weights = basis * (np.sqrt(some.lengths) * power if scale else power)
-            spectrum = bins[..., part, :].swapaxes(-1, -2) @ weights.T
+            bins = C[..., part, :frames]
+            if scale:
+                weights = basis * (np.sqrt(some.lengths) * power)
+                spectrum = bins.swapaxes(-1, -2) @ weights.T
+            else:
+                # the smaller of two products comes first, and is rounded to float32 if that is the filters'
+                spectrum = np.einsum("fc,c,...ct->...tf", basis, power, bins, optimize=True)
             octave = cpu.run(inverse.op, spectrum[..., : inverse.frames, :], inverse.window)
             octave = _resample(octave, orig_sr=1, target_sr=sr // rate, res_type=res_type, scale=False, fix=False)
             if y is None:
@@ -541,4 +548,4 @@ def icqt(
         result: Array = y if length is None else _fix_length(y, size=length)
         return result
 
-    return work
+    return Planned(run, (C,))

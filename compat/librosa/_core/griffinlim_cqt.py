@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import librosa
@@ -13,7 +15,7 @@ from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
-from .._arguments import Array, check_array, check_engine, energy
+from .._arguments import LARGEST, Array, check_array, check_engine, energy
 from .constantq import cqt, icqt
 from .griffinlim import check_generator, generator, iterations
 
@@ -21,6 +23,23 @@ _phasor, _note_to_hz = librosa.util.phasor, librosa.note_to_hz
 # with librosa 1.0, one of each function's own
 _DEFAULT_STATE = inspect.signature(librosa.griffinlim_cqt).parameters["random_state"].default
 _TINY = np.finfo(np.float32).tiny
+# by how much more the squares of a spectrum may be than those that it is made of
+_GROWTH = 1e9
+
+
+def _repeated(function: Any, like: Array, options: dict[str, Any]) -> Callable[[Array], Array]:
+    """``function`` of many arrays, planned once for those that are ``like`` one in shape and dtype."""
+    planned = function.plan(like, **options)
+
+    def of(x: Array) -> Array:
+        if (x.shape, x.dtype) == (like.shape, like.dtype):
+            with contextlib.suppress(Decline):
+                result: Array = planned.run(x)
+                return result
+        result = function(x, **options)
+        return result
+
+    return of
 
 
 @adapter("librosa.griffinlim_cqt", tolerances.iterated, also="librosa.core", order=iterations)
@@ -53,8 +72,10 @@ def griffinlim_cqt(
     """
     check_engine()
     check_array(C)
-    if C.dtype.kind != "f" or C.ndim < 2 or not np.isfinite(energy(C)):
-        raise Decline("C is no real array of two axes or more, or it is not finite")
+    if C.dtype.kind != "f" or C.ndim < 2:
+        raise Decline("C is no real array of two axes or more")
+    if not _GROWTH * energy(C) < LARGEST["f"]:
+        raise Decline("C is not finite, or so large that squares may overflow")
     check_whole("n_iter", n_iter, 0)
     check_plain("momentum", momentum, 0, 1)
     check_choice("init", init, "random", None)
@@ -67,9 +88,11 @@ def griffinlim_cqt(
     back = {**design, "length": length, "dtype": dtype}
     forth = {**design, "n_bins": C.shape[-2], "pad_mode": pad_mode}
     # before a random number is drawn, and before librosa warns of audio that is too short
-    icqt.plan(C.astype(np.result_type(C, np.complex64)), **back)
+    inverse = _repeated(icqt, C.astype(np.result_type(C, np.complex64)), back)
     samples = hop_length * (C.shape[-1] - 1) if length is None else length
-    cqt.plan(np.zeros((*C.shape[:-2], int(samples)), C.dtype), **forth)
+    # librosa's scales are float64
+    signals = np.float64 if scale else C.dtype
+    transform = _repeated(cqt, np.zeros((*C.shape[:-2], int(samples)), signals), forth)
 
     def work() -> Array:
         angles = np.empty(C.shape, np.complex64)
@@ -77,11 +100,9 @@ def griffinlim_cqt(
         rebuilt: Any = np.array(0.0)
         for _ in range(n_iter):
             before = rebuilt
-            signal = icqt(C * angles, **back)
-            rebuilt = cqt(signal, **forth)
+            rebuilt = transform(inverse(C * angles))
             angles[:] = rebuilt - (momentum / (1 + momentum)) * before
             angles[:] /= np.abs(angles) + _TINY
-        result: Array = icqt(C * angles, **back)
-        return result
+        return inverse(C * angles)
 
     return work

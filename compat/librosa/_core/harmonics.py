@@ -36,10 +36,16 @@ class _Harmonics(NamedTuple):
     freqs: Array
     multiples: Array
 
-    @property
-    def rising(self) -> slice:
-        """The bins from the lowest frequency on."""
-        return slice(None, None, 1 if self.freqs[0] < self.freqs[-1] else -1)
+
+def rising(freqs: Array) -> slice | Array:
+    """Where the finite ones of ``freqs`` lie, in ascending order; a slice where they rise or fall all along."""
+    finite = np.flatnonzero(np.isfinite(freqs))
+    order = finite[np.argsort(freqs[finite], kind="stable")]
+    step = int(order[1] - order[0]) if order.size > 1 else 1
+    if abs(step) > 1 or (np.diff(order) != step).any():
+        return order
+    end = int(order[0]) + step * order.size
+    return slice(int(order[0]), None if end < 0 else end, step)
 
 
 def numbers(name: str, values: Any) -> Array:
@@ -110,14 +116,14 @@ def interp_harmonics(
 
 def _at_harmonics(x: Array, wanted: _Harmonics, fill_value: float) -> Array:
     axis, freqs, multiples = wanted
-    rising = wanted.rising
+    ascending = rising(freqs)
     at = np.multiply.outer(multiples, freqs)
     shape = (*x.shape[:axis], *at.shape, *x.shape[axis + 1 :])
     out = memory(_interpolated(axis - x.ndim), lying(x), x.dtype, shape, np.float64)
     # [harmonics * bins, ...], a view wherever it is written to in one sweep
     ahead = np.moveaxis(out, (axis, axis + 1), (0, 1))
     flat = ahead.reshape(at.size, *ahead.shape[2:])
-    cpu.interpolate(np.moveaxis(x, axis, 0)[rising], at.ravel(), freqs[rising], float(fill_value), flat)
+    cpu.interpolate(np.moveaxis(x, axis, 0)[ascending], at.ravel(), freqs[ascending], float(fill_value), flat)
     if not np.may_share_memory(flat, out):
         ahead[...] = flat.reshape(ahead.shape)
     return out
@@ -192,7 +198,7 @@ def f0_harmonics(
         raise Decline("f0 is no array of one real frequency for each frame")
 
     def work() -> Array:
-        at, frames, rising = np.multiply.outer(f0, wanted.multiples), x.swapaxes(-1, -2), wanted.rising
-        return cpu.interpolate_apart(frames[..., rising], at, freqs[rising], float(fill_value)).swapaxes(-1, -2)
+        at, frames, ascending = np.multiply.outer(f0, wanted.multiples), x.swapaxes(-1, -2), rising(freqs)
+        return cpu.interpolate_apart(frames[..., ascending], at, freqs[ascending], float(fill_value)).swapaxes(-1, -2)
 
     return work

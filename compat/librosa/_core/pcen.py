@@ -108,10 +108,7 @@ def pcen(
     check_size(S.size, _LEAST)
 
     def work() -> Array:
-        ahead = np.moveaxis(np.asarray(S), int(axis), 0)
-        flat = ahead.reshape(len(ahead), -1)
-        values = cpu.normalized_energies(flat, coefficient, _state(coefficient), eps, gain, bias, power)
-        energies = np.moveaxis(values.reshape(ahead.shape), 0, int(axis))
+        energies = cpu.normalized_energies(S, coefficient, _state(coefficient), eps, gain, bias, power, int(axis))
         return placed(energies, memory(_normalized(int(axis)), lying(S), S.dtype, S.shape, np.float64))
 
     return work

@@ -24,6 +24,8 @@ from .._filters import check_rate
 
 # powers of frequencies up to this one are apart enough for a basis; most of them are not at higher ones
 _HIGHEST = 8
+# of a frequency, for the square of such a power
+_LARGEST = 1e15
 _LARGEST_CONDITION = 1e4
 
 
@@ -39,8 +41,10 @@ def _frequencies(freq: Any, sr: Any, length: int) -> Array:
     bins = length // 2 + 1
     if freq is None:
         return np.fft.rfftfreq(length, 1.0 / sr)
-    if not (is_plain(freq) and freq.shape == (bins,) and freq.dtype == np.float64 and np.isfinite(freq).all()):
-        raise Decline("freq is not an array of one finite frequency for each bin")
+    if not (is_plain(freq) and freq.shape == (bins,) and freq.dtype == np.float64):
+        raise Decline("freq is not an array of one frequency for each bin")
+    if not 1 / _LARGEST < np.abs(freq).max() < _LARGEST:
+        raise Decline("freq is not finite, or so small or large that its powers are not")
     return np.ascontiguousarray(freq)
 
 

@@ -20,14 +20,19 @@ from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import window_of
 from .._arguments import LARGEST, Array, check_array, check_engine, energy
-from .._core.harmonics import interp_harmonics, numbers
+from .._core.harmonics import interp_harmonics, numbers, rising
 from .._core.spectrum import stft
 from .._filters import check_norm, check_rate
 from .._onset import onset_strength
+from .._util import normalize
 
-_normalize, _tempo = librosa.util.normalize, librosa.feature.tempo
+_tempo = librosa.feature.tempo
 _fourier_tempogram = librosa.feature.fourier_tempogram
 _tempo_frequencies, _time_to_frames = librosa.tempo_frequencies, librosa.time_to_frames
+# octaves of a prior's deviation, up to which it tells apart what differs by a rounding alone
+_WIDEST = 16
+# of logarithms of probabilities: a million times what rounds correlations to at most 1
+_APART = 1e-9
 # frames of an envelope whose correlations fit into the caches
 _LONGEST = 8192
 _fourier_tempo_frequencies = librosa.fourier_tempo_frequencies
@@ -87,12 +92,20 @@ def tempogram(
     norm: float | None = np.inf,
 ) -> Work:
     """librosa.feature.tempogram. Same arguments, same defaults."""
+    envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
+    correlations = _correlating(shape, win_length, center, window, norm)
+    return lambda: correlations(envelope())
+
+
+def _correlating(
+    shape: tuple[int, ...], win_length: Any, center: Any, window: Any, norm: Any = np.inf
+) -> Callable[[Array], Array]:
+    """The tempogram of envelopes of ``shape``."""
     check_whole("win_length", win_length, 1, _LONGEST)
     check_flag("center", center)
     check_norm(norm, None)
     if norm is not None and norm < 1:
         raise Decline("norm is less than 1, and takes roots of rounding errors")
-    envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
     weights = window_of(window, int(win_length), int(win_length))
     if weights.dtype != np.float64:
         raise Decline("the window is a float32 array, of which librosa's products may be float32")
@@ -100,7 +113,7 @@ def tempogram(
         raise Decline("the window's values are large")
     if not center and shape[-1] < win_length:
         raise Decline("the envelope is shorter than a window")
-    return lambda: _correlations(envelope(), weights, bool(center), norm)
+    return lambda envelope: _correlations(envelope, weights, bool(center), norm)
 
 
 def _correlations(envelope: Array, weights: Array, center: bool, norm: float | None) -> Array:
@@ -116,7 +129,7 @@ def _correlations(envelope: Array, weights: Array, center: bool, norm: float | N
     cpu.autocorrelations(envelope, weights, norm == np.inf, values)
     if norm is None or norm == np.inf:
         return values
-    normalized: Array = _normalize(values, norm=norm, axis=-2)
+    normalized: Array = normalize(values, norm=norm, axis=-2)
     return normalized
 
 
@@ -132,19 +145,42 @@ def fourier_tempogram(
     window: Any = "hann",
 ) -> Work:
     """librosa.feature.fourier_tempogram. Same arguments, same defaults."""
+    envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
+    spectra = _transforming(onset_envelope, shape, sr, hop_length, win_length, center, window)
+    return lambda: spectra(envelope())
+
+
+def _transforming(
+    given: Array | None, shape: tuple[int, ...], sr: Any, hop_length: Any, win_length: Any, center: Any, window: Any
+) -> Callable[[Array], Array]:
+    """The Fourier tempogram of the envelope that is given, or of one of ``shape``."""
     of_stft = {"n_fft": win_length, "hop_length": 1, "center": center, "window": window}
-    if onset_envelope is not None:
-        work: Work = stft.plan(onset_envelope, **of_stft)
-        return work
-    envelope, shape = envelope_of(y, sr, None, hop_length)
+    if given is not None:
+        planned: Work = stft.plan(given, **of_stft)
+        return lambda _: planned()
     check_whole("win_length", win_length, 2)
     check_flag("center", center)
     window_of(window, int(win_length), int(win_length))
     if win_length <= shape[-1]:
-        return lambda: stft(envelope(), **of_stft)
+        return lambda envelope: stft(envelope, **of_stft)
     # of which it warns, or which it rejects
     options = {"sr": sr, "hop_length": hop_length, "win_length": win_length, "center": center, "window": window}
-    return lambda: _fourier_tempogram(onset_envelope=envelope(), **options)
+    return lambda envelope: _fourier_tempogram(onset_envelope=envelope, **options)
+
+
+def check_prior(prior: Any, lags: int, sr: float, hop_length: int) -> None:
+    """Decline a distribution that does not tell two tempi apart: where nothing else does, rounding decides."""
+    if prior is None:
+        return
+    levels = np.sort(prior.logpdf(_tempo_frequencies(lags, sr=sr, hop_length=hop_length)[1:]))
+    if not np.diff(levels[np.isfinite(levels)]).min(initial=np.inf) > _APART:
+        raise Decline("the prior is flat somewhere: then rounding may decide on a tempo")
+
+
+def lags_of(ac_size: float, sr: float, hop_length: int) -> int:
+    """Of so many seconds."""
+    lags: int = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    return lags
 
 
 def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
@@ -152,7 +188,8 @@ def _tempo_plan(given: dict[str, Any], ac_size: Any) -> Callable[[], Array]:
     check_rate(sr)
     check_whole("hop_length", hop_length)
     check_number("ac_size", ac_size, 0, 1e6)
-    lags = _time_to_frames(ac_size, sr=sr, hop_length=hop_length).item()
+    lags = lags_of(ac_size, sr, hop_length)
+    check_prior(given["prior"], lags, sr, hop_length)
     correlations: Callable[[], Array] = tempogram.plan(
         y=given["y"], sr=sr, onset_envelope=given["onset_envelope"], hop_length=hop_length, win_length=lags
     )
@@ -180,6 +217,7 @@ def tempo(
     """
     if tg is not None:
         raise Decline("tg is given: all that is left is librosa's")
+    check_number("std_bpm", std_bpm, 0, _WIDEST)
     options: dict[str, Any] = {"start_bpm": start_bpm, "std_bpm": std_bpm, "max_tempo": max_tempo}
     options |= {"aggregate": aggregate, "prior": prior, "sr": sr, "hop_length": hop_length}
     correlations = _tempo_plan(locals(), ac_size)
@@ -240,6 +278,9 @@ def tempogram_ratio(
     check_plain("fill_value", fill_value)
     if not (isinstance(kind, str) and kind == "linear"):
         raise Decline("kind is not 'linear'")
+    if bpm is None:
+        check_prior(prior, int(win_length) if tg is None else tg.shape[-2], sr, hop_length)
+        check_number("std_bpm", std_bpm, 0, _WIDEST)
     multiples = numbers("factors", _FACTORS if factors is None else factors)
     if freqs is not None:
         _check_frequencies(freqs)
@@ -248,16 +289,17 @@ def tempogram_ratio(
     def work() -> Any:
         values = correlations()
         hz = _tempo_frequencies(sr=sr, n_bins=len(values), hop_length=hop_length) if freqs is None else freqs
+        if hz.shape != values.shape[-2:-1]:
+            raise Decline("there is not one frequency for each bin: of several channels, freqs has to be given")
         beats = bpm
         if beats is None:
             beats = _tempo(sr=sr, tg=values, hop_length=hop_length, aggregate=None, **of_tempo)
         at = np.multiply.outer(beats, multiples)
-        finite = np.flatnonzero(np.isfinite(hz))
-        if finite.size < 2:
+        if np.isfinite(hz).sum() < 2:
             raise Decline("there is a single frequency to interpolate at")
-        rising = finite[np.argsort(hz[finite])]
-        frames = values.swapaxes(-1, -2)[..., rising]
-        ratios = cpu.interpolate_apart(frames, at, hz[rising], float(fill_value)).swapaxes(-1, -2)
+        ascending = rising(hz)
+        frames = values.swapaxes(-1, -2)[..., ascending]
+        ratios = cpu.interpolate_apart(frames, at, hz[ascending], float(fill_value)).swapaxes(-1, -2)
         return ratios if aggregate is None else aggregate(ratios, axis=-1)
 
     return work
@@ -282,27 +324,26 @@ def hybrid_tempogram(
     """librosa.feature.hybrid_tempogram. Same arguments, same defaults."""
     if kwargs:
         raise Decline("options of SciPy's interpolation are given")
-    envelope, _ = envelope_of(y, sr, onset_envelope, hop_length)
+    envelope, shape = envelope_of(y, sr, onset_envelope, hop_length)
     check_rate(sr)
     check_whole("hop_length", hop_length)
     check_whole("win_length", win_length, 3, _LONGEST)
-    local = {"sr": sr, "hop_length": hop_length, "win_length": win_length, "center": center, "window": window}
-    for plan in (tempogram.plan, fourier_tempogram.plan):
-        plan(y=y if onset_envelope is None else None, onset_envelope=onset_envelope, **local)
+    correlations = _correlating(shape, win_length, center, window)
+    spectra = _transforming(onset_envelope, shape, sr, hop_length, win_length, center, window)
     at: dict[str, Any] = {"sr": sr, "hop_length": hop_length}
 
     def work() -> Array:
         strength = envelope()
-        spectrum = fourier_tempogram(onset_envelope=strength, **local)
-        lags = _tempo_frequencies(win_length, **at)[1:]
+        spectrum = spectra(strength)
+        lags = _tempo_frequencies(win_length, **at)
         hz = _fourier_tempo_frequencies(win_length=win_length, **at)
-        # lags are the slower the longer they are
-        rising = np.moveaxis(tempogram(onset_envelope=strength, **local)[..., :0:-1, :], -2, 0)
-        between = np.empty((len(hz), *rising.shape[1:]))
-        cpu.interpolate(rising, hz, lags[::-1], 0.0, between)
-        correlations = np.moveaxis(between, 0, -2)
-        frames = min(spectrum.shape[-1], correlations.shape[-1])
-        squares = np.abs(spectrum[..., :frames]) * np.abs(correlations[..., :frames])
+        ascending = rising(lags)
+        rows = np.moveaxis(correlations(strength)[..., ascending, :], -2, 0)
+        between = np.empty((len(hz), *rows.shape[1:]))
+        cpu.interpolate(rows, hz, lags[ascending], 0.0, between)
+        products = np.moveaxis(between, 0, -2)
+        frames = min(spectrum.shape[-1], products.shape[-1])
+        squares = np.abs(spectrum[..., :frames]) * np.abs(products[..., :frames])
         values: Array = np.sqrt(np.maximum(0, squares))
         return values
 

@@ -18,8 +18,8 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import REJECTED, ByDesign
 
-# values of spectra, below which torchaudio is as fast
-_MANY = 1 << 15
+# values of all spectra and of an example's, below which torchaudio is as fast
+_MANY, _LARGE = 1 << 18, 1 << 16
 
 
 def check_spectra(specgram: Tensor) -> None:
@@ -71,6 +71,16 @@ def psd(specgram: Tensor, mask: Tensor | None = None, normalize: bool = True, ep
     return work
 
 
+def check_examples(specgram: Tensor) -> None:
+    """Decline spectra that torchaudio's product takes as well: of one example, few, or not side by side in memory."""
+    if not specgram.is_contiguous():
+        raise Decline("the spectra do not lie side by side in memory: x.contiguous() is served")
+    if specgram.shape[:-3].numel() < 2:
+        raise Decline(ByDesign("of one example, torch's product is as fast"))
+    check_pays(specgram, specgram.numel(), _MANY, "values")
+    check_pays(specgram, specgram.shape[-3:].numel(), _LARGE, "values of an example")
+
+
 @adapter(
     "torchaudio.functional.apply_beamforming",
     tolerances.sums,
@@ -89,13 +99,9 @@ def apply_beamforming(beamform_weights: Tensor, specgram: Tensor) -> Work:
     channels, bins, frames = specgram.shape[-3:]
     if beamform_weights.dtype != specgram.dtype or beamform_weights.shape[-2:] != (bins, channels):
         raise Decline("the weights are of another dtype, or not one for each bin and channel")
-    if not (beamform_weights.is_cpu and specgram.is_contiguous()):
-        raise Decline(
-            "the spectra do not lie side by side in memory, x.contiguous() is served, or the weights elsewhere"
-        )
-    if specgram.shape[:-3].numel() < 2:
-        raise Decline(ByDesign("of one example, torch's product is as fast"))
-    check_pays(specgram, specgram.numel(), _MANY, "values")
+    if not beamform_weights.is_cpu:
+        raise Decline(REJECTED)
+    check_examples(specgram)
 
     def work() -> Tensor:
         weights = beamform_weights.conj().resolve_conj().reshape(-1, bins, 1, channels)

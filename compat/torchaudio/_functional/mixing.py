@@ -11,16 +11,14 @@ from ...arrays import torch_results
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_other, check_pays
 from ...arrays.torch_tensors import check_kind, gradient_wanted
-from ...contract import tolerances
+from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.reasons import REJECTED, ByDesign, BySize, unread
 from .filtering import check_signal
 
-# samples, below which torchaudio is as fast; where lengths are given, all samples and those of a signal
-_MANY, _MANY_COUNTED, _LONG = 1 << 20, 1 << 17, 1 << 13
-# samples that are scaled and added to while they are in a cache
-_PART = 1 << 16
+# where lengths are given, all samples and those of a signal, below which torchaudio is as fast
+_MANY, _LONG = 1 << 17, 1 << 14
 
 
 def _check_other(name: str, value: Any, waveform: Tensor) -> None:
@@ -46,7 +44,8 @@ def _tails(waveform: Tensor, lengths: Any) -> list[tuple[int, int]]:
 def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | None = None) -> Work:
     """torchaudio.functional.add_noise. Same arguments, same defaults.
 
-    To the bit. Ours without gradients, and under ``route("auto")`` of many samples, or of long signals with lengths.
+    To the bit, without gradients. Ours under ``route("auto")`` for long signals with lengths, of which torchaudio makes
+    masks.
     """
     check_signal(waveform)
     if not waveform.is_cpu:
@@ -61,11 +60,10 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
         raise Decline("noise and snr are not of the waveform's shape")
     if not (waveform.is_contiguous() and noise.is_contiguous()):
         raise Decline("the signals do not lie side by side in memory: x.contiguous() is served")
-    if lengths is None:
-        check_pays(waveform, waveform.numel(), _MANY, "samples")
-    else:
-        check_pays(waveform, waveform.numel(), _MANY_COUNTED, "samples")
-        check_pays(waveform, waveform.shape[-1], _LONG, "samples of a signal")
+    if lengths is None and settings.route.get() == "auto":
+        raise Decline(BySize("without lengths, torchaudio's operations are as fast; route('ours') has us serve them"))
+    check_pays(waveform, waveform.numel(), _MANY, "samples")
+    check_pays(waveform, waveform.shape[-1], _LONG, "samples of a signal")
     tails = None if lengths is None else _tails(waveform, lengths)
 
     def energy(x: Tensor, y: Tensor) -> Tensor:
@@ -83,11 +81,6 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
         y = torch_results.empty(waveform.shape, waveform.dtype)
         given = 10 * (torch.log10(energy(waveform, y)) - torch.log10(energy(noise, y)))
         scale = 10 ** ((given - snr) / 20.0)
-        signals, others, sums = (x.view(-1, x.shape[-1]) for x in (waveform, noise, y))
-        scales, step = scale.view(-1, 1), max(1, _PART // waveform.shape[-1])
-        for row in range(0, len(sums), step):
-            rows = slice(row, row + step)
-            torch.mul(scales[rows], others[rows], out=sums[rows]).add_(signals[rows])
-        return y
+        return torch.mul(scale.unsqueeze(-1), noise, out=y).add_(waveform)
 
     return work

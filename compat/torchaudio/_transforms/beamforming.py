@@ -14,8 +14,14 @@ from ...arrays.torch_options import truth
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign
-from .._functional.beamforming import apply_beamforming, check_mask, check_spectra, check_without_gradients, psd
+from .._functional.beamforming import (
+    apply_beamforming,
+    check_examples,
+    check_mask,
+    check_spectra,
+    check_without_gradients,
+    psd,
+)
 from .._modules import Twin, check_part, part
 
 _beamed: Any = theirs.MVDR.forward
@@ -64,7 +70,9 @@ class MVDR(Twin, theirs.MVDR):
 
     def forward(self, specgram: Tensor, mask_s: Tensor, mask_n: Tensor | None = None) -> Work:
         check_spectra(specgram)
-        for mask in (mask_s,) if mask_n is None else (mask_s, mask_n):
+        if mask_n is None:
+            raise Decline("mask_n is not given, of which torchaudio warns before it computes, or raises, anything")
+        for mask in (mask_s, mask_n):
             check_mask(mask, specgram)
         check_without_gradients(specgram, mask_s, mask_n)
         check_part(self.psd, PSD)
@@ -89,8 +97,8 @@ def _beamed_by(weigh: Callable[..., Tensor], specgram: Tensor, *arguments: Any) 
     """Spectra by torchaudio's weights."""
     check_spectra(specgram)
     check_without_gradients(specgram, *arguments)
-    if specgram.shape[:-3].numel() < 2:
-        raise Decline(ByDesign("of one example, torch's product is as fast"))
+    # before weights are computed
+    check_examples(specgram)
 
     def work() -> Tensor:
         weights = weigh(*arguments)

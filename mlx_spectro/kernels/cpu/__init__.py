@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .lags import best_lags, lower_medians
     from .levels import quantize, shift
     from .linear_prediction import burg
+    from .long_transforms import long_autocorrelation
     from .masks import softmasks
+    from .norms import divided, norms
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
@@ -59,6 +61,7 @@ _HOME = {
     "codes": "quantization",
     "compiled": "plan",
     "deviations": "peaks",
+    "divided": "norms",
     "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
@@ -69,10 +72,12 @@ _HOME = {
     "interpolate_apart": "interpolation",
     "keep_strongest": "pulses",
     "largest_convolution": "convolution_maxima",
+    "long_autocorrelation": "long_transforms",
     "lower_medians": "lags",
     "magphase": "phases",
     "medians_of_columns": "group_statistics",
     "normalized_energies": "channel_energy",
+    "norms": "norms",
     "quantize": "levels",
     "reassigned": "reassignment",
     "shift": "levels",
@@ -99,6 +104,7 @@ __all__ = [
     "codes",
     "compiled",
     "deviations",
+    "divided",
     "echo",
     "energies",
     "faintest",
@@ -111,10 +117,12 @@ __all__ = [
     "keep_strongest",
     "largest_convolution",
     "load",
+    "long_autocorrelation",
     "lower_medians",
     "magphase",
     "medians_of_columns",
     "normalized_energies",
+    "norms",
     "prepare",
     "quantize",
     "reassigned",

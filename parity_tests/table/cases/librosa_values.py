@@ -1,4 +1,4 @@
-"""librosa's companding, resampling by SciPy's filter, and per-channel energy normalization."""
+"""librosa's companding, resampling by SciPy's filter, and normalization, by norms and by a channel's energy."""
 
 from __future__ import annotations
 
@@ -142,6 +142,41 @@ def _time_energies(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (s[0] if batch == 1 else s,), {})
 
 
+def normalized() -> Iterator[Sample]:
+    yield from each_signal(lambda x: Sample("", (x,), {"axis": -1}), ACCEPTED)
+    x = np.random.default_rng(135).standard_normal((3, 90, 71))
+    # below the threshold along one axis or another; some of nothing
+    x[1] *= 1e-3
+    x[:, 4], x[:, :, 9] = 0, 1e-42
+    for o in pairwise(
+        norm=(np.inf, -np.inf, 0, 1, 2, 2.5, 0.5),
+        axis=(0, -1, 1, None),
+        threshold=(None, 0.05, 2),
+        fill=(None, False, True),
+        order=("C", "F", "apart"),
+        double=(False, True),
+        rows=(slice(None), 0, (slice(None), slice(None, 2))),
+    ):
+        if o["norm"] == 0 and o["fill"]:
+            o["fill"] = None
+        values = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32)
+        label, values = f"{o} {values.shape} {values.dtype}", _laid(values, o.pop("order"))
+        yield Sample(label, (values,), o)
+    yield Sample("no norm", (x,), {"norm": None}, "norm is None")
+    yield Sample("complex", (x[0] + 1j,), {}, "S is complex")
+    yield Sample("integers", (np.arange(90),), {}, "S is int64")
+
+
+NORMALIZE_REJECTS = (
+    Reject("a NaN", (nan_in_the_middle(),), {}, "ParameterError"),
+    Reject("no such norm", (white_noise(),), {"norm": -1}, "ParameterError"),
+    Reject("a threshold of 0", (white_noise(),), {"threshold": 0}, "ParameterError"),
+    Reject("no such fill", (white_noise(),), {"fill": 2}, "ParameterError"),
+    Reject("a count to fill", (white_noise(),), {"norm": 0, "fill": True}, "ParameterError"),
+    Reject("no such axis", (white_noise(),), {"axis": 1}, "AxisError"),
+)
+
+
 SAME = "none: the numbers at which librosa's codes change are librosa's own"
 
 ROWS = [
@@ -151,6 +186,13 @@ ROWS = [
         "logarithms and exponentials of double precision, each right to about a unit in its last place",
         rejects=CHANNEL_REJECTS,
         timing=Timing(_time_energies),
+    ),
+    row(
+        "util.normalize",
+        normalized,
+        "sums of powers in another order; a largest magnitude is the same, and so is a quotient",
+        rejects=NORMALIZE_REJECTS,
+        timing=Timing(_time_values),
     ),
     row("mu_compress", compressed, SAME, rejects=COMPRESS_REJECTS, timing=Timing(_time_values)),
     row("mu_expand", expanded, "none: librosa expands each code", rejects=EXPAND_REJECTS, timing=Timing(_time_codes)),

@@ -51,7 +51,7 @@ def _mvdr_samples() -> Iterator[Sample]:
         mask = _MASK[o["rows"]] if o["multi_mask"] else _MASK[:, 0][o["rows"]]
         masks = (mask, 1 - mask) if o["second"] else (mask,)
         made = {name: o[name] for name in ("solution", "ref_channel", "multi_mask", "diag_loading")}
-        yield Sample(f"{o}", (_X[o["rows"]], *masks), made)
+        yield Sample(f"{o}", (_X[o["rows"]], *masks), made, "" if o["second"] else "mask_n is not given")
 
 
 _WEIGHTS = _spectra(2, 9, 4)

@@ -60,6 +60,44 @@ def dense(x: Array) -> Array:
     return x.copy(order="K")
 
 
+class Ordered(NamedTuple):
+    """An array as it lies in memory, before an axis, along it and after it."""
+
+    values: Array
+    """``[outer, n, inner]``, in C's order."""
+    axes: list[int]
+    """The array's axes, the outermost first."""
+    lengths: tuple[int, ...]
+    """Of these."""
+    at: int | None
+    """Which of these the axis is; None where values are taken for one row."""
+
+    @classmethod
+    def of(cls, x: Array, axis: int | None) -> Ordered:
+        """``x``, or a copy of it if its values do not lie side by side."""
+        held = dense(x)
+        axes = outermost_first(held)
+        ordered = held.transpose(axes)
+        lengths = ordered.shape
+        if axis is None:
+            return cls(ordered.reshape(1, -1, 1), axes, lengths, None)
+        at = axes.index(axis % x.ndim)
+        shape = (math.prod(lengths[:at]), lengths[at], math.prod(lengths[at + 1 :]))
+        return cls(ordered.reshape(shape), axes, lengths, at)
+
+    def back(self, results: Array) -> Array:
+        """Results ``[outer, n, inner]``, where ``n`` may be 1 instead, by the array's axes."""
+        lengths = self.lengths
+        if results.shape[1] == 1:
+            lengths = tuple(1 if self.at in (None, i) else length for i, length in enumerate(lengths))
+        # the way back of a permutation is where each axis went
+        return results.reshape(lengths).transpose([self.axes.index(axis) for axis in range(len(lengths))])
+
+    def forth(self, results: Array) -> Array:
+        """The way back from :meth:`back`."""
+        return results.transpose(self.axes).reshape(len(self.values), -1, self.values.shape[2])
+
+
 def takes(out: Array, values: Array) -> bool:
     """Whether ``out`` can be written to in the order of dense ``values``."""
     return out.strides == values.strides and out.dtype == values.dtype and out.flags.behaved
