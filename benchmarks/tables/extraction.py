@@ -8,20 +8,12 @@ from .speed import results, sourced
 
 def times() -> str:
     """Hours of audio a minute, by who serves the functions and where."""
-    result = results("extraction")
-    if result is None:
-        return "Not measured on a quiet machine yet."
+    reports = [report for kind in ("extraction", "extraction-h200") if (report := results(kind))]
     rows = []
-    for row in result["rows"]:
-        hours = (f"{60 * result['hours'] / row[of]:.1f}" for of in ("seconds", "core_seconds"))
-        rows.append([row["like"], row["by"], row["device"], str(row["workers"]), *hours, f"{row['begin_seconds']:.1f}"])
-    header = [
-        "functions like",
-        "served by",
-        "on",
-        "workers",
-        "hours a minute",
-        "a minute of a core",
-        "s for one recording",
-    ]
-    return sourced(markdown(header, rows), result)
+    for report in reports:
+        for row in report["rows"]:
+            device = report["gpu"] if row["device"].startswith("cuda") else "CPU"
+            hours = (f"{60 * report['hours'] / row[of]:.1f}" for of in ("seconds", "core_seconds"))
+            rows.append([row["like"], row["by"], device, str(row["workers"]), *hours, f"{row['begin_seconds']:.1f}"])
+    header = ["functions like", "served by", "on", "workers", "hours a minute", "a minute of a core", "s for one file"]
+    return sourced(markdown(header, rows), *reports)

@@ -190,6 +190,7 @@ def test_a_filterbank_is_one_array_however_often_it_comes() -> None:
     assert len(arrays) == 1
 
 
+@pytest.mark.slow
 def test_without_a_gpu_nothing_imports_mlx() -> None:
     code = (
         "import sys, torch\n"

@@ -135,6 +135,7 @@ for function in (kaldi.fbank, fbank, again.fbank):
 """
 
 
+@pytest.mark.slow
 def test_a_program_s_imports_get_ours_without_a_change_to_it(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM, encoding="utf-8")

@@ -352,6 +352,7 @@ def parts(result: Any) -> list[Any]:
     return list(result) if isinstance(result, (tuple, list)) else [result]
 
 
+@pytest.mark.slow
 # of librosa's own comparison, of which NumPy warns
 @pytest.mark.filterwarnings("ignore:'where' used without 'out'")
 @pytest.mark.parametrize("name", INPUTS)
@@ -364,6 +365,7 @@ def test_a_memory_map_is_an_array_like_any_other(name: str, mode: str, tmp_path:
     assert [record.reason for record in compat.report()] == [""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INPUTS)
 @pytest.mark.parametrize(
     ("kind", "make"),

@@ -133,6 +133,7 @@ def errors(ours: Outcome, theirs: Outcome, truth: Outcome) -> list[tuple[float, 
     return pairs  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_random_calls_come_out_as_torchaudio_s(name: str) -> None:
     ours, theirs = both(name)
@@ -229,6 +230,7 @@ def test_scripted_it_computes_the_same(name: str) -> None:
             assert torch.equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filters", [0, 2])
 def test_gradients_of_filters_are_torchaudio_s(filters: int) -> None:
     ours, theirs = both("functional.lfilter")

@@ -80,6 +80,7 @@ class TestProxies:
         assert inspect.getsourcefile(compat.torch.stft)
         assert pickle.loads(pickle.dumps(compat.torch.stft)) is compat.torch.stft
 
+    @pytest.mark.slow
     def test_the_import_forms_of_changed_code_work(self) -> None:
         say(
             "import mlx_spectro.compat.torch.nn.functional as F\n"
@@ -91,6 +92,7 @@ class TestProxies:
             "assert stft is torch.stft is not real.stft\n"
         )
 
+    @pytest.mark.slow
     def test_librosa_s_submodules_can_be_imported(self) -> None:
         pytest.importorskip("librosa")
         say("from mlx_spectro.compat.librosa import display; import librosa.display as d; assert display is d")
@@ -275,6 +277,7 @@ class TestInstalling:
         finally:
             torch.stft = original
 
+    @pytest.mark.slow
     def test_a_library_imported_later_is_patched_and_none_is_imported_for_it(self) -> None:
         say(
             "import sys\n"
@@ -287,6 +290,7 @@ class TestInstalling:
             "assert torch.stft.__module__ == 'torch.functional'\n"
         )
 
+    @pytest.mark.slow
     def test_modules_that_are_imported_meanwhile_have_their_own_functions_again(self) -> None:
         pytest.importorskip("librosa")
         say(
@@ -358,6 +362,7 @@ class TestImports:
         assert "SpectralTransform" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_method_that_a_class_inherits_is_ours_and_given_back() -> None:
     code = """
 import torchaudio
@@ -372,6 +377,7 @@ print(masking.forward is inherited, "forward" in vars(masking))
     assert say(code).split() == ["True", "False", "True", "False"]
 
 
+@pytest.mark.slow
 def test_a_library_first_imported_by_its_stand_in_is_patched() -> None:
     code = """
 from mlx_spectro import compat
@@ -386,6 +392,7 @@ print(same, *[record.function for record in compat.report()])
     assert say(code) == "True torchaudio.transforms.Spectrogram"
 
 
+@pytest.mark.slow
 def test_install_and_imports_of_other_threads_do_not_wait_for_each_other() -> None:
     code = """
 import importlib, threading

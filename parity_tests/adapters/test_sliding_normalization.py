@@ -24,6 +24,7 @@ FUNCTIONS = shim.functional.sliding_window_cmn, torchaudio.functional.sliding_wi
 NAME = "torchaudio.functional.sliding_window_cmn"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 2, 3, 40, 130])
 @pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("window", [1, 2, 7, 39, 40, 41, 500])

@@ -123,6 +123,7 @@ FRAMES = st.sampled_from([(64, 16), (64, 25), (50, 50), (31, 7), (24, 40), (128,
 LENGTHS = st.lists(st.integers(0, 150), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [stft, mel])
 @pytest.mark.parametrize("door", MODES)
 @settings(max_examples=60, deadline=None)
@@ -384,6 +385,7 @@ def test_a_chunk_that_is_an_error_is_no_part_of_the_signal(ours: None) -> None:
     assert_same_bits(np.concatenate([*parts, inverse.flush()], -1), compat.librosa.istft(spectrum, n_fft=256))
 
 
+@pytest.mark.slow
 def test_the_denoiser_takes_noise_out_of_speech_in_blocks_of_any_length() -> None:
     import soundfile
 

@@ -50,6 +50,7 @@ from .torchaudio_modules import KINDS as EVERY_KIND
 from .torchaudio_modules import close, given, make, noise, reasons
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.usefixtures("ours"),
     pytest.mark.skipif(not cpu.available(), reason="without numba, operators are torch's own operations"),
 ]
@@ -264,7 +265,6 @@ def test_what_has_no_engine_when_it_runs_is_torch_s_own_operations(monkeypatch: 
         assert "there is no engine" in reasons()
 
 
-@pytest.mark.slow
 def test_the_inductor_compiles_in_one_graph_on_a_cold_cache(tmp_path: Path) -> None:
     program = """if True:
         import torch
@@ -340,7 +340,6 @@ ELSEWHERE = """if True:
 """
 
 
-@pytest.mark.slow
 def test_an_exported_program_needs_torch_and_mlx_spectro_alone(tmp_path: Path) -> None:
     module, x = make("MelSpectrogram"), given("MelSpectrogram")
     with warnings.catch_warnings():

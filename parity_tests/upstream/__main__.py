@@ -47,7 +47,7 @@ def run(
     """
     with tempfile.TemporaryDirectory() as results:
         above = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "PYTHONPATH": above, plugin.FOLDER: results}
+        environment = {**os.environ, "PYTHONPATH": above, plugin.FOLDER: results, plugin.CACHE: str(folder / "numba")}
         if route is not None:
             environment |= {plugin.SHIM: "1", "MLX_SPECTRO_ROUTE": route}
         command = ["-p", plugin.__name__, "-p", "no:cacheprovider", "-q", "--no-header", "--tb=line", "-o", "addopts="]

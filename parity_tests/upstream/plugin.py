@@ -12,11 +12,12 @@ import pytest
 
 FOLDER = "MLX_SPECTRO_UPSTREAM_FOLDER"
 SHIM = "MLX_SPECTRO_UPSTREAM_SHIM"
+CACHE = "MLX_SPECTRO_UPSTREAM_CACHE"
 _RANK = ("passed", "xfailed", "skipped", "xpassed", "failed", "error")
 
-if {FOLDER, "PYTEST_XDIST_WORKER"} <= os.environ.keys():
+if {CACHE, "PYTEST_XDIST_WORKER"} <= os.environ.keys():
     # numba's cached ufuncs crash once two processes have compiled one at the same time
-    os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"])
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ[CACHE], os.environ["PYTEST_XDIST_WORKER"])
 if SHIM in os.environ:
     from mlx_spectro import compat
 
