@@ -29,7 +29,7 @@ from .markdown import code, markdown
 from .reasons import OUTSIDE, reason
 from .shares import measured
 
-_ONE_SECOND = Size(1, 16_000, 512, 128)
+_ONE_SECOND, _LARGE = Size(1, 16_000, 512, 128), Size(16, 160_000, 512, 128)
 # values of an array that counts as large
 _MANY = 1_000_000
 # what torch's own transforms do on a GPU, though sums of products by kernels could
@@ -101,8 +101,18 @@ def _by_default(name: str) -> str:
     small = row.timing.sample(*_ONE_SECOND) if row.timing else next(s for s in row.samples() if not s.untested)
     if _is_served(name, small):
         return "all"
-    large = [np.tile(x, -(-_MANY // x.size)) if isinstance(x, np.ndarray) else x for x in small.args]
-    return "large" if _is_served(name, replace(small, args=tuple(large))) else "none"
+    large = row.timing.sample(*_LARGE) if row.timing else _lengthened(small)
+    return "large" if _is_served(name, large) else "none"
+
+
+def _lengthened(sample: Sample) -> Sample:
+    """A call with many values: its first array, and what is as long as that, is repeated."""
+    first = next((x for x in sample.args if isinstance(x, np.ndarray)), np.empty(_MANY))
+    times = -(-_MANY // first.size)
+    args = [
+        np.tile(x, times) if isinstance(x, np.ndarray) and x.shape[-1:] == first.shape[-1:] else x for x in sample.args
+    ]
+    return replace(sample, args=tuple(args))
 
 
 @functools.cache

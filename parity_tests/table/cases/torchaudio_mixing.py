@@ -43,5 +43,5 @@ ROWS = [
         ),
         timing=Timing(_time),
     ),
-    _row("torchaudio.transforms.AddNoise", "torchaudio.transforms.AddNoise"),
+    _row("torchaudio.transforms.AddNoise", "torchaudio.transforms.AddNoise", timing=Timing(_time)),
 ]
