@@ -163,6 +163,20 @@ def test_a_call_is_the_same_however_often_it_was_made(row: Row, ours: None) -> N
         assert all(form == forms[0] for form in forms[1:]), sample.label
 
 
+@_named([row for row in ADAPTERS if row.our_arrays == "torch" and row.their_arrays == "torch"])
+def test_tensors_can_be_resized_as_after_the_reference(row: Row, ours: None) -> None:
+    _need(row)
+    resizable = []
+    sample = next(sample for sample in row.samples() if not sample.untested)
+    for function in row.resolve():
+        args, kwargs = (measure.to_library("torch", part) for part in (sample.args, sample.kwargs))
+        given = [x.clone() if kinds.is_tensor(x) else x for x in args]
+        result = function(*given, **kwargs)
+        tensors = [*given, *(result if isinstance(result, (tuple, list)) else [result])]
+        resizable.append([x.untyped_storage().resizable() for x in tensors if kinds.is_tensor(x)])
+    assert resizable[0] == resizable[1]
+
+
 # what describes or configures, and computes nothing
 SILENT = {
     # what they compute, other rows are of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -41,11 +42,45 @@ def to_numpy(x: Any) -> npt.NDArray[Any]:
     NumPy has no bfloat16; float32 has all its values.
     """
     if is_tensor(x):
-        x = x.detach().cpu().resolve_conj().resolve_neg()
-        return (x.float() if _is_bfloat16(x) else x).numpy()  # type: ignore[no-any-return]
+        return memory_of(x.float() if _is_bfloat16(x) else x)
     if is_mlx(x):
         return np.array(x.astype(sys.modules["mlx.core"].float32) if _is_bfloat16(x) else x, copy=False)
     return np.asarray(x)
+
+
+class _Memory:
+    """What NumPy is told of a tensor's memory, and the tensor, which keeps that alive."""
+
+    __slots__ = "__array_interface__", "tensor"
+
+    __array_interface__: dict[str, Any]
+    tensor: torch.Tensor
+
+
+@functools.cache
+def _type_of(dtype: torch.dtype) -> str:
+    return np.dtype(str(dtype).removeprefix("torch.")).str
+
+
+def memory_of(x: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor's own memory as a NumPy array (a copy where it lies on a device, or is a lazy conjugate or negative).
+
+    After :meth:`torch.Tensor.numpy`, torch would not resize the tensor any more.
+    """
+    if not x.is_cpu or x.is_conj() or x.is_neg():
+        return x.numpy(force=True)
+    if not x.numel():
+        return np.empty(x.shape, _type_of(x.dtype))
+    memory = _Memory()
+    memory.tensor = x.detach() if x.requires_grad else x
+    memory.__array_interface__ = {
+        "version": 3,
+        "shape": x.shape,
+        "strides": None if x.is_contiguous() else tuple(x.element_size() * stride for stride in x.stride()),
+        "typestr": _type_of(x.dtype),
+        "data": (x.data_ptr(), False),
+    }
+    return np.asarray(memory)
 
 
 def _is_bfloat16(x: Any) -> bool:

@@ -41,7 +41,7 @@ def run(engine: Any, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         if call is not None:
             return call(x, *weights)
     out = torch_results.empty(op.shape(x.shape, *map(_shape_of, weights)), dtype_of(op, x))
-    engine.run(op, to_host(x), *map(to_host, weights), out=torch_results.host(out))
+    engine.run(op, to_host(x), *map(to_host, weights), out=to_host(out))
     return out
 
 

@@ -6,7 +6,6 @@ A system clears fresh memory page by page, as it is written to, which can take l
 from __future__ import annotations
 
 import collections
-import ctypes
 import functools
 import math
 import os
@@ -16,8 +15,6 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -116,15 +113,6 @@ def large(shape: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | Non
         return result
     finally:
         _lock.release()
-
-
-def host(result: Tensor) -> npt.NDArray[Any]:
-    """A result's memory, for as long as the result lives: :meth:`Tensor.numpy` would fix a storage for good."""
-    if result.nbytes < LEAST or not result.is_contiguous():
-        return result.numpy()
-    memory: Any = (ctypes.c_char * result.nbytes).from_address(result.data_ptr())
-    values: npt.NDArray[Any] = np.frombuffer(memory, str(result.dtype).removeprefix("torch."))
-    return values.reshape(result.shape)
 
 
 def _fresh(shape: Sequence[int], dtype: torch.dtype, strides: Sequence[int] | None) -> Tensor:

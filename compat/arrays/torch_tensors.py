@@ -18,6 +18,7 @@ from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
 from ..contract.decline import Decline
+from .kinds import memory_of
 from .placement import by_mlx, engine
 
 PLAIN = (Tensor, torch.nn.Parameter)
@@ -119,7 +120,7 @@ def to_host(tensor: Tensor) -> npt.NDArray[Any]:
     """``tensor``'s own memory as a NumPy array (a copy where it is a lazy conjugate or negative)."""
     if not tensor.data_ptr() and tensor.numel():
         raise Decline(FREED)
-    return tensor.numpy(force=True)
+    return memory_of(tensor)
 
 
 def counterpart(x: Tensor) -> torch.dtype:

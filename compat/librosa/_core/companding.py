@@ -57,7 +57,13 @@ def mu_compress(x: Array, *, mu: float = 255, quantize: bool = True) -> Work:
         raise Decline("x is complex, or holds values that are not finite or beyond 1")
     check_size(x.size, _LEAST)
     reached, first = _thresholds(mu, type(mu) is int, x.dtype)
-    return lambda: cpu.codes(np.asarray(x), reached, first)
+
+    def work() -> Array:
+        codes = np.empty(x.shape, np.int64)
+        cpu.codes(np.asarray(x), reached, first, codes)
+        return codes
+
+    return work
 
 
 @functools.lru_cache(maxsize=32)

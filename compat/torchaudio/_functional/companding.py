@@ -14,6 +14,7 @@ from torchaudio import functional as theirs
 from mlx_spectro.design.thresholds import thresholds
 from mlx_spectro.kernels import cpu
 
+from ...arrays import torch_results
 from ...arrays.placement import engine
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_pays, check_tensor
@@ -73,7 +74,9 @@ def mu_law_encoding(x: Tensor, quantization_channels: int) -> Work:
         if not (least >= -1 and largest <= 1):
             raise Decline("there are values that are not finite, or beyond 1")
         values = to_host(x)
-        return torch.from_numpy(cpu.codes(values, *_thresholds(quantization_channels, values.dtype)))
+        y = torch_results.empty(x.shape, torch.int64)
+        cpu.codes(values, *_thresholds(quantization_channels, values.dtype), to_host(y))
+        return y
 
     return work
 
@@ -98,8 +101,8 @@ def mu_law_decoding(x_mu: Tensor, quantization_channels: int) -> Work:
         least, largest = map(int, x_mu.aminmax())
         if least < 0 or largest >= quantization_channels:
             raise Decline("there are codes beyond those of quantization_channels")
-        x = torch.empty_like(x_mu, dtype=torch.float32)
-        cpu.values_of(to_host(x_mu), _values(quantization_channels), x.numpy())
+        x = torch_results.empty(x_mu.shape, torch.float32)
+        cpu.values_of(to_host(x_mu), _values(quantization_channels), to_host(x))
         return x
 
     return work

@@ -80,7 +80,7 @@ def _combined(op: Convolve | Correlate, x: Tensor, y: Tensor, way: Way) -> Tenso
             result = _by_few_products(op, x, y, way.engine)
             return _by_products(op, x, y, way.engine) if result is None else result
         result = torch_results.empty(op.shape(x.shape, y.shape), x.dtype)
-        way.engine.run(op, to_host(x), to_host(y), out=torch_results.host(result))
+        way.engine.run(op, to_host(x), to_host(y), out=to_host(result))
         return result
 
     return or_by_torch(ours, lambda: way.by_torch(op, x, y))
@@ -109,7 +109,7 @@ def _by_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any) ->
     """By transforms in double precision, where there is any, and rounded once."""
     more = {"precise": True} if engine is cpu else {}
     result = torch_results.empty(op.shape(x.shape, y.shape), torch.float64 if more else x.dtype)
-    out = torch_results.host(result)
+    out = to_host(result)
     engine.run(op, to_host(x), to_host(y), out=out, **more)
     if not np.isfinite(out[..., 0]).all():
         raise Decline("what is not finite is in transforms of a whole signal")
@@ -138,7 +138,7 @@ def _by_few_products(op: Convolve | Correlate, x: Tensor, y: Tensor, engine: Any
     else:
         weights = weights[:, ::-1]
     result = torch_results.empty((*x.shape[:-1], rows.shape[-1]), x.dtype)
-    out = torch_results.host(result).reshape(rows.shape)
+    out = to_host(result).reshape(rows.shape)
     engine.run(RecursiveFilter(), rows, np.ones_like(weights[:, :1]), weights, out=out)
     return result if whole else result[..., taps - 1 :].clone(memory_format=torch.contiguous_format)
 

@@ -62,7 +62,7 @@ def computed(engine: Any, op: Operator, x: Tensor, a: Tensor, b: Tensor, in_room
         result: Tensor = engine(op, x, *map(torch_launch.side_by_side, (a, b)))
         return roomy(x.shape, a).copy_(result) if in_room else result
     y = roomy(x.shape, a) if in_room else torch_results.empty(x.shape, x.dtype)
-    engine.run(op, *map(to_host, (x, a, b)), out=torch_results.host(y))
+    engine.run(op, *map(to_host, (x, a, b)), out=to_host(y))
     return y
 
 

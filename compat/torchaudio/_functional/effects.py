@@ -119,7 +119,7 @@ def dither(waveform: Tensor, density_function: str = "TPDF", noise_shaping: bool
         given = to_host(rows.clone() if gaussian else rows)
         added = np.ascontiguousarray(noise().expand(rows.shape[1]).numpy())
         y = cpu.quantize(given, added, 2.0**15 - 2, 2.0**-15, to_host(rows) if shaped else None)
-        return torch.from_numpy(y).view(waveform.shape)
+        return viewed(torch.from_numpy(y).clone(), *waveform.shape)
 
     return work
 
@@ -220,6 +220,6 @@ def phaser(
     def work() -> Tensor:
         delays = _wave(smooth, "INT", period, 1.0, float(size), math.pi / 2)
         y = cpu.echo(to_host(rows), delays, size, (before, decay, after))
-        return torch.from_numpy(y).view(waveform.shape)
+        return viewed(torch.from_numpy(y).clone(), *waveform.shape)
 
     return work

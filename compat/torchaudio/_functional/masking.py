@@ -16,7 +16,7 @@ from mlx_spectro.design.operators import MaskSpans
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
 from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import gradient_wanted, present_engine
+from ...arrays.torch_tensors import gradient_wanted, present_engine, to_host
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -137,7 +137,7 @@ def masking(planned: Sequence[Masks], value: float | None) -> Callable[[Tensor],
         result = (x.mT if turned else x).clone(memory_format=torch.contiguous_format)
         result = result.mT if turned else result
         # slices of NumPy's arrays are written to as those of a GPU's tensors are, and sooner than those of torch's
-        values: Any = result.numpy() if result.is_cpu else result
+        values: Any = to_host(result) if result.is_cpu else result
         state = torch.get_rng_state()
         try:
             for mask in drawn:

@@ -40,7 +40,7 @@ class Steps(NamedTuple):
             # of numbers, infinite ones too, nothing spoils more than in torchaudio
             return self.by_frames(engine, z.transpose(-1, -2)).transpose(-1, -2).contiguous()
         out = torch_results.empty((*z.shape[:-1], self.fractions.numel()), z.dtype)
-        memory = torch_results.host(out).swapaxes(-1, -2)
+        memory = torch_tensors.to_host(out).swapaxes(-1, -2)
         weights = map(torch_tensors.to_host, self)
         engine.run(PhaseVocoder(), torch_tensors.to_host(z).swapaxes(-1, -2), *weights, out=memory)
         # what is not finite spoils its bin up to the last frame, in torchaudio some frames alone

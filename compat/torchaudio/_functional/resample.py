@@ -308,7 +308,7 @@ class _Module(NamedTuple):
             check_defaults()
             rows = torch_tensors.to_host(waveform).reshape(-1, shape[-1])
             whole = torch_results.empty(op.shape(rows.shape), waveform.dtype)
-            self.engine.run(op, rows, weights, out=torch_results.host(whole))
+            self.engine.run(op, rows, weights, out=torch_tensors.to_host(whole))
             whole = whole[:, : self.rates.target(shape[-1])]
             return whole.view(*shape[:-1], whole.shape[1])
 

@@ -65,18 +65,19 @@ def in_cells(values: Array) -> Thresholds:
     return Thresholds(np.append(values, beyond), begins[in_order], most)
 
 
-def codes(x: Array, thresholds: Thresholds, first_code: int) -> Array:
-    """int64 codes of finite ``x`` of the thresholds' dtype, in C's order: ``first_code`` where none is reached."""
+def codes(x: Array, thresholds: Thresholds, first_code: int, out: Array) -> None:
+    """Write codes of finite ``x`` of the thresholds' dtype to int64 ``out``: ``first_code`` where none is reached.
+
+    ``out`` has the shape of ``x`` and is in C's order.
+    """
     values = np.ascontiguousarray(x)
     if not (values.flags.writeable and values.flags.aligned):
         values = values.copy()
-    out, flat = advised(np.empty(x.shape, np.int64)), values.reshape(-1)
-    made = out.reshape(-1)
+    flat, made = values.reshape(-1), advised(out).reshape(-1)
     share(
         lambda first, last: count_reached(flat, *thresholds, first_code, first, last, made), flat.size, 1, 4,
         (flat, made, thresholds),
     )  # fmt: skip
-    return out
 
 
 def values_of(codes: Array, values: Array, out: Array) -> None:
