@@ -38,6 +38,7 @@ from ..table import measure
 from ..table.cases import table
 
 librosa = pytest.importorskip("librosa")
+from numba.core.errors import NumbaError
 
 from mlx_spectro.compat import librosa as ours
 
@@ -388,7 +389,8 @@ def test_what_is_more_than_an_array_is_librosa_s_with_a_true_reason(
             warnings.simplefilter("ignore")
             try:
                 outcomes.append([(type(part), np.ma.filled(part, 0)) for part in parts(INPUTS[name](module, make))])
-            except (ValueError, TypeError, AttributeError, IndexError, librosa.ParameterError) as error:
+            # numba knows no masked array, unless it has met a plain one before
+            except (ValueError, TypeError, AttributeError, IndexError, librosa.ParameterError, NumbaError) as error:
                 outcomes.append([(type(error), str(error))])
     for (one, a), (other, b) in zip(*outcomes, strict=True):
         assert one is other
