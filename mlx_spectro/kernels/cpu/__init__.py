@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .linear_prediction import burg
     from .long_transforms import long_autocorrelation
     from .masks import softmasks
-    from .norms import divided, norms
     from .peaks import deviations, spectral_peaks
     from .phase_vocoder import faintest
     from .phases import magphase
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from .runtime.layout import Layout
     from .sections import energies
     from .troughs import trough_probabilities
+    from .vector_norms import divided, norms
     from .viterbi import Bands
     from .voice import Noise, clean
 
@@ -61,7 +61,7 @@ _HOME = {
     "codes": "quantization",
     "compiled": "plan",
     "deviations": "peaks",
-    "divided": "norms",
+    "divided": "vector_norms",
     "echo": "delays",
     "energies": "sections",
     "faintest": "phase_vocoder",
@@ -77,7 +77,7 @@ _HOME = {
     "magphase": "phases",
     "medians_of_columns": "group_statistics",
     "normalized_energies": "channel_energy",
-    "norms": "norms",
+    "norms": "vector_norms",
     "quantize": "levels",
     "reassigned": "reassignment",
     "shift": "levels",
