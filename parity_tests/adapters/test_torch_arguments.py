@@ -300,6 +300,8 @@ def test_any_attribute_of_a_module_may_be_set_or_lost_later_as_torchaudio_s(name
         for key, value in attributes(kinds[1](**right)).items():
             yield f"{key} deleted", (x, key), {}
             for one in (*anything(), *near(value)):
-                yield f"{key}={likeness.shown(one)}", (x, key, one), {}
+                # torch's default driver may find no solution, and returns memory that it has not written to
+                if not (key == "driver" and one is None):
+                    yield f"{key}={likeness.shown(one)}", (x, key, one), {}
 
     assert complaints(name, tuple(map(with_attribute, kinds)), tried()) == []

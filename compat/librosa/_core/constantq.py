@@ -530,13 +530,9 @@ def icqt(
             # rounded to float32, as librosa's
             power = 1 / np.sum(_abs2(basis), axis=0)
             power *= 2 * (len(basis) - 1) / some.lengths
-            bins = C[..., part, :frames]
-            if scale:
-                weights = basis * (np.sqrt(some.lengths) * power)
-                spectrum = bins.swapaxes(-1, -2) @ weights.T
-            else:
-                # the smaller of two products comes first, and is rounded to float32 if that is the filters'
-                spectrum = np.einsum("fc,c,...ct->...tf", basis, power, bins, optimize=True)
+            # of which double precision loses nothing to filters in single precision
+            weights = basis.astype(spectra) * (np.sqrt(some.lengths) * power if scale else power)
+            spectrum = C[..., part, :frames].swapaxes(-1, -2) @ weights.T
             octave = cpu.run(inverse.op, spectrum[..., : inverse.frames, :], inverse.window)
             octave = _resample(octave, orig_sr=1, target_sr=sr // rate, res_type=res_type, scale=False, fix=False)
             if y is None:
