@@ -191,8 +191,11 @@ def test_an_inverse_in_double_precision_is_as_exact_as_librosa_s(frames: int, sc
     options = {"sr": 8000, "fmin": 200.0, "hop_length": 128, "scale": scale}
     mine, theirs = (find(f"{prefix}librosa.icqt")(spectrum, **options) for prefix in (OURS, ""))
     assert [record.reason for record in compat.report()] == [""]
-    # sums of a few thousand terms, each rounded
-    assert np.abs(mine - theirs).max() < 1e4 * np.finfo(np.float64).eps * np.abs(theirs).max()
+    # Sums of a few thousand terms, each rounded. Where frames are many, librosa multiplies filters by their norms
+    # first, and rounds these products to single precision: one for each of the bins that a sample is a sum of.
+    rounded = not scale and frames > 33
+    limit = 24 * np.finfo(np.float32).eps if rounded else 1e4 * np.finfo(np.float64).eps
+    assert np.abs(mine - theirs).max() < limit * np.abs(theirs).max()
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
