@@ -60,6 +60,9 @@ def affordable(name: str, option: str, value: Any) -> bool:
         return float(value) > 100  # at the rates of its filters, other audio takes gigabytes
     if option == "bpm" and isinstance(value, float) and np.isnan(value):  # for which librosa reads and writes elsewhere
         return False
+    # of which SciPy's medians are of memory that nobody wrote
+    if option == "kernel_size" and isinstance(value, float) and value % 1 > 0:
+        return False
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
