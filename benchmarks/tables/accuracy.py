@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from .markdown import markdown
+from .markdown import markdown, versions
 
 _LIBRARIES = ("mlx", "torch", "torchaudio")
 _ARRAYS = ("MLX's", "torch's")
@@ -22,7 +22,6 @@ def on_gpus() -> str:
         measured = results.total() - results["not available"]
         of_torch = report["device"].startswith("torch's ")
         device = report["device"].removeprefix("torch's ").removeprefix("gpu:").partition(":")[0]
-        numbers = [f"{name} {report['versions'][name]}" for name in _LIBRARIES if name in report["versions"]]
         figures = map(str, (measured, measured - results["ok"], results["not available"]))
-        rows.append([path.name[: len("2026-01-01")], _ARRAYS[of_torch], device, ", ".join(numbers), *figures])
+        rows.append([path.name[: len("2026-01-01")], _ARRAYS[of_torch], device, versions(report, _LIBRARIES), *figures])
     return markdown(["date", "arrays", "on", "of", "rows measured", "of which red", "not available"], rows)

@@ -9,7 +9,7 @@ from typing import Any
 
 from parity_tests.table.cases import table
 
-from .markdown import markdown
+from .markdown import markdown, versions
 
 RESULTS = Path(__file__).parent.parent / "results"
 # results of adapters on CPU arrays, by the end of their files' names, and what they were measured on
@@ -50,8 +50,7 @@ def sourced(table: str, *of: dict[str, Any] | None) -> str:
 
 
 def _source(result: dict[str, Any]) -> str:
-    numbers = [f"{name} {result['versions'][name]}" for name in _LIBRARIES if name in result["versions"]]
-    return f"{result['date']} beside {', '.join(numbers)}"
+    return f"{result['date']} beside {versions(result, _LIBRARIES)}"
 
 
 def _ratios(result: dict[str, Any] | None, ours: str, theirs: str | None = None) -> dict[str, list[float]]:

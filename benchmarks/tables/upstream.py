@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .markdown import markdown
+from .markdown import markdown, versions
 
+_LIBRARIES = ("librosa", "torch", "numpy", "python")
 _RESULTS = Path(__file__).parents[2] / "parity_tests" / "results"
 _BAD = ("failed", "error")
 
@@ -24,8 +25,7 @@ def tests(suite: str) -> str:
 
 def _row(portion: dict[str, Any]) -> list[str]:
     suite = f"`{portion['file']}`" + (f" (`-k '{portion['keyword']}'`)" if portion["keyword"] else "")
-    versions = ", ".join(f"{name} {portion['versions'][name]}" for name in ("librosa", "torch", "numpy", "python"))
     bad = [sum(portion[side].get(outcome, 0) for outcome in _BAD) for side in ("without", "with")]
     served = [sum(calls[i] for calls in portion["calls"].values()) for i in (0, 1)]
     counts = (sum(portion["without"].values()), *bad, len(portion["only_with_ours"]))
-    return [suite, portion["date"], versions, *map(str, counts), " / ".join(map(str, served))]
+    return [suite, portion["date"], versions(portion, _LIBRARIES), *map(str, counts), " / ".join(map(str, served))]

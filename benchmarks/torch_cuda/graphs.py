@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
 
 from mlx_spectro import compat
@@ -27,16 +31,22 @@ def nothing_waits_for_the_device() -> None:
     served()
 
 
+def _captured(call: Callable[[], Any]) -> tuple[torch.cuda.CUDAGraph, Any]:
+    """A graph of a call that is ours, and the result that it writes to."""
+    compat.reset()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = call()
+    served()
+    return graph, y
+
+
 @check
 def graphs() -> None:
     for name, call in calls().items():
         x = noise(2, 9001)
         call(x)
-        compat.reset()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            y = call(x)
-        served()
+        graph, y = _captured(partial(call, x))
         x.copy_(noise(2, 9001, seed=3))
         graph.replay()
         assert torch.equal(y, call(x)), name
@@ -48,11 +58,7 @@ def phases_in_a_graph() -> None:
     levels = torch.stft(noise(2, 9001), 512, 128, window=window, return_complex=True).abs()
     find = our_audio.transforms.GriffinLim(512, 4, hop_length=128, power=1.0, rand_init=False).to(DEVICE)
     expected = find(levels)
-    compat.reset()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        y = find(levels)
-    served()
+    graph, y = _captured(lambda: find(levels))
     graph.replay()
     assert torch.equal(y, expected)
     levels[0, 3, 5] = -1.0
@@ -64,11 +70,7 @@ def phases_in_a_graph() -> None:
 def sliding_means_in_a_graph() -> None:
     features, level = noise(2, 300, 40), our_audio.transforms.SlidingWindowCmn(60, 20)
     expected = level(features)
-    compat.reset()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        y = level(features)
-    served()
+    graph, y = _captured(lambda: level(features))
     graph.replay()
     assert torch.equal(y, expected)
     features[0, 3, 5] = 1e38
@@ -80,11 +82,7 @@ def sliding_means_in_a_graph() -> None:
 def masks_in_a_graph() -> None:
     x, mask = noise(4, 80, 300), our_audio.transforms.SpecAugment(2, 50, 2, 10, zero_masking=True)
     mask(x)
-    compat.reset()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        y = mask(x)
-    served()
+    graph, y = _captured(lambda: mask(x))
     results = []
     for _ in range(2):
         graph.replay()
@@ -98,11 +96,7 @@ def masks_in_a_graph() -> None:
 def a_graph_of_another_shape() -> None:
     x, window = noise(5, 12345), torch.hann_window(512, device=DEVICE)
     ours.stft(noise(2, 9001), 512, 128, window=window, return_complex=True)
-    graph = torch.cuda.CUDAGraph()
-    compat.reset()
-    with torch.cuda.graph(graph):
-        z = ours.stft(x, 512, 128, window=window, return_complex=True)
-    served()
+    graph, z = _captured(lambda: ours.stft(x, 512, 128, window=window, return_complex=True))
     graph.replay()
     assert torch.equal(z, ours.stft(x, 512, 128, window=window, return_complex=True))
 
@@ -114,12 +108,12 @@ def a_prewarmed_call_is_captured() -> None:
         noise(2, 9001).requires_grad_(),
     )
     compat.prewarm(mel, x)
-    compat.reset()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+
+    def call() -> tuple[torch.Tensor, torch.Tensor]:
         y = mel(x)
-        (gradient,) = torch.autograd.grad(y.square().sum(), x)
-    served()
+        return y, torch.autograd.grad(y.square().sum(), x)[0]
+
+    graph, (y, gradient) = _captured(call)
     graph.replay()
     assert torch.equal(y, mel(x))
     assert torch.equal(gradient, torch.autograd.grad(mel(x).square().sum(), x)[0])
