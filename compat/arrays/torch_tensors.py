@@ -102,6 +102,8 @@ def check_kind(tensor: Tensor, whole: bool = False) -> None:
         raise Decline(f"the tensor lies on device {tensor.device.type}")
     if tensor.layout is not torch.strided:
         raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
+    if tensor.has_names():
+        raise Decline("the tensor's axes have names, which torch's operations see to")
     if tensor.dtype not in (_WHOLE if whole else _DTYPES):
         served = "whole numbers" if whole else "single and double precision"
         raise Decline(f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: {served} are served")
