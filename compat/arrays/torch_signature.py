@@ -79,9 +79,9 @@ def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list
             # -0.0 equals 0.0
             key += kind, repr(value) if kind is float and not value else value
         elif kind in PLAIN:
-            # others have no strides, or no shape
-            if value.layout is not torch.strided or value.is_nested:
-                raise Decline(f"every call with a tensor of layout {value.layout} is planned")
+            # others have no strides, no shape, or names of their axes
+            if value.layout is not torch.strided or value.is_nested or value.has_names():
+                raise Decline(f"every call with a tensor of layout {value.layout}, or with names, is planned")
             shape = value.shape
             key += (
                 kind, value.dtype, len(shape), value.requires_grad, value.is_neg(), value.is_conj(),
