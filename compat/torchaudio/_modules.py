@@ -55,7 +55,7 @@ class Twin(metaclass=_Kind):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         memo[id(self)] = self._with_state({})
         # of a module with parametrizations torch refuses the state, which would go to a file, and copies attributes
-        state = vars(self) if is_parametrized(self) else self._state()
+        state = vars(self) if is_parametrized(self) else self._state()  # type: ignore[arg-type]
         memo[id(self)].__setstate__(copy.deepcopy(state, memo))
         return memo[id(self)]
 
