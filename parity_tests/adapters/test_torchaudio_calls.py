@@ -235,7 +235,7 @@ def test_a_program_s_subclass_can_be_scripted() -> None:
 @pytest.mark.parametrize("kind", DIFFERENTIABLE)
 def test_a_checkpoint_computes_anew_and_gives_the_same_gradient(kind: str) -> None:
     module = make(kind)
-    gradients = []
+    gradients: list[Any] = []
     for call in (module, *3 * [functools.partial(checkpoint, module, use_reentrant=False)]):
         x = given(kind).requires_grad_()
         gradients += torch.autograd.grad(scalar(call(x)), x)
