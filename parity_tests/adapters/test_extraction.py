@@ -486,10 +486,10 @@ def test_an_option_is_no_other_s_value(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_complex_features_are_written_as_arrays(tmp_path: Path) -> None:
-    audio, options = record(tmp_path / "audio", 1), {"like": "torchaudio", "power": None, "workers": 0}
     pytest.importorskip("torch")
-    mlx_spectro.extract(audio, "spectrogram", tmp_path / "out", format="npy", **options)
-    (path,) = (tmp_path / "out").glob("*spectrogram*.npy")
+    audio, out = record(tmp_path / "audio", 1), tmp_path / "out"
+    mlx_spectro.extract(audio, "spectrogram", out, like="torchaudio", format="npy", workers=0, power=None)
+    (path,) = out.glob("*spectrogram*.npy")
     assert np.load(path).dtype == np.complex64
 
 
