@@ -242,8 +242,8 @@ def spectral_contrast(
 def _of_logarithms(dtype: np.dtype[Any], size: int, largest: float) -> float:
     """Bound for a power whose logarithm, of at most 69 (that of the least amin), was rounded, and its sum.
 
-    ``size`` is of the transforms of audio; below 0 it is of bins that are given, whose logarithms librosa adds one after
-    the other: each sum of up to as many is rounded by half a unit, and alike where values are.
+    ``size`` is of the transforms of audio; below 0 it is of bins that are given, whose logarithms librosa adds one
+    after the other: each sum of up to as many is rounded by half a unit, and alike where values are.
     """
     roundings = 2 + max(0, -size) / 4
     return tolerances.energy(dtype, abs(size), largest) + roundings * 69 * float(np.finfo(dtype).eps) * largest

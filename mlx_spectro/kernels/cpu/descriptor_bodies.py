@@ -71,7 +71,7 @@ def find_rolloff(kit: Kit, block: Any, count: Any, hz: Any, total: Any, share: A
 
 
 class _Sum:
-    """A sum that keeps what each addition has rounded: W. Kahan, Further remarks on reducing truncation errors, 1965."""
+    """A sum with what each addition has rounded: W. Kahan, "Further remarks on reducing truncation errors", 1965."""
 
     def __init__(self, kit: Kit) -> None:
         self._kit, self._total, self._lost = kit, kit.variable(), kit.variable()
