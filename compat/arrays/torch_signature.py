@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -51,7 +51,7 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
         for value in (*args, *kwargs.values()) if kwargs else args:
             kind = type(value)
             if kind in PLAIN:
-                key += value.shape, value.is_cpu or value.device
+                key += value.shape, value.is_cpu or (value.device, torch_tensors.gradient_wanted(value))
             elif kind in OPTIONS:
                 key.append(value)
             else:
@@ -66,7 +66,7 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
     return tuple(key)
 
 
-def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
+def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
     """Add arguments to a signature.
 
     Raises:
@@ -82,11 +82,12 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
             # others have no strides, or no shape
             if value.layout is not torch.strided or value.is_nested:
                 raise Decline(f"every call with a tensor of layout {value.layout} is planned")
+            shape = value.shape
             key += (
-                kind, value.dtype, value.dim(), value.requires_grad, value.is_neg(), value.is_conj(),
+                kind, value.dtype, len(shape), value.requires_grad, value.is_neg(), value.is_conj(),
                 value.is_cpu or value.device,
             )  # fmt: skip
-            places += value.shape, value.stride()
+            places += shape, value.stride()
             tensors.append(value)
         else:
             # one of our own modules notes what its forward reads
