@@ -47,6 +47,9 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     check_whole("max_size", of_onset["max_size"])
     of_mel.setdefault("fmax", 0.5 * sr)
     mel = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
+    ref = of_onset["ref"]
+    if ref is not None and np.shape(ref) != (*mel.shape[:-2], mel.shape[-1], mel.shape[-2]):
+        raise Decline("ref has another shape than the spectrogram")
 
     if of_onset["aggregate"] is np.median:
         of_onset["aggregate"] = _median
