@@ -103,7 +103,9 @@ def amplitude_to_DB(
         return x_db.transpose(-1, -2) if flipped else x_db
 
     def ready(x_db: Tensor, x: Tensor) -> Any:
-        call = torch_ops.ready(x_db, engine, op, x) if x.is_contiguous() else None
+        flipped = not x.is_contiguous()
+        values = x.transpose(-1, -2) if flipped else x
+        call = torch_ops.ready(x_db, engine, op, values, swapped=flipped, turned=flipped)
         return call and (lambda x: clipped(call(x), below))
 
     return Planned(work, (x,), ready)
