@@ -527,12 +527,12 @@ def test_a_folder_s_own_modules_are_not_taken_for_python_s(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("like", ["librosa", "torchaudio"])
-def test_samples_that_are_whole_numbers_are_refused(like: str) -> None:
+def test_samples_of_another_kind_or_shape_are_refused(like: str) -> None:
     pytest.importorskip("torchaudio" if like == "torchaudio" else like)
     extractor = mlx_spectro.FeatureExtractor("mel", like, **SMALL)
-    samples = np.arange(2000, dtype=np.int16)
-    for item in ((samples, 8000), {"audio": {"array": samples, "sampling_rate": 8000}}):
-        with pytest.raises(ValueError, match="samples are in floating point, from -1 to 1, got int16"):
+    samples, several = np.arange(2000, dtype=np.int16), np.zeros((2, 2000), np.float32)
+    for item in ((samples, 8000), {"audio": {"array": samples, "sampling_rate": 8000}}, (several, 8000)):
+        with pytest.raises(ValueError, match="samples are in floating point, from -1 to 1, on one axis, got "):
             extractor(item)
 
 
