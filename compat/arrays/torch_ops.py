@@ -100,9 +100,8 @@ def ready(
     inner = result.transpose(-1, -2) if swapped else result
     if result.requires_grad or not inner.is_contiguous() or not all(map(is_plain, (x, *weights))):
         return None
-    window, *others = weights
     margins, framing = (b"", b""), getattr(op, "framing", None)
-    missing = 0 if framing is None else framing.n_fft - window.numel()
+    missing = 0 if framing is None else framing.n_fft - weights[0].numel()
     if callable(engine):
         make = getattr(engine, "ready", None)
         if missing or make is None:
@@ -112,10 +111,11 @@ def ready(
     if engine is not cpu:
         return None
     if missing:
+        window, *others = weights
         left, size = missing // 2, window.element_size()
         margins = bytes(left * size), bytes((missing - left) * size)
-        window = window.new_empty(window.numel() + missing)
-    call: Any = _ready(op, x, (window, *others))
+        weights = window.new_empty(window.numel() + missing), *others
+    call: Any = _ready(op, x, weights)
     if call is None or call.shape != inner.shape:
         return None
     run: Run = call._replace(shape=tuple(result.shape), strides=result.stride(), margins=margins)

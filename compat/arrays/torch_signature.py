@@ -15,7 +15,7 @@ from mlx_spectro.ops import backend
 from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import OPTIONS, Signature
-from . import torch_tensors
+from . import kinds, torch_tensors
 from .torch_tensors import PLAIN
 
 
@@ -51,7 +51,7 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
         for value in (*args, *kwargs.values()) if kwargs else args:
             kind = type(value)
             if kind in PLAIN:
-                key += value.shape, value.is_cpu or (value.device, torch_tensors.gradient_wanted(value))
+                key += value.shape, value.is_cpu or _elsewhere(value)
             elif kind in OPTIONS:
                 key.append(value)
             else:
@@ -64,6 +64,11 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
             raise
         return None
     return tuple(key)
+
+
+def _elsewhere(x: torch.Tensor) -> Hashable:
+    """What else says who is faster on a tensor that is no CPU's."""
+    return x.device, torch_tensors.gradient_wanted(x), kinds.is_capturing()
 
 
 def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
@@ -79,9 +84,9 @@ def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list
             # -0.0 equals 0.0
             key += kind, repr(value) if kind is float and not value else value
         elif kind in PLAIN:
-            # others have no strides, or no shape
-            if value.layout is not torch.strided or value.is_nested:
-                raise Decline(f"every call with a tensor of layout {value.layout} is planned")
+            # others have no strides, no shape, or names of their axes
+            if value.layout is not torch.strided or value.is_nested or value.has_names():
+                raise Decline(f"every call with a tensor of layout {value.layout}, or with names, is planned")
             shape = value.shape
             key += (
                 kind, value.dtype, len(shape), value.requires_grad, value.is_neg(), value.is_conj(),

@@ -13,7 +13,7 @@ from ..arrays.numpy_options import check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
-from ..contract.reasons import ByDesign
+from ..contract.reasons import BySize
 from ._adapter import adapter
 from ._arguments import Array
 from ._feature.mel import mel_plan
@@ -132,7 +132,7 @@ def onset_detect(
     The onset strength of audio is ours, and librosa picks its peaks.
     """
     if onset_envelope is not None:
-        raise Decline(ByDesign("the envelope is given, and librosa picks its peaks as fast"))
+        raise Decline(BySize("the envelope is given, and librosa picks its peaks as fast"))
     options: dict[str, Any] = {"backtrack": backtrack, "energy": energy, "units": units}
     options |= {"normalize": normalize, "sparse": sparse}
     strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length)

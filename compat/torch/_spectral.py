@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Stft
@@ -34,7 +35,17 @@ def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_stft, _istft = _by_torch(torch.stft), _by_torch(torch.istft)
+_stft, _own_istft = _by_torch(torch.stft), _by_torch(torch.istft)
+
+
+def _istft(*args: Any, **kwargs: Any) -> Any:
+    """torch's own, which what sees to torch's functions sees as the one that torch shows, as it sees torch.stft."""
+    given = (*args, *kwargs.values())
+    if not compiling() and has_torch_function(given):
+        return handle_torch_function(torch.istft, given, *args, **kwargs)
+    return _own_istft(*args, **kwargs)
+
+
 # what torch says once a process, and has been made to say
 _said: set[Any] = set()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
+from torch.nn.utils.parametrize import is_parametrized
 
 from ..arrays.torch_signature import note, sized_by
 from ..contract.decline import Decline
@@ -53,7 +54,9 @@ class Twin(metaclass=_Kind):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         memo[id(self)] = self._with_state({})
-        memo[id(self)].__setstate__(copy.deepcopy(self._state(), memo))
+        # of a module with parametrizations torch refuses the state, which would go to a file, and copies attributes
+        state = vars(self) if is_parametrized(self) else self._state()  # type: ignore[arg-type]
+        memo[id(self)].__setstate__(copy.deepcopy(state, memo))
         return memo[id(self)]
 
     def _with_state(self, state: Any) -> Any:

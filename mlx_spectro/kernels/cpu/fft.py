@@ -70,21 +70,22 @@ def _butterflies(kit: Kit, sign: int, twiddled: bool, radix: Any, *arguments: An
     source, source_stride, target, target_stride, step, count, twiddles = arguments
     for n in RADICES:
         with kit.when(radix, n), kit.loop(count) as i:
-            offset = kit.times(i, step)
-            address, values = kit.at(source, offset), []
-            for _ in range(n):
-                values.append(kit.load_complex(address))
-                address = kit.at(address, source_stride)
-            row = kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
-            if twiddled and sign == BACKWARD:
-                values = _twiddled(kit, values, row)
-            values = dft(kit, values, sign)
-            if twiddled and sign == FORWARD:
-                values = _twiddled(kit, values, row)
-            address = kit.at(target, offset)
-            for value in values:
-                kit.store_complex(value, address)
-                address = kit.at(address, target_stride)
+            offset, row = kit.times(i, step), kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
+            # few values have registers enough
+            for part, first in kit.parts() if n > 4 else [(kit, 0)]:
+                address, values = kit.at(kit.at(source, offset), first), []
+                for _ in range(n):
+                    values.append(part.load_complex(address))
+                    address = kit.at(address, source_stride)
+                if twiddled and sign == BACKWARD:
+                    values = _twiddled(part, values, row)
+                values = dft(part, values, sign)
+                if twiddled and sign == FORWARD:
+                    values = _twiddled(part, values, row)
+                address = kit.at(kit.at(target, offset), first)
+                for value in values:
+                    part.store_complex(value, address)
+                    address = kit.at(address, target_stride)
 
 
 _ARGUMENTS = ("radix", "source", "source_stride", "target", "target_stride", "step", "count", "twiddles")
