@@ -178,6 +178,7 @@ def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
     process = begin(audio, tmp_path / "out", "--workers", "1")
     wait_for_shards(tmp_path / "out", 1, process)
     victim = _worker_of(process.pid)
+    assert victim, "of process 0, the signal would end this one"
     os.kill(victim, signal.SIGKILL)
     process.communicate(timeout=300)
     assert process.returncode == 0
@@ -186,7 +187,7 @@ def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
 
 def _worker_of(parent: int) -> int:
     """The process id of a worker; 0 for none."""
-    done = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    done = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
     return next((int(line.split()[0]) for line in done.stdout.splitlines() if "extraction.worker" in line), 0)
 
 
