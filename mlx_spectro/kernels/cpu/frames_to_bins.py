@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .fft import forward_butterflies, forward_passes
+from .frames import copy, prefetch_to_read, prefetch_to_write
 from .runtime import elementary
 from .runtime.compile import inner
+from .runtime.memory import LINE
 from .runtime.vector import Complex, Kit, Vec, integer, operation
+
+# bins of either end of a spectrum that are written together
+_TILE = 128
 
 
 @operation("source", "row_bytes", "window", "target")
@@ -44,7 +49,12 @@ def transform(real, stored, source, row_bytes, window, z, temporary, layout, tab
     # the first pass takes its values straight from the frames
     radix, butterflies = integer(real, real, passes, 0), integer(real, real, passes, 1)
     unit = chunk // 2
+    # samples of the next frames that are not in these: processors do not foresee what is read in so many rows at once
+    lanes = step // real_size
+    ahead = source + row_bytes * (lanes - 1) + size * n_fft
+    lines = row_bytes * lanes * unit // (LINE * butterflies) + 1 if row_bytes < size * n_fft else 0
     for j in range(0, butterflies, unit):
+        prefetch_to_read(real, real, ahead + LINE * lines * (j // unit), lines)
         j = min(j, butterflies - unit)
         for r in range(radix):
             i = 2 * (j + butterflies * r)
@@ -135,6 +145,46 @@ def write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables):
     for k in range(1, points // 2 + 1, unit):
         mirrored = points - k - unit + 1
         write_bins(real, stored, z, places, k, mirrored, split, rows + width * k, rows + width * mirrored, row_bytes)
+
+
+@inner
+def put_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables, target, frame_bytes, valid):
+    """:func:`write_spectrum` of the first ``valid`` lanes to memory at ``target``, ``frame_bytes`` apart.
+
+    Bins are taken a tile at a time, so that what stands in ``rows`` does not leave the nearest cache.
+    """
+    n_fft, points, packed, size, real_size, chunk, step = layout
+    _, _, places, _, split = tables
+    unit, width, lanes = chunk // 2, 2 * size, step // real_size
+    if not packed:
+        write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables)
+        for lane in range(valid):
+            copy(real, stored, target + frame_bytes * lane, rows + row_bytes * lane, width * (n_fft // 2 + 1))
+        return
+    half = points // 2
+    tile = min(_TILE, half + half % unit)
+    # a row: the low bin before a tile and its low bins, its high bins and the one after them
+    row_bytes = min(row_bytes, LINE * (2 * width * (tile + 1) // LINE + 2))
+    low, high = rows + width, rows + width * (tile + 1)
+    write_edge_bins(real, stored, z, edge, rows, high + width * tile, row_bytes)
+    lines = max(1, unit * lanes * width // LINE)
+    for k in range(1, half + 1, tile):
+        count, edges = min(tile, half + 1 - k), 1 if k == 1 else 0
+        mirrored = points - k - count + 1
+        for u in range(0, count, unit):
+            lane = u * lanes // tile
+            to = target + frame_bytes * lane + width * (u * lanes - tile * lane)
+            prefetch_to_write(real, real, to + width * k, lines)
+            prefetch_to_write(real, real, to + width * mirrored, lines)
+            above = tile - u - unit
+            write_bins(
+                real, stored, z, places, k + u, points - k - u - unit + 1, split, low + width * u, high + width * above,
+                row_bytes,
+            )  # fmt: skip
+        for lane in range(valid):
+            to, at, length = target + frame_bytes * lane, row_bytes * lane, width * (count + edges)
+            copy(real, stored, to + width * (k - edges), low + at - width * edges, length)
+            copy(real, stored, to + width * mirrored, high + at + width * (tile - count), length)
 
 
 @operation("z", "places", "k", "mirrored", "split", "squared", "low", "high")
