@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .runtime.compile import inner
-from .runtime.memory import LINE
 from .runtime.vector import Kit, operation
 
 PAD_MODES = {"constant": 0, "reflect": 1, "replicate": 2, "circular": 3}
@@ -20,20 +19,6 @@ def copy(kit: Kit, target: Any, source: Any, count: Any) -> None:
     move = kit.builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, kit.index])
     arguments = [kit.builder.inttoptr(target, pointer), kit.builder.inttoptr(source, pointer), count]
     kit.builder.call(move, [*arguments, kit.false])
-
-
-@operation("address", "count")
-def prefetch_to_read(kit: Kit, address: Any, count: Any) -> None:
-    """Have ``count`` lines of memory on their way into the cache."""
-    with kit.loop(count) as i:
-        kit.prefetch(kit.at(address, kit.times(i, LINE)), False)
-
-
-@operation("address", "count")
-def prefetch_to_write(kit: Kit, address: Any, count: Any) -> None:
-    """:func:`prefetch_to_read`, for this core alone."""
-    with kit.loop(count) as i:
-        kit.prefetch(kit.at(address, kit.times(i, LINE)), True)
 
 
 @operation("target", "target_step", "source", "source_step", "count")
