@@ -136,6 +136,7 @@ def main() -> int:
     parser.add_argument(
         "--only", default="", metavar="NAME", help="rows whose name holds one of these, comma-separated"
     )
+    parser.add_argument("--size", default="", metavar="TEXT", help="sizes whose text holds this: 1 x 100000000")
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--by", default="", metavar="NAME", help="implementations to time (plain, host, gpu)")
     parser.add_argument("--json", type=Path, metavar="F", help="write the figures as JSON")
@@ -154,7 +155,7 @@ def main() -> int:
     red: set[str] = set()
     with console.until_interrupted():
         for make in console.progress(
-            list(contests([*filter(None, options.only.split(","))], options.device)), "benchmark"
+            list(contests([*filter(None, options.only.split(","))], options.device, options.size)), "benchmark"
         ):
             try:
                 contest = make()

@@ -45,6 +45,9 @@ SIZES = {
     "cpu": (*_SHORT, *_COMMON, Size(16, 480_000, 400, 160), Size(4, 1_300_000, 2048, 512)),
     "gpu": (*_COMMON, Size(32, 480_000, 400, 160), Size(16, 1_300_000, 2048, 512)),
 }
+# an hour and three quarters at 16 kHz, and the rows that it is timed of
+LONG = Size(1, 100_000_000, 1024, 256)
+OF_LONG = ("torch.stft", "torch.istft", "torchaudio.transforms.MelSpectrogram")
 
 
 class Contest(NamedTuple):
@@ -63,12 +66,14 @@ class Contest(NamedTuple):
     """What was found beside the times."""
 
 
-def serving(implementation: backend.Implementation) -> Callable[[], contextlib.AbstractContextManager[object]]:
-    """Have one implementation of ours do the work."""
+def serving(
+    implementation: backend.Implementation, route: str = "ours"
+) -> Callable[[], contextlib.AbstractContextManager[object]]:
+    """Have one implementation of ours do the work; with ``route="auto"``, of calls that are not left to the library."""
 
     @contextlib.contextmanager
     def setting() -> Iterator[None]:
-        with backend.implementation(implementation), compat.route("ours"):
+        with backend.implementation(implementation), compat.route(route):
             yield
 
     return setting

@@ -16,7 +16,7 @@ from parity_tests.table.case import Row, Sample
 from parity_tests.table.cases import table
 
 from .clock import Contender
-from .contest import SIZES, Contest, Size, arrays, batched, on_mlx, on_torch, serving
+from .contest import LONG, OF_LONG, SIZES, Contest, Size, arrays, batched, on_mlx, on_torch, serving
 from .own import ALSO, OWN
 
 # libraries that no adapter is for, timed where they are installed
@@ -45,7 +45,8 @@ def of_row(row: Row, size: Size, device: str) -> Contest:
             if device == "gpu":
                 contenders[f"{implementation}, batched"] = batched(call, *mine[0], implementation=implementation)
         else:
-            contenders[implementation] = Contender(lambda: ours(*args, **kwargs), None, serving(implementation))
+            setting = serving(implementation, "auto")
+            contenders[implementation] = Contender(lambda: ours(*args, **kwargs), None, setting)
     contenders |= _others(row, sample, device)
     result = sum(array.nbytes for array in measure.flat(measure.evaluate(theirs, row.their_arrays, sample)))
     return Contest(row.name, size, contenders, _nbytes(sample.args) + result, result, (row,))
@@ -77,15 +78,19 @@ def _others(row: Row, sample: Sample, device: str) -> dict[str, Contender]:
     return contenders
 
 
-def contests(only: list[str], device: str) -> Iterator[Callable[[], Contest]]:
-    """Everything to be timed on ``device``; an array is made only when its contest is."""
+def contests(only: list[str], device: str, sizes: str = "") -> Iterator[Callable[[], Contest]]:
+    """Everything to be timed on ``device``, or the sizes whose text holds ``sizes``; made only when its turn comes."""
+
+    def chosen(*of: Size) -> list[Size]:
+        return [size for size in of if sizes in str(size)]
+
     for row in table(*only):
         # torch tensors on a GPU are torch's to serve, so only native rows are timed there
         if row.timing and not row.missing() and (device == "cpu" or row.native):
-            for size in SIZES[device]:
+            for size in chosen(*SIZES[device], *([LONG] if device == "cpu" and row.name in OF_LONG else [])):
                 yield lambda row=row, size=size: of_row(row, size, device)  # type: ignore[misc]
     for name, make in OWN.items():
         wanted = not only or any(part in name or part in ALSO.get(name, "") for part in only)
         if wanted and (name == "six descriptors" or importlib.util.find_spec("torch")):
-            for size in SIZES[device]:
+            for size in chosen(*SIZES[device]):
                 yield lambda make=make, size=size: make(size, device)  # type: ignore[misc]

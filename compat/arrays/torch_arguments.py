@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import Run
 from ..contract.reasons import REJECTED, BySize, unread
-from . import torch_library, torch_ops, torch_tensors
+from . import torch_autograd, torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
 
@@ -166,8 +167,13 @@ def smallest_envelope(
         return of(np.ones(win_length, np.float32))
     from . import torch_launch
 
-    value: float = torch_launch.of_weight("window", window, (n_fft, hop, frames, left, total), of)
+    value: float = torch_launch.of_weight("window", window, _overlap(n_fft, hop, left, frames, total), of)
     return value
+
+
+def _overlap(n_fft: int, hop: int, left: int, frames: int, total: int) -> Hashable:
+    """What the smallest value of a window's overlap on a GPU is known by."""
+    return "overlap", n_fft, hop, left, frames, total
 
 
 def _has_nan(window: Tensor | None) -> bool:
@@ -212,11 +218,15 @@ class Synthesis(NamedTuple):
 
         Others may overlap to nothing: ``run`` sees to them.
         """
-        call = None
-        if z.shape[-2] == bins_of(self.framing.n_fft, True):
-            op = Istft(self.framing, y.shape[-1], scale)
-            call = torch_ops.ready(y, self.engine, op, z.transpose(-1, -2), window)
-        return call and torch_ops.while_equal(call, run, window)
+        if z.shape[-2] != bins_of(self.framing.n_fft, True):
+            return None
+        op = Istft(self.framing, y.shape[-1], scale)
+        if y.requires_grad:
+            call = torch_autograd.ready_istft(self.engine, op, window)
+        else:
+            call = torch_ops.ready(y, self.engine, op, z.transpose(-1, -2), window, turned=True)
+        overlap = _overlap(*self.framing[:3], z.shape[-1], y.shape[-1])
+        return call and torch_ops.while_equal(call, run, window, overlap)
 
 
 def synthesis(

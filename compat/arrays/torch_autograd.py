@@ -14,7 +14,7 @@ from mlx_spectro.design import envelope
 from mlx_spectro.design.epilogues import Decibels, Epilogue, Log
 from mlx_spectro.design.framing import Framing, overlap_length
 from mlx_spectro.design.logarithms import reference_level
-from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Project, Spectrogram, Stft
+from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, PowerAdjoint, Project, Spectrogram, Stft
 
 from ..contract import records
 from ..contract.decline import Decline
@@ -73,7 +73,8 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         weights = ctx.saved_tensors[1 : 1 + len(ctx.operator.weights)]
         gradient = _applied(ctx.operator.transposed(ctx.shape, weights), g)
-        if ctx.place != -1:
+        # on a GPU, a program's training is not to wait for a copy whose order in memory next to nobody sees
+        if ctx.place != -1 and gradient.is_cpu:
             gradient = gradient.movedim(-1, ctx.place).contiguous().movedim(ctx.place, -1)
         return gradient, None
 
@@ -81,7 +82,8 @@ class _Linear(torch.autograd.Function):
 def _applied(operator: Bound, x: Tensor) -> Tensor:
     if operator.engine is apply:
         return operator(x)
-    if not serves(x) or is_batched(x):
+    # of a call that is ours, planning has seen to it
+    if not serving() and (not serves(x) or is_batched(x)):
         return operator.by_torch(x)
     if not gradient_wanted(x):
         return _computed(operator, x)
@@ -216,7 +218,7 @@ def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: 
 
     None where torch lays it out in another way than by frames, or has more to do.
     """
-    if engine is apply or callable(engine) or window.numel() != op.framing.n_fft:
+    if engine is apply or window.numel() != op.framing.n_fft:
         return None
     if not x.is_contiguous() or (z.shape[-1] == 1 and z.dim() > 2):
         return None
@@ -228,12 +230,24 @@ def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: 
     return call
 
 
+def ready_istft(engine: Any, op: Istft, window: Tensor) -> Run | None:
+    """What computes the differentiable inverse of spectra ``[..., F, N]``; None where more is to be done."""
+    if engine is apply or window.numel() != op.framing.n_fft:
+        return None
+
+    def call(z: Tensor, window: Tensor) -> Tensor:
+        y: Tensor = _Linear.apply(z.transpose(-1, -2), Bound(engine, op, (window,)))  # type: ignore[no-untyped-call]
+        return y
+
+    return call
+
+
 def ready_filterbank(engine: Any, framing: Framing, kept: bool, power: float, x: Tensor) -> Run | None:
     """What computes the differentiable :func:`spectrogram`, filtered and transposed, of audio that lies like ``x``.
 
     None where more is to be done.
     """
-    if engine is apply or callable(engine) or power not in (1, 2) or not x.is_contiguous() or x.dim() != 2:
+    if engine is apply or power not in (1, 2) or not x.is_contiguous() or x.dim() != 2:
         return None
 
     def call(x: Tensor, window: Tensor, bank: Tensor) -> Tensor:
@@ -280,8 +294,19 @@ def _of_spectrogram(
         g = _before(epilogue, spectrogram(x, spectral, power, bank), g)
     if bank is not None:
         g = linear(spectral.engine, Project(transposed=True), g, bank)
-    # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
     z = stft(x, spectral)
+    if power == 2 and spectral.onesided and not (z.is_cpu or spectral.engine is apply or _is_seen(z, g)):
+        adjoint = PowerAdjoint(spectral.stft, x.shape[-1])
+        return or_by_torch(
+            lambda: run(spectral.engine, adjoint, g, z, spectral.window),
+            lambda: _of_spectrum(x, spectral, power, z, g),
+        )
+    return _of_spectrum(x, spectral, power, z, g)
+
+
+def _of_spectrum(x: Tensor, spectral: Spectral, power: float, z: Tensor, g: Tensor) -> Tensor:
+    """The gradient of ``x``, of that of magnitudes to ``power`` of its spectrum ``z``."""
+    # |z| has the gradient z / |z|, or 0 where there is no phase, and |z|^2 has 2z
     if power not in (1, 2):
         g = g * z.abs().pow(power - 1)
     z = z if power == 2 else z.sgn()
@@ -311,9 +336,14 @@ def gradient(
 
 def _times(z: Tensor, factor: Tensor, own: bool) -> Tensor:
     """Complex ``z``, overwritten if it is ours and nobody asks for its gradient, times a real factor."""
-    if own and not (z.requires_grad or factor.requires_grad or is_batched(factor)):
+    if own and not _is_seen(z, factor):
         return z.mul_(factor)
     return torch.view_as_complex(torch.view_as_real(z) * factor.unsqueeze(-1))
+
+
+def _is_seen(z: Tensor, factor: Tensor) -> bool:
+    """Whether torch has to see a product: somebody asks for its gradient, or there are several at once."""
+    return z.requires_grad or factor.requires_grad or is_batched(factor)
 
 
 def _before(epilogue: Epilogue, values: Tensor, g: Tensor) -> Tensor:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
+import operator
 import struct
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from ..contract import records
 from ..contract.decline import Decline
 from . import cuda_modules
 from .cuda_modules import CudaError
-from .torch_launch import DTYPES, DeviceKernel, TorchLauncher, capturing, check_not_capturing
+from .torch_launch import LaunchCall, TorchLauncher, capturing, check_not_capturing
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
@@ -39,47 +40,58 @@ def settle() -> bool:
     return True
 
 
-class _LaunchCall:
-    """A launch made ready: of tensors that lie without gaps on its device it makes the outputs."""
+class _Function:
+    """A kernel loaded on a device, and how the arguments of a call lie in memory.
 
-    def __init__(self, launch: Launch, loaded: DeviceKernel, index: int) -> None:
-        kernel, self._index, self._tables = launch.kernel, index, loaded.tables
-        self._name, self._device = kernel.name, torch.device("cuda", index)
-        kinds = kernel.outputs.values()
-        self._outputs = [(shape, DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)]
-        self._geometry = loaded.function, *launch.groups, kernel.threads, 1, 1, 0
-        self._scalars, self._inputs = kernel.pack(launch.scalars), len(kernel.inputs)
-        self._launch = cuda_modules.present().driver.cuLaunchKernel
-        # first in an argument block stand the addresses that differ from call to call
-        self._pack = struct.Struct(f"{self._inputs + len(self._outputs)}Q").pack_into
+    First stand the addresses that differ from call to call, of inputs and outputs; then the tables' and the scalars;
+    then where all of these lie, in the order of the kernel's parameters.
+    """
+
+    def __init__(self, handle: Any, kernel: Kernel, tables: list[Tensor], index: int) -> None:
+        self.handle, self.index, self._tables = handle, index, tables
+        inputs, outputs, scalars = len(kernel.inputs), len(kernel.outputs), len(kernel.scalars)
+        changing = inputs + outputs
+        constant = changing + len(tables)
+        order = [*range(inputs), *range(changing, constant + 1), *range(inputs, changing)]
+        self._addresses, self._offsets = [table.data_ptr() for table in tables], [_WORD * at for at in order]
+        self._fill = struct.Struct(f"{len(tables)}Q{_WORD * scalars}s{len(order)}Q").pack_into
+        self._begin, self._places = _WORD * changing, _WORD * (constant + scalars)
+        self._memory = ctypes.c_uint64 * (constant + scalars + len(order))
+        self.launch = cuda_modules.present().driver.cuLaunchKernel
+        self.pack = struct.Struct(f"{changing}Q").pack_into
+
+    def block(self, scalars: bytes) -> tuple[Any, int]:
+        """Memory for a call's arguments, and the address of the addresses of each."""
+        block = self._memory()
+        begin = ctypes.addressof(block)
+        self._fill(block, self._begin, *self._addresses, scalars, *[begin + offset for offset in self._offsets])
+        return block, begin + self._places
+
+
+class _LaunchCall(LaunchCall):
+    def __init__(self, launch: Launch, function: _Function, device: torch.device) -> None:
+        super().__init__(launch, device)
+        self._function, self._scalars = function, launch.kernel.pack(launch.scalars)
+        self._geometry = function.handle, *launch.groups, launch.kernel.threads, 1, 1, 0
         # blocks that no call is using: the driver reads one while other threads run
-        self._free = [self._block()]
+        self._free: list[tuple[Any, int]] = []
 
-    def _block(self) -> tuple[Any, int]:
-        """Memory for a call's arguments, and the address of the addresses of each.
-
-        In it lie the inputs' and the outputs' addresses, the tables', the scalars, and where all of these lie.
-        """
-        outputs, tables = len(self._outputs), [table.data_ptr() for table in self._tables]
-        changing = self._inputs + outputs
-        constant = [*tables, *self._scalars.view(np.uint64).tolist()]
-        scalars = changing + len(tables)
-        order = [*range(self._inputs), *range(changing, scalars + 1), *range(self._inputs, changing)]
-        block = (ctypes.c_uint64 * (changing + len(constant) + len(order)))()
-        begin, places = ctypes.addressof(block), changing + len(constant)
-        block[changing:] = [*constant, *(begin + _WORD * at for at in order)]
-        return block, begin + _WORD * places
+    def swapped(self) -> _LaunchCall:
+        twin = copy.copy(self)
+        (shape, strides, dtype), *others = self._outputs
+        turn = operator.itemgetter(*range(len(shape) - 2), -1, -2)
+        twin._outputs = [(turn(shape), turn(strides), dtype), *others]
+        return twin
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        device = self._device
-        outputs = [torch.empty(shape, dtype=dtype, device=device) for shape, dtype in self._outputs]
+        outputs, function = self.made(), self._function
         try:
             used = self._free.pop()
         except IndexError:
-            used = self._block()
+            used = function.block(self._scalars)
         block, arguments = used
-        self._pack(block, 0, *[x.data_ptr() for x in tensors], *[y.data_ptr() for y in outputs])
-        (status,) = self._launch(*self._geometry, current_stream(self._index), arguments, 0)
+        function.pack(block, 0, *[x.data_ptr() for x in tensors], *[y.data_ptr() for y in outputs])
+        (status,) = function.launch(*self._geometry, current_stream(function.index), arguments, 0)
         if status:
             self._again(arguments)
         self._free.append(used)
@@ -88,9 +100,10 @@ class _LaunchCall:
 
     def _again(self, arguments: int) -> None:
         """Launch in a thread that had no context, as one that has called nothing of CUDA's yet."""
-        cuda_modules.enter(self._index)
+        index = self._function.index
+        cuda_modules.enter(index)
         try:
-            cuda_modules.checked(self._launch(*self._geometry, current_stream(self._index), arguments, 0))
+            cuda_modules.checked(self._function.launch(*self._geometry, current_stream(index), arguments, 0))
         except CudaError as error:
             raise CudaError(f"the GPU kernel {self._name} was not launched: {error}") from None
 
@@ -106,28 +119,32 @@ class CudaLauncher(TorchLauncher):
 
     def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
         records.note_device(self.name)
-        if current_device() != self._index:
-            with torch.cuda.device(self._index):
-                return self._computed(op, x, *weights)
-        return self._computed(op, x, *weights)
+        if self.is_current():
+            return self._computed(op, x, *weights)
+        with torch.cuda.device(self._index):
+            return self._computed(op, x, *weights)
+
+    def is_current(self) -> bool:
+        return current_device() == self._index
 
     def program(self, kernel: Kernel) -> str:
         return cuda_program(kernel)
 
-    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
+    def load(self, program: str, kernel: Kernel) -> _Function | str:
         check_not_capturing(f"the kernel {kernel.name} is needed")
         cuda_modules.enter(self._index)
         try:
-            function = cuda_modules.load(program, kernel.name, self._capability)
+            handle = cuda_modules.load(program, kernel.name, self._capability)
         except CudaError as error:
             if "OUT_OF_MEMORY" in str(error):  # which may pass
                 raise
             version = ".".join(map(str, cuda_modules.present().version))
             return f"a kernel cannot be used on cuda:{self._index} with NVRTC {version} and this driver: {error}"
-        return DeviceKernel(function, [self.from_numpy(table) for table in kernel.tables.values()])
+        tables = [self.from_numpy(table) for table in kernel.tables.values()]
+        return _Function(handle, kernel, tables, self._index)
 
-    def call(self, launch: Launch, kernel: DeviceKernel) -> _LaunchCall:
-        return _LaunchCall(launch, kernel, self._index)
+    def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
+        return _LaunchCall(launch, kernel, self.torch_device)
 
     def wait(self, arrays: list[Tensor]) -> None:
         torch.cuda.current_stream(self._index).synchronize()

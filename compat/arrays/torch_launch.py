@@ -21,7 +21,7 @@ from torch import Tensor
 from mlx_spectro.design.operators import IstftAdjoint, Linear, Operator
 from mlx_spectro.kernels.gpu import programs, tune
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch
-from mlx_spectro.kernels.gpu.launcher import Call, Launcher, Operation, Ready, TableEntry
+from mlx_spectro.kernels.gpu.launcher import Call, Launcher, Operation, Ready, TableEntry, result_of
 from mlx_spectro.kernels.gpu.programs import Table
 
 from ..contract import records
@@ -32,6 +32,14 @@ DTYPES = {"float": torch.float32, "complex": torch.complex64}
 
 _MOST_KINDS = 512
 _shape_of = attrgetter("shape")
+
+
+def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of an array without gaps, the last axis first, as torch has them."""
+    strides = [1]
+    for size in shape[:0:-1]:
+        strides.append(strides[-1] * max(1, size))
+    return tuple(strides[::-1][: len(shape)])
 
 
 def capturing() -> bool:
@@ -45,20 +53,47 @@ def check_not_capturing(what: str) -> None:
         raise Decline(f"a CUDA graph is being captured, and {what} for the first time: call once before the capture")
 
 
-class DeviceKernel(NamedTuple):
-    """A kernel on a device."""
+class LaunchCall:
+    """A launch made ready: of tensors that lie without gaps on its device it makes the outputs."""
 
-    function: Any
-    tables: list[Tensor]
+    def __init__(self, launch: Launch, device: torch.device) -> None:
+        self._name, self._device = launch.kernel.name, device
+        kinds = launch.kernel.outputs.values()
+        self._outputs = [
+            (shape, strides_of(shape), DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)
+        ]
+
+    def swapped(self) -> Call[Tensor]:
+        """The same, that has the last two axes of the first output swapped."""
+
+        def call(tensors: list[Tensor]) -> list[Tensor]:
+            first, *others = self(tensors)
+            return [first.transpose(-1, -2), *others]
+
+        return call
+
+    def made(self) -> list[Tensor]:
+        """Memory for the outputs."""
+        make, device = torch.empty_strided, self._device  # which takes two thirds of the time of torch.empty
+        return [make(shape, strides, dtype=dtype, device=device) for shape, strides, dtype in self._outputs]
+
+    @abstractmethod
+    def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
+        """The outputs, of the kernel's inputs."""
 
 
-class _Single(NamedTuple):
-    """An operator for arguments of certain shapes that takes one launch."""
+class _Known(NamedTuple):
+    """An operator for arguments of certain shapes: its launches, for tables of so many pieces."""
 
-    call: Call[Tensor]
-    inputs: tuple[int, ...]
+    launches: Ready
     tables: tuple[Table, ...]
     pieces: tuple[int, ...]
+
+    def swapped(self) -> _Known:
+        """The same, that has the last two axes of the result swapped."""
+        *first, last = self.launches
+        call: Any = last.call
+        return self._replace(launches=[*first, last._replace(call=call.swapped())])
 
 
 class TorchLauncher(Launcher[Tensor]):
@@ -73,22 +108,22 @@ class TorchLauncher(Launcher[Tensor]):
         super().__init__()
         self.torch_device, self.name = torch_device, f"{torch_device}, our kernels"
         # by their programs: a kernel may be made again
-        self._kernels: dict[str, DeviceKernel | str] = {}
+        self._kernels: dict[str, Any] = {}
         # of those that are alive, so that no text is written for a new shape
-        self._alive: WeakKeyDictionary[Kernel, DeviceKernel | str] = WeakKeyDictionary()
+        self._alive: WeakKeyDictionary[Kernel, Any] = WeakKeyDictionary()
         self._made = Kept(settle)
-        self._single: dict[Hashable, _Single] = {}
+        self._known: dict[Hashable, _Known] = {}
 
     @abstractmethod
     def program(self, kernel: Kernel) -> str:
         """The complete text of a kernel."""
 
     @abstractmethod
-    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
-        """A kernel compiled and loaded, or why it cannot be."""
+    def load(self, program: str, kernel: Kernel) -> Any:
+        """A kernel compiled and loaded, as :meth:`call` takes it, or why it cannot be."""
 
     @abstractmethod
-    def call(self, launch: Launch, kernel: DeviceKernel) -> Call[Tensor]:
+    def call(self, launch: Launch, kernel: Any) -> LaunchCall:
         """A launch of a kernel made ready."""
 
     def __call__(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
@@ -97,9 +132,9 @@ class TorchLauncher(Launcher[Tensor]):
         return self._computed(op, x, *weights)
 
     def _computed(self, op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
-        single = self._single.get((op, *map(_shape_of, (x, *weights))))
-        if single is not None and is_plain(x) and (not weights or weights[0].dim() > 1 or is_plain(weights[0])):
-            y = self._at_once(single, [x, *weights])
+        known = self._known_of(op, x, *weights)
+        if known is not None:
+            y = self._at_once(known, [x, *weights])
             if y is not None:
                 return y
         if not getattr(op, "onesided", True):
@@ -123,25 +158,63 @@ class TorchLauncher(Launcher[Tensor]):
         assert program is not None  # it is checked
         self._ready(program)
 
-    def _at_once(self, single: _Single, values: list[Tensor]) -> Tensor | None:
+    def ready(self, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False) -> Callable[..., Tensor]:
+        """What computes ``op`` of tensors that lie like these, on the same device.
+
+        Args:
+            swapped: The last two axes of the result are swapped.
+        """
+
+        def run(x: Tensor, *weights: Tensor) -> Tensor:
+            y = self(op, x, *weights)
+            return y.transpose(-1, -2) if swapped else y
+
+        found = self._known_of(op, x, *weights)
+        if found is None:
+            return run
+        how = found.swapped() if swapped else found
+
+        def run_known(x: Tensor, *weights: Tensor) -> Tensor:
+            y = self._at_once(how, [x, *weights]) if self.is_current() else None
+            if y is None:
+                return run(x, *weights)
+            records.note_device(self.name)
+            return y
+
+        return run_known
+
+    def is_current(self) -> bool:
+        """Whether what is launched now is launched on this device."""
+        return True
+
+    def _known_of(self, op: Operator, x: Tensor, *weights: Tensor) -> _Known | None:
+        """How the operator of these is computed, if that is known and their memory can be read as it is."""
+        known = self._known.get((op, x.shape, *map(_shape_of, weights)))
+        if known is None or not is_plain(x):
+            return None
+        for w in weights:
+            if w.dim() == 1 and not is_plain(w):
+                return None
+        return known
+
+    def _at_once(self, known: _Known, values: list[Any]) -> Tensor | None:
         """What :meth:`run` does, where all that it takes is known; else None."""
-        call, inputs, tables, pieces = single
+        launches, tables, pieces = known
         for table, expected in zip(tables, pieces, strict=True):
             entry = self.table(table, values[table.weight])
             if entry.pieces != expected:
                 return None
             values.append(entry.table)
-        return None if tune.tries_all() else call([values[i] for i in inputs])[0]
+        return None if tune.tries_all() else result_of(launches, values)
 
     def _choose(self, operation: Operation, values: list[Any], pieces: tuple[int, ...]) -> Ready:
         ready = super()._choose(operation, values, pieces)
-        if len(ready) == 1 and operation.ready.get(pieces) is ready:
-            if len(self._single) >= _MOST_KINDS:
-                self._single.clear()
-            key = operation.op, *operation.shapes
-            self._single[key] = _Single(ready[0].call, ready[0].inputs, operation.recipe.tables, pieces)
+        if operation.ready.get(pieces) is ready:
+            if len(self._known) >= _MOST_KINDS:
+                self._known.clear()
+            self._known[(operation.op, *operation.shapes)] = _Known(ready, operation.recipe.tables, pieces)
         elif tune.tries_all():
-            self._single.clear()
+            self._known.clear()
         return ready
 
     def _both_sides(self, op: Any, x: Tensor, *weights: Tensor) -> Tensor:
@@ -160,7 +233,7 @@ class TorchLauncher(Launcher[Tensor]):
             return torch.nn.functional.pad(y, (0, n_fft - half))
         return torch.cat((y, y[..., mirrored].flip(-1).conj()), -1)
 
-    def prepare(self, launch: Launch) -> Call[Tensor]:
+    def prepare(self, launch: Launch) -> LaunchCall:
         kernel = self._alive.get(launch.kernel)
         if kernel is None:
             program = self.program(launch.kernel)
@@ -208,6 +281,8 @@ def values_of(name: str, tensor: Tensor) -> npt.NDArray[Any]:
 
 
 _of_weights = Kept()
+# what was made of a weight's values, by what tells it from other such; None where nothing was, or it has changed since
+known = _of_weights.find
 
 
 def of_weight(name: str, weight: Tensor, what: Any, make: Callable[[npt.NDArray[Any]], Any]) -> Any:

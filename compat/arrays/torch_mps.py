@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import platform
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from mlx_spectro.design.operators import Operator
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, metal_program
 
 from ..contract.decline import Decline
-from .torch_launch import DTYPES, DeviceKernel, TorchLauncher
+from .torch_launch import LaunchCall, TorchLauncher
 
 # the oldest torch whose own tests cover what becomes of complex MPS tensors here: added, turned around, joined
 _WITH_COMPLEX = "2.11"
@@ -22,23 +22,25 @@ _WITH_COMPLEX = "2.11"
 _MOST_THREADS = (1 << 32) - 1
 
 
-class _LaunchCall:
-    """A launch made ready: of tensors that lie without gaps it makes the outputs."""
+class _Function(NamedTuple):
+    """A kernel loaded, and its tables."""
 
-    def __init__(self, launch: Launch, on_device: DeviceKernel, device: torch.device) -> None:
-        kernel, self._device = launch.kernel, device
-        self._name, self._function = kernel.name, on_device.function
-        kinds = kernel.outputs.values()
-        self._outputs = [(shape, DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)]
-        self._constant = [*on_device.tables, *kernel.each(launch.scalars)]
+    call: Any
+    tables: list[Tensor]
+
+
+class _LaunchCall(LaunchCall):
+    def __init__(self, launch: Launch, function: _Function, device: torch.device) -> None:
+        super().__init__(launch, device)
+        kernel, self._function = launch.kernel, function.call
+        self._constant = [*function.tables, *kernel.each(launch.scalars)]
         x, y, z = launch.groups
         self._threads, self._group = (x * kernel.threads, y, z), (kernel.threads, 1, 1)
         if self._threads[0] > _MOST_THREADS:
             raise Decline("a signal has more frames than an MPS device numbers threads")
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        device = self._device
-        outputs = [torch.empty(shape, dtype=dtype, device=device) for shape, dtype in self._outputs]
+        outputs = self.made()
         self._function(*tensors, *self._constant, *outputs, threads=self._threads, group_size=self._group)
         diagnostics.used(self._name)
         return outputs
@@ -66,7 +68,7 @@ class MpsLauncher(TorchLauncher):
     def program(self, kernel: Kernel) -> str:
         return metal_program(kernel)
 
-    def load(self, program: str, kernel: Kernel) -> DeviceKernel | str:
+    def load(self, program: str, kernel: Kernel) -> _Function | str:
         try:
             library = self._libraries[program] = torch.mps.compile_shader(program)
             function = getattr(library, kernel.name)
@@ -75,9 +77,9 @@ class MpsLauncher(TorchLauncher):
         most: int = getattr(function, "max_threads_per_threadgroup", kernel.threads)
         if most < kernel.threads:
             return f"the GPU kernel {kernel.name} takes threadgroups of {kernel.threads} threads, too many for this GPU"
-        return DeviceKernel(function, [self.from_numpy(table) for table in kernel.tables.values()])
+        return _Function(function, [self.from_numpy(table) for table in kernel.tables.values()])
 
-    def call(self, launch: Launch, kernel: DeviceKernel) -> _LaunchCall:
+    def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
         return _LaunchCall(launch, kernel, self.torch_device)
 
     def wait(self, arrays: list[Tensor]) -> None:

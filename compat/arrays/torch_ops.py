@@ -85,7 +85,9 @@ def values_of(weights: Tensor) -> bytes:
     return ctypes.string_at(weights.data_ptr(), weights.nbytes)
 
 
-def ready(result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False) -> Run | None:
+def ready(
+    result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor, swapped: bool = False, turned: bool = False
+) -> Run | None:
     """What computes ``result``, which was made of ``x`` by ``op``, of tensors that lie like these.
 
     None where that is not the whole of its memory, has a gradient, or no kernel takes the tensors' memory as it is.
@@ -93,45 +95,52 @@ def ready(result: Tensor, engine: Any, op: Operator, x: Tensor, *weights: Tensor
     Args:
         weights: The first may be a window that is shorter than its frame.
         swapped: The last two axes of the result are swapped.
+        turned: So are those of what it is to take in the place of ``x``.
     """
     inner = result.transpose(-1, -2) if swapped else result
     if result.requires_grad or not inner.is_contiguous() or not all(map(is_plain, (x, *weights))):
         return None
-    window, *others = weights
     margins, framing = (b"", b""), getattr(op, "framing", None)
-    missing = 0 if framing is None else framing.n_fft - window.numel()
+    missing = 0 if framing is None else framing.n_fft - weights[0].numel()
     if callable(engine):
-        return None if missing else _on_gpu(engine, op, swapped)
+        make = getattr(engine, "ready", None)
+        if missing or make is None:
+            return None
+        on_gpu: Run = make(op, x, *weights, swapped=swapped)
+        return (lambda x, *weights: on_gpu(x.transpose(-1, -2), *weights)) if turned else on_gpu
     if engine is not cpu:
         return None
     if missing:
+        window, *others = weights
         left, size = missing // 2, window.element_size()
         margins = bytes(left * size), bytes((missing - left) * size)
-        window = window.new_empty(window.numel() + missing)
-    call: Any = _ready(op, x, (window, *others))
+        weights = window.new_empty(window.numel() + missing), *others
+    call: Any = _ready(op, x, weights)
     if call is None or call.shape != inner.shape:
         return None
     run: Run = call._replace(shape=tuple(result.shape), strides=result.stride(), margins=margins)
     return run
 
 
-def _on_gpu(engine: Any, op: Operator, swapped: bool) -> Run:
-    if swapped:
-        return lambda x, *weights: engine(op, x, *weights).transpose(-1, -2)
-    return functools.partial(engine, op)
-
-
-def while_equal(call: Run, run: Run, window: Tensor) -> Run | None:
+def while_equal(call: Run, run: Run, window: Tensor, what: Hashable) -> Run:
     """``call`` of arrays whose second is a window of the same values, on which ``run`` decides else.
 
-    None where values are not to be looked at.
+    Args:
+        what: On a GPU, whose values are not to be looked at, the values of interest are those that ``run`` had of
+            :func:`.torch_launch.of_weight` by this.
     """
-    if not window.is_cpu:
-        return None
-    values = values_of(window)
+    if window.is_cpu:
+        seen: Callable[[Tensor], Any] = values_of
+    else:
+        from .torch_launch import known
+
+        def seen(window: Tensor) -> Any:
+            return known(window, what)
+
+    values = seen(window)
 
     def either(x: Tensor, window: Tensor, *others: Tensor) -> Tensor:
-        result: Tensor = (call if values_of(window) == values else run)(x, window, *others)
+        result: Tensor = (call if values is not None and seen(window) == values else run)(x, window, *others)
         return result
 
     return either

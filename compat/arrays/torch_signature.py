@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from mlx_spectro.ops import backend
 from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import OPTIONS, Signature
-from . import torch_tensors
+from . import kinds, torch_tensors
 from .torch_tensors import PLAIN
 
 
@@ -51,7 +51,7 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
         for value in (*args, *kwargs.values()) if kwargs else args:
             kind = type(value)
             if kind in PLAIN:
-                key += value.shape, value.is_cpu or value.device
+                key += value.shape, value.is_cpu or _elsewhere(value)
             elif kind in OPTIONS:
                 key.append(value)
             else:
@@ -66,7 +66,12 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
     return tuple(key)
 
 
-def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
+def _elsewhere(x: torch.Tensor) -> Hashable:
+    """What else says who is faster on a tensor that is no CPU's."""
+    return x.device, torch_tensors.gradient_wanted(x), kinds.is_capturing()
+
+
+def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:
     """Add arguments to a signature.
 
     Raises:
@@ -79,14 +84,15 @@ def note(values: tuple[Any, ...], key: list[Any], places: list[Any], tensors: li
             # -0.0 equals 0.0
             key += kind, repr(value) if kind is float and not value else value
         elif kind in PLAIN:
-            # others have no strides, or no shape
-            if value.layout is not torch.strided or value.is_nested:
-                raise Decline(f"every call with a tensor of layout {value.layout} is planned")
+            # others have no strides, no shape, or names of their axes
+            if value.layout is not torch.strided or value.is_nested or value.has_names():
+                raise Decline(f"every call with a tensor of layout {value.layout}, or with names, is planned")
+            shape = value.shape
             key += (
-                kind, value.dtype, value.dim(), value.requires_grad, value.is_neg(), value.is_conj(),
+                kind, value.dtype, len(shape), value.requires_grad, value.is_neg(), value.is_conj(),
                 value.is_cpu or value.device,
             )  # fmt: skip
-            places += value.shape, value.stride()
+            places += shape, value.stride()
             tensors.append(value)
         else:
             # one of our own modules notes what its forward reads

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from mlx_spectro import distribution
+from mlx_spectro import distribution, interrupts
 from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
@@ -34,6 +34,9 @@ FREED = "a tensor's memory has been freed"
 
 # a program that holds torch to a few threads, as its data loaders do, means its transforms
 threads.follow(torch.get_num_threads)
+
+# where a program keeps what is for a backward pass by functions of its own; torch.utils.checkpoint's raise an exception
+interrupts.hooks.append(lambda: torch._C._autograd._top_saved_tensors_default_hooks(False) or ())
 
 compiling = torch.compiler.is_dynamo_compiling
 # whether a compiler plans the present call, to make fast code of what becomes of it
@@ -99,6 +102,8 @@ def check_kind(tensor: Tensor, whole: bool = False) -> None:
         raise Decline(f"the tensor lies on device {tensor.device.type}")
     if tensor.layout is not torch.strided:
         raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
+    if tensor.has_names():
+        raise Decline("the tensor's axes have names, which torch's operations see to")
     if tensor.dtype not in (_WHOLE if whole else _DTYPES):
         served = "whole numbers" if whole else "single and double precision"
         raise Decline(f"the tensor is {str(tensor.dtype).removeprefix('torch.')}: {served} are served")

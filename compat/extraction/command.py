@@ -97,14 +97,20 @@ def _split(argv: list[str], parser: argparse.ArgumentParser) -> tuple[list[str],
             mine.append(argument)
             continue
         if not equals:
-            if not rest:
+            if not rest or rest[0].startswith("--"):
                 parser.error(f"{name} needs a value")
             value = rest.pop(0)
-        try:
-            options[name[2:].replace("-", "_")] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[name[2:].replace("-", "_")] = value
+        options[name[2:].replace("-", "_")] = _value(value)
     return mine, options
+
+
+def _value(text: str) -> Any:
+    """What an option's text says: one of Python's values, true, false and none in any case, or the text itself."""
+    word = text.capitalize()
+    try:
+        return ast.literal_eval(word if word in ("True", "False", "None") else text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 class _Shown(Progress):

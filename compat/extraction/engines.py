@@ -20,6 +20,10 @@ import mlx_spectro
 from .blocks import WriteError
 from .shards import Job, Note, Settings, Widths, make
 
+# not by -m, which would have Python look for every module in the folder that the command was called in first
+_WORKER = (
+    "import sys; sys.path[:] = filter(None, sys.path); from mlx_spectro.compat.extraction.worker import main; main()"
+)
 # how often a recording may take its worker with it
 _DEATHS = 2
 
@@ -177,7 +181,7 @@ class _Crew(threading.Thread):
         # cores are shared out to workers, so each library in one uses one
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "mlx_spectro.compat.extraction.worker"],
+            [sys.executable, "-c", _WORKER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, encoding="utf-8",
         )  # fmt: skip
         self._process = process

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import blocks, recordings
-from .functions import FEATURES, Array, Function, Options, resampled, resampled_in_blocks
+from .functions import FEATURES, Array, Function, Options, check_value, resampled, resampled_in_blocks
 from .recordings import LONGEST, Recording
 
 # samples of noise whose features tell how many values a frame has
@@ -38,7 +38,8 @@ class FeatureExtractor:
         options: Those of the functions. Each goes to the features that take it, or, as ``"mfcc.n_mfcc"``, to one.
 
     Raises:
-        ValueError: an unknown feature or option.
+        ValueError: an unknown feature or option, a text for one that is True or False, a rate below 1, a channel
+            below 0.
 
     Example:
         >>> import numpy as np
@@ -67,6 +68,9 @@ class FeatureExtractor:
             raise ValueError(f"like must be one of {', '.join(FEATURES)}, got {like!r}")
         if on_error not in ("raise", "record"):
             raise ValueError(f"on_error must be 'raise' or 'record', got {on_error!r}")
+        for name, value, least in (("rate", rate, 1), ("channel", channel, 0)):
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}")
         unknown = [name for name in self.features if name not in FEATURES[like]]
         if unknown or not self.features:
             known = ", ".join(FEATURES[like])
@@ -79,7 +83,13 @@ class FeatureExtractor:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def of(self, samples: Array, rate: int) -> dict[str, Array]:
-        """Features ``[N, values]`` by name, of samples ``[T]`` in floating point and their rate in Hz."""
+        """Features ``[N, values]`` by name, of samples ``[T]`` in floating point and their rate in Hz.
+
+        Raises:
+            ValueError: samples of another kind.
+        """
+        if samples.dtype.kind != "f":
+            raise ValueError(f"samples are in floating point, from -1 to 1, got {samples.dtype}")
         if self.rate is not None and self.rate != rate:
             samples, rate = resampled(self.like, samples, rate, self.rate), self.rate
         return {name: np.ascontiguousarray(function(samples, rate)) for name, function in self._functions.items()}
@@ -157,7 +167,9 @@ class FeatureExtractor:
             return self.of_file(recording)[0]
         if isinstance(recording, Mapping) and recording.get("array") is None:
             return self.of_file(recording["path"])[0]
-        samples = np.asarray(recording["array"], np.float32)
+        samples = np.asarray(recording["array"])
+        if samples.dtype == np.float64:
+            samples = samples.astype(np.float32)
         if samples.ndim == 2:
             samples = samples.mean(axis=0) if self.channel is None else samples[self.channel]
         return self.of(samples, int(recording["sampling_rate"]))
@@ -174,11 +186,12 @@ class FeatureExtractor:
         each: list[Options] = [{} for _ in makers]
         for option, value in self.options.items():
             feature, dot, last = option.rpartition(".")
-            takers = [
-                options
-                for (name, maker), options in zip(makers.items(), each, strict=True)
-                if (not dot or name == feature) and last in maker.takes()
-            ]
+            takers = []
+            for (name, maker), options in zip(makers.items(), each, strict=True):
+                taken = maker.takes()
+                if (not dot or name == feature) and last in taken:
+                    check_value(option, value, taken[last])
+                    takers.append(options)
             if not takers:
                 known = sorted(set().union(*(maker.takes() for maker in makers.values())))
                 raise ValueError(f"no feature takes {option}; options are {', '.join(known)}")

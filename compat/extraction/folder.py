@@ -130,7 +130,7 @@ def extract(
             if retry_failed:
                 _forget_failed(folder, len(shards))
             jobs = [Job(i, shard) for i, shard in enumerate(shards) if not record_path(folder, i).exists()]
-            widths = _widths(settings) if jobs else {}
+            widths = _widths(settings, format) if jobs else {}
             if not begun:
                 # options that are refused take no folder
                 _begin(folder, settings, recordings)
@@ -167,7 +167,7 @@ def _need(like: str, format: str, engine: str) -> None:
         )
 
 
-def _widths(settings: Settings) -> Widths:
+def _widths(settings: Settings, format: str) -> Widths:
     try:
         widths = settings.extractor().values()
     except ImportError:
@@ -177,6 +177,11 @@ def _widths(settings: Settings) -> Widths:
     empty = [name for name, (values, _) in widths.items() if not values]
     if empty:
         raise ExtractionError(f"by the options, {empty[0]} has no values")
+    complex_ones = [name for name, (_, dtype) in widths.items() if dtype.kind == "c"]
+    if complex_ones and format == "parquet":
+        raise ExtractionError(
+            f"by the options, {complex_ones[0]} is complex, which Parquet has no numbers for: take npy"
+        )
     return widths
 
 

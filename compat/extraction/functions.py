@@ -68,8 +68,27 @@ def _doors() -> Any:
     return importlib.import_module("mlx_spectro.compat.streaming.doors")
 
 
+_NO_OPTIONS = {"self", "y", "S", "sr", "args", "kwargs", "sample_rate"}
+
+
+def _defaults(*functions: Any) -> dict[str, Any]:
+    """The options of some functions, and what each is by default."""
+    parameters = [parameter for function in functions for parameter in inspect.signature(function).parameters.values()]
+    return {one.name: one.default for one in reversed(parameters) if one.name not in _NO_OPTIONS}
+
+
+def check_value(name: str, value: Any, default: Any) -> None:
+    """ValueError for a text, which counts as true whatever it says, where an option is True or False."""
+    if isinstance(value, str) and isinstance(default, bool) and name.rpartition(".")[2] not in _MAY_BE_TEXTS:
+        raise ValueError(f"{name} is True or False, got {value!r}")
+
+
+# of torchaudio's
+_MAY_BE_TEXTS = {"normalized"}
+
+
 def _names(function: Any) -> set[str]:
-    return set(inspect.signature(function).parameters) - {"self", "y", "S", "sr", "args", "kwargs", "sample_rate"}
+    return set(_defaults(function))
 
 
 class _Librosa:
@@ -79,8 +98,8 @@ class _Librosa:
         self._function, self._further, self._decibels = function, further, decibels
         self._path = f"feature.{function}"
 
-    def takes(self) -> set[str]:
-        return set().union(*(_names(_attribute("librosa", path)) for path in (self._path, *self._further)))
+    def takes(self) -> dict[str, Any]:
+        return _defaults(*(_attribute("librosa", path) for path in (self._path, *self._further)))
 
     def make(self, options: Options, device: str) -> Function:
         library, function = _of("librosa"), _attribute("librosa", self._path)
@@ -123,9 +142,10 @@ class _Torchaudio:
         self._name, self._inner, self._argument = f"transforms.{name}", f"transforms.{inner}", argument
         self._rate, self._decibels = rate, decibels
 
-    def takes(self) -> set[str]:
-        inner = _names(_attribute("torchaudio", self._inner)) if self._argument else set()
-        return (_names(_attribute("torchaudio", self._name)) | inner) - {self._argument}
+    def takes(self) -> dict[str, Any]:
+        kinds = (self._name, self._inner) if self._argument else (self._name,)
+        taken = _defaults(*(_attribute("torchaudio", kind) for kind in kinds))
+        return {name: default for name, default in taken.items() if name != self._argument}
 
     def make(self, options: Options, device: str) -> Function:
         torch = _of("torch")
@@ -173,12 +193,9 @@ class _Native:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def takes(self) -> set[str]:
-        return self._parameters(_attribute("", self._name)) - {"self", "sample_rate"}
-
-    def _parameters(self, kind: Any) -> set[str]:
-        bases = [base for base in kind.__mro__ if "__init__" in vars(base) and base is not object]
-        return set().union(*(_names(base.__init__) for base in bases))
+    def takes(self) -> dict[str, Any]:
+        bases = _attribute("", self._name).__mro__
+        return _defaults(*(base.__init__ for base in bases if "__init__" in vars(base) and base is not object))
 
     def make(self, options: Options, device: str) -> Function:
         import mlx.core as mx

@@ -34,7 +34,8 @@ def recordings_of(audio: Iterable[str | os.PathLike[str]], manifest: str | os.Pa
     A file that a manifest names need not exist: what is missing is found out when it is read.
 
     Raises:
-        ListError: no such file or folder, nothing that a pattern matches, a manifest that cannot be read, nothing.
+        ListError: no such file or folder, nothing that a pattern matches, a folder or a manifest that cannot be read,
+            nothing.
     """
     paths: dict[str, None] = {}
     for name in audio:
@@ -49,9 +50,14 @@ def recordings_of(audio: Iterable[str | os.PathLike[str]], manifest: str | os.Pa
 
 def _expanded(name: str) -> Iterator[str]:
     if os.path.isdir(name):
-        suffixes = _suffixes()
-        for folder, folders, files in os.walk(name):
+        suffixes, seen = _suffixes(), set[str]()
+        for folder, folders, files in os.walk(name, onerror=_refuse, followlinks=True):
             folders.sort()
+            # links may lead to a folder twice, or back to one above
+            if (place := os.path.realpath(folder)) in seen:
+                folders.clear()
+                continue
+            seen.add(place)
             yield from (os.path.join(folder, file) for file in sorted(files) if _is_recording(file, suffixes))
     elif os.path.exists(name):
         yield name
@@ -60,6 +66,10 @@ def _expanded(name: str) -> Iterator[str]:
         if not matches:
             raise ListError(f"there is no {name}" + (": no file matches" if glob.has_magic(name) else ""))
         yield from matches
+
+
+def _refuse(error: OSError) -> None:
+    raise ListError(f"the folder {error.filename} cannot be read: {error.strerror}")
 
 
 def _suffixes() -> set[str]:
@@ -79,8 +89,9 @@ def _named(manifest: Path) -> Iterator[str]:
         text = manifest.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ListError(f"the manifest {manifest} cannot be read: {error}") from None
-    if manifest.suffix in (".csv", ".tsv"):
-        rows = csv.DictReader(io.StringIO(text), delimiter="\t" if manifest.suffix == ".tsv" else ",")
+    suffix = manifest.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        rows = csv.DictReader(io.StringIO(text), delimiter="\t" if suffix == ".tsv" else ",")
         column = next((name for name in _COLUMNS if name in (rows.fieldnames or ())), None)
         if column is None:
             raise ListError(f"the manifest {manifest} has none of the columns {', '.join(_COLUMNS)}")
@@ -90,7 +101,7 @@ def _named(manifest: Path) -> Iterator[str]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        if manifest.suffix not in (".jsonl", ".json"):
+        if suffix not in (".jsonl", ".json"):
             yield line.strip()
             continue
         try:

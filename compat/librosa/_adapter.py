@@ -13,6 +13,9 @@ from ..contract.adapter import Library
 from ..contract.lines import at_callers_line
 from ..contract.plans import OPTIONS
 
+# NumPy's own, such as ref=np.max: they hold nothing that would have to be let go
+_FUNCTIONS = frozenset((type(np.max), np.ufunc))
+
 
 class _Librosa(Library):
     def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,7 +31,7 @@ class _Librosa(Library):
             kind = type(value)
             if kind is np.ndarray:
                 key.append(value.shape)
-            elif kind in OPTIONS:
+            elif kind in OPTIONS or kind in _FUNCTIONS:
                 key.append(value)
             else:
                 return None

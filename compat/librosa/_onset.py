@@ -13,7 +13,7 @@ from ..arrays.numpy_options import check_whole
 from ..contract import tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
-from ..contract.reasons import ByDesign
+from ..contract.reasons import BySize
 from ._adapter import adapter
 from ._arguments import Array
 from ._feature.mel import mel_plan
@@ -47,6 +47,9 @@ def _plan(theirs: Any, y: Any, sr: Any, S: Any, n_fft: Any, hop_length: Any, fea
     check_whole("max_size", of_onset["max_size"])
     of_mel.setdefault("fmax", 0.5 * sr)
     mel = mel_plan(y, sr, n_fft=n_fft, hop_length=hop_length, **of_mel)
+    ref = of_onset["ref"]
+    if ref is not None and np.shape(ref) != (*mel.shape[:-2], mel.shape[-1], mel.shape[-2]):
+        raise Decline("ref has another shape than the spectrogram")
 
     if of_onset["aggregate"] is np.median:
         of_onset["aggregate"] = _median
@@ -129,7 +132,7 @@ def onset_detect(
     The onset strength of audio is ours, and librosa picks its peaks.
     """
     if onset_envelope is not None:
-        raise Decline(ByDesign("the envelope is given, and librosa picks its peaks as fast"))
+        raise Decline(BySize("the envelope is given, and librosa picks its peaks as fast"))
     options: dict[str, Any] = {"backtrack": backtrack, "energy": energy, "units": units}
     options |= {"normalize": normalize, "sparse": sparse}
     strength = onset_strength.plan(y=y, sr=sr, hop_length=hop_length)

@@ -118,6 +118,8 @@ def path_enhance(
     check_flag("clip", clip)
     if kwargs.keys() - {"mode"} or kwargs.get("mode", "reflect") != "reflect":
         raise Decline("options of SciPy's convolution: a matrix that is mirrored at its edges is served")
+    if n == 2:
+        raise Decline("the filters are of two values, and may be empty, of which NumPy warns")
     ratios = np.logspace(np.log2(min_ratio), np.log2(max_ratio), num=int(n_filters), base=2)
     if 2 * n > min(R.shape[-2:]):
         raise Decline("the filters may be larger than the matrix")

@@ -13,7 +13,7 @@ from ..arrays.numpy_options import check_exponent, check_flag, check_plain, chec
 from ..contract import settings, tolerances
 from ..contract.decline import Decline
 from ..contract.function import Work
-from ..contract.reasons import ByDesign, BySize, unread
+from ..contract.reasons import BySize, unread
 from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, check_size, energy
 
@@ -34,7 +34,7 @@ def softmask(X: Array, X_ref: Array, *, power: float = 1, split_zeros: bool = Fa
     check_engine()
     check_exponent(power)
     if power not in (1, 2) and settings.route.get() == "auto":
-        raise Decline(ByDesign("librosa is as fast for powers other than 1 and 2; route('ours') has us serve them"))
+        raise Decline(BySize("librosa is as fast for powers other than 1 and 2; route('ours') has us serve them"))
     check_flag("split_zeros", split_zeros)
     for x in (X, X_ref):
         check_array(x)
@@ -55,7 +55,7 @@ def softmask(X: Array, X_ref: Array, *, power: float = 1, split_zeros: bool = Fa
 def _check_norm(norm: Any, fill: Any, values: Array) -> None:
     """Decline norms that librosa does not know, or whose powers may overflow or vanish."""
     if norm is None:
-        raise Decline(ByDesign("norm is None: the array is returned as it is"))
+        raise Decline(BySize("norm is None: the array is returned as it is"))
     if type(norm) is float and math.isinf(norm):
         return
     check_plain("norm", norm, 0, _LARGEST_NORM)

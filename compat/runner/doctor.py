@@ -251,6 +251,8 @@ def _size(folder: Path) -> int:
 
 def _probe(code: str) -> tuple[int, str]:
     """Exit status and last line of Python running ``code`` in a process of its own: a broken library may end it."""
+    # Python would look for modules in the folder that the command was called in
+    code = f"import sys; sys.path[:] = filter(None, sys.path)\n{code}"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:

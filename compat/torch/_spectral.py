@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
+from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Stft
 
 from ..arrays import torch_autograd, torch_ops, torch_tensors
@@ -19,7 +21,7 @@ from ..contract.decline import Decline
 from ..contract.function import Work
 from ..contract.lines import at_callers_line
 from ..contract.plans import Planned
-from ..contract.reasons import REJECTED, ByDesign, unread
+from ..contract.reasons import REJECTED, ByDesign, BySize, unread
 
 
 def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,7 +35,17 @@ def _by_torch(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-_stft, _istft = _by_torch(torch.stft), _by_torch(torch.istft)
+_stft, _own_istft = _by_torch(torch.stft), _by_torch(torch.istft)
+
+
+def _istft(*args: Any, **kwargs: Any) -> Any:
+    """torch's own, which what sees to torch's functions sees as the one that torch shows, as it sees torch.stft."""
+    given = (*args, *kwargs.values())
+    if not compiling() and has_torch_function(given):
+        return handle_torch_function(torch.istft, given, *args, **kwargs)
+    return _own_istft(*args, **kwargs)
+
+
 # what torch says once a process, and has been made to say
 _said: set[Any] = set()
 
@@ -61,18 +73,54 @@ def _check_is_heard() -> None:
         raise Decline("torch warns of the call, and traces or transforms the program")
 
 
-# On CUDA, torch's own STFT of fewer samples is computed while we still plan ours. On an H100 a call of a shape that
-# comes again takes 0.8 to 1.15 times as long as torch's below, 0.4 to 0.7 times above; the first of a shape 80 us more.
-_FEW_ON_CUDA = 2_000_000
+# On CUDA, torch's own STFT of fewer samples than these takes the time that Python takes to call it. On an H200, ours of
+# a shape that comes again takes 0.6 times as long, and the first of a shape twice as long.
+_FEW_ON_CUDA = 4_000_000
 
 
-def _check_size(x: Tensor) -> None:
-    """Leave to torch what it transforms as fast; in a graph's capture, no planning is timed."""
+class _Shapes:
+    """Which shapes of few samples are ours: all, in a program whose shapes come again.
+
+    One whose every signal has another length would pay for a first call each time. Once decided, a shape stays whose it
+    is, so that a signal's spectrum is the same to the last bit whenever it is asked for.
+    """
+
+    # shapes that have come once and not again, and all that are remembered
+    _MOST_ONCE, _MOST = 8, 4096
+
+    def __init__(self) -> None:
+        # by shape, how often it came while it was ours; 0 for torch's
+        self._times: dict[Hashable, int] = {}
+        self._once = 0
+
+    def has(self, shape: Hashable) -> bool:
+        """Whether a shape that comes now is ours."""
+        times = self._times.get(shape)
+        if times is None:
+            if len(self._times) >= self._MOST:
+                return False
+            times = self._times[shape] = 0 if self._once >= self._MOST_ONCE else 1
+            self._once += times
+        elif times == 1:
+            self._times[shape] = 2
+            self._once -= 1
+        return times > 0
+
+
+_shapes = _Shapes()
+
+
+def _check_size(x: Tensor, framing: Framing) -> None:
+    """Leave to torch what it transforms faster than we would plan it; in a graph's capture, no planning is timed."""
     from ..arrays.torch_launch import capturing
 
     few = x.numel() < _FEW_ON_CUDA and settings.route.get() == "auto" and not gradient_wanted(x)
-    if few and not capturing():
-        raise Decline(ByDesign("torch's own STFT is as fast on so few samples; route('ours') has us serve them"))
+    if few and not _shapes.has((x.device, x.shape, framing)) and not capturing():
+        raise Decline(
+            BySize(
+                "torch's STFT of so few samples is faster than ours of ever new shapes; route('ours') has us serve it"
+            )
+        )
 
 
 # on a CPU, torch's compiler makes faster code of fewer values' transforms, or of fewer whose gradient is asked for:
@@ -124,7 +172,7 @@ def stft(
 
     def work(input: Tensor, window: Tensor | None) -> Tensor:
         if input.is_cuda and not torch_tensors.transformed():
-            _check_size(input)
+            _check_size(input, planned.framing)
         transform = planned.of(input, window)
         if scale != 1.0:
             transform = transform._replace(scale=scale)

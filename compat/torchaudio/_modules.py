@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import copyreg
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from torch.nn import Module
 from torch.nn.modules import module as torch_module
+from torch.nn.utils.parametrize import is_parametrized
 
 from ..arrays.torch_signature import note, sized_by
 from ..contract.decline import Decline
-from ..contract.plans import OPTIONS
+from ..contract.plans import MOST, OPTIONS
 
 
 class _Kind(type):
@@ -53,7 +54,9 @@ class Twin(metaclass=_Kind):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         memo[id(self)] = self._with_state({})
-        memo[id(self)].__setstate__(copy.deepcopy(self._state(), memo))
+        # of a module with parametrizations torch refuses the state, which would go to a file, and copies attributes
+        state = vars(self) if is_parametrized(self) else self._state()  # type: ignore[arg-type]
+        memo[id(self)].__setstate__(copy.deepcopy(state, memo))
         return memo[id(self)]
 
     def _with_state(self, state: Any) -> Any:
@@ -90,6 +93,25 @@ def check_part(module: Module, twin: type[Twin]) -> None:
         raise Decline(f"the submodule {kind.__name__} carries hooks, which have to be called")
 
 
+# by a module's identity, the options and classes of parts that it had when it was last seen, and what stands for them
+_known: dict[int, tuple[list[Any], object]] = {}
+_tokens: dict[Hashable, object] = {}
+
+
+def _learned(module: Module, facts: list[Any]) -> tuple[list[Any], object]:
+    """What a module is noted by: modules whose forwards read equal things have the same token."""
+    kinds = tuple(map(type, facts))
+    if not OPTIONS.issuperset(kind for kind in kinds if not issubclass(kind, type)):
+        raise Decline("an attribute is of no kind that can be compared")
+    # -0.0 equals 0.0
+    exact = kinds, *[repr(fact) if type(fact) is float and not fact else fact for fact in facts]
+    for table in (_known, _tokens):
+        if len(table) >= MOST:
+            table.clear()
+    known = _known[id(module)] = facts, _tokens.setdefault(exact, object())
+    return known
+
+
 def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> Callable[[type[Twin]], type[Twin]]:
     """Say of one of our classes what its ``forward`` reads of a module, so that calls can be planned together.
 
@@ -99,20 +121,32 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         parts: Submodules, which it computes itself.
     """
 
-    named = {*buffers, *parts}
-    options_of: Any = operator.itemgetter(*options) if len(options) > 1 else lambda state: [state[n] for n in options]
+    named, twins = {*buffers, *parts}, tuple(parts.items())
+    options_of: Any = operator.itemgetter(*options) if len(options) > 1 else lambda s: tuple([s[n] for n in options])
 
-    def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
-        state = vars(module)
+    def gather(module: Module, facts: list[Any], held: list[Any]) -> None:
+        state = module.__dict__
         if not state.keys().isdisjoint(named):
             raise Decline("an attribute hides a buffer or a part")
-        held = state["_buffers"]
-        note((*[state[name] for name in options], *[held[name] for name in buffers]), key, places, tensors)
-        for name, twin in parts.items():
+        facts += options_of(state)
+        for name in buffers:
+            held.append(state["_buffers"][name])
+        for name, twin in twins:
             submodule = state["_modules"][name]
             check_part(submodule, twin)
-            key.append(type(submodule))
-            vars(twin)["noted_by"](submodule, key, places, tensors)
+            facts.append(type(submodule))
+            vars(twin)["gather"](submodule, facts, held)
+
+    def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
+        facts: list[Any] = []
+        held: list[Any] = []
+        gather(module, facts, held)
+        known = _known.get(id(module))
+        # what is the same object is what it was
+        if known is None or len(known[0]) != len(facts) or not all(map(operator.is_, known[0], facts)):
+            known = _learned(module, facts)
+        key.append(known[1])
+        note(held, key, places, tensors)
 
     def add_sizes(module: Module, key: list[Any]) -> bool:
         # parts are left out: they are as their module's options have made them, or the library serves them right
@@ -126,7 +160,7 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         return True
 
     def decorate(kind: Any) -> Any:
-        kind.noted_by, sized_by[kind] = staticmethod(noted_by), add_sizes
+        kind.gather, kind.noted_by, sized_by[kind] = staticmethod(gather), staticmethod(noted_by), add_sizes
         return part(kind)
 
     return decorate

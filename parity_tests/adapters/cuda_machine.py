@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_spectro.compat.arrays import cuda_modules, torch_cuda, torch_launch, torch_tensors
+from mlx_spectro.compat.arrays import cuda_modules, torch_cuda, torch_launch, torch_signature, torch_tensors
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
 from ..kernels.kernel_host import host
@@ -37,10 +37,15 @@ class OnCuda(torch.Tensor):
 
     def data_ptr(self) -> int:
         address = super().data_ptr()
-        # contiguous, so that its extent is that of its memory
-        if self.is_contiguous():
+        # without gaps, so that its extent is that of its memory
+        if is_dense(self):
             extents[address] = self.numel(), self.dtype
         return address
+
+
+def is_dense(x: torch.Tensor) -> bool:
+    """Whether ``x`` lies without gaps, its last two axes in either order."""
+    return x.is_contiguous() or (x.dim() > 1 and x.transpose(-1, -2).is_contiguous())
 
 
 # values at the addresses that were asked for, and their type
@@ -187,7 +192,7 @@ class Machine:
         for name, table in kernel.tables.items():
             assert np.array_equal(arrays[name], table.ravel())
         scalars = {
-            name: float(np.int32(word).view(np.float32)) if kind == "float" else word
+            name: float(np.uint32(word).view(np.float32)) if kind == "float" else word
             for (name, kind), word in zip(kernel.scalars.items(), words, strict=True)
         }
         shapes = tuple(arrays[name].shape for name in kernel.outputs)
@@ -245,9 +250,11 @@ class _Torch:
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
 
-    def empty(self, shape: Any, dtype: Any, device: Any) -> Any:
+    def empty_strided(self, shape: Any, strides: Any, dtype: Any, device: Any) -> Any:
         assert device == torch.device("cuda", self._machine.current)
-        return cuda(torch.empty(tuple(shape), dtype=dtype))
+        made = cuda(torch.empty_strided(shape, strides, dtype=dtype))
+        assert is_dense(made)
+        return made
 
     def from_numpy(self, values: Any) -> Any:
         def to(device: Any) -> Any:
@@ -280,7 +287,8 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
     patch.setattr(torch_launch, "is_plain", lambda x: is_plain(x) and type(x) is OnCuda)
     patch.setattr(torch_cuda, "_launchers", {})
     patch.setattr(cuda_modules, "bindings", lambda: cuda_modules.Bindings(made.driver, made.nvrtc, VERSION))
-    patch.setattr(torch_tensors, "PLAIN", plain)
+    for module in (torch_tensors, torch_signature):
+        patch.setattr(module, "PLAIN", plain)
     torch_cuda._why_none.cache_clear()
     yield made
     torch_cuda._why_none.cache_clear()

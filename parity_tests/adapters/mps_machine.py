@@ -147,9 +147,9 @@ class _Torch:
         return getattr(torch, name)
 
     @staticmethod
-    def empty(shape: Any, dtype: Any, device: Any) -> Any:
+    def empty_strided(shape: Any, strides: Any, dtype: Any, device: Any) -> Any:
         assert device == torch.device("mps", 0)
-        return torch.empty(tuple(shape), dtype=dtype)
+        return torch.empty_strided(shape, strides, dtype=dtype)
 
     def from_numpy(self, values: Any) -> Any:
         def to(device: Any) -> Any:

@@ -131,6 +131,7 @@ def test_options_mean_the_same_in_workers(tmp_path: Path) -> None:
 
 MANIFESTS = {
     "marked.csv": "\ufeffpath,text\na.wav,said\n",
+    "UPPER.CSV": "path,text\na.wav,said\n",
     "marked.txt": "\ufeffa.wav\n",
     "lines.csv": 'text,path\n"said in\ntwo lines",a.wav\n',
     "separators.jsonl": '{"text": "said\u2028in\x85lines", "path": null, "audio": "a.wav"}\n',
@@ -449,6 +450,11 @@ def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
         (["a", "--n-mels", "-3"], "librosa refuses the options"),
         (["a", "--n-mels", "0"], "by the options, mel has no values"),
         (["a", "--shard-size", "0"], "shard_size must be at least 1"),
+        (["a", "--rate", "-5"], "rate must be at least 1, got -5"),
+        (["a", "--channel", "-1"], "channel must be at least 0, got -1"),
+        (["a", "--center", "no"], "center is True or False, got 'no'"),
+        (["a", "--like", "torchaudio", "--center", "no"], "center is True or False, got 'no'"),
+        (["a", "--like", "torchaudio", "--features", "spectrogram", "--power", "None"], "spectrogram is complex"),
         (["a", "--device", "cuda"], "device cuda is for features like torchaudio's, not like librosa's"),
         (["a", "--device", "quantum", "--like", "torchaudio"], "torch has no device quantum here"),
     ],
@@ -463,6 +469,71 @@ def test_the_command_says_what_is_wrong(
     monkeypatch.chdir(tmp_path)
     assert command.main([*arguments, "--out", "out"]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["False", "false", "FALSE", "None", "none", "0"])
+def test_what_a_word_denies_is_denied(word: str, tmp_path: Path) -> None:
+    audio, plainly = str(record(tmp_path / "audio", 1)), dict(SMALL, htk=False)
+    assert command.main([audio, "--htk", word, *OPTIONS[:6], "--workers", "0", "--out", str(tmp_path / "out")]) == 0
+    mlx_spectro.extract(audio, "mel", tmp_path / "plainly", workers=0, **plainly)
+    assert [row["mel"] for row in rows_of(tmp_path / "out")] == [row["mel"] for row in rows_of(tmp_path / "plainly")]
+
+
+def test_an_option_is_no_other_s_value(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        command.main([str(record(tmp_path / "audio", 1)), "--htk", "--center=False", "--out", str(tmp_path / "out")])
+    assert "--htk needs a value" in capsys.readouterr().err
+
+
+def test_complex_features_are_written_as_arrays(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    audio, out = record(tmp_path / "audio", 1), tmp_path / "out"
+    mlx_spectro.extract(audio, "spectrogram", out, like="torchaudio", format="npy", workers=0, power=None)
+    (path,) = out.glob("*spectrogram*.npy")
+    assert np.load(path).dtype == np.complex64
+
+
+def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
+    there = record(tmp_path / "there", 2)
+    audio = record(tmp_path / "audio", 1)
+    (audio / "again").symlink_to(there)
+    (audio / "above").symlink_to(audio)
+    (audio / "linked").symlink_to(there)
+    listed = recordings.recordings_of([audio])
+    assert [os.path.relpath(path, audio) for path in listed] == ["000.wav", "again/000.wav", "again/001.wav"]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = record(tmp_path / "audio", 1)
+    secret = record(audio / "secret", 1)
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path) == str(secret):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ExtractionError, match=f"{secret} cannot be read: Permission denied"):
+        mlx_spectro.extract(audio, "mel", tmp_path / "out", workers=0, **SMALL)
+
+
+def test_a_folder_s_own_modules_are_not_taken_for_python_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = record(tmp_path / "audio", 1)
+    for name in ("random", "queue", "glob", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a program of the user')\n")
+    monkeypatch.chdir(tmp_path)
+    assert mlx_spectro.extract(audio, "mel", "out", workers=1, **SMALL).rows == 1
+
+
+@pytest.mark.parametrize("like", ["librosa", "torchaudio"])
+def test_samples_that_are_whole_numbers_are_refused(like: str) -> None:
+    pytest.importorskip("torchaudio" if like == "torchaudio" else like)
+    extractor = mlx_spectro.FeatureExtractor("mel", like, **SMALL)
+    samples = np.arange(2000, dtype=np.int16)
+    for item in ((samples, 8000), {"audio": {"array": samples, "sampling_rate": 8000}}):
+        with pytest.raises(ValueError, match="samples are in floating point, from -1 to 1, got int16"):
+            extractor(item)
 
 
 def test_the_command_shows_a_bar_on_a_terminal_alone(tmp_path: Path) -> None:

@@ -220,3 +220,11 @@ def test_tempograms_plan_their_envelope_once(name: str, noise: Any, monkeypatch:
         getattr(ours.feature, name)(y=noise, win_length=32)
     assert served()[f"librosa.feature.{name}"] == 1
     assert len(made) == 1
+
+
+def test_the_flatness_of_silence_is_1_in_double_precision() -> None:
+    n_fft, eps = 4096, float(np.finfo(np.float64).eps)
+    for flat in ({"y": np.zeros(2 * n_fft)}, {"S": np.zeros((n_fft // 2 + 1, 3))}):
+        found = ours.feature.spectral_flatness(n_fft=n_fft, **flat)
+        # the logarithm of amin, rounded, and its mean
+        assert np.abs(found - 1).max() <= 4 * eps * abs(np.log(1e-10))

@@ -124,3 +124,10 @@ def test_an_error_of_librosa_s_comes_by_way_of_the_line_that_called_us() -> None
         ours.stft(AUDIO, hop_length=0)
     frames = [frame.filename for frame in traceback.extract_tb(caught.tb)]
     assert frames[0] == __file__ == frames[-2]
+
+
+def test_what_is_left_to_librosa_is_warned_of_once(ours: None) -> None:
+    assert not told_apart("librosa.segment.path_enhance", (np.eye(40), 2), {})
+    of_other_frames = {"y": AUDIO, "sr": 8000, "n_fft": 64, "n_mels": 40, "ref": np.ones((40, 3), np.float32)}
+    for name in ("onset_strength", "onset_strength_multi"):
+        assert not told_apart(f"librosa.onset.{name}", (), of_other_frames)

@@ -21,6 +21,7 @@ from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import cuda_modules, kinds, torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.contract.decline import Decline
+from mlx_spectro.compat.torch import _spectral
 from mlx_spectro.compat.torchaudio._functional import sliding_normalization
 from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
@@ -78,18 +79,40 @@ def test_a_prewarmed_call_is_captured(gpu: Machine) -> None:
     served(gpu)
 
 
-def test_what_torch_transforms_as_fast_is_torch_s_but_in_a_capture_and_with_a_gradient(gpu: Machine) -> None:
-    x = cuda(noise(2, 300))
-    stft(x)
+def test_few_samples_are_ours_in_shapes_that_come_again_and_stay_whose_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_spectral, "_shapes", _spectral._Shapes())
+
+    def ours(samples: int, **options: Any) -> bool:
+        compat.reset()
+        stft(cuda(noise(samples)), **options)
+        return not reason()
+
     with compat.route("auto"):
+        # each comes again before the next: all are ours
+        for samples in range(200, 220):
+            assert [ours(samples) for _ in range(3)] == [True] * 3
+        # each comes once, as in a program of ever new lengths
+        once = {samples: ours(samples) for samples in range(300, 320)}
+        assert list(once.values()) == [True] * 8 + [False] * 12
+        assert "ever new shapes" in reason()
+        for _ in range(3):
+            assert {samples: ours(samples) for samples in once} == once
+        assert ours(200)
+        # in another kind of frames, those that came once have come again by now
+        assert ours(319, center=False)
+
+
+def test_few_samples_are_ours_with_a_gradient(gpu: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_spectral._Shapes, "_MOST_ONCE", 0)
+    with compat.route("auto"):
+        x = cuda(noise(2, 310))
+        for _ in range(3):
+            stft(x)
+            assert "ever new shapes" in reason()
         compat.reset()
-        stft(x)
-        assert "as fast on so few samples" in reason()
-        compat.reset()
-        stft(cuda(noise(2, 300)).requires_grad_())
-        gpu.capturing = True
-        stft(x)
-        gpu.capturing = False
+        stft(cuda(noise(2, 310)).requires_grad_())
         served(gpu)
 
 

@@ -587,6 +587,46 @@ def test_after_prewarming_nothing_is_compiled_or_waited_for(gpu: Machine) -> Non
     served(gpu)
 
 
+def test_a_spectrum_s_gradient_is_torch_s_in_memory_by_frames(gpu: Machine) -> None:
+    z = torch.stft(noise(2, 300), 64, 16, window=WINDOW, return_complex=True)
+    gradients = []
+    for module, spectrum in ((shim, gpu.put(z.clone())), (torch, z.clone())):
+        y = istft(spectrum.requires_grad_(), module, length=300)
+        gradients.append(torch.autograd.grad(y, spectrum, noise(2, 300, seed=1))[0].as_subclass(torch.Tensor))
+    mine, theirs = gradients
+    assert (mine - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+    assert mine.stride() == z.stride()  # as the spectrum itself: torch's lies by bins
+    served(gpu)
+
+
+@pytest.mark.parametrize("frames", [33, 20])
+def test_mel_scales_are_torchaudio_s_at_every_call(frames: int, gpu: Machine) -> None:
+    ours, theirs = (m.transforms.MelScale(8, 8000, n_stft=33) for m in (audio_shim, torchaudio))
+    for seed in range(4):
+        x = noise(2, 33, frames, seed=seed).abs()
+        mine = moved(gpu, ours)(gpu.put(x)).as_subclass(torch.Tensor)
+        assert (mine - theirs(x)).abs().max() <= 1e-5 * theirs(x).max()
+    served(gpu)
+
+
+def test_other_windows_of_a_kind_have_norms_and_overlaps_of_their_own(gpu: Machine) -> None:
+    x = noise(2, 300)
+    z = torch.stft(x, 64, 16, window=WINDOW, return_complex=True)
+    ours, theirs = (m.transforms.Spectrogram(**SIZES, normalized=True) for m in (audio_shim, torchaudio))
+    for factor in (1.0, 1.0, 1.0, 2.0, 2.0, 0.5):
+        window = WINDOW * factor
+        mine = gpu.put(window)
+        moved(gpu, ours).window = mine
+        theirs.window = window
+        alike(ours(gpu.put(x)), theirs(x))
+        alike(istft(gpu.put(z), shim, window=mine, length=300), istft(z, torch, window=window, length=300))
+    served(gpu)
+    none = gpu.put(torch.zeros(64))
+    for module, window in ((shim, none), (torch, torch.zeros(64))):
+        with pytest.raises(RuntimeError, match="window overlap add min"):
+            istft(gpu.put(z) if module is shim else z, module, window=window, length=300)
+
+
 def test_a_changed_bank_is_seen_and_one_that_hides_its_changes_is_declined(gpu: Machine) -> None:
     mel, theirs = (
         moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,23 @@ def test_what_torch_serves_there_is_untested_and_says_why() -> None:
     assert outcome.samples == len(outcome.untested)
     (why,) = outcome.handed_over
     assert "torch's own transforms convolve on a GPU" in why
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_what_the_library_computes_nothing_of_there_is_an_error_of_ours_too(
+    served: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = table("amplitude_to_DB")
+    ours, _ = row.resolve()
+
+    def refuses(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("no such driver")
+
+    monkeypatch.setattr(type(row), "resolve", lambda _: (ours if served else refuses, refuses))
+    outcome = measure.run(row, "mps")
+    assert outcome.samples == len(outcome.untested)
+    assert outcome.handed_over == {"torchaudio itself computes none there: no such driver"}
+    assert len(outcome.problems) == (outcome.samples if served else 0)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch has a CUDA device here")

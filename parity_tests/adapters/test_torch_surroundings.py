@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +15,10 @@ pytest.importorskip("torchaudio")
 
 import torch
 import torchaudio
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mlx_spectro import compat
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as our_torchaudio
 
@@ -121,6 +124,12 @@ class Logged(torch.Tensor):
         return super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
+def named(x: Any, *names: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it is an experiment
+        return x.rename(*names)
+
+
 SORTS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "plain": lambda: (AUDIO, WINDOW),
     "a parameter": lambda: (torch.nn.Parameter(AUDIO), WINDOW),
@@ -152,6 +161,8 @@ SORTS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "NaN": lambda: (AUDIO * float("nan"), WINDOW),
     "infinite": lambda: (AUDIO * float("inf"), WINDOW),
     "no window": lambda: (AUDIO, None),
+    "of named axes": lambda: (named(AUDIO, "B", "T"), WINDOW),
+    "a window of a named axis": lambda: (AUDIO, named(WINDOW, "T")),
 }
 
 
@@ -182,6 +193,36 @@ def test_a_subclass_sees_what_it_sees_of_torch(name: str) -> None:
         CALLS[name](libraries)(AUDIO.as_subclass(Logged), WINDOW)
         seen.append(Logged.seen)
     assert seen[0] == seen[1]
+
+
+class Handling(torch.Tensor):
+    """A subclass that has functions of its own for torch's."""
+
+    functions: dict[Any, str]
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return cls.functions.get(function)
+
+
+class Noting(TorchFunctionMode):
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        Handling.functions.setdefault(function, "unknown")
+        return function(*args, **(kwargs or {}))
+
+
+def test_what_sees_to_torch_s_functions_knows_them_under_install() -> None:
+    z = spectrum(AUDIO)
+    compat.install("torch")
+    try:
+        Handling.functions = {torch.stft: "stft", torch.istft: "istft"}
+        assert torch.stft(AUDIO.as_subclass(Handling), 16, window=WINDOW, return_complex=True) == "stft"
+        assert torch.istft(z.as_subclass(Handling), 16, 4, window=WINDOW) == "istft"
+        with Noting():
+            torch.istft(torch.stft(AUDIO, 16, 4, window=WINDOW, return_complex=True), 16, 4, window=WINDOW)
+        assert "unknown" not in Handling.functions.values()
+    finally:
+        compat.uninstall()
 
 
 def test_a_first_call_in_inference_mode_leaves_nothing_that_a_gradient_cannot_use() -> None:

@@ -66,6 +66,9 @@ def by_torchaudio():
     torchaudio.functional.spectrogram(x, 0, None, 64, 16, 64, 2.0, False)
     torchaudio.functional.inverse_spectrogram(z, None, 0, None, 64, 16, 64, False)
 
+def iterated():
+    torchaudio.functional.griffinlim(z.abs(), None, 64, 16, 64, 1.0, 2, 0.99, None, False)
+
 def empty_filters():
     torchaudio.transforms.MelSpectrogram(n_fft=64, n_mels=100)(x)
     torchaudio.functional.melscale_fbanks(33, 0.0, 8000.0, 100, 16000)
@@ -74,7 +77,8 @@ def deprecated():
     torchaudio.functional.spectrogram(x, 0, window, 64, 16, 64, 2.0, False, return_complex=True)
     torchaudio.transforms.Spectrogram(64, return_complex=True)
 
-CALLS = [without_window, real, both, back, back_in_lines, longer, by_methods, by_torchaudio, empty_filters, deprecated]
+CALLS = [without_window, real, both, back, back_in_lines, longer, by_methods, by_torchaudio, iterated]
+CALLS += [empty_filters, deprecated]
 
 def once():
     each()

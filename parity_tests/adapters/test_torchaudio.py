@@ -20,6 +20,7 @@ pytest.importorskip("torchaudio")
 
 import torch
 import torchaudio
+from torch.nn.utils import parametrize
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
@@ -134,6 +135,33 @@ def test_a_copy_is_ours(kind: str, copied: Callable[[Any], Any]) -> None:
     for mine, other in zip(module.buffers(), twin.buffers(), strict=True):
         assert (mine.data_ptr() == other.data_ptr()) == (copied is copy.copy)
     assert reasons() == {""}
+
+
+class Halved(torch.nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x / 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "name"),
+    [
+        ("Spectrogram", "", "window"),
+        ("MelScale", "", "fb"),
+        ("MFCC", "MelSpectrogram.mel_scale", "fb"),
+        ("MFCC", "", "dct_mat"),
+    ],
+)
+def test_a_module_with_parametrizations_is_used_and_copied(kind: str, part: str, name: str) -> None:
+    results = []
+    for library in (shim, torchaudio):
+        module = make(kind, library)
+        parametrize.register_parametrization(module.get_submodule(part), name, Halved())
+        twin = copy.deepcopy(module)
+        assert type(twin) is type(module)
+        assert twin.get_submodule(part).parametrizations is not module.get_submodule(part).parametrizations
+        results += [module(given(kind)), twin(given(kind))]
+    assert torch.equal(results[0], results[1])
+    assert close(results[0], results[2])
 
 
 @each_kind

@@ -15,6 +15,7 @@ pytest.importorskip("torchaudio")
 
 import torch
 import torchaudio
+from torch.utils.checkpoint import checkpoint
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
@@ -228,6 +229,33 @@ def test_a_program_s_subclass_can_be_scripted() -> None:
         warnings.simplefilter("ignore")  # torch has deprecated it
         scripted: Any = torch.jit.script(Program(n_fft=64, n_mels=8))
     assert close(scripted(given("MelSpectrogram")), 2 * make("MelSpectrogram")(given("MelSpectrogram")))
+
+
+@each_implementation
+@pytest.mark.parametrize("kind", DIFFERENTIABLE)
+def test_a_checkpoint_computes_anew_and_gives_the_same_gradient(kind: str) -> None:
+    module = make(kind)
+    gradients: list[Any] = []
+    for call in (module, *3 * [functools.partial(checkpoint, module, use_reentrant=False)]):
+        x = given(kind).requires_grad_()
+        gradients += torch.autograd.grad(scalar(call(x)), x)
+    assert all(torch.equal(gradient, gradients[0]) for gradient in gradients)
+    assert reasons() == {""}
+
+
+class Refused(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kind", DIFFERENTIABLE)
+def test_what_a_hook_for_saved_tensors_raises_is_the_program_s(kind: str) -> None:
+    def refuse(x: Any) -> Any:
+        raise Refused
+
+    x = given(kind).requires_grad_()
+    with pytest.raises(Refused), torch.autograd.graph.saved_tensors_hooks(refuse, refuse):
+        make(kind)(x)
+    assert reasons() == set()
 
 
 @each_implementation

@@ -150,6 +150,13 @@ def test_of_silence_every_pitch_is_the_highest(ours: None) -> None:
     assert reasons() == {""}
 
 
+@pytest.mark.parametrize(("level", "served"), [(1e-38, False), (1e-20, False), (1e-9, True), (1e12, True)])
+def test_pitches_of_squares_that_vanish_are_torchaudio_s(level: float, served: bool, ours: None) -> None:
+    functions = tuple(library.functional.detect_pitch_frequency for library in LIBRARIES)
+    assert not likeness.unlike("", functions, level * noise(2, 4000), 8000, bound=lambda _: 0.0)
+    assert ("" in reasons()) == served
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.25, 1.0])
 @pytest.mark.parametrize("depth", [0.0, 0.25, 0.5])
 @pytest.mark.parametrize("interpolation", ["linear", "quadratic"])

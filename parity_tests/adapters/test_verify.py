@@ -37,6 +37,8 @@ INNOCENT: dict[str, Callable[[], Any]] = {
     "mel of silence": lambda: librosa.feature.melspectrogram(y=0 * Y),
     "cepstrum": lambda: librosa.feature.mfcc(y=Y),
     "decibels in double precision": lambda: librosa.power_to_db(rng.random((300, 400)), ref=np.max),
+    "flatness in double precision": lambda: librosa.feature.spectral_flatness(y=np.append(Y, 0 * Y).astype(float)),
+    "flatness of no magnitudes": lambda: librosa.feature.spectral_flatness(S=np.zeros((1025, 9))),
     "rolloff": lambda: librosa.feature.spectral_rolloff(y=Y),
 }
 

@@ -86,6 +86,12 @@ def test_a_process_that_dies_or_hangs_is_reported(monkeypatch: pytest.MonkeyPatc
     assert doctor._probe("import time; time.sleep(9)") == (1, "no answer after 0.2 s")
 
 
+def test_a_folder_s_own_modules_are_not_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "colorsys.py").write_text("raise ImportError('a program of the user')\n")
+    monkeypatch.chdir(tmp_path)
+    assert doctor._probe("import colorsys; print('found')") == (0, "found")
+
+
 @pytest.mark.parametrize(("platform", "device"), [("linux", "cuda"), ("darwin", "mps")])
 def test_torch_s_gpu_is_tried_and_what_it_lacks_has_a_remedy(
     platform: str, device: str, monkeypatch: pytest.MonkeyPatch

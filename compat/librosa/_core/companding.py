@@ -15,7 +15,7 @@ from ...arrays.numpy_options import check_flag, check_plain
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign
+from ...contract.reasons import BySize
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, check_kind, check_size
 from .._layout import lying, memory
@@ -51,7 +51,7 @@ def mu_compress(x: Array, *, mu: float = 255, quantize: bool = True) -> Work:
     check_array(x)
     check_flag("quantize", quantize)
     if not quantize:
-        raise Decline(ByDesign("librosa is as fast for values that are not quantized"))
+        raise Decline(BySize("librosa is as fast for values that are not quantized"))
     _check_mu(mu)
     if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):
         raise Decline("x is complex, or holds values that are not finite or beyond 1")
@@ -83,7 +83,7 @@ def mu_expand(x: Array, *, mu: float = 255.0, quantize: bool = True) -> Work:
     check_flag("quantize", quantize)
     _check_mu(mu)
     if not quantize:
-        raise Decline(ByDesign("librosa is as fast for values that are not quantized"))
+        raise Decline(BySize("librosa is as fast for values that are not quantized"))
     check_kind(x)
     if not (x.ndim and x.size and x.dtype.kind in "iu" and x.dtype.isnative):
         raise Decline("x is no array of whole numbers")

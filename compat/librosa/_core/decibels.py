@@ -17,7 +17,7 @@ from ...arrays.numpy_options import check_number, check_plain
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign
+from ...contract.reasons import BySize
 from .._adapter import adapter
 from .._arguments import Array, check_array, check_engine, check_size, energy
 from .._layout import lying, memory
@@ -163,7 +163,7 @@ def _power(s: Any, ref: Any, exponent: float, least: float, root: int = 1) -> Wo
     if s.dtype.kind == "c":
         raise Decline("the decibels are complex")
     if settings.route.get() == "auto":
-        raise Decline(ByDesign("librosa is as fast; route('ours') has us serve it"))
+        raise Decline(BySize("librosa is as fast; route('ours') has us serve it"))
     largest = float(s.max()) * exponent + math.log10(max(abs(ref), 1.0))
     if not largest * root < math.log10(np.finfo(s.dtype).max):
         raise Decline("the decibels are so large that their powers overflow")

@@ -17,7 +17,7 @@ from ...arrays.numpy_options import check_choice, check_flag, check_number, chec
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign, BySize
+from ...contract.reasons import BySize
 from .._adapter import adapter
 from .._arguments import Array, audio_energy, check_engine
 
@@ -96,7 +96,7 @@ def resample(
     check_choice("res_type", res_type, "polyphase")
     rates = _rates(orig_sr, target_sr)
     if rates.orig == rates.new:
-        raise Decline(ByDesign("the rates are equal: the audio is returned as it is"))
+        raise Decline(BySize("the rates are equal: the audio is returned as it is"))
     if rates.new * (2 * rates.reach + 1) > _MOST_WEIGHTS:
         raise Decline("the rates have so small a common divisor that their filter is too large to keep")
     if kwargs:

@@ -239,12 +239,21 @@ def spectral_contrast(
     return work
 
 
-def _of_logarithms(dtype: np.dtype[Any], n_fft: int, largest: float) -> float:
-    """Bound for a power whose logarithm, of at most 69 (that of the least amin), was rounded, and its sum."""
-    return tolerances.energy(dtype, n_fft, largest) + 2 * 69 * float(np.finfo(dtype).eps) * largest
+def _of_logarithms(dtype: np.dtype[Any], size: int, largest: float) -> float:
+    """Bound for a power whose logarithm, of at most 69 (that of the least amin), was rounded, and its sum.
+
+    ``size`` is of the transforms of audio; below 0 it is of bins that are given, whose logarithms librosa adds one
+    after the other: each sum of up to as many is rounded by half a unit, and alike where values are.
+    """
+    roundings = 2 + max(0, -size) / 4
+    return tolerances.energy(dtype, abs(size), largest) + roundings * 69 * float(np.finfo(dtype).eps) * largest
 
 
-@adapter("librosa.feature.spectral_flatness", _of_logarithms)
+def _size(given: dict[str, Any]) -> int:
+    return int(given["n_fft"]) if given["S"] is None else -int(given["S"].shape[-2])
+
+
+@adapter("librosa.feature.spectral_flatness", _of_logarithms, order=_size)
 def spectral_flatness(
     *,
     y: Array | None = None,

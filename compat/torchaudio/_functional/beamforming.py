@@ -16,7 +16,7 @@ from ...arrays.torch_tensors import gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign
+from ...contract.reasons import REJECTED, BySize
 
 # values of all spectra and of an example's, below which torchaudio is as fast
 _MANY, _LARGE = 1 << 18, 1 << 16
@@ -26,7 +26,7 @@ def check_spectra(specgram: Tensor) -> None:
     """Decline what are no spectra of several channels that we multiply."""
     check_tensor(specgram)
     if not specgram.is_cpu:
-        raise Decline(ByDesign("on a GPU, torch's operations compute this"))
+        raise Decline(BySize("on a GPU, torch's operations compute this"))
     if not (specgram.is_complex() and specgram.numel()):
         raise Decline("there are no complex values")
     if specgram.dim() < 3:
@@ -76,7 +76,7 @@ def check_examples(specgram: Tensor) -> None:
     if not specgram.is_contiguous():
         raise Decline("the spectra do not lie side by side in memory: x.contiguous() is served")
     if specgram.shape[:-3].numel() < 2:
-        raise Decline(ByDesign("of one example, torch's product is as fast"))
+        raise Decline(BySize("of one example, torch's product is as fast"))
     check_pays(specgram, specgram.numel(), _MANY, "values")
     check_pays(specgram, specgram.shape[-3:].numel(), _LARGE, "values of an example")
 

@@ -22,7 +22,7 @@ from ...arrays.torch_tensors import to_host
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign, unread
+from ...contract.reasons import BySize, unread
 from .resample import check_defaults
 
 _encode, _decode = theirs.mu_law_encoding, theirs.mu_law_decoding
@@ -35,7 +35,7 @@ _MANY = 1 << 17
 def _check_companded(x: Any, channels: Any, most: int) -> None:
     """Decline what host kernels do not take, or do not take side by side in memory."""
     if not x.is_cpu:
-        raise Decline(ByDesign("on a GPU, codes beyond quantization_channels are not seen without waiting"))
+        raise Decline(BySize("on a GPU, codes beyond quantization_channels are not seen without waiting"))
     if engine("float64") is not cpu:
         raise Decline("host kernels alone compute this")
     check_defaults()

@@ -24,7 +24,7 @@ from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import REJECTED, ByDesign, BySize, unread
+from ...contract.reasons import REJECTED, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
 
@@ -216,7 +216,7 @@ def _check_work(results: int, taps: int) -> None:
     if kinds.is_capturing() and results >= _FEW_IN_A_GRAPH:
         return
     if results * (_BESIDE_TAPS + taps) < _MUCH:
-        raise Decline(ByDesign("torchaudio is as fast on a GPU, but for many results of many taps"))
+        raise Decline(BySize("torchaudio is as fast on a GPU, but for many results of many taps"))
 
 
 def _is_smooth(n: int) -> bool:

@@ -20,7 +20,7 @@ from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.plans import Planned
-from ...contract.reasons import ByDesign, BySize
+from ...contract.reasons import BySize
 
 # up to so many values, waking torch's threads takes longer than the work itself
 _SHARED = 400_000
@@ -75,17 +75,6 @@ def _check_values(x: Any) -> None:
         raise Decline("the input has fewer than two axes")
 
 
-def _check_pays(x: Tensor) -> None:
-    """Leave to torch what it does as fast: on CUDA one launch for its three saves time in a graph alone, on an H100."""
-    check_pays(x, x.numel(), _FEW, "values")
-    if not x.is_cuda or settings.route.get() != "auto":
-        return
-    from ...arrays.torch_launch import capturing
-
-    if not capturing():
-        raise Decline(ByDesign("torch's own operations are as fast on CUDA; route('ours') has us serve it"))
-
-
 def _check_some(x: Tensor) -> None:
     if not x.numel():
         raise Decline("the input has no values")
@@ -105,7 +94,7 @@ def amplitude_to_DB(
 
     def work(x: Tensor) -> Tensor:
         _check_some(x)
-        _check_pays(x)
+        check_pays(x, x.numel(), _FEW, "values")
         flipped = not x.is_contiguous()
         values = x.transpose(-1, -2) if flipped else x
         if not values.is_contiguous():
@@ -113,7 +102,13 @@ def amplitude_to_DB(
         x_db = clipped(torch_ops.run(engine, op, values), below)
         return x_db.transpose(-1, -2) if flipped else x_db
 
-    return Planned(work, (x,))
+    def ready(x_db: Tensor, x: Tensor) -> Any:
+        flipped = not x.is_contiguous()
+        values = x.transpose(-1, -2) if flipped else x
+        call = torch_ops.ready(x_db, engine, op, values, swapped=flipped, turned=flipped)
+        return call and (lambda x: clipped(call(x), below))
+
+    return Planned(work, (x,), ready)
 
 
 @adapter("torchaudio.functional.DB_to_amplitude", tolerances.elementwise)

@@ -18,7 +18,7 @@ from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.reasons import REJECTED, BySize, unread
 from .emphasis import _MANY, number
 from .filtering import check_signal, engine_for
 from .resample import check_defaults
@@ -65,7 +65,7 @@ def dcshift(waveform: Tensor, shift: float, limiter_gain: float | None = None) -
     check_on_host(waveform)
     amount = number("shift", shift, waveform)
     if limiter_gain is None or amount == 0:
-        raise Decline(ByDesign("without a limiter, torch's operations are as fast"))
+        raise Decline(BySize("without a limiter, torch's operations are as fast"))
     gain = number("limiter_gain", limiter_gain, waveform)
     check_writable(waveform)
 
@@ -87,7 +87,7 @@ def dither(waveform: Tensor, density_function: str = "TPDF", noise_shaping: bool
     if not waveform.is_contiguous():
         raise Decline("the waveform does not lie contiguously in memory: x.contiguous() is served")
     if settings.route.get() == "auto" and waveform.numel() < _MANY:
-        raise Decline(ByDesign("torch's operations are as fast with so few samples; route('ours') has us compute them"))
+        raise Decline(BySize("torch's operations are as fast with so few samples; route('ours') has us compute them"))
     if not isinstance(density_function, str):
         raise Decline(unread("density_function", density_function))
     shaped, rows = truth("noise_shaping", noise_shaping), waveform.view(-1, waveform.shape[-1])

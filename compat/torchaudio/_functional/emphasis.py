@@ -19,7 +19,7 @@ from ...arrays.torch_adapter import adapter
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import ByDesign, BySize, unread
+from ...contract.reasons import BySize, unread
 from . import filtering
 from .filtering import bound, check_signal, engine_for
 
@@ -64,7 +64,7 @@ def preemphasis(waveform: Tensor, coeff: float = 0.97) -> Work:
     check_signal(waveform)
     engine, factor = engine_for(waveform), number("coeff", coeff, waveform)
     if callable(engine):
-        raise Decline(ByDesign("torch's operations are as fast on a GPU"))
+        raise Decline(BySize("torch's operations are as fast on a GPU"))
     if torch_tensors.gradient_wanted(waveform):
         raise Decline("the waveform requires a gradient, which torch computes")
     if settings.route.get() == "auto" and waveform.numel() < _MANY:

@@ -54,6 +54,8 @@ def griffinlim(
         raise Decline("the spectrogram requires a gradient, which torch's own operations compute")
     if not (specgram.is_floating_point() and specgram.dim() > 1 and specgram.numel()):
         raise Decline("there is no real spectrogram")
+    if window is None:
+        raise Decline("window is None, of which torch warns")
     share = number("momentum", momentum)
     if not 0 <= share < 1:
         raise Decline(REJECTED)

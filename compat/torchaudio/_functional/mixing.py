@@ -14,7 +14,7 @@ from ...arrays.torch_tensors import check_kind, gradient_wanted
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, BySize, unread
+from ...contract.reasons import REJECTED, BySize, unread
 from .filtering import check_signal
 
 # where lengths are given, all samples and those of a signal, below which torchaudio is as fast
@@ -49,7 +49,7 @@ def add_noise(waveform: Tensor, noise: Tensor, snr: Tensor, lengths: Tensor | No
     """
     check_signal(waveform)
     if not waveform.is_cpu:
-        raise Decline(ByDesign("torch's operations are as fast on a GPU"))
+        raise Decline(BySize("torch's operations are as fast on a GPU"))
     if gradient_wanted(waveform):
         raise Decline("the waveform requires a gradient, which torchaudio's operations give")
     _check_other("noise", noise, waveform)

@@ -28,6 +28,8 @@ from ...contract.reasons import REJECTED, unread
 
 # bins that are summed in a row
 _FEW = 8
+# what a window's norm on a GPU is known by
+_NORM = "norm"
 
 
 def _l2_norm(window: Tensor) -> float:
@@ -36,7 +38,7 @@ def _l2_norm(window: Tensor) -> float:
     from ...arrays import torch_launch
 
     norm: float = torch_launch.of_weight(
-        "window", window, "norm", lambda values: float(np.linalg.norm(values.astype(float)))
+        "window", window, _NORM, lambda values: float(np.linalg.norm(values.astype(float)))
     )
     return norm
 
@@ -139,7 +141,9 @@ class Transform(NamedTuple):
             return None
         scale = self.of(waveform, window).spectral.scale
         call: Any = torch_ops.ready(y, self.analysis.engine, op(scale), *arrays, swapped=swapped)
-        return call if call is None or self.normalized is False else torch_ops.while_equal(call, run, window)
+        if call is None or self.normalized in (False, "frame_length"):
+            return call  # type: ignore[no-any-return]
+        return torch_ops.while_equal(call, run, window, _NORM)
 
     def check_bank(self, bank: Any, like: Tensor) -> None:
         """Decline a kind of ``bank`` that cannot filter the magnitudes."""

@@ -17,7 +17,7 @@ from ...arrays.torch_tensors import gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign
+from ...contract.reasons import REJECTED, BySize
 from .._modules import Twin
 
 # gelsy, as torch calls it, gives other solutions
@@ -82,7 +82,7 @@ class InverseMelScale(Twin, theirs.InverseMelScale):
         bank = self.fb
         check_tensor(melspec)
         if not melspec.is_cpu:
-            raise Decline(ByDesign("on a GPU, torch's solver computes this"))
+            raise Decline(BySize("on a GPU, torch's solver computes this"))
         if gradient_wanted(melspec):
             raise Decline("the mel spectrogram requires a gradient, which torchaudio's operations give")
         if not (melspec.is_floating_point() and melspec.dim() > 1 and melspec.numel()):

@@ -142,7 +142,8 @@ class MelScale(Twin, theirs.MelScale):
             return torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
         def ready(y: Tensor, specgram: Tensor, bank: Tensor) -> Any:
-            return torch_ops.ready(y, engine, Project(), specgram.transpose(-1, -2), bank, swapped=True)
+            x = specgram.transpose(-1, -2)
+            return torch_ops.ready(y, engine, Project(), x, bank, swapped=True, turned=True)
 
         return Planned(work, (specgram, bank), ready)
 

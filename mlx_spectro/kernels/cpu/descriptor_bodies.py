@@ -70,16 +70,32 @@ def find_rolloff(kit: Kit, block: Any, count: Any, hz: Any, total: Any, share: A
     kit.store(kit.get(rolloff), target)
 
 
+class _Sum:
+    """A sum with what each addition has rounded: W. Kahan, "Further remarks on reducing truncation errors", 1965."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit, self._total, self._lost = kit, kit.variable(), kit.variable()
+
+    def add(self, value: Any) -> None:
+        term, before = value - self._kit.get(self._lost), self.get()
+        self._kit.put(self._total, before + term)
+        self._kit.put(self._lost, (self.get() - before) - term)
+
+    def get(self) -> Any:
+        return self._kit.get(self._total)
+
+
 @operation("block", "count", "squared", "amin:real", "target")
 def find_flatness(kit: Kit, block: Any, count: Any, squared: Any, amin: Any, target: Any) -> None:
     """Mean of the logarithms of the magnitudes (or of their squares), and their mean, none taken below ``amin``."""
-    logs, values, floor = kit.variable(), kit.variable(), kit.spread(amin)
+    # logarithms of as many equal values are rounded alike, each time that they are added
+    logs, values, floor = _Sum(kit), _Sum(kit), kit.spread(amin)
     share = kit.spread(kit.builder.sitofp(count, kit.element))
 
     def add(value: Any) -> None:
         value = value.at_least(floor)
-        kit.put(logs, kit.get(logs) + elementary.log(value))
-        kit.put(values, kit.get(values) + value)
+        logs.add(elementary.log(value))
+        values.add(value)
 
     with kit.loop(count) as i:
         value = _term(kit, block, i)
@@ -87,8 +103,8 @@ def find_flatness(kit: Kit, block: Any, count: Any, squared: Any, amin: Any, tar
             add(value * value)
         with kit.when(squared, 0):
             add(value)
-    kit.store(kit.get(logs) / share, target)
-    kit.store(kit.get(values) / share, target, kit.step)
+    kit.store(logs.get() / share, target)
+    kit.store(values.get() / share, target, kit.step)
 
 
 @operation("block", "count", "extremes", "low", "high", "target")

@@ -79,15 +79,17 @@ def _butterflies(kit: Kit, sign: int, twiddled: bool, radix: Any, *arguments: An
     source, source_stride, target, target_stride, step, count, twiddles = arguments
     for n in RADICES:
         with kit.when(radix, n), kit.loop(count) as i:
-            offset = kit.times(i, step)
-            values = [kit.load_complex(at) for at in _places_of(kit, kit.at(source, offset), source_stride, n)]
-            row = kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
-            if twiddled and sign == BACKWARD:
-                values = [_twiddled(kit, value, row, q) for q, value in enumerate(values)]
-            places = _places_of(kit, kit.at(target, offset), target_stride, n)
-            for q, value in _results(kit, values, sign):
-                turned = _twiddled(kit, value, row, q) if twiddled and sign == FORWARD else value
-                kit.store_complex(turned, places[q])
+            offset, row = kit.times(i, step), kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
+            # few values have registers enough
+            for part, first in kit.parts() if n > 4 else [(kit, 0)]:
+                at = kit.at(kit.at(source, offset), first)
+                values = [part.load_complex(place) for place in _places_of(kit, at, source_stride, n)]
+                if twiddled and sign == BACKWARD:
+                    values = [_twiddled(part, value, row, q) for q, value in enumerate(values)]
+                places = _places_of(kit, kit.at(kit.at(target, offset), first), target_stride, n)
+                for q, value in _results(part, values, sign):
+                    turned = _twiddled(part, value, row, q) if twiddled and sign == FORWARD else value
+                    part.store_complex(turned, places[q])
 
 
 _ARGUMENTS = ("radix", "source", "source_stride", "target", "target_stride", "step", "count", "twiddles")

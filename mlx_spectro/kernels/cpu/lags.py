@@ -69,11 +69,11 @@ def largest(values, best, first, last):
 
 
 @kernel
-def choose(real, x, size, lags, first, limit, groups, room, addresses, best, begin, end):
+def choose(real, x, size, lags, first, limits, groups, room, addresses, best, begin, end):
     """Choose lags ``best [rows, frames]`` of the frames from ``begin`` up to ``end``, counted through all rows.
 
     Args:
-        limit: Of a frame's energy; one that exceeds it has lag 0.
+        limits: Of a frame's energy; one that is not 0 and not between them has lag 0.
         room: Scratch memory for ``(a frame and what follows, energies, correlations, sums, sums)``, and ``addresses``
             of the first three.
     """
@@ -87,7 +87,7 @@ def choose(real, x, size, lags, first, limit, groups, room, addresses, best, beg
             frame[k] = x[row, start + k]
         frame[count:] = 0.0
         sum_squares(frame, size, energies, some, others)
-        if not energies[0] <= limit:
+        if energies[0] != 0 and not limits[0] <= energies[0] <= limits[1]:
             best[row, n] = 0
             continue
         correlate(real, real, addresses[0], size, groups, addresses[1], addresses[2])
@@ -114,14 +114,15 @@ def best_lags(x: Array, size: int, lags: int, first: int) -> Array:
     rows = np.ascontiguousarray(x)
     best = np.empty((len(rows), -(-rows.shape[1] // size)), np.int64)
     groups = -(-lags // (_GROUP * _LANES))
-    # a frame's correlations sum up squares of two
-    limit = float(np.finfo(rows.dtype).max) / 4
+    # a frame's correlations sum up squares of two; of smaller ones, the dtype of ``x`` holds not all digits
+    numbers = np.finfo(rows.dtype)
+    limits = float(numbers.tiny / numbers.eps), float(numbers.max) / 4
 
     def work(begin: int, end: int) -> None:
         count = groups * _GROUP * _LANES
         room = tuple(map(np.empty, (size + count, 1 + count, count, size + count, size + count)))
         addresses = tuple(map(address_of, room[:3]))
-        choose(_REAL, rows, size, lags, first, limit, groups, room, addresses, best, begin, end)
+        choose(_REAL, rows, size, lags, first, limits, groups, room, addresses, best, begin, end)
 
     share(work, best.size, 1, size * lags, (rows, best))
     return best

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ...design.operators import Medians
 from .frames import copy
 from .runtime.compile import inner, kernel
+from .runtime.elementary import larger, smaller
 from .runtime.layout import dense, outermost_first, takes
 from .runtime.memory import address_of, address_to_write, advised, padded, workspace
 from .runtime.threads import share
@@ -32,9 +33,9 @@ def merged(a: Sequence[Vec], b: Sequence[Vec]) -> list[Vec]:
     if not a or not b:
         return [*a, *b]
     if len(a) == len(b) == 1:
-        return [a[0].least(b[0]), a[0].most(b[0])]
+        return [smaller(a[0], b[0]), larger(a[0], b[0])]
     even, odd = merged(a[::2], b[::2]), merged(a[1::2], b[1::2])
-    pairs = [(x.least(y), x.most(y)) for x, y in zip(odd, even[1:], strict=False)]
+    pairs = [(smaller(x, y), larger(x, y)) for x, y in zip(odd, even[1:], strict=False)]
     rest = max(even[1 + len(pairs) :], odd[len(pairs) :], key=len)
     return [even[0], *(x for pair in pairs for x in pair), *rest]
 
@@ -75,9 +76,10 @@ def _network(size: int) -> Any:
     @operation("values", "target")
     def network(kit: Kit, values: Any, target: Any) -> None:
         """Medians of the next windows."""
-        x = [kit.load(values, kit.step * i) for i in range(size + _TOGETHER - 1)]
-        for i, median in enumerate(middles(x, size)):
-            kit.store(median, target, kit.step * i)
+        for part, first in kit.parts():
+            x = [part.load(values, first + kit.step * i) for i in range(size + _TOGETHER - 1)]
+            for i, median in enumerate(middles(x, size)):
+                part.store(median, target, first + kit.step * i)
 
     return network
 
@@ -94,7 +96,7 @@ def replace(kit: Kit, leaving: Any, entering: Any, values: Any, size: Any) -> No
         value, after = kit.get(here), kit.load(place, kit.step)
         # what is left moves up, from the place where the value stood
         left = value.where("olt", out, value, after)
-        kit.store(kit.get(before).most(left.least(new)), place)
+        kit.store(larger(kit.get(before), smaller(left, new)), place)
         kit.put(here, after)
         kit.put(before, left)
 

@@ -88,8 +88,7 @@ def filter_chunks(
                 kit.store(result, there, step * u)
             kit.put(squares, kit.get(squares) + result * result)
             earlier, later = [sample, earlier[0]], [result, later[0]]
-            limited = result.where("ogt", high, high, result)
-            results.append(limited.where("olt", low, low, limited))
+            results.append(result.clamped(low, high))
         kit.scatter(results, kit.at(target, offset), to_bytes)
         for variable, value in zip(heard + told, earlier + later, strict=True):
             kit.put(variable, value)

@@ -7,7 +7,9 @@ and scalars only, so that any launcher can run it.
 
 from __future__ import annotations
 
+import functools
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -139,13 +141,17 @@ class Kernel:
     header: str
     body: str
 
-    def pack(self, values: Mapping[str, float]) -> npt.NDArray[np.int64]:
-        """The array ``par`` for these scalars; a float32 travels as its bits."""
-        packed = np.zeros(len(self.scalars), np.int64)
-        for at, (name, kind) in enumerate(self.scalars.items()):
-            value = values[name]
-            packed[at] = np.float32(value).view(np.int32) if kind == "float" else int(value)
-        return packed
+    @functools.cached_property
+    def layout(self) -> struct.Struct:
+        """How the scalars lie in ``par``: eight bytes each, a float32's in the first four."""
+        return struct.Struct("<" + "".join("f4x" if kind == "float" else "q" for kind in self.scalars.values()))
+
+    def pack(self, values: Mapping[str, float]) -> bytes:
+        """The memory of the array ``par`` for these scalars."""
+        try:
+            return self.layout.pack(*[values[name] for name in self.scalars])
+        except (struct.error, OverflowError):  # a number of another type, or beyond a float32's
+            return self.layout.pack(*self.each(values))
 
     def each(self, values: Mapping[str, float]) -> list[int | float]:
         """These scalars one by one, in order."""
@@ -193,7 +199,7 @@ def _parameters(kernel: Kernel, scalars: list[str], space: str = "") -> list[str
 def cuda_program(kernel: Kernel) -> str:
     """Complete CUDA text of a kernel, for a launcher that is not MLX: ``extern "C"``, its arrays in order.
 
-    Scalars come by value, as the int64 numbers that :meth:`Kernel.pack` gives.
+    Scalars come by value, as the int64 numbers in what :meth:`Kernel.pack` gives.
     """
     header, source = text(kernel, "cuda")
     read = "K_FN k_long operator[](int i) const { return at[i]; }"

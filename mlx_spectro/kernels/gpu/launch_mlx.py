@@ -103,7 +103,7 @@ class Call:
 
     def __init__(self, launch: Launch, function: Any = None) -> None:
         kernel = launch.kernel
-        scalars = _enough(mx.array(kernel.pack(launch.scalars)))
+        scalars = _enough(mx.array(np.frombuffer(kernel.pack(launch.scalars), np.int64)))
         mx.eval(scalars)
         self._name, self._function = kernel.name, function or _function(kernel)
         self._constant = [*_tables(kernel), scalars]

@@ -38,6 +38,16 @@ class ReadyLaunch(NamedTuple):
 Ready = list[ReadyLaunch]
 
 
+def result_of(ready: Ready, values: list[Any]) -> Any:
+    """The result of an operator's launches, of the values before them, which are let go as soon as they can be."""
+    *others, (call, inputs, _) = ready
+    for earlier, taken, last in others:
+        values += earlier([values[i] for i in taken])
+        for i in last:
+            values[i] = None
+    return call([values[i] for i in inputs])[0]
+
+
 class Operation(NamedTuple):
     """An operator for arguments of certain shapes, and its launches made ready, by the pieces of its tables."""
 
@@ -110,13 +120,8 @@ class Launcher(ABC, Generic[Array]):
         ready = operation.ready.get(pieces)
         if ready is None or tune.tries_all():
             ready = self._choose(operation, values, pieces)
-        outputs: Sequence[Array] = ()
-        for call, inputs, last in ready:
-            outputs = call(list(map(values.__getitem__, inputs)))
-            values += outputs
-            for i in last:
-                values[i] = None
-        return outputs[0]
+        result: Array = result_of(ready, values)
+        return result
 
     def _operation_of(self, op: Operator, shapes: Shapes) -> Operation | None:
         answer = recipe(op, shapes)

@@ -200,7 +200,11 @@ class Compiled:
             name: np.full(shape, np.nan, _NUMPY[kind])
             for (name, kind), shape in zip(kernel.outputs.items(), launch.shapes, strict=True)
         }
-        inputs = [*(arrays[name] for name in kernel.inputs), *kernel.tables.values(), kernel.pack(launch.scalars)]
+        inputs = [
+            *(arrays[name] for name in kernel.inputs),
+            *kernel.tables.values(),
+            np.frombuffer(kernel.pack(launch.scalars), np.int64),
+        ]
         assert all(array.flags.c_contiguous for array in [*inputs, *outputs.values()])
         given, results = ([Memory(x.ctypes.data, x.nbytes) for x in some] for some in (inputs, outputs.values()))
         return Outcome(outputs, self.launch(given, results, launch.groups, kernel.threads, order))

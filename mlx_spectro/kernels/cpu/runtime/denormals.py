@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 from llvmlite import ir
 
-from .vector import Kit, operation
+from .vector import ARM, Kit, operation
 
-_ARM = platform.machine().lower() in ("arm64", "aarch64")
 # take denormal inputs and results as zero; one bit on ARM, two on x86
-_FLUSH = 1 << 24 if _ARM else (1 << 15) | (1 << 6)
+_FLUSH = 1 << 24 if ARM else (1 << 15) | (1 << 6)
 
 
 def _read(kit: Kit) -> Any:
     builder = kit.builder
-    if _ARM:  # by LLVM's intrinsics: numba starts no assembler, so that inline assembly ends the process there
+    if ARM:  # by LLVM's intrinsics: numba starts no assembler, so that inline assembly ends the process there
         get = builder.module.declare_intrinsic("llvm.aarch64.get.fpcr", [], ir.FunctionType(kit.index, []))
         return builder.call(get, [])
     slot = builder.alloca(ir.IntType(32))
@@ -27,7 +25,7 @@ def _read(kit: Kit) -> Any:
 
 def _write(kit: Kit, state: Any) -> None:
     builder = kit.builder
-    if _ARM:
+    if ARM:
         put = builder.module.declare_intrinsic("llvm.aarch64.set.fpcr", [], ir.FunctionType(ir.VoidType(), [kit.index]))
         builder.call(put, [state])
         return

@@ -8,6 +8,7 @@ one that compiled code can call with addresses.
 from __future__ import annotations
 
 import inspect
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -32,7 +33,10 @@ def _vector_bytes() -> int:
     return 64 if {"+avx512f", "+avx512dq"} <= set(features.split(",")) else 32
 
 
+ARM = platform.machine().lower() in ("arm64", "aarch64")
 VECTOR_BYTES = _vector_bytes()
+# of which ARM's vectors fill two
+REGISTER_BYTES = 16 if ARM else VECTOR_BYTES
 
 
 class Vec:
@@ -73,6 +77,13 @@ class Vec:
     def most(self, other: Vec) -> Vec:
         """The larger of the two; ``other`` where either is NaN."""
         return self.where("ogt", other, self, other)
+
+    def clamped(self, low: Vec, high: Vec) -> Vec:
+        """Within limits, which are numbers; NaN stays."""
+        if ARM:  # one instruction each there; on x86 comparisons are, and these are many
+            return of_llvm("llvm.maximum", of_llvm("llvm.minimum", self, high), low)
+        limited = self.where("ogt", high, high, self)
+        return limited.where("olt", low, low, limited)
 
     def where(self, relation: str, other: Vec, yes: Vec, no: Vec) -> Vec:
         """``yes`` in the lanes where self stands in LLVM's ``relation`` to ``other``, ``no`` elsewhere."""
@@ -145,6 +156,13 @@ class Kit:
         # bytes of a vector in scratch memory, where values keep their arithmetic type
         self.step = self.lanes * self.size
         self.pointer, self.index, self.false = ir.PointerType(), _I64, ir.Constant(ir.IntType(1), 0)
+
+    def parts(self) -> list[tuple[Kit, int]]:
+        """Kits for the lanes of each register that a vector fills, and the bytes of a vector before them.
+
+        What keeps many values at once keeps twice as many in registers, if it is written a part at a time.
+        """
+        return [(_Part(self), first) for first in range(0, self.step, REGISTER_BYTES)]
 
     # addresses, integers and scalars
 
@@ -367,6 +385,15 @@ class Kit:
             vectors = turned
             width *= 2
         return vectors
+
+
+class _Part(Kit):
+    """Vectors of a register's lanes, a whole vector's bytes from one to the next."""
+
+    def __init__(self, whole: Kit) -> None:
+        vars(self).update(vars(whole))
+        self.lanes = REGISTER_BYTES // self.size
+        self.vector = ir.VectorType(self.element, self.lanes)
 
 
 def operation(*names: str, returns: str = "") -> Callable[[Callable[..., Any]], Any]:
