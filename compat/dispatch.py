@@ -90,7 +90,11 @@ def serve(
     if reason is not None:
         if type(reason) is BySize:
             function.leave(args, kwargs, reason)
-        return _handed_over(function, reason, args, kwargs)
+        try:
+            return _handed_over(function, reason, args, kwargs)
+        finally:
+            # an error knows this frame, which would keep it, and with it a call's arrays, until garbage is collected
+            del reason
     if numerics == "verify":
         kinds.settle()
         return verify.checked(function, result, args, compared, device, time.perf_counter() - begin)

@@ -199,5 +199,12 @@ def undisturbed(library: str, gradients: bool = False) -> Iterator[None]:
     import torch
 
     of_mps = torch.random.fork_rng(_mps_devices(), device_type="mps")
-    with torch.random.fork_rng(_cuda_devices()), of_mps, torch.set_grad_enabled(gradients and torch.is_grad_enabled()):
+    # a program's own functions for what is kept for a backward pass, as torch.utils.checkpoint's, count what they get
+    unseen = torch.autograd.graph.saved_tensors_hooks(_same, _same)
+    wanted = torch.set_grad_enabled(gradients and torch.is_grad_enabled())
+    with torch.random.fork_rng(_cuda_devices()), of_mps, unseen, wanted:
         yield
+
+
+def _same(x: torch.Tensor) -> torch.Tensor:
+    return x

@@ -100,8 +100,9 @@ def check_kind(tensor: Tensor, whole: bool = False) -> None:
         )
     if not (tensor.is_cpu or tensor.is_cuda or tensor.is_mps):
         raise Decline(f"the tensor lies on device {tensor.device.type}")
-    if tensor.layout is not torch.strided:
-        raise Decline(f"the tensor's layout is {tensor.layout}: strided tensors are served")
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        layout = "nested" if tensor.is_nested else tensor.layout
+        raise Decline(f"the tensor's layout is {layout}: strided tensors are served")
     if tensor.has_names():
         raise Decline("the tensor's axes have names, which torch's operations see to")
     if tensor.dtype not in (_WHOLE if whole else _DTYPES):

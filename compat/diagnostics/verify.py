@@ -37,11 +37,12 @@ def checked(
     """
     begin = time.perf_counter()
     record = records.record(function.name)
-    reference, seconds = _reference(function, args, kwargs)
-    parts = compare.differences(result, reference)
-    bounds = _bounds(function, args, kwargs, reference, parts)
-    part, bound = max(zip(parts, bounds, strict=True), key=_nearness)
-    breach = bool(part.structure) or not part.worst <= bound
+    with kinds.undisturbed(function.library):
+        reference, seconds = _reference(function, args, kwargs)
+        parts = compare.differences(result, reference)
+        bounds = _bounds(function, args, kwargs, reference, parts)
+        part, bound = max(zip(parts, bounds, strict=True), key=_nearness)
+        breach = bool(part.structure) or not part.worst <= bound
     if record is not None:
         record.device = device or record.device
         scale = part.largest or 1.0

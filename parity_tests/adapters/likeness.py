@@ -62,7 +62,8 @@ def form(x: Any) -> Any:
     if not isinstance(x, torch.Tensor):
         return type(x)
     laid = (x.stride(), x.storage_offset()) if x.layout is torch.strided else x.layout
-    return type(x), x.dtype, tuple(x.shape), laid, x.device, x.requires_grad, x.is_conj(), x.is_inference()
+    names = x.names if x.has_names() else ()
+    return type(x), x.dtype, tuple(x.shape), laid, x.device, x.requires_grad, x.is_conj(), x.is_inference(), names
 
 
 def difference(mine: Any, theirs: Any, bound: Callable[[float], float]) -> str:
@@ -72,6 +73,10 @@ def difference(mine: Any, theirs: Any, bound: Callable[[float], float]) -> str:
         return next(filter(None, parts), "")
     if not isinstance(mine, torch.Tensor) or mine.layout is not torch.strided or mine.device.type != "cpu":
         return ""
+    if theirs.has_names():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch says that names are an experiment
+            mine, theirs = mine.rename(None), theirs.rename(None)
     a, b = (x.detach().as_subclass(torch.Tensor).resolve_conj() for x in (mine, theirs))
     finite = b.isfinite()
     if not torch.equal(a.isfinite(), finite):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import weakref
@@ -68,6 +69,24 @@ class TestFaults:
             door(broken, theirs)(Y)
         assert caught.value.__context__ is None
         assert [record.reason for record in compat.report()] == [REJECTED]
+
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_a_fault_holds_nothing_of_a_call_afterwards(self, fails: bool) -> None:
+        def theirs(x: Any) -> Any:
+            if fails:
+                raise ZeroDivisionError("of the reference")
+            return -x
+
+        x = Y.copy()
+        held = weakref.ref(x)
+        gc.disable()
+        try:
+            with compat.on_fault("record"), contextlib.suppress(ZeroDivisionError):
+                door(broken_at_work, theirs)(x)
+            del x
+            assert held() is None
+        finally:
+            gc.enable()
 
     def test_a_fault_under_verification_is_one_too(self) -> None:
         with compat.on_fault("record"), compat.numerics("verify"):

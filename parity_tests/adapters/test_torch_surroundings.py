@@ -70,6 +70,9 @@ CALLS: dict[str, Callable[[Any], Callable[[Any, Any], Any]]] = {
     "torchaudio.functional.lowpass_biquad": lambda libs: (
         lambda x, w: libs[1].functional.lowpass_biquad(x, 16000, 1000.0)
     ),
+    "torchaudio.functional.overdrive": lambda libs: lambda x, w: libs[1].functional.overdrive(x[:, :40]),
+    "torchaudio.functional.preemphasis": lambda libs: lambda x, w: libs[1].functional.preemphasis(x),
+    "torchaudio.functional.convolve": lambda libs: lambda x, w: libs[1].functional.convolve(x, x[:, :50]),
     "torchaudio.transforms.AmplitudeToDB": module("AmplitudeToDB", top_db=80.0),
 }
 
@@ -124,6 +127,12 @@ class Logged(torch.Tensor):
         return super().__torch_function__(function, types, args, kwargs or {})  # type: ignore[no-untyped-call]
 
 
+def nested(x: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch says that it is a prototype
+        return torch.nested.as_nested_tensor(list(x))
+
+
 def named(x: Any, *names: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch says that it is an experiment
@@ -161,6 +170,8 @@ SORTS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "NaN": lambda: (AUDIO * float("nan"), WINDOW),
     "infinite": lambda: (AUDIO * float("inf"), WINDOW),
     "no window": lambda: (AUDIO, None),
+    "transposed": lambda: (AUDIO.t().contiguous().t(), WINDOW),
+    "nested": lambda: (nested(AUDIO), WINDOW),
     "of named axes": lambda: (named(AUDIO, "B", "T"), WINDOW),
     "a window of a named axis": lambda: (AUDIO, named(WINDOW, "T")),
 }

@@ -243,6 +243,17 @@ def test_a_checkpoint_computes_anew_and_gives_the_same_gradient(kind: str) -> No
     assert reasons() == {""}
 
 
+@pytest.mark.parametrize("watched", [lambda: compat.numerics("verify"), compat.profile])
+def test_what_is_computed_for_comparison_is_no_part_of_a_checkpoint(watched: Callable[[], Any]) -> None:
+    for kind in DIFFERENTIABLE:
+        x = given(kind).requires_grad_()
+        (expected,) = torch.autograd.grad(scalar(make(kind)(x)), x)
+        with watched():
+            y = checkpoint(make(kind), x, use_reentrant=False)
+            (gradient,) = torch.autograd.grad(scalar(y), x)
+        assert torch.equal(gradient, expected)
+
+
 class Refused(Exception):
     pass
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +21,7 @@ from mlx_spectro.compat.contract.reasons import BUSY
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Istft, Stft
 from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.cpu.runtime import threads as pool
 
 from .test_cpu import bound, defined_istft, defined_stft, hann, noise, stft_of
 
@@ -50,6 +54,23 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     for count in (2, 3, 8):
         cpu.set_num_threads(count)
         assert np.array_equal(transform(0), alone)
+
+
+def test_what_ends_by_an_error_holds_nothing_of_a_call() -> None:
+    x = noise((2, 100))
+    held = weakref.ref(x)
+
+    def work(_: int, x: Any = x) -> None:
+        raise TimeoutError
+
+    gc.disable()
+    try:
+        with contextlib.suppress(TimeoutError):
+            pool.Pool().run(work, 2, 2, x)
+        del work, x
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_eight_callers_at_once_get_what_one_gets() -> None:

@@ -27,6 +27,7 @@ from ...contract.plans import Planned
 from ...contract.reasons import REJECTED, BySize, unread
 from .differentiable import seen_by_torch
 from .filtering import engine_for
+from .resample import check_defaults
 
 _convolve, _fftconvolve = torchaudio.functional.convolve, torchaudio.functional.fftconvolve
 _MODES = ("full", "valid", "same")
@@ -241,6 +242,8 @@ def _plan(x: Any, y: Any, mode: Any, direct: bool) -> Work:
     way = Way(engine_for(x), direct)
 
     def work(x: Tensor, y: Tensor) -> Tensor:
+        if direct:
+            check_defaults()
         lead = _lead(x, y)
         if not (x.numel() and y.numel()):
             raise Decline("there are no samples")

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mlx_spectro.design.operators import RecursiveFilter
@@ -15,6 +16,7 @@ from ...arrays.torch_adapter import adapter
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .differentiable import computed
+from .effects import viewed
 from .emphasis import coefficients, number
 from .filtering import check_signal, engine_for
 
@@ -36,13 +38,15 @@ def overdrive(waveform: Tensor, gain: float = 20, colour: float = 20) -> Work:
     engine = engine_for(waveform)
     amplification = math.exp(number("gain", gain, waveform) * math.log(10) / 20.0)
     a, b = coefficients(waveform.dtype, waveform.device, (1.0, -_FEEDBACK), (1.0, -1.0))
-    offset, rows = number("colour", colour, waveform) / 200, waveform.view(-1, waveform.shape[-1])
+    offset, rows = number("colour", colour, waveform) / 200, viewed(waveform, -1, waveform.shape[-1])
 
     def work() -> Tensor:
         # at 1 the cubic is what it is beyond: 2 / 3
         driven = (rows * amplification).add_(offset).clamp_(-1, 1)
         saturated = (driven * driven).mul_(driven).mul_(-1 / 3).add_(driven)
         y = computed(engine, RecursiveFilter(), saturated, a, b)
-        return y.mul_(0.75).add_(rows, alpha=0.5).clamp_(-1, 1).view(waveform.shape)
+        y = y.mul_(0.75).add_(rows, alpha=0.5).clamp_(-1, 1)
+        # torchaudio's result lies in memory like the waveform
+        return (y if rows.is_contiguous() else torch.empty_like(rows).copy_(y)).view(waveform.shape)
 
     return work

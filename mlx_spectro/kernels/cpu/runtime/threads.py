@@ -62,7 +62,10 @@ class _Job:
         # a thread that is busy elsewhere still has this job before it
         self._work = self._held = None
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                self._error = None  # which knows this frame, and with it the job
 
 
 class Pool:
