@@ -88,8 +88,11 @@ class FeatureExtractor:
         Raises:
             ValueError: samples of another kind.
         """
-        if samples.dtype.kind != "f":
-            raise ValueError(f"samples are in floating point, from -1 to 1, got {samples.dtype}")
+        samples = np.asarray(samples)
+        if samples.dtype.kind != "f" or samples.ndim != 1:
+            raise ValueError(
+                f"samples are in floating point, from -1 to 1, on one axis, got {samples.dtype}{list(samples.shape)}"
+            )
         if self.rate is not None and self.rate != rate:
             samples, rate = resampled(self.like, samples, rate, self.rate), self.rate
         return {name: np.ascontiguousarray(function(samples, rate)) for name, function in self._functions.items()}

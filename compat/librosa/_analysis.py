@@ -14,12 +14,14 @@ from mlx_spectro.kernels import cpu
 
 from ..arrays.numpy_options import check_flag, check_whole
 from ..contract.decline import Decline
-from ._arguments import LARGEST, Array, audio_energy, check_engine, check_magnitudes
+from ._arguments import LARGEST, Array, audio_energy, check_engine, check_faintness, check_magnitudes
 from ._layout import Lying, in_order, lying
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _NAMES = frozenset((str, int, float))
 _LARGEST_PARAMETER = 1e3
+# of so many values, one is looked at
+_SOME = 16
 _get_window, _pad_center = librosa.filters.get_window, librosa.util.pad_center
 
 
@@ -146,6 +148,17 @@ def analysis(y: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, 
     total = audio_energy(y)
     framing = framing_of(y.shape[-1], n_fft, hop_length, center, pad_mode, in_parts=True)
     return Analysis(y, window_of(window, win_length, n_fft), framing, total)
+
+
+def check_shares(source: Analysis | Array) -> None:
+    """Decline audio or magnitudes with frames of which kernels have too few digits for shares of their sums.
+
+    All of such a frame is faint, and so is what is looked at of it.
+    """
+    if isinstance(source, Analysis):
+        check_faintness(source.y[..., ::_SOME], ())
+    else:
+        check_faintness(source[..., ::_SOME, :], ())
 
 
 def source_of(

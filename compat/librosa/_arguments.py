@@ -20,6 +20,9 @@ Array = npt.NDArray[Any]
 # a tenth of the largest number of each precision
 LARGEST = {"f": 3e37, "d": 1e307}
 
+# below it are numbers next to those with fewer digits, which kernels take for 0
+_FAINTEST = {"f": 1e-31, "d": 1e-291}
+
 
 def check_engine() -> None:
     """Decline where no host kernel can compute."""
@@ -56,6 +59,13 @@ def energy(x: Array) -> float:
     return float(np.vdot(flat, flat).real)
 
 
+def check_faintness(x: Array, axis: Any = None) -> None:
+    """Decline where the largest of ``x`` along ``axis`` is next to what kernels take for 0, and is not 0."""
+    largest = np.abs(x).max(axis=axis)
+    if ((largest > 0) & (largest < _FAINTEST[x.dtype.char])).any():
+        raise Decline("some values are next to the smallest that there are, which kernels take for 0")
+
+
 def audio_energy(y: Any) -> float:
     """Sum of the squares of audio ``y``; what librosa rejects or warns of is declined."""
     check_array(y)
@@ -64,6 +74,8 @@ def audio_energy(y: Any) -> float:
     total = energy(y)
     if not math.isfinite(total):
         raise Decline("the audio is not finite, or its squares overflow")
+    if not total:
+        check_faintness(y)
     return total
 
 
@@ -79,6 +91,7 @@ def check_magnitudes(s: Any, squared: Any = None) -> None:
         raise Decline("S is no real spectrogram")
     if s.shape[-2] < 2:
         raise Decline("S has a single bin")
+    check_faintness(s)
     smallest, largest = float(s.min()), float(s.max())
     # of what is larger, sums of squares may overflow
     if not (smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[np.dtype(squared or s.dtype).char]):

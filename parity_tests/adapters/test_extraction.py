@@ -178,6 +178,7 @@ def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
     process = begin(audio, tmp_path / "out", "--workers", "1")
     wait_for_shards(tmp_path / "out", 1, process)
     victim = _worker_of(process.pid)
+    assert victim, "of process 0, the signal would end this one"
     os.kill(victim, signal.SIGKILL)
     process.communicate(timeout=300)
     assert process.returncode == 0
@@ -186,7 +187,7 @@ def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
 
 def _worker_of(parent: int) -> int:
     """The process id of a worker; 0 for none."""
-    done = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
+    done = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True)
     return next((int(line.split()[0]) for line in done.stdout.splitlines() if "extraction.worker" in line), 0)
 
 
@@ -527,12 +528,12 @@ def test_a_folder_s_own_modules_are_not_taken_for_python_s(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("like", ["librosa", "torchaudio"])
-def test_samples_that_are_whole_numbers_are_refused(like: str) -> None:
+def test_samples_of_another_kind_or_shape_are_refused(like: str) -> None:
     pytest.importorskip("torchaudio" if like == "torchaudio" else like)
     extractor = mlx_spectro.FeatureExtractor("mel", like, **SMALL)
-    samples = np.arange(2000, dtype=np.int16)
-    for item in ((samples, 8000), {"audio": {"array": samples, "sampling_rate": 8000}}):
-        with pytest.raises(ValueError, match="samples are in floating point, from -1 to 1, got int16"):
+    samples, several = np.arange(2000, dtype=np.int16), np.zeros((2, 2000), np.float32)
+    for item in ((samples, 8000), {"audio": {"array": samples, "sampling_rate": 8000}}, (several, 8000)):
+        with pytest.raises(ValueError, match="samples are in floating point, from -1 to 1, on one axis, got "):
             extractor(item)
 
 

@@ -209,3 +209,22 @@ def test_cepstra_lie_in_memory_as_librosa_s(kind: Any, lead: tuple[int, ...], or
     assert not told_apart("librosa.feature.mfcc", (), {"y": y, "n_fft": 512, "n_mels": 40})
     decibels = np.asarray(np.random.default_rng(87).standard_normal((*lead, 40, 9)), kind, order=order)
     assert not told_apart("librosa.feature.mfcc", (), {"S": decibels})
+
+
+# dies away to numbers with fewer digits, and to 0
+DECAY = (np.exp(-np.arange(8000) / 50) * np.sin(0.3 * np.arange(8000))).astype(np.float32)
+DECAYS: dict[str, dict[str, Any]] = {
+    **{f"feature.spectral_{name}": {"y": DECAY, "n_fft": 512} for name in ("centroid", "bandwidth", "rolloff")},
+    "feature.chroma_stft": {"y": DECAY, "n_fft": 512, "hop_length": 128, "tuning": 0.0},
+    "feature.tempogram": {"onset_envelope": np.abs(DECAY[:6000:8])},
+    "feature.zero_crossing_rate": {"y": DECAY, "threshold": 0},
+    "piptrack": {"y": DECAY, "n_fft": 512},
+    "estimate_tuning": {"y": DECAY * np.float32(1e-37), "n_fft": 512},
+    "pseudo_cqt": {"y": DECAY * np.float32(1e-37), "sr": 8000, "fmin": 200.0, "n_bins": 12},
+    "feature.poly_features": {"S": np.abs(DECAY[:6600]).reshape(33, 200) * np.float32(1e-37)},
+}
+
+
+@pytest.mark.parametrize("name", DECAYS)
+def test_the_least_numbers_are_what_they_are_to_librosa(name: str, ours: None) -> None:
+    assert not told_apart(f"librosa.{name}", (), DECAYS[name])

@@ -445,6 +445,35 @@ def test_no_frame_depends_on_its_neighbours(n_fft: int, dtype: Any) -> None:
         assert np.array_equal(single, signals[row, n_fft * frame : n_fft * (frame + 1)])
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("signals", [2, 8, 19])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_spectra_that_lie_side_by_side_are_inverted_one_by_one(dtype: Any, signals: int, threads: int) -> None:
+    z, window = noise((signals, 401, 129), dtype), hann(256)
+    side_by_side = np.moveaxis(np.moveaxis(z, 0, -1).copy(), -1, 0)
+    op = Istft(Framing(256, 64, 128), 25_500)
+    cpu.set_num_threads(threads)
+    try:
+        y = cpu.run(op, side_by_side, window)
+    finally:
+        cpu.set_num_threads(None)
+    assert np.array_equal(y, np.stack([cpu.run(op, one, window) for one in z]))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("signals", [2, 16, 21])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_magnitudes_that_lie_side_by_side_are_filtered_one_by_one(dtype: Any, signals: int, threads: int) -> None:
+    s, bank = abs(noise((signals, 203, 129), dtype)), abs(noise((129, 7), dtype, seed=1))
+    op = operators.ProjectPower(1)
+    cpu.set_num_threads(threads)
+    try:
+        values = cpu.run(op, np.moveaxis(np.moveaxis(s, 0, -1).copy(), -1, 0), bank)
+    finally:
+        cpu.set_num_threads(None)
+    assert np.array_equal(values, np.stack([cpu.run(op, one, bank) for one in s]))
+
+
 def test_peaks_are_the_tops_of_parabolas() -> None:
     k = np.arange(64.0)
     s = np.maximum(0, np.stack([50 - (k - 20.3) ** 2, 30 - 0.5 * (k - 40.8) ** 2]))

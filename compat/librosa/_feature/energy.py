@@ -19,7 +19,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import framing_of
-from .._arguments import Array, audio_energy, check_engine, check_magnitudes
+from .._arguments import Array, audio_energy, check_engine, check_faintness, check_magnitudes
 from .._layout import lying, memory
 
 _rms, _frame = librosa.feature.rms, librosa.util.frame
@@ -138,6 +138,8 @@ def zero_crossing_rate(
     check_number("threshold", threshold, 0)
     _check_framing(frame_length, hop_length, center)
     audio_energy(y)
+    if threshold < 1e-30:
+        check_faintness(y, ())
     framing = framing_of(y.shape[-1], frame_length, hop_length, center, "edge")
 
     def work() -> Array:

@@ -19,7 +19,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import window_of
-from .._arguments import LARGEST, Array, check_array, check_engine, energy
+from .._arguments import LARGEST, Array, check_array, check_engine, check_faintness, energy
 from .._core.harmonics import interp_harmonics, numbers, rising
 from .._core.spectrum import stft
 from .._filters import check_norm, check_rate
@@ -48,6 +48,7 @@ def check_envelope(envelope: Any) -> None:
     # in which it is multiplied
     if not energy(envelope.astype(np.float64, copy=False)) < LARGEST["d"]:
         raise Decline("the envelope is not finite, or its squares overflow")
+    check_faintness(envelope, ())
 
 
 def envelope_of(

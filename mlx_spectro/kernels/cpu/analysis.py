@@ -11,21 +11,19 @@ import numpy.typing as npt
 
 from ...design.framing import Framing
 from .bins_to_frames import divide
-from .frames import PAD_MODES, copy, copy_frame, find_frames, spread_pairs
-from .frames_to_bins import transform, write_spectrum
+from .frames import PAD_MODES, copy_frame, find_frames, spread_pairs
+from .frames_to_bins import put_spectrum, transform, write_spectrum
 from .inverse_envelope import UNDIVIDED, Inverse
 from .plan import NAMES, Setting, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
 from .runtime.layout import aligned_rows
-from .runtime.memory import address_of, address_to_write, workspace
+from .runtime.memory import LINE, address_of, address_to_write, workspace
 from .runtime.threads import share
 from .weights import scaled, windows_scaled
 
 Array = npt.NDArray[Any]
 COMPLEX = {"float32": np.complex64, "float64": np.complex128}
-# bytes that are written together where channels are interleaved
-_LINE = 64
 
 
 @inner
@@ -57,7 +55,6 @@ def complex_frames(
     n_fft, _, _, size, real_size, _, step = layout
     copies, copy_bytes, z, temporary, rows, row_bytes = scratch
     lanes = step // real_size
-    width = 2 * size * (n_fft // 2 + 1)
     state = flush_denormals(real, real)
     for group in range(first, last, lanes):
         valid = min(lanes, last - group)
@@ -70,9 +67,8 @@ def complex_frames(
                 real, stored, size, lanes, group, valid, signal, frames, hop, n_fft, copies, copy_bytes
             )
         transform(real, stored, source, source_bytes, window, z, temporary, layout, tables)
-        write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables)
-        for lane in range(valid):
-            copy(real, stored, out + frame_bytes * (group + lane), rows + row_bytes * lane, width)
+        target = out + frame_bytes * group
+        put_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables, target, frame_bytes, valid)
     restore_state(real, real, state)
 
 
@@ -128,7 +124,7 @@ class Analysis:
         self._weights = window, 0.5 * factor if layout.packed else factor, layout.real.dtype
         self._edge = layout.real.dtype.type(2 * edge if layout.packed else edge)
         self._signal = (*strides, rows[1], framing.left, PAD_MODES[framing.pad_mode])
-        self._channels, self._block = channels, min(channels, _LINE // layout.complex_size) or 1
+        self._channels, self._block = channels, min(channels, LINE // layout.complex_size) or 1
         self._count, self._size = frames if channels else rows[0] * frames, framing.n_fft * max(1, channels)
         *sizes, row = layout.forward_scratch
         self._sizes = (*sizes, row * self._block)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,46 +24,54 @@ FORWARD, BACKWARD = -1, 1
 
 def dft(kit: Kit, a: list[Complex], sign: int) -> list[Complex]:
     """Transform of a few values with kernel ``exp(sign 2 pi i j k / n)``."""
+    result = dict(_results(kit, a, sign))
+    return [result[k] for k in range(len(a))]
+
+
+def _results(kit: Kit, a: list[Complex], sign: int) -> Iterator[tuple[int, Complex]]:
+    """The results of :func:`dft` and their places, in an order that takes few registers if each is stored at once."""
     n = len(a)
     if n == 1:
-        return a
-    if n == 2:
-        return [a[0].plus(a[1]), a[0].minus(a[1])]
-    if n in (4, 8):
-        even, odd = dft(kit, a[::2], sign), dft(kit, a[1::2], sign)
-        return [*_halves(kit, even, odd, sign, 1), *_halves(kit, even, odd, sign, -1)]
-    # a prime: what is even and what is odd under j -> -j, apart
-    half = range(1, n // 2 + 1)
-    sums = [a[j].plus(a[n - j]) for j in half]
-    differences = [a[j].minus(a[n - j]) for j in half]
-    result = [functools.reduce(Complex.plus, sums, a[0])] * n
-    for k in half:
-        angles = [2 * math.pi * j * k / n for j in half]
-        cosines = [s.scaled(kit.constant(math.cos(t))) for s, t in zip(sums, angles, strict=True)]
-        sines = [d.scaled(kit.constant(math.sin(t))) for d, t in zip(differences, angles, strict=True)]
-        even_part, odd_part = functools.reduce(Complex.plus, cosines, a[0]), functools.reduce(Complex.plus, sines)
-        result[k], result[n - k] = even_part.plus_i(odd_part, sign), even_part.plus_i(odd_part, -sign)
-    return result
+        yield 0, a[0]
+    elif n in (2, 4, 8):
+        odd, even = dft(kit, a[1::2], sign), dft(kit, a[::2], sign)
+        for k in range(n // 2):
+            yield from zip((k, k + n // 2), _sum_and_difference(kit, even[k], odd[k], sign, k * 8 // n), strict=True)
+    else:
+        # a prime: what is even and what is odd under j -> -j, apart
+        half = range(1, n // 2 + 1)
+        sums = [a[j].plus(a[n - j]) for j in half]
+        differences = [a[j].minus(a[n - j]) for j in half]
+        yield 0, functools.reduce(Complex.plus, sums, a[0])
+        for k in half:
+            angles = [2 * math.pi * j * k / n for j in half]
+            cosines = [s.scaled(kit.constant(math.cos(t))) for s, t in zip(sums, angles, strict=True)]
+            sines = [d.scaled(kit.constant(math.sin(t))) for d, t in zip(differences, angles, strict=True)]
+            even_part, odd_part = functools.reduce(Complex.plus, cosines, a[0]), functools.reduce(Complex.plus, sines)
+            yield k, even_part.plus_i(odd_part, sign)
+            yield n - k, even_part.plus_i(odd_part, -sign)
 
 
-def _halves(kit: Kit, even: list[Complex], odd: list[Complex], sign: int, half: int) -> list[Complex]:
-    """Outputs ``k`` (``half`` 1), or ``k + n / 2`` (``half`` -1), of transforms of the even and the odd values."""
-    eighth = kit.constant(math.sqrt(0.5))
-    results = []
-    for k, (e, o) in enumerate(zip(even, odd, strict=True)):
-        # times exp(sign 2 pi i k / n), of which the multiples of a quarter turn cost nothing
-        quarter, rest = divmod(k * 8 // (2 * len(even)), 2)
-        if rest:
-            o = o.plus_i(o, sign).scaled(eighth)
-        if quarter:
-            results.append(e.plus_i(o, sign * half))
-        else:
-            results.append(e.plus(o) if half > 0 else e.minus(o))
-    return results
+def _sum_and_difference(kit: Kit, e: Complex, o: Complex, sign: int, eighths: int) -> tuple[Complex, Complex]:
+    """``e + w o`` and ``e - w o``, where ``w`` is so many eighths of a turn."""
+    # the multiples of a quarter turn cost nothing
+    quarter, rest = divmod(eighths, 2)
+    if rest:
+        o = o.plus_i(o, sign).scaled(kit.constant(math.sqrt(0.5)))
+    if quarter:
+        return e.plus_i(o, sign), e.plus_i(o, -sign)
+    return e.plus(o), e.minus(o)
 
 
-def _twiddled(kit: Kit, values: list[Complex], row: Any) -> list[Complex]:
-    return [values[0], *(v.times(kit.twiddle(row, 2 * kit.size * q)) for q, v in enumerate(values[1:]))]
+def _twiddled(kit: Kit, value: Complex, row: Any, q: int) -> Complex:
+    return value.times(kit.twiddle(row, 2 * kit.size * (q - 1))) if q else value
+
+
+def _places_of(kit: Kit, address: Any, stride: Any, n: int) -> list[Any]:
+    places = [address]
+    while len(places) < n:
+        places.append(kit.at(places[-1], stride))
+    return places
 
 
 def _butterflies(kit: Kit, sign: int, twiddled: bool, radix: Any, *arguments: Any) -> None:
@@ -73,19 +82,14 @@ def _butterflies(kit: Kit, sign: int, twiddled: bool, radix: Any, *arguments: An
             offset, row = kit.times(i, step), kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
             # few values have registers enough
             for part, first in kit.parts() if n > 4 else [(kit, 0)]:
-                address, values = kit.at(kit.at(source, offset), first), []
-                for _ in range(n):
-                    values.append(part.load_complex(address))
-                    address = kit.at(address, source_stride)
+                at = kit.at(kit.at(source, offset), first)
+                values = [part.load_complex(place) for place in _places_of(kit, at, source_stride, n)]
                 if twiddled and sign == BACKWARD:
-                    values = _twiddled(part, values, row)
-                values = dft(part, values, sign)
-                if twiddled and sign == FORWARD:
-                    values = _twiddled(part, values, row)
-                address = kit.at(kit.at(target, offset), first)
-                for value in values:
-                    part.store_complex(value, address)
-                    address = kit.at(address, target_stride)
+                    values = [_twiddled(part, value, row, q) for q, value in enumerate(values)]
+                places = _places_of(kit, kit.at(kit.at(target, offset), first), target_stride, n)
+                for q, value in _results(part, values, sign):
+                    turned = _twiddled(part, value, row, q) if twiddled and sign == FORWARD else value
+                    part.store_complex(turned, places[q])
 
 
 _ARGUMENTS = ("radix", "source", "source_stride", "target", "target_stride", "step", "count", "twiddles")

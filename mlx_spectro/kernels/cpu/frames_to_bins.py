@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .fft import forward_butterflies, forward_passes
+from .frames import copy
 from .runtime import elementary
 from .runtime.compile import inner
+from .runtime.memory import LINE
 from .runtime.vector import Complex, Kit, Vec, integer, operation
+
+# bins of either end of a spectrum that are written together
+_TILE = 128
 
 
 @operation("source", "row_bytes", "window", "target")
@@ -25,6 +30,13 @@ def gather_as_complex(kit: Kit, source: Any, row_bytes: Any, window: Any, target
         kit.store(kit.constant(0.0), target, (2 * i + 1) * kit.step)
 
 
+@operation("address", "lines")
+def prefetch(kit: Kit, address: Any, lines: Any) -> None:
+    """Have so many lines of memory on their way into the nearest cache."""
+    with kit.loop(lines) as i:
+        kit.prefetch(kit.at(address, kit.times(i, LINE)), to_write=False)
+
+
 @inner
 def transform(real, stored, source, row_bytes, window, z, temporary, layout, tables):
     """Windowed frames at ``source`` to their complex transform at ``z``.
@@ -39,12 +51,18 @@ def transform(real, stored, source, row_bytes, window, z, temporary, layout, tab
         for i in range(0, n_fft, chunk):
             i = min(i, n_fft - chunk)
             gather_as_complex(real, stored, source + size * i, row_bytes, window + real_size * i, z + element * i)
-        forward_passes(real, z, passes, 0, count, element, twiddles)
+        # numba compiles a function for each number that is written out in a call
+        forward_passes(real, z, passes, packed, count, element, twiddles)
         return
     # the first pass takes its values straight from the frames
     radix, butterflies = integer(real, real, passes, 0), integer(real, real, passes, 1)
     unit = chunk // 2
+    # samples of the next frames that are not in these: processors do not foresee what is read in so many rows at once
+    lanes = step // real_size
+    ahead = source + row_bytes * (lanes - 1) + size * n_fft
+    lines = row_bytes * lanes * unit // (LINE * butterflies) + 1 if row_bytes < size * n_fft else 0
     for j in range(0, butterflies, unit):
+        prefetch(real, real, ahead + LINE * lines * (j // unit), lines)
         j = min(j, butterflies - unit)
         for r in range(radix):
             i = 2 * (j + butterflies * r)
@@ -56,7 +74,7 @@ def transform(real, stored, source, row_bytes, window, z, temporary, layout, tab
             forward_butterflies(real, real, radix, at, element * unit, to, element * butterflies, 0, 1, row)
     if count > 1:
         for r in range(radix):
-            forward_passes(real, z + element * butterflies * r, passes, 1, count, element, twiddles)
+            forward_passes(real, z + element * butterflies * r, passes, packed, count, element, twiddles)
 
 
 def _split(kit: Kit, z: Any, place: Any, mirrored: Any, twiddle: Any) -> tuple[Complex, Complex]:
@@ -119,22 +137,76 @@ def scale_bin(kit: Kit, target: Any, row_bytes: Any, edge: Any) -> None:
 
 
 @inner
+def write_plain_spectrum(real, stored, z, rows, row_bytes, edge, layout, places):
+    """:func:`write_spectrum` of an odd transform."""
+    n_fft, _, _, size, _, chunk, _ = layout
+    unit, width = chunk // 2, 2 * size
+    last = n_fft // 2 + 1 - unit
+    for k in range(0, last + unit, unit):
+        k = min(k, last)
+        write_plain_bins(real, stored, z, places, k, rows + width * k, row_bytes)
+    scale_bin(real, stored, rows, row_bytes, edge)
+
+
+@inner
 def write_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables):
     """One-sided complex bins of every lane to ``rows``; bins 0 and ``n_fft / 2`` times ``edge``."""
-    n_fft, points, packed, size, _, chunk, _ = layout
+    _, points, packed, size, _, chunk, _ = layout
     _, _, places, _, split = tables
     unit, width = chunk // 2, 2 * size
     if not packed:
-        last = n_fft // 2 + 1 - unit
-        for k in range(0, last + unit, unit):
-            k = min(k, last)
-            write_plain_bins(real, stored, z, places, k, rows + width * k, row_bytes)
-        scale_bin(real, stored, rows, row_bytes, edge)
+        write_plain_spectrum(real, stored, z, rows, row_bytes, edge, layout, places)
         return
     write_edge_bins(real, stored, z, edge, rows, rows + width * points, row_bytes)
     for k in range(1, points // 2 + 1, unit):
         mirrored = points - k - unit + 1
         write_bins(real, stored, z, places, k, mirrored, split, rows + width * k, rows + width * mirrored, row_bytes)
+
+
+@operation("low", "high")
+def prefetch_bins(kit: Kit, low: Any, high: Any) -> None:
+    """Have as much memory on its way, to be written to, as :func:`write_bins` writes at either end."""
+    for offset in range(0, kit.chunk * kit.lanes * kit.stored_size, LINE):
+        for address in (low, high):
+            kit.prefetch(kit.at(address, offset), to_write=True)
+
+
+@inner
+def put_spectrum(real, stored, z, rows, row_bytes, edge, layout, tables, target, frame_bytes, valid):
+    """:func:`write_spectrum` of the first ``valid`` lanes to memory at ``target``, ``frame_bytes`` apart.
+
+    Bins are taken a tile at a time, so that what stands in ``rows`` does not leave the nearest cache.
+    """
+    n_fft, points, packed, size, real_size, chunk, step = layout
+    _, _, places, _, split = tables
+    unit, width, lanes = chunk // 2, 2 * size, step // real_size
+    if not packed:
+        write_plain_spectrum(real, stored, z, rows, row_bytes, edge, layout, places)
+        for lane in range(valid):
+            copy(real, stored, target + frame_bytes * lane, rows + row_bytes * lane, width * (n_fft // 2 + 1))
+        return
+    half = points // 2
+    tile = min(_TILE, half + half % unit)
+    # a row: the low bin before a tile and its low bins, its high bins and the one after them
+    row_bytes = min(row_bytes, LINE * (2 * width * (tile + 1) // LINE + 2))
+    low, high = rows + width, rows + width * (tile + 1)
+    write_edge_bins(real, stored, z, edge, rows, high + width * tile, row_bytes)
+    for k in range(1, half + 1, tile):
+        count, edges = min(tile, half + 1 - k), 1 if k == 1 else 0
+        mirrored = points - k - count + 1
+        for u in range(0, count, unit):
+            lane = u * lanes // tile
+            to = target + frame_bytes * lane + width * (u * lanes - tile * lane)
+            prefetch_bins(real, stored, to + width * k, to + width * mirrored)
+            above = tile - u - unit
+            write_bins(
+                real, stored, z, places, k + u, points - k - u - unit + 1, split, low + width * u, high + width * above,
+                row_bytes,
+            )  # fmt: skip
+        for lane in range(valid):
+            to, at, length = target + frame_bytes * lane, row_bytes * lane, width * (count + edges)
+            copy(real, stored, to + width * (k - edges), low + at - width * edges, length)
+            copy(real, stored, to + width * mirrored, high + at + width * (tile - count), length)
 
 
 @operation("z", "places", "k", "mirrored", "split", "squared", "low", "high")

@@ -97,10 +97,12 @@ def projected_frames(
     real, stored, values, squared, frames, count, first, last, descriptors, bank, ending, amounts, scratch, shape, out,
     out_row_bytes, value_bytes, frame_bytes,
 ):  # fmt: skip
-    """Filters over given values, or descriptors of the frames from ``first`` up to ``last``, counted through all rows.
+    """Filters over given values, or descriptors of the frames from ``first`` up to ``last``.
+
+    Frames are counted through blocks of rows, which are taken by turns: what lies side by side is read together.
 
     Args:
-        values: ``(address, bytes a row, bytes a value, bytes a frame)`` of ``count`` values a frame.
+        values: ``(address, rows, rows a block, bytes a row, bytes a value, bytes a frame)``, ``count`` values a frame.
         squared: Whether their squares are meant.
         described, bank, ending, amounts: As in :func:`finish`.
         scratch: ``(copied values, values, filtered, spoiled, rows, bytes a row)``.
@@ -108,31 +110,32 @@ def projected_frames(
     """
     copies, block, filtered, spoiled, rows, row_bytes = scratch
     lanes, size, chunk, step = shape
-    address, source_row_bytes, source_value_bytes, source_frame_bytes = values
+    address, all_rows, block_rows, source_row_bytes, source_value_bytes, source_frame_bytes = values
     state = flush_denormals(real, real)
     group = first
     while group < last:
-        row, frame = divmod(group, frames)
+        part, frame = divmod(group, frames)
         valid = min(lanes, last - group, frames - frame)
-        source = address + source_row_bytes * row + source_frame_bytes * frame
-        if source_frame_bytes == size and valid == lanes:
-            for k in range(count):
-                read_side_by_side(real, stored, source + source_value_bytes * k, block + step * k)
-        else:
-            for lane in range(lanes):
-                at = source + source_frame_bytes * min(lane, valid - 1)
-                if source_value_bytes == size:
-                    copy(real, stored, copies + row_bytes * lane, at, size * count)
-                else:
-                    for k in range(count):
-                        copy(real, stored, copies + row_bytes * lane + size * k, at + source_value_bytes * k, size)
-            for k in range(0, count, chunk):
-                read_rows(real, stored, copies + size * k, block + step * k, row_bytes)
-        if squared:
-            square(real, real, block, count)
-        finish(
-            real, stored, block, count, descriptors, bank, filtered, spoiled, ending, amounts, valid,
-            out + out_row_bytes * row + frame_bytes * frame, value_bytes, frame_bytes, rows, row_bytes, shape,
-        )  # fmt: skip
+        for row in range(block_rows * part, min(all_rows, block_rows * (part + 1))):
+            source = address + source_row_bytes * row + source_frame_bytes * frame
+            if source_frame_bytes == size and valid == lanes:
+                for k in range(count):
+                    read_side_by_side(real, stored, source + source_value_bytes * k, block + step * k)
+            else:
+                for lane in range(lanes):
+                    at = source + source_frame_bytes * min(lane, valid - 1)
+                    if source_value_bytes == size:
+                        copy(real, stored, copies + row_bytes * lane, at, size * count)
+                    else:
+                        for k in range(count):
+                            copy(real, stored, copies + row_bytes * lane + size * k, at + source_value_bytes * k, size)
+                for k in range(0, count, chunk):
+                    read_rows(real, stored, copies + size * k, block + step * k, row_bytes)
+            if squared:
+                square(real, real, block, count)
+            finish(
+                real, stored, block, count, descriptors, bank, filtered, spoiled, ending, amounts, valid,
+                out + out_row_bytes * row + frame_bytes * frame, value_bytes, frame_bytes, rows, row_bytes, shape,
+            )  # fmt: skip
         group += valid
     restore_state(real, real, state)

@@ -20,7 +20,7 @@ from .frames import PAD_MODES
 from .magnitudes import DECIBEL, LINEAR, LOG, ROOT, measured_frames, projected_frames
 from .plan import NAMES, Setting, setting
 from .runtime.layout import aligned_rows, ready
-from .runtime.memory import address_of, address_to_write, padded, workspace
+from .runtime.memory import address_of, address_to_write, padded, side_by_side, workspace
 from .runtime.threads import share
 from .runtime.vector import CHUNK, VECTOR_BYTES
 from .sparse_bank import NO_BANK, SparseBank, sparse, sparse_of
@@ -253,14 +253,17 @@ class Projection:
         steps: tuple[int, int, int],
         squared: bool = False,
     ) -> None:
-        self._layout, (self._rows, self._frames, self._bins) = layout, shape
-        self._strides, self._steps, self._squared = (strides[0], strides[2], strides[1]), steps, int(squared)
+        self._layout, (rows, self._frames, self._bins) = layout, shape
+        self._block = side_by_side(rows, strides, layout.layout[3])
+        self._count = -(-rows // self._block) * self._frames
+        self._source = rows, self._block, strides[0], strides[2], strides[1]
+        self._steps, self._squared = steps, int(squared)
         self._shape = (layout.lanes, layout.layout[3], layout.layout[5], VECTOR_BYTES)
 
     def __call__(self, address: int, finish: Finish, target: int, held: Any) -> None:
         """Take the values at ``address``, to ``target``; ``held`` is what both live as long as."""
         layout, frames, bins = self._layout, self._frames, self._bins
-        values = (address, *self._strides)
+        values = (address, *self._source)
 
         def work(first: int, last: int) -> None:
             sizes = (finish.scratch[3], *finish.scratch)
@@ -272,7 +275,7 @@ class Projection:
             )  # fmt: skip
 
         # so many multiplications take as long as one sample of a transform
-        share(work, self._rows * frames, layout.lanes, bins + finish.weights // 16, (held, finish))
+        share(work, self._count, layout.lanes, self._block * (bins + finish.weights // 16), (held, finish))
 
 
 def types_of(stored: str, precise: bool = False) -> Setting:

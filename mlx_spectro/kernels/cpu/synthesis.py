@@ -14,7 +14,7 @@ from .inverse_envelope import Inverse
 from .plan import NAMES, Setting, setting
 from .runtime.compile import inner, kernel
 from .runtime.denormals import flush_denormals, restore_state
-from .runtime.memory import address_of, address_to_write, workspace
+from .runtime.memory import address_of, address_to_write, side_by_side, workspace
 from .runtime.threads import share
 from .weights import scaled, windows_scaled
 
@@ -32,56 +32,49 @@ def copy_bins(real, stored, size, target, source, bin_bytes, bins):
 
 
 @kernel
-def signal_part(
-    real, stored, edge, spectrum, frames, hop, inverse, row, low, high, window, layout, tables, scratch, out
-):
-    """The samples from ``low`` up to ``high`` of the overlapped frames of one row, to ``out``.
+def signal_part(real, stored, edge, spectrum, frames, hop, inverse, low, high, window, layout, tables, scratch, signal):
+    """The samples from ``low`` up to ``high`` of the overlapped frames of rows, to ``signal``.
+
+    Rows are taken by turns, so that bins which lie side by side in memory are read together.
 
     Args:
-        spectrum: ``(address, bytes a row, bytes a bin, bytes a frame)``.
+        spectrum: ``(address, rows, bytes a row, bytes a bin, bytes a frame)``.
         inverse: ``(address, covering, compact)`` of the inverse envelope; address 0 for no division.
         layout, tables: As in :func:`transform_back`.
         scratch: ``(copied bins, bytes a frame of them, transform, windowed frames, bytes a windowed frame)``.
+        signal: ``(address, bytes a row)``.
     """
     n_fft, _, _, size, real_size, _, step = layout
     bins_at, bins_bytes, z, rows, row_bytes = scratch
-    address, spectrum_bytes, bin_bytes, frame_bytes = spectrum
+    address, count, spectrum_bytes, bin_bytes, frame_bytes = spectrum
+    out, out_bytes = signal
     factors, covering, compact = inverse
     lanes, bins, width = step // real_size, n_fft // 2 + 1, 2 * size
-    base = address + row * spectrum_bytes
     state = flush_denormals(real, real)
-    clear(real, stored, out, size * (high - low))
+    for row in range(count):
+        clear(real, stored, out + out_bytes * row, size * (high - low))
     first = max(0, (low - n_fft) // hop + 1)
     last = min(frames, (high - 1) // hop + 1)
     divided = low
     for group in range(first, last, lanes):
         valid = min(lanes, last - group)
-        if frame_bytes == width and bin_bytes != width and valid == lanes:
-            source = (base + frame_bytes * group, bin_bytes, frame_bytes)
-        else:
-            for lane in range(lanes):
-                frame = base + frame_bytes * (group + min(lane, valid - 1))
-                copy_bins(real, stored, size, bins_at + bins_bytes * lane, frame, bin_bytes, bins)
-            source = (bins_at, width, bins_bytes)
-        transform_back(real, stored, source, window, z, rows, row_bytes, edge, layout, tables)
-        overlap_add(real, stored, size, out, low, high, rows, row_bytes, group, group + valid, group, hop, n_fft)
-        if factors:
-            # no later frame reaches these samples, which are still in the cache
-            ready = high if group + valid >= last else min(high, max(low, (group + valid) * hop))
-            divide(
-                real,
-                stored,
-                size,
-                out + size * (divided - low),
-                divided,
-                ready,
-                factors,
-                hop,
-                frames,
-                covering,
-                compact,
-            )
-            divided = ready
+        # no later frame reaches the samples before, which are still in the cache
+        ready = high if group + valid >= last else min(high, max(low, (group + valid) * hop))
+        for row in range(count):
+            base, target = address + spectrum_bytes * row, out + out_bytes * row
+            if frame_bytes == width and bin_bytes != width and valid == lanes:
+                source = (base + frame_bytes * group, bin_bytes, frame_bytes)
+            else:
+                for lane in range(lanes):
+                    frame = base + frame_bytes * (group + min(lane, valid - 1))
+                    copy_bins(real, stored, size, bins_at + bins_bytes * lane, frame, bin_bytes, bins)
+                source = (bins_at, width, bins_bytes)
+            transform_back(real, stored, source, window, z, rows, row_bytes, edge, layout, tables)
+            overlap_add(real, stored, size, target, low, high, rows, row_bytes, group, group + valid, group, hop, n_fft)
+            if factors:
+                at = target + size * (divided - low)
+                divide(real, stored, size, at, divided, ready, factors, hop, frames, covering, compact)
+        divided = ready
     restore_state(real, real, state)
 
 
@@ -103,30 +96,32 @@ class Synthesis:
         self._layout, self._hop, self._span = layout, hop_length, span
         self._weights, self._edge = (window, factor, layout.real.dtype), layout.real.dtype.type(edge)
         self._source, self._frames, self._row_bytes = (strides[0], strides[2], strides[1]), shape[1], row_bytes
-        self._count = shape[0] * (span[1] - span[0])
+        self._rows, self._block = shape[0], side_by_side(shape[0], strides, layout.complex_size)
 
     def __call__(self, address: int, window: bytes, inverse: Inverse, target: int, held: Any) -> None:
         """Transform the spectra at ``address``, to ``target``; ``held`` is what both live as long as."""
         layout, hop, (low, high) = self._layout, self._hop, self._span
         weights, samples = windows_scaled.of(window, self._weights, scaled)
-        source, length, size = (address, *self._source), high - low, layout.layout[3]
+        length, size, block, row_bytes = high - low, layout.layout[3], self._block, self._source[0]
 
         def work(first: int, last: int) -> None:
             bins, transform, windowed, _memory = workspace.pieces(layout.backward_scratch)
             scratch = (bins, layout.row_bytes, transform, windowed, layout.frame_bytes)
             while first < last:
                 row, start = divmod(first, length)
+                row *= block
                 count = min(length - start, last - first)
+                spectrum = (address + row_bytes * row, min(block, self._rows - row), *self._source)
                 signal_part(
-                    layout.real, layout.stored, self._edge, source, self._frames, hop, inverse.at, row, low + start,
+                    layout.real, layout.stored, self._edge, spectrum, self._frames, hop, inverse.at, low + start,
                     low + start + count, samples, layout.layout, layout.backward, scratch,
-                    target + self._row_bytes * row + size * start,
+                    (target + self._row_bytes * row + size * start, self._row_bytes),
                 )  # fmt: skip
                 first += count
 
         # a sample costs as much as the frames over it
-        size_of = -(-layout.layout[0] // hop)
-        share(work, self._count, layout.lanes * hop, size_of, (held, weights, inverse))
+        size_of = -(-layout.layout[0] // hop) * block
+        share(work, -(-self._rows // block) * length, layout.lanes * hop, size_of, (held, weights, inverse))
 
 
 @functools.lru_cache(maxsize=256)

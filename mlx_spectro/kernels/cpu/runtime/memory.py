@@ -76,6 +76,15 @@ def padded(size: int) -> int:
     return -(-size // LINE) * LINE + LINE
 
 
+def side_by_side(rows: int, strides: tuple[int, ...], size: int) -> int:
+    """How many of ``rows`` to take by turns: those whose values of ``size`` bytes lie in one line of memory, else 1.
+
+    Args:
+        strides: Bytes from one row, frame and bin to the next.
+    """
+    return max(1, min(rows, LINE // size)) if strides[0] == size and size not in strides[1:] else 1
+
+
 workspace = _Workspace()
 
 

@@ -208,6 +208,12 @@ class Kit:
         pair = self._load(source, ir.VectorType(self.stored, 2), self.stored_size)
         self._store(pair, target, self.stored_size)
 
+    def prefetch(self, address: Any, to_write: bool) -> None:
+        """Ask for the line of memory that an address lies in; nothing happens where there is none."""
+        form = ir.FunctionType(ir.VoidType(), [self.pointer, _I32, _I32, _I32])
+        ask = self.builder.module.declare_intrinsic("llvm.prefetch", [self.pointer], form)
+        self.builder.call(ask, [self.builder.inttoptr(address, self.pointer), _I32(int(to_write)), _I32(3), _I32(1)])
+
     def variable(self) -> Any:
         """A vector that changes inside a loop; starts at 0. See :meth:`get` and :meth:`put`."""
         return cgutils.alloca_once_value(self.builder, ir.Constant(self.vector, [0.0] * self.lanes))
