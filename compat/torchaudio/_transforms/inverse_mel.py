@@ -40,7 +40,7 @@ _inverses: dict[tuple[torch.Size, torch.dtype], _Inverse] = {}
 
 def _inverse(bank: Tensor) -> _Inverse:
     """Computed in double precision where the last bank of this shape had other values."""
-    values = torch_ops.values_of(bank)
+    values = torch_ops.values_of(bank.resolve_neg())
     last = _inverses.get((bank.shape, bank.dtype))
     if last is not None and last.bank == values:
         return last
