@@ -16,7 +16,7 @@ from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import OPTIONS, Signature
 from . import kinds, torch_tensors
-from .torch_tensors import PLAIN
+from .torch_tensors import PLAIN, has_names
 
 
 def of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Signature | None:
@@ -85,7 +85,7 @@ def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list
             key += kind, repr(value) if kind is float and not value else value
         elif kind in PLAIN:
             # others have no strides, no shape, or names of their axes
-            if value.layout is not torch.strided or value.is_nested or value.has_names():
+            if value.layout is not torch.strided or value.is_nested or has_names(value):
                 raise Decline(f"every call with a tensor of layout {value.layout}, or with names, is planned")
             shape = value.shape
             key += (

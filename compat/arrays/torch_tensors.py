@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -31,6 +32,9 @@ _DTYPES = {
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 FREED = "a tensor's memory has been freed"
+
+# whether a tensor's axes have names, of which newer versions of torch know nothing
+has_names: Callable[[Tensor], bool] = getattr(Tensor, "has_names", lambda _: False)
 
 # a program that holds torch to a few threads, as its data loaders do, means its transforms
 threads.follow(torch.get_num_threads)
@@ -103,7 +107,7 @@ def check_kind(tensor: Tensor, whole: bool = False) -> None:
     if tensor.layout is not torch.strided or tensor.is_nested:
         layout = "nested" if tensor.is_nested else tensor.layout
         raise Decline(f"the tensor's layout is {layout}: strided tensors are served")
-    if tensor.has_names():
+    if has_names(tensor):
         raise Decline("the tensor's axes have names, which torch's operations see to")
     if tensor.dtype not in (_WHOLE if whole else _DTYPES):
         served = "whole numbers" if whole else "single and double precision"

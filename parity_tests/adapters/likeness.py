@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mlx_spectro import compat
+from mlx_spectro.compat.arrays.torch_tensors import has_names
 from mlx_spectro.compat.contract.adapter import adapters
 
 # length of the longest transforms that are compared
@@ -62,7 +63,7 @@ def form(x: Any) -> Any:
     if not isinstance(x, torch.Tensor):
         return type(x)
     laid = (x.stride(), x.storage_offset()) if x.layout is torch.strided else x.layout
-    names = x.names if x.has_names() else ()
+    names = x.names if has_names(x) else ()
     return type(x), x.dtype, tuple(x.shape), laid, x.device, x.requires_grad, x.is_conj(), x.is_inference(), names
 
 
@@ -73,7 +74,7 @@ def difference(mine: Any, theirs: Any, bound: Callable[[float], float]) -> str:
         return next(filter(None, parts), "")
     if not isinstance(mine, torch.Tensor) or mine.layout is not torch.strided or mine.device.type != "cpu":
         return ""
-    if theirs.has_names():
+    if has_names(theirs):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch says that names are an experiment
             mine, theirs = mine.rename(None), theirs.rename(None)
