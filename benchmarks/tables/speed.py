@@ -18,6 +18,7 @@ _CPU = {
     "cpu-avx2": "2 threads, AVX2",
     "cpu-avx2-1-thread": "1 thread, AVX2",
     "cpu": "2 threads, AVX-512",
+    "cpu-default": "2 threads, AVX-512",
     "cpu-1-thread": "1 thread, AVX-512",
 }
 # the sizes that the table's second figure is of: those whose work does not fit into a cache
