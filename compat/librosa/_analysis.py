@@ -150,7 +150,7 @@ def analysis(y: Any, n_fft: Any, hop_length: Any, win_length: Any, window: Any, 
     return Analysis(y, window_of(window, win_length, n_fft), framing, total)
 
 
-def check_shares(source: Analysis | Array) -> None:
+def check_faint_frames(source: Analysis | Array) -> None:
     """Decline audio or magnitudes with frames of which kernels have too few digits for shares of their sums.
 
     All of such a frame is faint, and so is what is looked at of it.

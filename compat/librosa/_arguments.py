@@ -61,8 +61,12 @@ def energy(x: Array) -> float:
 
 def check_faintness(x: Array, axis: Any = None) -> None:
     """Decline where the largest of ``x`` along ``axis`` is next to what kernels take for 0, and is not 0."""
-    largest = np.abs(x).max(axis=axis)
-    if ((largest > 0) & (largest < _FAINTEST[x.dtype.char])).any():
+    _check_largest(np.abs(x).max(axis=axis))
+
+
+def _check_largest(largest: Any) -> None:
+    """:func:`check_faintness` of NumPy's numbers that are the largest magnitudes of others."""
+    if ((largest > 0) & (largest < _FAINTEST[largest.dtype.char])).any():
         raise Decline("some values are next to the smallest that there are, which kernels take for 0")
 
 
@@ -91,11 +95,12 @@ def check_magnitudes(s: Any, squared: Any = None) -> None:
         raise Decline("S is no real spectrogram")
     if s.shape[-2] < 2:
         raise Decline("S has a single bin")
-    check_faintness(s)
-    smallest, largest = float(s.min()), float(s.max())
+    maximum = s.max()
+    smallest, largest = float(s.min()), float(maximum)
     # of what is larger, sums of squares may overflow
     if not (smallest >= 0 and s.shape[-2] * largest * largest < LARGEST[np.dtype(squared or s.dtype).char]):
         raise Decline("S holds values that are negative, not finite or too large to square")
+    _check_largest(maximum)
 
 
 def check_result(shape: tuple[int, ...], natural: Any, dtype: Any, out: Any, *inputs: Any) -> None:

@@ -21,7 +21,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.lines import as_called_in, at_callers_line
 from .._adapter import adapter
-from .._analysis import Analysis, check_shares, source_of
+from .._analysis import Analysis, check_faint_frames, source_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, check_size
 from .._filters import check_rate
 
@@ -380,7 +380,7 @@ def piptrack(
     """librosa.piptrack. Same arguments, same defaults."""
     searched = _check_search(sr, fmin, fmax, threshold, ref)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    check_shares(source)
+    check_faint_frames(source)
     _check_last_bin(length, sr, fmax)
 
     def work() -> tuple[Array, Array]:
@@ -439,7 +439,7 @@ def _plan_tuning(
         raise Decline("arguments that mlx_spectro does not know")
     searched = _check_search(sr, fmin, fmax, threshold, ref)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    check_shares(source)
+    check_faint_frames(source)
     _check_last_bin(length, sr, fmax)
     if not isinstance(source, Analysis):
         check_size(source.size, _LEAST)

@@ -18,7 +18,7 @@ from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
-from .._analysis import Analysis, check_shares, source_of
+from .._analysis import Analysis, check_faint_frames, source_of
 from .._arguments import LARGEST, Array, check_array, check_engine
 from .._core.constantq import cqt, hybrid_cqt, of_bins, vqt
 from .._core.pitch import tuning_of
@@ -65,7 +65,7 @@ def chroma_stft(
         check_tuning(tuning)
     check_chroma(**kwargs)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    check_shares(source)
+    check_faint_frames(source)
 
     def work() -> Array:
         spectrum, deviation = source, tuning

@@ -19,7 +19,7 @@ from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
-from .._analysis import Analysis, check_shares, lying_of, source_of
+from .._analysis import Analysis, check_faint_frames, lying_of, source_of
 from .._arguments import Array
 from .._core.decibels import DECIBEL, clipped
 from .._filters import check_rate
@@ -68,7 +68,7 @@ def described(
     """What librosa's arguments ask for."""
     check_rate(sr)
     source, length = source_of(y, S, n_fft, hop_length, win_length, window, center, pad_mode)
-    check_shares(source)
+    check_faint_frames(source)
     bins = length // 2 + 1
     if freq is None:
         return Described(source, np.arange(bins) * (float(sr) / length))
