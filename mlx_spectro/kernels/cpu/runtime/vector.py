@@ -70,10 +70,6 @@ class Vec:
         """The larger of the two; NaN where self is."""
         return self.where("ugt", other, self, other)
 
-    def least(self, other: Vec) -> Vec:
-        """The smaller of the two; ``other`` where either is NaN."""
-        return self.where("olt", other, self, other)
-
     def most(self, other: Vec) -> Vec:
         """The larger of the two; ``other`` where either is NaN."""
         return self.where("ogt", other, self, other)
