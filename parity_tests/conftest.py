@@ -30,13 +30,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests of one row of the parity table, or of one function, are one worker's: what they need is compiled once."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByRow(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            test, _, parameters = nodeid.partition("[")
-            return parameters.partition("-")[0].rstrip("]") if "/test_parity.py" in test and parameters else test
+    def scope(nodeid: str) -> str:
+        test, _, parameters = nodeid.partition("[")
+        return parameters.partition("-")[0].rstrip("]") if "/test_parity.py" in test and parameters else test
 
     config.option.loadscopereorder = False
-    return ByRow(config, log)
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = scope
+    return scheduler
 
 
 @pytest.fixture(autouse=True)
