@@ -66,7 +66,7 @@ def pack(bank: npt.NDArray[np.floating], room: int | None = None, transposed: bo
         weights.append(block.ravel())
         at += block.size
     begins = np.searchsorted([piece.filter for piece in pieces], np.arange(filters + 1))
-    values = np.concatenate([heads.ravel(), begins, *weights]).astype(np.float32)
+    values = np.concatenate([heads.ravel(), begins, *weights]).astype(bank.dtype)
     return PackedWeight(values, len(pieces))
 
 
