@@ -49,8 +49,8 @@ def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:
         raise Decline(BySize(f"the library is as fast for fewer than {fewest} {what}; route('ours') has us serve them"))
 
 
-# Values of a tensor in double precision on CUDA from which ours is taken to be faster, by what is asked of it: where that
-# has not been measured, never.
+# Values of a tensor in double precision on CUDA from which ours is taken to be faster, by what is asked of it: never,
+# where that has not been measured.
 DOUBLES_THAT_PAY: dict[str, float] = {
     "stft": math.inf,
     "istft": math.inf,

@@ -197,11 +197,9 @@ class Machine:
         for name, table in zip(kernel.tables, kernel.constants, strict=True):
             assert arrays[name].dtype == table.dtype
             assert np.array_equal(arrays[name], table.ravel())
-        real = (
-            (lambda word: np.int64(word).view(np.float64)) if kernel.double else lambda word: np.uint32(word).view("f4")
-        )
+        width, real = (np.int64, np.float64) if kernel.double else (np.uint32, np.float32)
         scalars = {
-            name: float(real(word)) if kind == "float" else word
+            name: float(width(word).view(real)) if kind == "float" else word
             for (name, kind), word in zip(kernel.scalars.items(), words, strict=True)
         }
         shapes = tuple(arrays[name].shape for name in kernel.outputs)
