@@ -110,7 +110,8 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool, gpu
         y = (moved(gpu, transform) if module is audio_shim else transform)(x)
         results.append(torch.autograd.grad(y.abs().square().sum(), x)[0] if gradient else y)
     # a logarithm makes of a rounding of small values a larger one
-    alike(*results, 1 << 14)
+    mine, theirs = results
+    alike(mine, theirs, 1 << 14)
     served(gpu)
     assert gpu.launched
 
