@@ -13,7 +13,6 @@ from .programs import NoKernel, Recipe, Shapes, Step, Table, gpu, rows_of
 _THREADS = 256
 # floats of threadgroup memory that hold the values of a few frames
 _ROOM = 6400
-_ROOM_IN_DOUBLE = SHARED_IN_DOUBLE // 4 - _THREADS
 # frames a threadgroup: more would leave small arrays to few threadgroups
 _MOST_FRAMES = 16
 # pieces of filters whose sums a threadgroup holds for each of its frames
@@ -84,11 +83,11 @@ if (row < rows) {{
 
 
 @functools.cache
-def kernel(at_once: int = bank_table.AT_ONCE, room: int = _ROOM) -> Kernel:
+def kernel(at_once: int = bank_table.AT_ONCE, double: bool = False) -> Kernel:
     """The kernel that projects so many frames at once; it serves any number of filters."""
     side, gather = _SIDE_BY_SIDE[at_once]
     values, begin = f"const K_SHARED {side}* held, int pitch", f"const K_SHARED {side}* from = held + first * pitch;"
-    return Kernel(
+    code = Kernel(
         name=f"projection_{at_once}",
         inputs={"x": "float", "bank": "float", "peaks": "float"},
         tables={},
@@ -96,11 +95,16 @@ def kernel(at_once: int = bank_table.AT_ONCE, room: int = _ROOM) -> Kernel:
         scalars=_PROJECTION,
         threads=_THREADS,
         registers=64,
-        header=f"#define THREADS {_THREADS}\n#define ROOM {room}\n#define SIDE {side}\n"
+        header=f"#define THREADS {_THREADS}\n#define ROOM {_room(double)}\n#define SIDE {side}\n"
         + peaks.HIGHEST
         + bank_table.weigh(at_once, values, begin, gather),
         body=_PROJECT,
     )
+    return code.in_double if double else code
+
+
+def _room(double: bool) -> int:
+    return SHARED_IN_DOUBLE // 4 - _THREADS if double else _ROOM
 
 
 def launch(
@@ -121,7 +125,7 @@ def launch(
     ``pieces``: of the bank's table. With ``top``, nothing counts as less than a peak minus it, that of ``together``
     rows: the largest of ``parts`` numbers.
     """
-    sums, room = pieces if pieces > filters else 0, _ROOM_IN_DOUBLE if double else _ROOM
+    sums, room = pieces if pieces > filters else 0, _room(double)
     if count + MOST_PIECES > room:
         raise NoKernel(f"{count} values a frame are more than {room - MOST_PIECES}")
     # frames at once, frames of a threadgroup, and places that a value of all its frames takes: where there is room for
@@ -144,7 +148,7 @@ def launch(
         "pieces": pieces,
         "squared": int(squared),
     }
-    return Launch(kernel(at_once, room), scalars, groups, ((rows, frames, filters),))
+    return Launch(kernel(at_once, double), scalars, groups, ((rows, frames, filters),))
 
 
 def check(shape: Shape, bank: Shape) -> None:
