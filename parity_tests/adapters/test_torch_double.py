@@ -109,9 +109,9 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool, gpu
         transform = TRANSFORMS[name](module.transforms).double()
         y = (moved(gpu, transform) if module is audio_shim else transform)(x)
         results.append(torch.autograd.grad(y.abs().square().sum(), x)[0] if gradient else y)
-    # a logarithm makes of a rounding of small values a larger one
     mine, theirs = results
-    alike(mine, theirs, 1 << 14)
+    # a logarithm, and a quotient of sums, make of a rounding of small values a larger one
+    alike(mine, theirs, 1 << 14 if name in ("MFCC of logarithms", "centroid") else 256)
     served(gpu)
     assert gpu.launched
 
