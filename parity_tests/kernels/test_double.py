@@ -22,7 +22,8 @@ from .test_programs import OnHost
 pytestmark = pytest.mark.slow
 on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
 longer = pytest.mark.skipif(
-    np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps, reason="NumPy has no numbers longer than doubles here"
+    bool(np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps),
+    reason="NumPy has no numbers longer than doubles here",
 )
 
 Array = npt.NDArray[Any]
