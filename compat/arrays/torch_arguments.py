@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from mlx_spectro.design.operators import Istft, bins_of
 from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import Run
-from ..contract.reasons import REJECTED, BySize, unread
+from ..contract.reasons import REJECTED, ByDesign, BySize, unread
 from . import torch_autograd, torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
@@ -46,6 +47,28 @@ def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:
     asked = settings.route.get() == "ours" or settings.device.get() == "gpu"
     if count < fewest and x.is_cpu and not (asked or torch_tensors.transformed()):
         raise Decline(BySize(f"the library is as fast for fewer than {fewest} {what}; route('ours') has us serve them"))
+
+
+# Values of a tensor in double precision on CUDA from which ours is taken to be faster, by what is asked of it: never,
+# where that has not been measured.
+DOUBLES_THAT_PAY: dict[str, float] = {
+    "stft": math.inf,
+    "istft": math.inf,
+    "spectrogram": math.inf,
+    "mel": math.inf,
+    "MelScale": math.inf,
+}
+
+
+def check_double(what: str, x: Tensor) -> None:
+    """Leave to torch what it computes as fast in double precision on CUDA."""
+    if not x.is_cuda or x.dtype not in (torch.float64, torch.complex128) or settings.route.get() == "ours":
+        return
+    if torch_tensors.likely_size(x) < DOUBLES_THAT_PAY[what]:
+        kind = ByDesign if torch_tensors.transformed() else BySize
+        raise Decline(
+            kind("in double precision on CUDA, torch is taken to be as fast; route('ours') has us serve the call")
+        )
 
 
 def check_other(name: str, value: Any) -> None:
@@ -144,7 +167,7 @@ def analysis(
         raise Decline(unread("pad_mode", pad_mode))
     elif pad_mode not in _PAD_MODES:
         raise Decline(REJECTED)
-    engine = torch_tensors.engine_for(x, n_fft)
+    engine = torch_tensors.engine_for(x, n_fft, double=True)
     # of torch's operations, two pads keep what they extend, and a transform that no window precedes its frames
     kept = pad_mode in ("reflect", "replicate") or (window is None and win_length == n_fft and not centred)
     return Analysis(engine, Framing(n_fft, hop_length, pad, pad, pad_mode), win_length, onesided is not False, kept)
@@ -243,6 +266,6 @@ def synthesis(
         raise Decline(unread("onesided", onesided))
     if window is not None:
         check_weights("window", window, torch_tensors.counterpart(z), z)
-    engine = torch_tensors.engine_for(z, n_fft)
+    engine = torch_tensors.engine_for(z, n_fft, double=True)
     samples = None if length is None else integer("length", length)
     return Synthesis(engine, Framing(n_fft, hop_length, n_fft // 2 if center else 0), win_length, onesided, samples)

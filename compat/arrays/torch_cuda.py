@@ -27,6 +27,7 @@ from .torch_launch import LaunchCall, TorchLauncher, capturing, check_not_captur
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
 _TICKS = 400_000
+_IN_DOUBLE = torch.float64, torch.complex128
 
 current_device: Callable[[], int] = getattr(torch._C, "_cuda_getDevice", lambda: -1)
 current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStream", lambda _: 0)
@@ -109,10 +110,11 @@ class _LaunchCall(LaunchCall):
 
 
 class CudaLauncher(TorchLauncher):
-    """Runs operators on the tensors of one CUDA device."""
+    """Runs operators on the tensors of one CUDA device, of single or of double precision."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, double: bool = False) -> None:
         super().__init__(torch.device("cuda", index), settle)
+        self.double = double
         self._index, self._capability = index, torch.cuda.get_device_capability(index)
         major, minor = self._capability
         self._key = f"cuda:{torch.cuda.get_device_name(index)}:sm_{major}{minor}|torch"
@@ -140,7 +142,7 @@ class CudaLauncher(TorchLauncher):
                 raise
             version = ".".join(map(str, cuda_modules.present().version))
             return f"a kernel cannot be used on cuda:{self._index} with NVRTC {version} and this driver: {error}"
-        tables = [self.from_numpy(table) for table in kernel.tables.values()]
+        tables = [self.from_numpy(table) for table in kernel.constants]
         return _Function(handle, kernel, tables, self._index)
 
     def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
@@ -169,18 +171,18 @@ class CudaLauncher(TorchLauncher):
         return self._key
 
 
-_launchers: dict[int, CudaLauncher] = {}
+_launchers: dict[tuple[int, bool], CudaLauncher] = {}
 
 
 def launcher(x: Tensor) -> CudaLauncher:
     """What computes on the device of ``x``; where there is nothing, the call is declined."""
-    index = x.get_device()
-    entry = _launchers.get(index)
+    key = index, double = x.get_device(), x.dtype in _IN_DOUBLE
+    entry = _launchers.get(key)
     if entry is None:
         reason = _why_none()
         if reason:
             raise Decline(reason)
-        entry = _launchers.setdefault(index, CudaLauncher(index))
+        entry = _launchers.setdefault(key, CudaLauncher(index, double))
     return entry
 
 

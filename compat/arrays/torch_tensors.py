@@ -149,27 +149,30 @@ def likely_size(x: Tensor) -> int:
     return size if type(size) is int else size.node.hint or 0
 
 
-def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
+def engine_for(x: Tensor, n_fft: int | None = None, *, double: bool = False) -> Any:
     """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined.
 
     Where torch traces or transforms the program, that is an operator, which computes where there is an engine for it.
+
+    Args:
+        double: What is asked of it can be computed in double precision on CUDA, too.
     """
     if not transformed():
-        return present_engine(x, n_fft)
+        return present_engine(x, n_fft, double=double)
     if not (x.is_cpu or torch.get_device_module(x.device).is_available()):
         raise Decline(f"there is no {x.device.type} device here, where the program is traced")
-    present_engine(x, n_fft)
+    present_engine(x, n_fft, double=double)
     from . import torch_library
 
     return torch_library.apply
 
 
-def present_engine(x: Tensor, n_fft: int | None = None) -> Any:
+def present_engine(x: Tensor, n_fft: int | None = None, *, double: bool = False) -> Any:
     """The engine that computes with the values of ``x``; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
     if x.is_cpu:
         return engine(dtype, n_fft)
-    if dtype != "float32":
+    if dtype != "float32" and not (double and x.is_cuda):
         raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
     if x.is_mps:
         from . import torch_mps
