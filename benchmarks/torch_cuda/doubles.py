@@ -19,7 +19,7 @@ from .check import DEVICE, check, compared, each, near, noise, none, served
 Array = npt.NDArray[Any]
 
 _EPS = torch.finfo(torch.float64).eps
-_SIZES = ((63, 16), (64, 16), (400, 160), (512, 128), (1024, 256), (2048, 512), (4096, 1024))
+_SIZES = ((64, 16), (70, 16), (400, 160), (512, 128), (1024, 256), (2048, 512), (4096, 1024))
 _FRAMES = 5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from mlx_spectro.design.operators import Istft, bins_of
 from ..contract import settings
 from ..contract.decline import Decline
 from ..contract.plans import Run
-from ..contract.reasons import REJECTED, ByDesign, BySize, unread
+from ..contract.reasons import REJECTED, BySize, unread
 from . import torch_autograd, torch_library, torch_ops, torch_tensors
 from .torch_ops import Spectral
 from .torch_options import integer, truth
@@ -47,28 +46,6 @@ def check_pays(x: Tensor, count: int, fewest: int, what: str) -> None:
     asked = settings.route.get() == "ours" or settings.device.get() == "gpu"
     if count < fewest and x.is_cpu and not (asked or torch_tensors.transformed()):
         raise Decline(BySize(f"the library is as fast for fewer than {fewest} {what}; route('ours') has us serve them"))
-
-
-# Values of a tensor in double precision on CUDA from which ours is taken to be faster, by what is asked of it: never,
-# where that has not been measured.
-DOUBLES_THAT_PAY: dict[str, float] = {
-    "stft": math.inf,
-    "istft": math.inf,
-    "spectrogram": math.inf,
-    "mel": math.inf,
-    "MelScale": math.inf,
-}
-
-
-def check_double(what: str, x: Tensor) -> None:
-    """Leave to torch what it computes as fast in double precision on CUDA."""
-    if not x.is_cuda or x.dtype not in (torch.float64, torch.complex128) or settings.route.get() == "ours":
-        return
-    if torch_tensors.likely_size(x) < DOUBLES_THAT_PAY[what]:
-        kind = ByDesign if torch_tensors.transformed() else BySize
-        raise Decline(
-            kind("in double precision on CUDA, torch is taken to be as fast; route('ours') has us serve the call")
-        )
 
 
 def check_other(name: str, value: Any) -> None:

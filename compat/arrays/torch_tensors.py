@@ -19,6 +19,7 @@ from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
 from ..contract.decline import Decline
+from ..contract.reasons import ByDesign
 from .kinds import memory_of
 from .placement import by_mlx, engine
 
@@ -174,6 +175,8 @@ def present_engine(x: Tensor, n_fft: int | None = None, *, double: bool = False)
         return engine(dtype, n_fft)
     if dtype != "float32" and not (double and x.is_cuda):
         raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
+    if dtype != "float32" and n_fft is not None and n_fft % 2:
+        raise Decline(ByDesign("in double precision on CUDA, torch's transforms of odd lengths err less"))
     if x.is_mps:
         from . import torch_mps
 

@@ -14,7 +14,7 @@ from mlx_spectro.design.operators import Stft
 
 from ..arrays import torch_autograd, torch_ops, torch_tensors
 from ..arrays.torch_adapter import adapter
-from ..arrays.torch_arguments import analysis, check_double, synthesis
+from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling, gradient_wanted
 from ..contract import settings, tolerances
 from ..contract.decline import Decline
@@ -171,7 +171,6 @@ def stft(
     scale = planned.framing.n_fft**-0.5 if normalized else 1.0
 
     def work(input: Tensor, window: Tensor | None) -> Tensor:
-        check_double("stft", input)
         if input.is_cuda and not torch_tensors.transformed():
             _check_size(input, planned.framing)
         transform = planned.of(input, window)
@@ -226,7 +225,6 @@ def istft(
     scale = planned.framing.n_fft**0.5 if normalized else 1.0
 
     def work(input: Tensor, window: Tensor | None) -> Tensor:
-        check_double("istft", input)
         transform, samples = planned.of(input, window)
         if scale != 1.0:
             transform = transform._replace(scale=scale)

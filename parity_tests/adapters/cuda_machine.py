@@ -96,7 +96,12 @@ class Machine:
         self.log = b""
         self.kernels: dict[str, Kernel] = {}
         self._programs: dict[bytes, str] = {}
+        # times slower in double precision
+        self.slowness = 2
+        ratio = "CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO"
         self.driver = SimpleNamespace(
+            CUdevice_attribute=SimpleNamespace(**{ratio: 87}),
+            cuDeviceGetAttribute=lambda attribute, device: (Status(0), self.slowness if attribute == 87 else 0),
             cuDriverGetVersion=lambda: (Status(0), 13000),
             cuDeviceGet=lambda index: (Status(0), ("device", index)),
             cuDevicePrimaryCtxRetain=lambda device: (Status(0), ("context", device[1])),

@@ -15,7 +15,7 @@ pytest.importorskip("mlx.core")
 from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
-from mlx_spectro.compat.arrays import torch_arguments
+from mlx_spectro.compat.arrays import torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.torch import _spectral
 from mlx_spectro.kernels.gpu import tune
@@ -116,14 +116,12 @@ def test_torchaudio_s_transforms_are_torchaudio_s(name: str, gradient: bool, gpu
     assert gpu.launched
 
 
-def test_given_values_are_filtered_and_inverted(gpu: Machine) -> None:
-    z = stft(doubles(6, 301), torch, WINDOW)
-    given: dict[str, tuple[Callable[[Any], Any], Any]] = {
-        "MelScale": (lambda m: m.MelScale(8, 8000, n_stft=33), z.abs()),
-        "InverseSpectrogram": (lambda m: m.InverseSpectrogram(**SIZES, normalized="window"), z.view(2, 3, 33, -1)),
-    }
-    for make, x in given.values():
-        alike(moved(gpu, make(audio_shim.transforms).double())(cuda(x)), make(torchaudio.transforms).double()(x))
+def test_given_spectra_are_inverted(gpu: Machine) -> None:
+    z = stft(doubles(6, 301), torch, WINDOW).view(2, 3, 33, -1)
+    ours, theirs = (
+        m.transforms.InverseSpectrogram(**SIZES, normalized="window").double() for m in (audio_shim, torchaudio)
+    )
+    alike(moved(gpu, ours)(cuda(z)), theirs(z))
     served(gpu)
 
 
@@ -140,6 +138,14 @@ REFUSALS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "decibels": (
         lambda x: audio_shim.transforms.AmplitudeToDB()(x.abs()),
         "on CUDA, our kernels compute in float32, not in float64",
+    ),
+    "given powers": (
+        lambda x: audio_shim.transforms.MelScale(8, 8000, n_stft=33).double()(x[..., :33].mT),
+        "on CUDA, our kernels compute in float32, not in float64",
+    ),
+    "odd frames": (
+        lambda x: shim.stft(x, 63, window=cuda(WINDOW[:63].clone()), return_complex=True),
+        "in double precision on CUDA, torch's transforms of odd lengths err less",
     ),
     "decibels of mel": (
         lambda x: audio_shim.transforms.MFCC(8000, 5, melkwargs=MEL).double()(x),
@@ -169,7 +175,7 @@ MODULES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def test_where_it_is_not_known_to_pay_double_precision_is_torch_s_and_single_is_not(
+def test_under_auto_double_precision_is_ours_where_the_gpu_is_made_for_it(
     gpu: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_spectral, "_shapes", _spectral._Shapes())
@@ -184,15 +190,14 @@ def test_where_it_is_not_known_to_pay_double_precision_is_torch_s_and_single_is_
             shim.istft(z, 64, 16, window=window)
         for make in MODULES.values():
             moved(gpu, make(audio_shim.transforms).to(dtype))(cuda(x.to(dtype)))
-        return gpu.launched
+        return list(gpu.launched)
 
     with compat.route("auto"):
-        assert kernels(torch.float64) == []
-        assert {"torch is taken to be as fast" in record.reason for record in compat.report()} == {True}
-        assert len(kernels(torch.float32)) == 6
-        few = dict.fromkeys(torch_arguments.DOUBLES_THAT_PAY, x.numel())
-        monkeypatch.setattr(torch_arguments, "DOUBLES_THAT_PAY", few)
+        assert kernels(torch.float64) == [f"{kernel}_double" for kernel in kernels(torch.float32)]
+        gpu.slowness = 64
+        monkeypatch.setattr(torch_cuda, "_launchers", {})
         for name in ("torch.stft", "torch.istft", *(f"torchaudio.transforms.{name}" for name in MODULES)):
             adapters[name].function.forget()
-        assert len(kernels(torch.float64)) == 6
-        served(gpu)
+        assert kernels(torch.float64) == []
+        assert {"in double precision on this GPU" in record.reason for record in compat.report()} == {True}
+        assert len(kernels(torch.float32)) == 6

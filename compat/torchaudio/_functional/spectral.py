@@ -16,7 +16,7 @@ from mlx_spectro.design.operators import Operator, Spectrogram, Stft
 
 from ...arrays import torch_autograd, torch_ops
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_arguments import Analysis, analysis, check_double, check_weights, synthesis
+from ...arrays.torch_arguments import Analysis, analysis, check_weights, synthesis
 from ...arrays.torch_ops import Spectral
 from ...arrays.torch_options import integer, number
 from ...arrays.torch_tensors import gradient_wanted, transformed
@@ -206,7 +206,6 @@ def spectrogram(
     planned = transform(waveform, pad, window, n_fft, hop_length, win_length, normalized, center, pad_mode, onesided)
 
     def work(waveform: Tensor, window: Tensor) -> Tensor:
-        check_double("spectrogram", waveform)
         audio = planned.of(waveform, window)
         return audio.spectrum() if exponent is None else audio.magnitudes(exponent)
 
@@ -250,7 +249,6 @@ def inverse_spectrogram(
     _check_normalized(normalized)
 
     def work(spectrogram: Tensor, window: Tensor) -> Tensor:
-        check_double("istft", spectrogram)
         inverse, samples = planned.of(spectrogram, window)
         factor = _unknown_norm(normalized, window)
         norm = _norm(normalized, window, planned.framing.n_fft) if factor is None else 1.0
@@ -281,7 +279,6 @@ def spectral_centroid(
     Ours as two sums over the filtered magnitudes: times their frequencies, and alone.
     """
     planned = transform(waveform, pad, window, n_fft, hop_length, win_length, False)
-    check_double("mel", waveform)
     audio = planned.of(waveform, window)
     rate = number("sample_rate", sample_rate)
     if not math.isfinite(rate):

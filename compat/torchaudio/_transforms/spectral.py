@@ -13,7 +13,7 @@ from mlx_spectro.design.operators import Cepstrum, Filterbank, Project
 
 from ...arrays import torch_autograd, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter, as_one
-from ...arrays.torch_arguments import check_double, check_pays, check_tensor, check_weights
+from ...arrays.torch_arguments import check_pays, check_tensor, check_weights
 from ...arrays.torch_options import truth
 from ...contract import tolerances
 from ...contract.decline import Decline
@@ -131,14 +131,13 @@ class MelScale(Twin, theirs.MelScale):
         bank = self.fb
         check_tensor(specgram)
         check_weights("filterbank", bank, specgram.dtype, specgram)
-        engine = torch_tensors.engine_for(specgram, double=True)
+        engine = torch_tensors.engine_for(specgram)
 
         def work(specgram: Tensor, bank: Tensor) -> Tensor:
             if not (specgram.dim() > 1 and bank.dim() == 2 and len(bank) == specgram.shape[-2]):
                 raise Decline(f"the spectrogram is {list(specgram.shape)}, the filterbank {list(bank.shape)}")
             if not (specgram.numel() and bank.numel()):
                 raise Decline("there is nothing to filter, or no filter")
-            check_double("MelScale", specgram)
             check_pays(specgram, specgram.numel() * bank.shape[1], _FEW_PRODUCTS, "products")
             return torch_autograd.project(specgram.transpose(-1, -2), bank, engine).transpose(-1, -2)
 
@@ -163,7 +162,6 @@ def _mel(waveform: Any, spectrogram: _Arguments, bank: Any) -> Work:
     planned, power = _transform(waveform, spectrogram, bank)
 
     def work(waveform: Tensor, window: Tensor, bank: Tensor) -> Tensor:
-        check_double("mel", waveform)
         signal = planned.of(waveform, window)
         signal.check_bank(bank)
         return signal.filtered(power, bank).transpose(-1, -2)
@@ -237,7 +235,6 @@ def _cepstrum(waveform: Tensor, spectrogram: _Arguments, bank: Any, decibel: _Le
         return Cepstrum(filtered(scale), below, packed=True)
 
     def work(waveform: Tensor, window: Tensor, bank: Tensor, basis: Tensor) -> Tensor:
-        check_double("mel", waveform)
         signal = planned.of(waveform, window)
         signal.check_bank(bank)
         if not (basis.dim() == 2 and len(basis) == bank.shape[1] and basis.numel()):
