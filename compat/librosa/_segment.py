@@ -227,7 +227,7 @@ class _Filters(Librosa):
             def filtered(*args: Any, **kwargs: Any) -> Any:
                 return serve(function, pad, index, *args, **kwargs)
 
-            filtered.__wrapped__ = wrapped.__wrapped__
+            vars(filtered).update(vars(wrapped))  # what it wraps is the program's function
             return filtered
 
         return wrap
