@@ -28,7 +28,6 @@ _diagonal_filter = librosa.filters.diagonal_filter
 _MOST_FILTERS = 1000
 # values of a matrix from which on ours is faster
 _LEAST = 4000
-_LEAST_BACK, _LEAST_FILTERED = 6000, 900
 # bytes of a matrix's columns that are sheared at a time, which a cache holds, and the fewest columns
 _BLOCK, _COLUMNS = 1 << 20, 16
 # types of what librosa's own compiled code turns
@@ -37,7 +36,6 @@ _TURNED = "?bhilqBHILQfdFD"
 _EDGES = {"reflect": "symmetric", "mirror": "reflect", "nearest": "edge"}
 
 _timelag_filter, _median_filter = librosa.segment.timelag_filter, scipy.ndimage.median_filter
-_options_of_medians = inspect.signature(_median_filter)
 
 
 def _check_dense(sparse: Any) -> None:
@@ -207,12 +205,12 @@ def lag_to_recurrence(lag: Array, *, axis: int = -1) -> Work:
     by_lags = np.asarray(lag if axis else lag.T)
     if len(by_lags) not in (by_lags.shape[1], 2 * by_lags.shape[1]):
         raise Decline("the matrix has neither as many lags as times nor twice as many")
-    check_size(lag.size, _LEAST_BACK)
+    check_size(lag.size, _LEAST)
     return lambda: _recurrence(by_lags) if axis else _recurrence(by_lags).T
 
 
 class _Filters(Librosa):
-    """A function that makes another of a program's: calls of what it makes go through the door."""
+    """A function that makes others of a program's: calls of what it makes of SciPy's median filter go to the door."""
 
     def in_place_of(
         self, theirs: Callable[..., Any], serve: Callable[..., Any], signature: inspect.Signature
@@ -220,12 +218,12 @@ class _Filters(Librosa):
         @functools.wraps(theirs)
         def wrap(function: Callable[..., Any], pad: bool = True, index: int = 0) -> Callable[..., Any]:
             wrapped = theirs(function, pad, index)
-            if function is not _median_filter or type(index) is not int or index:
+            if function is not _median_filter or type(pad) is not bool or type(index) is not int or index:
                 return wrapped  # type: ignore[no-any-return]
 
             @functools.wraps(wrapped)
             def filtered(*args: Any, **kwargs: Any) -> Any:
-                return serve(function, pad, index, *args, **kwargs)
+                return serve(pad, *args, **kwargs)
 
             vars(filtered).update(vars(wrapped))  # what it wraps is the program's function
             return filtered
@@ -233,47 +231,43 @@ class _Filters(Librosa):
         return wrap
 
 
-def _by_librosa(function: Callable[..., Any], pad: Any, index: int, *args: Any, **kwargs: Any) -> Any:
-    return _timelag_filter(function, pad, index)(*args, **kwargs)
+@functools.cache
+def _medians_of_librosa(pad: bool) -> Callable[..., Any]:
+    wrapped: Callable[..., Any] = _timelag_filter(_median_filter, pad)
+    return wrapped
+
+
+def _by_librosa(pad: bool, *args: Any, **kwargs: Any) -> Any:
+    return _medians_of_librosa(pad)(*args, **kwargs)
 
 
 _of_filters = _Filters(dispatch.call)
 
 
 @_of_filters.adapter("librosa.segment.timelag_filter", tolerances.same, theirs=at_callers_line(_by_librosa))
-def timelag_filter(function: Callable[..., Any], pad: Any, index: int, *args: Any, **kwargs: Any) -> Work:
+def timelag_filter(pad: bool, input: Array, size: Any = None, *others: Any, mode: Any = "reflect", **more: Any) -> Work:
     """librosa.segment.timelag_filter. Same arguments, same defaults.
 
     Calls of SciPy's median filter along time are ours, and its medians are. What librosa makes of another function is
     its own, in which the matrix is turned by us where we are installed.
     """
     check_engine()
-    try:
-        given = _options_of_medians.bind(*args, **kwargs)
-    except TypeError:
-        raise Decline("the filter has other arguments") from None
-    given.apply_defaults()
-    options = given.arguments
-    for name, parameter in _options_of_medians.parameters.items():
-        if name not in ("input", "size", "mode") and options[name] is not parameter.default:
-            raise Decline(f"{name} is given")
-    rec, size, mode = options["input"], options["size"], options["mode"]
-    _check_matrix(rec, -1)
-    if rec.shape[0] != rec.shape[1] or rec.dtype.char not in "?fd":
+    if others or more:
+        raise Decline("SciPy's filter is told more than its size and how the matrix goes on at its edges")
+    _check_matrix(input, -1)
+    if input.shape[0] != input.shape[1] or input.dtype.char not in "?fd":
         raise Decline("the matrix is not square, or neither of flags nor in single or double precision")
-    check_flag("pad", pad)
     check_choice("mode", mode, *_EDGES)
     if type(size) not in (tuple, list) or len(size) != 2 or 1 not in size:
         raise Decline("size is not of two numbers of which one is 1")
     for one in size:
         check_whole("size", one)
     axis, longest = (-2, size[0]) if size[1] == 1 else (-1, size[1])
-    if longest // 2 >= len(rec):
+    if longest // 2 >= len(input):
         raise Decline("the filter is more than twice as long as the matrix")
-    if not (np.isfinite(rec.min()) and np.isfinite(rec.max())):
+    if not (np.isfinite(input.min()) and np.isfinite(input.max())):
         raise Decline("the matrix holds values that are not finite")
-    check_size(rec.size, _LEAST_FILTERED)
-    return lambda: _recurrence(_medians(_lags(np.asarray(rec), pad), int(longest), axis, mode))
+    return lambda: _recurrence(_medians(_lags(np.asarray(input), pad), int(longest), axis, mode))
 
 
 def _medians(x: Array, size: int, axis: int, mode: str) -> Array:

@@ -217,7 +217,7 @@ def dated() -> Iterator[Sample]:
     yield Sample("both axes", (x,), {"size": (3, 7)}, several)
     yield Sample("one number", (x,), {"size": 3}, several)
     yield Sample("another end", (x,), {"size": (1, 7), "mode": "wrap"}, "mode is not one of")
-    yield Sample("a footprint", (x,), {"footprint": np.ones((1, 7))}, "footprint is given")
+    yield Sample("a footprint", (x,), {"footprint": np.ones((1, 7))}, "SciPy's filter is told more than its size")
     yield Sample("a longer filter", (x,), {"size": (1, 200)}, "the filter is more than twice as long as the matrix")
 
 
