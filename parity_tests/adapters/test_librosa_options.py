@@ -44,7 +44,8 @@ def test_the_options_of_every_function_are_tried() -> None:
     rooms = ("beat", "feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
     shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
-    assert {base.name for base in bases()} == names
+    # which makes functions: what these make of options, test_segment tells
+    assert {base.name for base in bases()} == names - {"librosa.segment.timelag_filter"}
 
 
 def number_of(value: Any) -> float:
