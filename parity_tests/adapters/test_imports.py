@@ -44,6 +44,34 @@ def test_every_module_that_a_library_has_imported_is_found_under_its_stand_in(li
     assert not other
 
 
+# what a library defines in a module further inside: the path there, and where it is shown
+INSIDE = {
+    "librosa.core.spectrum.stft": "librosa.stft",
+    "librosa.core.constantq.cqt": "librosa.cqt",
+    "librosa.feature.spectral.melspectrogram": "librosa.feature.melspectrogram",
+    "librosa.util.utils.normalize": "librosa.util.normalize",
+    "torch.functional.istft": "torch.istft",
+    "torchaudio.functional.filtering.lfilter": "torchaudio.functional.lfilter",
+    "torchaudio.transforms._transforms.Spectrogram": "torchaudio.transforms.Spectrogram",
+}
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_modules_further_inside_show_ours_too(place: str) -> None:
+    path, _, name = place.rpartition(".")
+    shown_in, _, _ = INSIDE[place].rpartition(".")
+    pytest.importorskip(path.partition(".")[0])
+    ours = getattr(importlib.import_module(f"mlx_spectro.compat.{shown_in}"), name)
+    module = importlib.import_module(f"mlx_spectro.compat.{path}")
+    assert getattr(module, name) is ours
+    package, _, last = path.rpartition(".")
+    assert getattr(importlib.import_module(f"mlx_spectro.compat.{package}"), last) is module
+    assert importlib.reload(module) is module
+    theirs = importlib.import_module(path)
+    assert getattr(theirs, name) is not ours
+    assert module.__file__ == theirs.__file__
+
+
 STRANGE = {
     "hidden": "None",
     "a namespace": "types.SimpleNamespace()",
