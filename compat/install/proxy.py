@@ -60,6 +60,10 @@ class ReferenceProxy(ModuleType):
         else:
             delattr(own["_reference"], name)
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        # what sends functions of a program to other processes sends the modules that they name
+        return importlib.import_module, (self.__name__,)
+
     def __dir__(self) -> list[str]:
         own = vars(self)
         return sorted({*dir(own["_reference"]), *own["_ours"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,20 @@ def test_modules_further_inside_show_ours_too(place: str) -> None:
     theirs = importlib.import_module(path)
     assert getattr(theirs, name) is not ours
     assert module.__file__ == theirs.__file__
+
+
+def test_functions_that_name_a_stand_in_are_sent_to_other_processes() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    librosa = pytest.importorskip("mlx_spectro.compat.librosa")
+    for stand_in in (librosa, librosa.feature, librosa.core.spectrum):
+        assert pickle.loads(pickle.dumps(stand_in)) is stand_in
+
+    def uses() -> Any:
+        return compat.librosa.feature.rms, librosa
+
+    code = "import pickle, sys; _, module = pickle.load(sys.stdin.buffer)(); print(module.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], input=cloudpickle.dumps(uses), capture_output=True, timeout=180)
+    assert done.stdout.decode().strip() == "mlx_spectro.compat.librosa", done.stderr.decode()
 
 
 STRANGE = {
