@@ -24,6 +24,7 @@ from .._adapter import adapter
 from .._analysis import Analysis, check_faint_frames, source_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, check_size
 from .._filters import check_rate
+from .._layout import in_order, lying, memory
 
 _frame, _pitch_tuning, _hz_to_octs = librosa.util.frame, librosa.pitch_tuning, librosa.hz_to_octs
 _tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")
@@ -387,9 +388,9 @@ def piptrack(
         s = _magnitudes(source)
         peaks = peaks_of(s, sr, length, **searched)
         *lead, frames = np.unravel_index(peaks.frames, (*s.shape[:-2], s.shape[-1]))
-        pitches, heights = (
-            np.zeros(s.shape, s.dtype, "F") if isinstance(source, Analysis) else np.zeros_like(s) for _ in range(2)
-        )
+        how = in_order("F", s.shape) if isinstance(source, Analysis) else lying(s)
+        room = memory(np.abs, how, s.dtype, s.shape, s.dtype)
+        pitches, heights = np.zeros_like(room), np.zeros_like(room)
         pitches[(*lead, peaks.bins, frames)] = peaks.positions * float(sr) / length
         heights[(*lead, peaks.bins, frames)] = peaks.heights
         return pitches, heights
