@@ -20,7 +20,11 @@ from mlx_spectro import interpreter
 from .blocks import WriteError
 from .shards import Job, Note, Settings, Widths, make
 
-_WORKER = "from mlx_spectro.compat.extraction.worker import main; main()"
+# Ctrl-C reaches whoever is at the terminal: what becomes of workers, who began them decides
+_WORKER = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "from mlx_spectro.compat.extraction.worker import main; main()"
+)
 # how often a recording may take its worker with it
 _DEATHS = 2
 

@@ -174,6 +174,19 @@ def test_what_was_killed_three_times_is_what_ran_through(tmp_path: Path) -> None
     assert tree(out) == expected
 
 
+def test_ctrl_c_says_one_line_and_leaves_no_worker(tmp_path: Path) -> None:
+    # as from a terminal, whose processes all get it; and whoever runs the tests may have them ignore it
+    process = begin(
+        record(tmp_path / "audio", 400), tmp_path / "out", "--workers", "2", start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    wait_for_shards(tmp_path / "out", 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "mlx-spectro extract: interrupted; the same command goes on\n")
+    assert not _worker_of(process.pid)
+
+
 def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
     audio = record(tmp_path / "audio", 400)
     process = begin(audio, tmp_path / "out", "--workers", "1")
