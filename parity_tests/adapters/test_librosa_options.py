@@ -91,6 +91,28 @@ def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_
     assert not found
 
 
+def is_spectrogram(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 2
+
+
+@pytest.mark.parametrize("lead", [(3,), (2, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_result_of_repeated_values_lies_as_librosa_s(
+    order: Any, lead: tuple[int, ...], same_draws: None, ours: None
+) -> None:
+    def repeated(x: Any) -> Any:
+        return np.broadcast_to(np.asarray(x, order=order), (*lead, *x.shape)) if is_spectrogram(x) else x
+
+    found = {}
+    for base in bases():
+        if not any(map(is_spectrogram, (*base.args, *base.kwargs.values()))):
+            continue
+        kwargs = {name: repeated(value) for name, value in base.kwargs.items()}
+        if difference := told_apart(base.name, tuple(map(repeated, base.args)), kwargs):
+            found[base.label] = difference
+    assert not found
+
+
 @pytest.mark.parametrize("threshold", [0, 1, 0.5, -1, -0.5, True, np.float64(0.5), np.nan, np.inf, -np.inf])
 def test_a_threshold_of_crossings_is_taken_or_refused_as_librosa_does(threshold: Any, ours: None) -> None:
     y = np.random.default_rng(84).standard_normal(400).astype(np.float32)
