@@ -66,6 +66,8 @@ def affordable(name: str, option: str, value: Any) -> bool:
         return False
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
         return False
+    if option == "filter_scale" and number_of(value) == 512.5:  # which makes filters of minutes
+        return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
         return False
     least, most = LOCAL.get(name, {}).get(option, (0, np.inf))
