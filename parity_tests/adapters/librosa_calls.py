@@ -61,7 +61,7 @@ class Base(NamedTuple):
         """Names of its parameters, but for its arrays."""
         shown = inspect.signature(find(self.name)).parameters.values()
         arrays = {"y", "mfcc", "S", "stft_matrix", "D", "S_db", "chroma", "X", "X_ref", "frequencies"}
-        arrays |= {"A", "B", "M", "C", "V", "data", "data_ref", "R", "onset_envelope", "x", "f0", "freqs"}
+        arrays |= {"lag", "A", "B", "M", "C", "V", "data", "data_ref", "R", "onset_envelope", "x", "f0", "freqs"}
         names = [p.name for p in shown if p.kind is not p.VAR_KEYWORD and p.name not in arrays]
         return list(dict.fromkeys([*names, *self.more]))
 
@@ -115,6 +115,8 @@ def bases() -> Iterator[Base]:
     for name, args in (("recurrence_matrix", (FEATURES,)), ("cross_similarity", (FEATURES, FEATURES[:, 1:20]))):
         yield Base(f"librosa.segment.{name}", args, {"mode": "affinity"})
     yield Base("librosa.segment.path_enhance", (FEATURES[:, :24] ** 2, 5), {"n_filters": 2}, ("mode", "cval", "origin"))
+    for name in ("recurrence_to_lag", "lag_to_recurrence"):
+        yield Base(f"librosa.segment.{name}", (FEATURES[:, :24],), {})
     of_graph = ("k", "width", "metric", "sym", "mode", "bandwidth", "self", "full", "sparse")
     yield Base("librosa.decompose.nn_filter", (FEATURES,), {}, of_graph)
     yield Base("librosa.decompose.hpss", (MAGNITUDES,), {})
