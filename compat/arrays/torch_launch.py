@@ -26,9 +26,11 @@ from mlx_spectro.kernels.gpu.programs import Table
 
 from ..contract import records
 from ..contract.decline import Decline
+from . import kinds
 from .torch_kept import Kept, check_can_be_known
 
-DTYPES = {"float": torch.float32, "complex": torch.complex64}
+# in single and in double precision
+_DTYPES = {"float": (torch.float32, torch.float64), "complex": (torch.complex64, torch.complex128)}
 
 _MOST_KINDS = 512
 _shape_of = attrgetter("shape")
@@ -42,14 +44,9 @@ def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(strides[::-1][: len(shape)])
 
 
-def capturing() -> bool:
-    """Whether this thread's stream is recording a graph, so that nothing may wait for the GPU."""
-    return torch.cuda.is_current_stream_capturing()
-
-
 def check_not_capturing(what: str) -> None:
     """Decline, inside a capture, what has to wait for the GPU when it happens first."""
-    if capturing():
+    if kinds.is_capturing():
         raise Decline(f"a CUDA graph is being captured, and {what} for the first time: call once before the capture")
 
 
@@ -58,10 +55,8 @@ class LaunchCall:
 
     def __init__(self, launch: Launch, device: torch.device) -> None:
         self._name, self._device = launch.kernel.name, device
-        kinds = launch.kernel.outputs.values()
-        self._outputs = [
-            (shape, strides_of(shape), DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)
-        ]
+        outputs, double = zip(launch.shapes, launch.kernel.outputs.values(), strict=True), launch.kernel.double
+        self._outputs = [(shape, strides_of(shape), _DTYPES[kind][double]) for shape, kind in outputs]
 
     def swapped(self) -> Call[Tensor]:
         """The same, that has the last two axes of the first output swapped."""
@@ -97,7 +92,7 @@ class _Known(NamedTuple):
 
 
 class TorchLauncher(Launcher[Tensor]):
-    """Runs operators on the float32 and complex64 tensors of one device.
+    """Runs operators on the tensors of one device and one precision.
 
     Args:
         torch_device: The device.
@@ -148,13 +143,13 @@ class TorchLauncher(Launcher[Tensor]):
 
     def check(self, op: Operator, *shapes: tuple[int, ...]) -> None:
         """Decline an operator of arguments of such shapes that no kernel serves."""
-        if why := programs.why_not(op, shapes):
+        if why := programs.why_not(op, shapes, self.double):
             raise Decline(f"no kernel serves the call on {self.torch_device.type.upper()}: {why}")
 
     def check_ready(self, op: Operator, *shapes: tuple[int, ...]) -> None:
         """:meth:`check`, and decline one without tables whose kernels cannot be loaded now."""
         self.check(op, *shapes)
-        program = programs.program(op, shapes, (), None)
+        program = programs.program(op, shapes, (), None, self.double)
         assert program is not None  # it is checked
         self._ready(program)
 

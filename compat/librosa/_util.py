@@ -18,7 +18,7 @@ from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, check_size, energy
 from ._layout import lying, memory
 
-_LEAST = 20_000
+_LEAST = 7000
 _LEAST_NORMALIZED = 100_000
 _FAST_NORMS = (math.inf, -math.inf, 0, 1, 2)
 _SMALLEST_NORM, _LARGEST_NORM = 0.1, 100

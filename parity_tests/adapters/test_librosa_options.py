@@ -44,7 +44,8 @@ def test_the_options_of_every_function_are_tried() -> None:
     rooms = ("beat", "feature", "filters", "onset", "decompose", "effects", "segment", "util", "feature.inverse")
     shown = {"": shim, **{f"{room}.": operator.attrgetter(room)(shim) for room in rooms}}
     names = {f"librosa.{prefix}{name}" for prefix, module in shown.items() for name in vars(module)["_ours"]}
-    assert {base.name for base in bases()} == names
+    # which makes functions: what these make of options, test_segment tells
+    assert {base.name for base in bases()} == names - {"librosa.segment.timelag_filter"}
 
 
 def number_of(value: Any) -> float:
@@ -64,6 +65,8 @@ def affordable(name: str, option: str, value: Any) -> bool:
     if option == "kernel_size" and isinstance(value, float) and value % 1 > 0:
         return False
     if option == SEED and value is None:  # what is drawn without a seed is no two times the same
+        return False
+    if option == "filter_scale" and number_of(value) == 512.5:  # which makes filters of minutes
         return False
     if option == "bins_per_octave" and isinstance(value, float) and 0 < value < 0.1:  # librosa lists so many octaves
         return False
