@@ -127,7 +127,8 @@ def test_gradients_of_shares_are_as_much_larger_as_the_signal_is_smaller(name: s
     weights = noise(*SHARES[name](x).shape, seed=2)
 
     def gradient(x: mx.array) -> mx.array:
-        return mx.grad(lambda x: (SHARES[name](x) * weights).sum())(x)
+        slope: mx.array = mx.grad(lambda x: (SHARES[name](x) * weights).sum())(x)
+        return slope
 
     # by powers of two, nothing is rounded
     close(gradient(factor * x) * factor, gradient(x), 4)
