@@ -225,7 +225,7 @@ def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: 
 
     def call(x: Tensor, window: Tensor) -> Tensor:
         y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
-        return y.transpose(-1, -2)
+        return y.transpose_(-1, -2)
 
     return call
 
