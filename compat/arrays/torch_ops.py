@@ -211,7 +211,9 @@ class Spectral(NamedTuple):
         A single frame of several signals may have all leading axes in one.
         """
         if transformed():
-            return y.transpose(-1, -2)
+            y = y.transpose(-1, -2)
+            # of signals that torch.func.vmap has it take one by one, torch lays results side by side
+            return y.contiguous() if torch._C._functorch.is_batchedtensor(y) else y
         if y.shape[-2] == 1 and y.dim() > 2:
             framing, rows = self.framing, x.reshape(-1, x.shape[-1])
             signal, frame = rows.stride(0), framing.hop_length * rows.stride(1)

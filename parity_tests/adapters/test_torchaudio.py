@@ -84,6 +84,34 @@ def test_a_saved_model_loads_where_we_are_not_installed(tmp_path: Any) -> None:
     assert close(torch.load(tmp_path / "y.pt"), model(given("MelSpectrogram")))
 
 
+def test_a_saved_module_loads_where_torchaudio_s_classes_alone_are_allowed(tmp_path: Any) -> None:
+    parts = ["Spectrogram", "MelScale", "MelSpectrogram", "MFCC", "AmplitudeToDB"]
+    allowed = [getattr(torchaudio.transforms, part) for part in parts]
+    for kind in ("MelSpectrogram", "MFCC"):
+        module = make(kind)
+        torch.save(module, tmp_path / "module.pt")
+        assert type(module) is getattr(shim.transforms, kind)
+        with torch.serialization.safe_globals([*allowed, set, torch.hann_window]):
+            loaded = torch.load(tmp_path / "module.pt", weights_only=True)
+        assert type(loaded) is getattr(torchaudio.transforms, kind)
+        assert close(loaded(given(kind)), module(given(kind)))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_module_is_ours_after_it_was_pickled_or_could_not_be(protocol: int) -> None:
+    for pickled in (pickle.dumps, pickle._dumps):  # type: ignore[attr-defined]
+        module: Any = make("MelSpectrogram")
+        ours, theirs = type(module), torchaudio.transforms.MelSpectrogram
+        assert type(pickle.loads(pickled(module, protocol))) is theirs
+        assert type(module) is ours
+        module.unknown = lambda: None
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            pickled(module, protocol)
+        assert type(module) is ours
+        module.__reduce_ex__(protocol)
+        assert type(module) is ours
+
+
 SPAWNING = """
 import multiprocessing, sys
 from mlx_spectro import compat
