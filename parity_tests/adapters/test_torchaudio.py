@@ -352,3 +352,19 @@ def test_arrays_come_back_as_they_came(kind: str) -> None:
         assert isinstance(result, back)
         np.testing.assert_array_equal(np.array(result), expected)
     assert reasons() == {""}
+
+
+@pytest.mark.parametrize("least", [1.0, 1e-30, 1e-36, 1e-38, 1e-41])
+def test_a_centroid_of_next_to_nothing_is_as_near_as_torchaudio_s(least: float) -> None:
+    x = noise(2, 900)
+    x[:, 450:] *= least
+    x[1, :300] = 0
+    mine, theirs = (make("SpectralCentroid", library) for library in (shim, torchaudio))
+    truth = make("SpectralCentroid", torchaudio).double()(x.double())
+    result, expected = mine(x), theirs(x)
+    finite = expected.isfinite()
+    assert torch.equal(result.isfinite(), finite)
+    errors = [float((each[finite] - truth[finite]).abs().max()) for each in (result, expected)]
+    # of the highest frequency, 8000, a rounding of each of the 33 magnitudes
+    assert errors[0] <= max(2 * errors[1], 33 * 8000 * torch.finfo(torch.float32).eps)
+    assert (reasons() == {""}) == (least == 1.0)
