@@ -25,7 +25,7 @@ from .arrays.warm import prewarm
 from .contract import records
 from .contract.adapter import LIBRARIES
 from .contract.records import FallbackError, FaultError, Record, reset
-from .contract.settings import device, numerics, on_breach, on_fallback, on_fault, route
+from .contract.settings import compilation, device, numerics, on_breach, on_fallback, on_fault, route
 from .diagnostics.profile import profile
 from .diagnostics.verify import VerificationError
 from .install import forks, proxy
@@ -36,6 +36,7 @@ __all__ = [
     "FaultError",
     "Record",
     "VerificationError",
+    "compilation",
     "device",
     "install",
     "librosa",

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import time
-from contextvars import ContextVar
 from typing import Any
 
 from mlx_spectro import interrupts
+from mlx_spectro.kernels.cpu.runtime import background
 
 from .arrays import foreign, kinds
 from .contract import records, settings
 from .contract.decline import Decline
 from .contract.function import Function
+from .contract.inside import OURS, REFERENCE, inside, is_bound, serving
 from .contract.plans import Work
-from .contract.reasons import NO_VALUES, REJECTED, STRICT, ByDesign, BySize
+from .contract.reasons import COMPILING, NO_VALUES, REJECTED, STRICT, ByDesign, BySize
 from .diagnostics import profile, verify
 
-# what runs here inside a call through the door: our work for it, or the reference's; only the outer call is booked
-_inside: ContextVar[str] = ContextVar("mlx_spectro_inside", default="")
 # callers between a record and the program: what serves, the door, and what a program calls
 _SHIMS = 3
 
 
-def serving() -> bool:
-    """Whether we are at work for a call here; in a backward pass we are not."""
-    return _inside.get() == "ours"
+def _can_do_without_kernels() -> bool:
+    """Whether the reference may serve the call that we are at work for until its kernels are compiled."""
+    return (
+        serving()
+        and not is_bound()
+        and not profile.on
+        and not settings.numerics.changed
+        and settings.compilation.get() == "background"
+        and settings.route.get() == "auto"
+        and settings.on_fallback.get() == "record"
+    )
+
+
+background.can_do_without = _can_do_without_kernels
 
 
 def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -36,7 +46,7 @@ def call(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
         by_size = function.hand_over(args, kwargs)
         if by_size is not None:
             return _left(function, by_size, args, kwargs)
-    nested = _inside.get() == "ours"
+    nested = serving()
     work = function.planned(args, kwargs) if function.repeats and not nested else None
     if work is None:
         rewritten = foreign.rewritten(function, args, kwargs)
@@ -71,12 +81,14 @@ def serve(
     here = records.here
     # of a call that this one interrupts, or what a gradient left
     outer_device, here.device = here.device, ""
-    outside = _inside.set("ours")
+    outside = inside.set(OURS)
     reason: str | Exception | None = None
     try:
         result = (work or function.work(args, kwargs))()
     except Decline as decline:
         (reason,) = decline.args
+    except background.Compiling:
+        reason = COMPILING
     except Warning:  # the program has made errors of warnings
         raise
     except Exception as error:  # no fault of ours is to end a program
@@ -84,7 +96,7 @@ def serve(
             raise
         reason = error
     finally:
-        _inside.reset(outside)
+        inside.reset(outside)
         device, here.device = here.device, outer_device
     # outside of what has been caught, whose frames hold the call's arrays
     if reason is not None:
@@ -125,14 +137,14 @@ def _part(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def _left(function: Function, by_size: BySize, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The reference's result of a call that was left to it for its sizes before."""
-    if _inside.get():  # the program's own call has been booked
+    if inside.get():  # the program's own call has been booked
         return function.theirs(*args, **kwargs)
     records.record(function.name, by_size, depth=_SHIMS)
-    outside = _inside.set("reference")
+    outside = inside.set(REFERENCE)
     try:
         return function.theirs(*args, **kwargs)
     finally:
-        _inside.reset(outside)
+        inside.reset(outside)
 
 
 def _handed_over(
@@ -140,12 +152,12 @@ def _handed_over(
 ) -> tuple[Any, records.Record | None]:
     """The reference's result and its record, for a reason or because we raised an exception."""
     fault = isinstance(reason, Exception)
-    if _inside.get() and not fault:  # the program's own call has been booked
+    if inside.get() and not fault:  # the program's own call has been booked
         return function.theirs(*args, **kwargs), None
     # of these, the reference's own error is the first to be heard
     doubtful = fault or reason == REJECTED
     record = None if doubtful else records.record(function.name, str(reason), depth=_SHIMS)
-    outside = _inside.set("reference")
+    outside = inside.set(REFERENCE)
     try:
         result = function.theirs(*args, **kwargs)
     except Exception:
@@ -153,7 +165,7 @@ def _handed_over(
             records.record(function.name, REJECTED)
         raise
     finally:
-        _inside.reset(outside)
+        inside.reset(outside)
     if doubtful:
         record = records.fault(function.name, reason)
     elif settings.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):

@@ -10,6 +10,8 @@ import sys
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
 # an exception of our own is to be seen here, in the processes that tests start too
 os.environ.setdefault("MLX_SPECTRO_ON_FAULT", "raise")
+# and what serves a call is not to depend on what was compiled before
+os.environ.setdefault("MLX_SPECTRO_COMPILATION", "blocking")
 
 # numba's cached ufuncs, librosa's among them, crash for ever once two processes have compiled one at the same time
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -18,8 +18,8 @@ from mlx_spectro.compat import torch as ours
 DEVICE = torch.device("cuda", 0)
 # how many times the reference's own error ours may be; the parity table, which pools more samples, allows 1.5
 _FACTOR = 2.0
-# relative to the largest value, what is not told apart: two units in the last place
-_ROUNDING = 2.4e-7
+# relative to the largest value, what is not told apart, in units of the last place
+_ROUNDING = 2
 
 Check = Callable[[], Any]
 checks: dict[str, Check] = {}
@@ -97,8 +97,13 @@ def near(mine: Tensor, theirs: Tensor, truth: Tensor, what: str, strides: bool =
     if strides:
         assert mine.stride() == theirs.stride(), (what, tuple(mine.shape), mine.stride(), theirs.stride())
     pairs = list(zip(errors(mine, truth), errors(theirs, truth), strict=True))
-    assert all(a <= max(_ROUNDING, _FACTOR * b) for a, b in pairs), (what, pairs)
-    return max(a / max(b, 1e-9) for a, b in pairs)
+    return compared(pairs, torch.finfo(mine.dtype).eps, what)
+
+
+def compared(pairs: list[tuple[float, float]], eps: float, what: str) -> float:
+    """How many times the reference's errors ours are, of ``pairs`` of both; it raises where they are too many."""
+    assert all(a <= max(_ROUNDING * eps, _FACTOR * b) for a, b in pairs), (what, pairs)
+    return max(a / max(b, eps / 128) for a, b in pairs)
 
 
 def both(call: Callable[[Any, Any], Tensor], *inputs: Any, what: str, strides: bool = True) -> float:

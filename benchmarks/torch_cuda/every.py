@@ -32,6 +32,13 @@ def main() -> None:
         ours.istft(z, n_fft, n_fft // 4, window=window).square().sum().backward()
         stretched = our_audio.transforms.TimeStretch(n_fft // 4, n_fft // 2 + 1, 0.3).to(DEVICE)(z.detach())
         our_audio.transforms.AmplitudeToDB(top_db=60.0)(stretched.abs())
+    for n_fft in (63, 512, 1024):
+        window = torch.hann_window(n_fft, dtype=torch.float64, device=DEVICE)
+        at = noise(2, 9001).double().requires_grad_()
+        z = ours.stft(at, n_fft, n_fft // 4, window=window, return_complex=True)
+        ours.istft(z, n_fft, n_fft // 4, window=window).square().sum().backward()
+        mel = our_audio.transforms.MelSpectrogram(16000, n_fft, n_mels=20).double().to(DEVICE)
+        mel(at).square().sum().backward()
     for rates in RATES:
         at = noise(2, 50 if rates == (1, 100) else 5001).requires_grad_()
         our_audio.functional.resample(at, *rates).square().sum().backward()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -213,6 +214,37 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
         yield Contest("mel 80, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured="")
 
 
+def in_double(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
+    """What is timed of one size in double precision."""
+    x, window = noise(batch, length).double(), torch.hann_window(n_fft, dtype=torch.float64, device="cuda")
+    z = torch.stft(x, n_fft, hop, window=window, return_complex=True)
+    mel = [
+        m.transforms.MelSpectrogram(16000, n_fft, hop_length=hop, n_mels=80).cuda().double()
+        for m in (torchaudio, our_audio)
+    ]
+    powers = [m.transforms.Spectrogram(n_fft, hop_length=hop).cuda().double() for m in (torchaudio, our_audio)]
+    values = powers[0](x)
+
+    def stft(library: Any, x: Any) -> Any:
+        return library.stft(x, n_fft, hop, window=window, return_complex=True)
+
+    def istft(library: Any, z: Any) -> Any:
+        return library.istft(z, n_fft, hop, window=window, length=length)
+
+    def trip(library: Any, x: Any) -> Any:
+        return istft(library, stft(library, x))
+
+    there, filtered = x.nbytes + z.nbytes, 8 * batch * z.shape[-1] * 80
+    yield Contest("stft, float64", lambda: stft(torch, x), lambda: stft(ours, x), there)
+    yield Contest("istft, float64", lambda: istft(torch, z), lambda: istft(ours, z), there, captured="ours")
+    yield Contest("powers, float64", partial(powers[0], x), partial(powers[1], x), x.nbytes + values.nbytes)
+    yield Contest("mel 80, float64", partial(mel[0], x), partial(mel[1], x), x.nbytes + filtered)
+    if x.nbytes < 1 << 28:
+        trips = [_gradient(partial(trip, library), x) for library in (torch, ours)]
+        yield Contest("round trip, float64, gradient", trips[0], trips[1], 0, captured="")
+        yield Contest("mel 80, float64, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured="")
+
+
 def by_repetition() -> list[dict[str, Any]]:
     """Microseconds of an STFT from Python by its size: of one shape, of shapes never seen, and of those seen once."""
     window, rows = torch.hann_window(512, device="cuda"), []
@@ -266,15 +298,19 @@ def overhead() -> dict[str, float]:
     return lone(works)
 
 
-def timed() -> dict[str, Any]:
-    """The times of everything, printed as they come."""
+def timed(only: str = "") -> dict[str, Any]:
+    """The times of everything, printed as they come, or of the rows whose names contain one of ``only``."""
     rate = copy_rate()
-    times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "repetition": by_repetition(), "rows": []}
+    times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
+    if not only:
+        times["repetition"] = by_repetition()
     print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(times['overhead'])}\n")
     header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
     print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")
     for size in SIZES:
-        for contest in contests(*size):
+        for contest in itertools.chain(in_double(*size), contests(*size)):
+            if not any(part in contest.name for part in only.split(",")):
+                continue
             row: dict[str, Any] = {"size": size, "name": contest.name}
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:

@@ -67,6 +67,13 @@ def enter(index: int) -> None:
     checked(driver.cuCtxSetCurrent(checked(driver.cuDevicePrimaryCtxRetain(device))))
 
 
+def slowness_of_doubles(index: int) -> int:
+    """How many times as many operations a device does in single precision as in double."""
+    driver = present().driver
+    ratio = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO
+    return int(checked(driver.cuDeviceGetAttribute(ratio, checked(driver.cuDeviceGet(index)))))
+
+
 def load(program: str, name: str, capability: tuple[int, int]) -> Any:
     """The function ``name`` of a program, compiled for devices of a capability, on the device of the present context.
 

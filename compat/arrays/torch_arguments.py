@@ -144,7 +144,7 @@ def analysis(
         raise Decline(unread("pad_mode", pad_mode))
     elif pad_mode not in _PAD_MODES:
         raise Decline(REJECTED)
-    engine = torch_tensors.engine_for(x, n_fft)
+    engine = torch_tensors.engine_for(x, n_fft, double=True)
     # of torch's operations, two pads keep what they extend, and a transform that no window precedes its frames
     kept = pad_mode in ("reflect", "replicate") or (window is None and win_length == n_fft and not centred)
     return Analysis(engine, Framing(n_fft, hop_length, pad, pad, pad_mode), win_length, onesided is not False, kept)
@@ -243,6 +243,6 @@ def synthesis(
         raise Decline(unread("onesided", onesided))
     if window is not None:
         check_weights("window", window, torch_tensors.counterpart(z), z)
-    engine = torch_tensors.engine_for(z, n_fft)
+    engine = torch_tensors.engine_for(z, n_fft, double=True)
     samples = None if length is None else integer("length", length)
     return Synthesis(engine, Framing(n_fft, hop_length, n_fft // 2 if center else 0), win_length, onesided, samples)

@@ -18,8 +18,8 @@ from mlx_spectro.design.operators import Filterbank, Istft, Linear, Operator, Po
 
 from ..contract import records
 from ..contract.decline import Decline
+from ..contract.inside import serving
 from ..contract.plans import Run
-from ..dispatch import serving
 from .torch_library import apply
 from .torch_ops import Spectral, dtype_of, run
 from .torch_tensors import gradient_wanted, serves, to_host

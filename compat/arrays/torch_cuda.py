@@ -18,8 +18,9 @@ from mlx_spectro.design.operators import Operator
 from mlx_spectro.kernels.gpu import tune
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
-from ..contract import records
+from ..contract import records, settings
 from ..contract.decline import Decline
+from ..contract.reasons import ByDesign
 from . import cuda_modules
 from .cuda_modules import CudaError
 from .torch_launch import LaunchCall, TorchLauncher, capturing, check_not_capturing
@@ -27,6 +28,9 @@ from .torch_launch import LaunchCall, TorchLauncher, capturing, check_not_captur
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
 _TICKS = 400_000
+_IN_DOUBLE = torch.float64, torch.complex128
+# how many times slower in double precision than in single a GPU may be for ours to be known as the faster: an H200 is
+_SLOWNESS = 2
 
 current_device: Callable[[], int] = getattr(torch._C, "_cuda_getDevice", lambda: -1)
 current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStream", lambda _: 0)
@@ -109,10 +113,12 @@ class _LaunchCall(LaunchCall):
 
 
 class CudaLauncher(TorchLauncher):
-    """Runs operators on the tensors of one CUDA device."""
+    """Runs operators on the tensors of one CUDA device, of single or of double precision."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, double: bool = False) -> None:
         super().__init__(torch.device("cuda", index), settle)
+        self.double = double
+        self.is_slow = double and cuda_modules.slowness_of_doubles(index) > _SLOWNESS
         self._index, self._capability = index, torch.cuda.get_device_capability(index)
         major, minor = self._capability
         self._key = f"cuda:{torch.cuda.get_device_name(index)}:sm_{major}{minor}|torch"
@@ -140,7 +146,7 @@ class CudaLauncher(TorchLauncher):
                 raise
             version = ".".join(map(str, cuda_modules.present().version))
             return f"a kernel cannot be used on cuda:{self._index} with NVRTC {version} and this driver: {error}"
-        tables = [self.from_numpy(table) for table in kernel.tables.values()]
+        tables = [self.from_numpy(table) for table in kernel.constants]
         return _Function(handle, kernel, tables, self._index)
 
     def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
@@ -169,18 +175,20 @@ class CudaLauncher(TorchLauncher):
         return self._key
 
 
-_launchers: dict[int, CudaLauncher] = {}
+_launchers: dict[tuple[int, bool], CudaLauncher] = {}
 
 
 def launcher(x: Tensor) -> CudaLauncher:
     """What computes on the device of ``x``; where there is nothing, the call is declined."""
-    index = x.get_device()
-    entry = _launchers.get(index)
+    key = index, double = x.get_device(), x.dtype in _IN_DOUBLE
+    entry = _launchers.get(key)
     if entry is None:
         reason = _why_none()
         if reason:
             raise Decline(reason)
-        entry = _launchers.setdefault(index, CudaLauncher(index))
+        entry = _launchers.setdefault(key, CudaLauncher(index, double))
+    if entry.is_slow and settings.route.get() == "auto":
+        raise Decline(ByDesign("in double precision on this GPU, ours is not known to be faster; route('ours') tries"))
     return entry
 
 

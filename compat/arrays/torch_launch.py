@@ -28,7 +28,8 @@ from ..contract import records
 from ..contract.decline import Decline
 from .torch_kept import Kept, check_can_be_known
 
-DTYPES = {"float": torch.float32, "complex": torch.complex64}
+# in single and in double precision
+_DTYPES = {"float": (torch.float32, torch.float64), "complex": (torch.complex64, torch.complex128)}
 
 _MOST_KINDS = 512
 _shape_of = attrgetter("shape")
@@ -58,9 +59,9 @@ class LaunchCall:
 
     def __init__(self, launch: Launch, device: torch.device) -> None:
         self._name, self._device = launch.kernel.name, device
-        kinds = launch.kernel.outputs.values()
+        kinds, double = launch.kernel.outputs.values(), launch.kernel.double
         self._outputs = [
-            (shape, strides_of(shape), DTYPES[kind]) for shape, kind in zip(launch.shapes, kinds, strict=True)
+            (shape, strides_of(shape), _DTYPES[kind][double]) for shape, kind in zip(launch.shapes, kinds, strict=True)
         ]
 
     def swapped(self) -> Call[Tensor]:
@@ -97,7 +98,7 @@ class _Known(NamedTuple):
 
 
 class TorchLauncher(Launcher[Tensor]):
-    """Runs operators on the float32 and complex64 tensors of one device.
+    """Runs operators on the tensors of one device and one precision.
 
     Args:
         torch_device: The device.
@@ -148,13 +149,13 @@ class TorchLauncher(Launcher[Tensor]):
 
     def check(self, op: Operator, *shapes: tuple[int, ...]) -> None:
         """Decline an operator of arguments of such shapes that no kernel serves."""
-        if why := programs.why_not(op, shapes):
+        if why := programs.why_not(op, shapes, self.double):
             raise Decline(f"no kernel serves the call on {self.torch_device.type.upper()}: {why}")
 
     def check_ready(self, op: Operator, *shapes: tuple[int, ...]) -> None:
         """:meth:`check`, and decline one without tables whose kernels cannot be loaded now."""
         self.check(op, *shapes)
-        program = programs.program(op, shapes, (), None)
+        program = programs.program(op, shapes, (), None, self.double)
         assert program is not None  # it is checked
         self._ready(program)
 

@@ -77,7 +77,7 @@ class MpsLauncher(TorchLauncher):
         most: int = getattr(function, "max_threads_per_threadgroup", kernel.threads)
         if most < kernel.threads:
             return f"the GPU kernel {kernel.name} takes threadgroups of {kernel.threads} threads, too many for this GPU"
-        return _Function(function, [self.from_numpy(table) for table in kernel.tables.values()])
+        return _Function(function, [self.from_numpy(table) for table in kernel.constants])
 
     def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
         return _LaunchCall(launch, kernel, self.torch_device)

@@ -33,7 +33,7 @@ def _computed(text: str, size: int, x: Tensor, weights: list[Tensor]) -> Tensor:
 
     def ours() -> Tensor:
         framing: Any = op.framing if op.stem in _TRANSFORMS else None  # type: ignore[attr-defined]
-        engine = torch_tensors.present_engine(x, framing and framing.n_fft)
+        engine = torch_tensors.present_engine(x, framing and framing.n_fft, double=True)
         return torch_ops.run(engine, op, x, *weights)
 
     return torch_autograd.or_by_torch(ours, theirs)

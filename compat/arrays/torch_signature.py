@@ -68,7 +68,7 @@ def sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
 
 def _elsewhere(x: torch.Tensor) -> Hashable:
     """What else says who is faster on a tensor that is no CPU's."""
-    return x.device, torch_tensors.gradient_wanted(x), kinds.is_capturing()
+    return x.device, x.dtype, torch_tensors.gradient_wanted(x), kinds.is_capturing()
 
 
 def note(values: Sequence[Any], key: list[Any], places: list[Any], tensors: list[torch.Tensor]) -> None:

@@ -19,6 +19,7 @@ from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
 from ..contract.decline import Decline
+from ..contract.reasons import ByDesign
 from .kinds import memory_of
 from .placement import by_mlx, engine
 
@@ -152,28 +153,33 @@ def likely_size(x: Tensor) -> int:
     return size if type(size) is int else size.node.hint or 0
 
 
-def engine_for(x: Tensor, n_fft: int | None = None) -> Any:
+def engine_for(x: Tensor, n_fft: int | None = None, *, double: bool = False) -> Any:
     """The engine for ``x``, in frames of ``n_fft`` samples if any; where there is none, the call is declined.
 
     Where torch traces or transforms the program, that is an operator, which computes where there is an engine for it.
+
+    Args:
+        double: What is asked of it can be computed in double precision on CUDA, too.
     """
     if not transformed():
-        return present_engine(x, n_fft)
+        return present_engine(x, n_fft, double=double)
     if not (x.is_cpu or torch.get_device_module(x.device).is_available()):
         raise Decline(f"there is no {x.device.type} device here, where the program is traced")
-    present_engine(x, n_fft)
+    present_engine(x, n_fft, double=double)
     from . import torch_library
 
     return torch_library.apply
 
 
-def present_engine(x: Tensor, n_fft: int | None = None) -> Any:
+def present_engine(x: Tensor, n_fft: int | None = None, *, double: bool = False) -> Any:
     """The engine that computes with the values of ``x``; where there is none, the call is declined."""
     dtype = _DTYPES[x.dtype][0]
     if x.is_cpu:
         return engine(dtype, n_fft)
-    if dtype != "float32":
+    if dtype != "float32" and not (double and x.is_cuda):
         raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
+    if dtype != "float32" and n_fft is not None and n_fft % 2:
+        raise Decline(ByDesign("in double precision on CUDA, torch's transforms of odd lengths err less"))
     if x.is_mps:
         from . import torch_mps
 

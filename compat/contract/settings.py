@@ -131,6 +131,9 @@ def without_gpu(device: str) -> str:
     return "MLX can use no GPU here, so CPU arrays are computed on the CPU" if missing else ""
 
 
+# background: the reference serves calls whose host kernels are still to be compiled, in another thread meanwhile;
+# blocking: such calls wait
+compilation: Setting[str] = Setting("compilation", "MLX_SPECTRO_COMPILATION", ("background", "blocking"))
 # auto: whoever is faster transforms CPU arrays; gpu: MLX's GPU wherever it can; cpu: it never does
 device: Setting[str] = Setting("device", "MLX_SPECTRO_DEVICE", ("auto", "gpu", "cpu"), without_gpu)
 # what a call of ours that the reference had to serve does, beyond being recorded

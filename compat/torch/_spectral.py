@@ -176,10 +176,10 @@ def stft(
         transform = planned.of(input, window)
         if scale != 1.0:
             transform = transform._replace(scale=scale)
+        z = transform.swapped(torch_autograd.stft(input, transform), input)
         if window is None or not return_complex:
             what = window is None, return_complex
             _made_to_warn(what, lambda: _small_stft(*what))
-        z = transform.swapped(torch_autograd.stft(input, transform), input)
         return z if return_complex else torch.view_as_real(z)
 
     def ready(z: Tensor, input: Tensor, window: Tensor | None) -> Any:
@@ -228,9 +228,10 @@ def istft(
         transform, samples = planned.of(input, window)
         if scale != 1.0:
             transform = transform._replace(scale=scale)
+        y = torch_autograd.istft(input.transpose(-1, -2), transform, samples)
         if window is None:
             _made_to_warn("istft", _small_istft)
-        return torch_autograd.istft(input.transpose(-1, -2), transform, samples)
+        return y
 
     def ready(y: Tensor, input: Tensor, window: Tensor | None) -> Any:
         return None if window is None else planned.ready(y, work, scale, input, window)

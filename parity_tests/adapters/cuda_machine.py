@@ -24,7 +24,12 @@ from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 from ..kernels.kernel_host import host
 
 STREAM, VERSION = 77, (13, 0)
-_KINDS = {"float": (np.float32, torch.float32), "float2": (np.complex64, torch.complex64)}
+_KINDS = {
+    "float": (np.float32, torch.float32),
+    "float2": (np.complex64, torch.complex64),
+    "double": (np.float64, torch.float64),
+    "double2": (np.complex128, torch.complex128),
+}
 
 
 class OnCuda(torch.Tensor):
@@ -91,7 +96,12 @@ class Machine:
         self.log = b""
         self.kernels: dict[str, Kernel] = {}
         self._programs: dict[bytes, str] = {}
+        # times slower in double precision
+        self.slowness = 2
+        ratio = "CU_DEVICE_ATTRIBUTE_SINGLE_TO_DOUBLE_PRECISION_PERF_RATIO"
         self.driver = SimpleNamespace(
+            CUdevice_attribute=SimpleNamespace(**{ratio: 87}),
+            cuDeviceGetAttribute=lambda attribute, device: (Status(0), self.slowness if attribute == 87 else 0),
             cuDriverGetVersion=lambda: (Status(0), 13000),
             cuDeviceGet=lambda index: (Status(0), ("device", index)),
             cuDevicePrimaryCtxRetain=lambda device: (Status(0), ("context", device[1])),
@@ -114,7 +124,7 @@ class Machine:
 
     def launcher(self) -> Any:
         """What computes on the device."""
-        return torch_cuda._launchers[0]
+        return torch_cuda._launchers[0, False]
 
     def program_of(self, kernel: Kernel) -> str:
         """The text of a kernel, by which it is known again."""
@@ -189,10 +199,12 @@ class Machine:
             assert dtype == torch_kind
             memory: Any = (ctypes.c_char * (count * np.dtype(kind).itemsize)).from_address(address.value)
             arrays[name] = np.frombuffer(memory, kind)
-        for name, table in kernel.tables.items():
+        for name, table in zip(kernel.tables, kernel.constants, strict=True):
+            assert arrays[name].dtype == table.dtype
             assert np.array_equal(arrays[name], table.ravel())
+        width, real = (np.int64, np.float64) if kernel.double else (np.uint32, np.float32)
         scalars = {
-            name: float(np.uint32(word).view(np.float32)) if kind == "float" else word
+            name: float(width(word).view(real)) if kind == "float" else word
             for (name, kind), word in zip(kernel.scalars.items(), words, strict=True)
         }
         shapes = tuple(arrays[name].shape for name in kernel.outputs)

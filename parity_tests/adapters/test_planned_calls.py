@@ -16,11 +16,11 @@ torch = pytest.importorskip("torch")
 torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
-from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torch as our_torch
 from mlx_spectro.compat import torchaudio as shim
 from mlx_spectro.compat.arrays import torch_ops, torch_results, torch_tensors
 from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.compat.contract.inside import inside
 from mlx_spectro.kernels.cpu.runtime import memory
 
 from . import torchaudio_modules as modules
@@ -276,13 +276,13 @@ def test_a_part_that_is_not_called_may_be_missing() -> None:
 
 def test_a_call_inside_ours_that_is_refused_raises_as_torch_does() -> None:
     often(stft)
-    outside = dispatch._inside.set("ours")
+    outside = inside.set("ours")
     try:
         for _ in range(2):
             with pytest.raises(RuntimeError, match="Padding size"):
                 stft(modules.noise(2, 20))
     finally:
-        dispatch._inside.reset(outside)
+        inside.reset(outside)
 
 
 def test_results_can_be_changed_in_place_as_torch_s() -> None:

@@ -339,7 +339,7 @@ def test_filterbank_kernel_is_accurate_and_clean(size: int) -> None:
         amin, level = 1e-2 * float(truth.max()), 0.7 * float(truth.max())
         epilogues = (None, Log(amin), Log(amin, added=True), Decibels(4.5, amin, level))
         epilogue: Log | Decibels | None = epilogues[case["epilogue"]]
-        table = bank_table.pack(bank)
+        table = bank_table.pack(bank.astype(np.float32))
         launch = filterbank.launch(
             case["rows"],
             length,
@@ -365,7 +365,7 @@ def test_a_filter_s_weights_stay_among_the_bins() -> None:
     for matrix in (bank, np.ones((3, 5)), np.eye(50)):
         bins, count = matrix.shape
         for room in (0, 4, 1000):
-            table = bank_table.pack(matrix, room)
+            table = bank_table.pack(matrix.astype(np.float32), room)
             assert count <= table.pieces <= max(count, room)
             heads = table.values[: 4 * table.pieces].reshape(-1, 4).astype(int)
             begins = table.values[4 * table.pieces :][: count + 1].astype(int)
@@ -384,7 +384,7 @@ def test_projection_kernel_is_accurate_and_clean(frames: int, count: int, result
     for order, rows in zip(ORDERS, (1, 2, 3), strict=True):
         x, bank = noise(rows, frames, count), noise(count, results)
         bank[: count // 3, ::2] = 0
-        squared, table = rows == 2, bank_table.pack(bank, projection.MOST_PIECES)
+        squared, table = rows == 2, bank_table.pack(bank.astype(np.float32), projection.MOST_PIECES)
         launch = projection.launch(
             rows, frames, count, filters=results, pieces=table.pieces, top=top, parts=parts, squared=squared
         )

@@ -424,7 +424,7 @@ def test_complete_metal_text_does_what_mlx_s_does(name: str) -> None:
             def call(arrays: list[Any]) -> list[Any]:
                 expected = by_mlx(arrays)
                 outputs = [np.full_like(values, np.nan) for values in expected]
-                inputs = [*map(self.from_numpy, arrays), *kernel.tables.values(), *scalars]
+                inputs = [*map(self.from_numpy, arrays), *kernel.constants, *scalars]
                 given, results = ([host.Memory(x.ctypes.data, x.nbytes) for x in some] for some in (inputs, outputs))
                 assert by_itself.launch(given, results, launch.groups, kernel.threads) == {}
                 for ours, theirs in zip(outputs, expected, strict=True):

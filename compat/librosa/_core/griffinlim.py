@@ -15,6 +15,7 @@ from ...arrays.numpy_options import check_choice, check_plain, check_whole
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from ...contract.reasons import ByDesign
 from .._adapter import adapter
 from .._analysis import framing_of
@@ -107,6 +108,7 @@ def griffinlim(
         if init is None:
             start = levels.astype(spectra)
         else:
+            bind()
             turns = generator(rng, random_state).random(size=S.shape)
             start = cpu.with_phases(levels, np.ascontiguousarray(turns.swapaxes(-1, -2)))
         return cpu.run(op, levels, start, inverse.window, precise=S.dtype == np.float32)

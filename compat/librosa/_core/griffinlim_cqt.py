@@ -14,6 +14,7 @@ from ...arrays.numpy_options import check_choice, check_plain, check_whole
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from .._adapter import adapter
 from .._arguments import LARGEST, Array, check_array, check_engine, energy
 from .constantq import cqt, icqt
@@ -95,6 +96,7 @@ def griffinlim_cqt(
     transform = _repeated(cqt, np.zeros((*C.shape[:-2], int(samples)), signals), forth)
 
     def work() -> Array:
+        bind()
         angles = np.empty(C.shape, np.complex64)
         angles[:] = 1.0 if init is None else _phasor(2 * np.pi * generator(rng, random_state).random(size=C.shape))
         rebuilt: Any = np.array(0.0)

@@ -14,6 +14,7 @@ from ...arrays.numpy_options import check_choice, check_flag, check_number, chec
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from ...contract.lines import as_called_in
 from .._adapter import adapter
 from .._analysis import analysis
@@ -63,6 +64,7 @@ def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
 
     def work() -> Array:
         if OF_TIMES:
+            bind()
             _warn()
         z = audio.run(Stft(audio.framing))
         if cpu.faintest(z) < _FAINT:

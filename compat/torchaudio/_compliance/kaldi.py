@@ -21,6 +21,7 @@ from ...arrays.torch_ops import run
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from ...contract.reasons import REJECTED, ByDesign
 from .kaldi_options import Cepstra, Features, design, mel_banks, number, read
 
@@ -87,6 +88,7 @@ def _dithered(engine: Any, x: Tensor, features: Features) -> Tensor:
     how = features.op.extraction
     size, shift, *_ = how.framing
     frames: Tensor = theirs._get_strided(x, size, shift, features.snip_edges)
+    bind()
     frames = frames + torch.randn(frames.shape, device=x.device, dtype=x.dtype) * features.dither
     singly = replace(features.op, extraction=how._replace(framing=Framing(size, shift)))
     return run(engine, singly, frames, *features.weights).squeeze(1)

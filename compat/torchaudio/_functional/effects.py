@@ -18,6 +18,7 @@ from ...arrays.torch_tensors import gradient_wanted, to_host
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from ...contract.reasons import REJECTED, BySize, unread
 from .emphasis import _MANY, number
 from .filtering import check_signal, engine_for
@@ -102,6 +103,7 @@ def dither(waveform: Tensor, density_function: str = "TPDF", noise_shaping: bool
 
     def noise() -> Tensor:
         """One number for all samples, or one for each of a row."""
+        bind()
         channel, sample = (int(torch.randint(limit, [1])) if limit else 0 for limit in (channels, samples))
         drawn = rows[channel, sample]
         if density_function == "RPDF":

@@ -18,6 +18,7 @@ from ...arrays.torch_options import integer, number, truth
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from ...contract.reasons import REJECTED, ByDesign
 
 _EPS = 1e-16
@@ -92,6 +93,7 @@ def griffinlim(
             levels.masked_fill_(~fit, math.nan)
         start = levels.to(spectra)
         if random:
+            bind()
             # as torchaudio draws them, in which order decides which bin gets which
             start = levels * torch.rand(packed.shape, dtype=spectra, device=packed.device).transpose(-1, -2)
         audio = torch_ops.run(back.engine, op, levels, start.contiguous(), back.window)

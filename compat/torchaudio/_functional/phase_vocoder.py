@@ -177,6 +177,7 @@ def shift(
     length = size if win_length is None else win_length
     if window is None:
         window = torch.hann_window(integer("win_length", length), device=waveform.device)
+    torch_tensors.engine_for(waveform)  # which is to compute all steps
     x = waveform.reshape(-1, waveform.shape[-1])
     forward = analysis(x, size, hop, length, window, True, "reflect", True).of(x, window)
     bins, spectra = forward.bins, torch_tensors.counterpart(x)

@@ -278,7 +278,8 @@ def spectral_centroid(
 
     Ours as two sums over the filtered magnitudes: times their frequencies, and alone.
     """
-    audio = transform(waveform, pad, window, n_fft, hop_length, win_length, False).of(waveform, window)
+    planned = transform(waveform, pad, window, n_fft, hop_length, win_length, False)
+    audio = planned.of(waveform, window)
     rate = number("sample_rate", sample_rate)
     if not math.isfinite(rate):
         raise Decline("sample_rate is not a finite number")

@@ -15,6 +15,7 @@ from ...arrays.torch_signature import sized_by
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.inside import bind
 from .._functional.resample import bound, by_module, check_defaults, check_pays, lengths_at, order, planned_by_module
 from .._modules import Twin, check_part, reads
 
@@ -71,6 +72,7 @@ class SpeedPerturbation(Twin, theirs.SpeedPerturbation):
         check_pays([speeder.resampler for speeder in speeders], waveform)
         state = torch.get_rng_state()
         try:
+            bind()
             return _faster(speeders[int(torch.randint(len(speeders), ()))], waveform, lengths)
         except BaseException:
             torch.set_rng_state(state)  # for the reference to draw the same

@@ -45,6 +45,8 @@ def check(bank: Shape) -> None:
 def pack(bank: npt.NDArray[np.floating], room: int | None = None, transposed: bool = False) -> PackedWeight:
     """The dense ``bank [F, filters]``, or its transpose, for a kernel that has ``room`` for the sums of pieces.
 
+    Its numbers are of the bank's own precision.
+
     Default: the room that a frame of ``F`` bins leaves. Four numbers a piece: its first bin, the one of its bins to
     begin with, their number, and where the weights stand. A group of neighbours has the same number of weights, some of
     them 0, and none beyond the last bin. Behind these, the first piece of each filter and the number of all.
@@ -66,7 +68,7 @@ def pack(bank: npt.NDArray[np.floating], room: int | None = None, transposed: bo
         weights.append(block.ravel())
         at += block.size
     begins = np.searchsorted([piece.filter for piece in pieces], np.arange(filters + 1))
-    values = np.concatenate([heads.ravel(), begins, *weights]).astype(np.float32)
+    values = np.concatenate([heads.ravel(), begins, *weights]).astype(bank.dtype)
     return PackedWeight(values, len(pieces))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ...design.framing import Framing
 from .dialect import Launch, over_rows
 from .istft_text import kernel
-from .plan import Geometry, from_environment
+from .plan import IN_DOUBLE, Geometry, from_environment
 from .samples_to_bins import PAD_MODES
 
 
@@ -49,8 +49,8 @@ def launch(
         geometry: Threads and steps to take instead of the default ones.
     """
     n_fft, hop_length, _, right, pad_mode = framing
-    threads, steps, at_once = geometry or from_environment("istft")
-    fft, code = kernel(n_fft, divided, gained, threads)
+    threads, steps, at_once, double = geometry or from_environment("istft")
+    fft, code = kernel(n_fft, divided, gained, threads, double)
     cover = -(-n_fft // hop_length)
     if not steps:
         steps = _steps(rows, samples.hops(hop_length), cover, fft.teams, at_once or _PROCESSORS * code.resident)
@@ -99,8 +99,9 @@ def transpose_launches(
     options: dict[str, Any] = {"scale": scale * n_fft / 2, "edge": 2.0, "divided": False, "gained": gained}
     if pad_mode == "constant" or not (left or right):
         return [launch(rows, frames, framing, signal, **options, geometry=geometry)]
+    of_edges = IN_DOUBLE if geometry and geometry.double else None
     return [
-        launch(rows, frames, framing, before, behind, **options),
+        launch(rows, frames, framing, before, behind, **options, geometry=of_edges),
         launch(rows, frames, framing, signal, **options, folded=True, geometry=geometry),
     ]
 

@@ -10,9 +10,8 @@ PRIMES = (2, 3, 5, 7)
 
 
 def number(x: float) -> str:
-    """``x`` as a float32 literal."""
-    text = f"{0.0 if abs(x) < 1e-15 else x:.9g}"
-    return (text if "." in text or "e" in text else text + ".0") + "f"
+    """``x`` as a literal of a double's digits, by its capital F: what spells out the text rounds it to a float's."""
+    return f"{0.0 if abs(x) < 1e-15 else x!r}F"
 
 
 def complex_number(z: complex) -> str:
@@ -40,7 +39,7 @@ K_FN float2 k_mul(float2 a, float2 b) { return k_c(a.x * b.x - a.y * b.y, a.x * 
 K_FN float2 k_each(float2 a, float2 b) { return k_c(a.x * b.x, a.y * b.y); }
 K_FN float2 k_conj(float2 a) { return k_c(a.x, -a.y); }
 K_FN float2 k_quarter(float2 a) { return k_c(a.y, -a.x); }
-K_FN float2 k_eighth(float2 a) { return k_c((a.x + a.y) * 0.707106781f, (a.y - a.x) * 0.707106781f); }
+K_FN float2 k_eighth(float2 a) { return k_c((a.x + a.y) * 0.70710678118654752F, (a.y - a.x) * 0.70710678118654752F); }
 template <uint R> K_FN void k_dft(K_LOCAL float2* v);
 """
 

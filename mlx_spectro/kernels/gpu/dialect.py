@@ -11,7 +11,7 @@ import functools
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ Target = Literal["metal", "cuda"]
 
 MOST_ROWS = 65535  # threadgroups along y on CUDA
 _REGISTER_FILE = 65536  # of a multiprocessor
+_MOST_REGISTERS = 255  # of a thread
 
 _METAL = """
 #define K_FN inline
@@ -77,6 +78,16 @@ K_FN void k_put2(float* p, float2 a) { *(float2*)p = a; }
 """
 
 _PRELUDES: dict[Target, str] = {"metal": _METAL, "cuda": _CUDA}
+# Pairs and threadgroup memory take twice the bytes that are reckoned with. What CUDA calls its own four doubles differs
+# from version to version.
+_CUDA_IN_DOUBLE = (
+    _CUDA.replace("p & 7", "p & 15").replace("49152", "24576")
+    + """
+#define double4 k_double4
+struct __align__(16) k_double4 { double x, y, z, w; };
+K_FN double k_bits(k_long i) { return __longlong_as_double(i); }
+"""
+)
 
 # Numbers of twice a float's digits, for kernels that name them: doubles or, where there are none, sums of two floats,
 # whose products and sums are Dekker's and Knuth's. They travel as the latter, and in a float's range.
@@ -108,10 +119,13 @@ K_FN k_wide k_join(float2 a) { return double(a.x) + a.y; }
 K_FN k_wide k_mad(k_wide a, k_wide b, k_wide c) { return fma(a, b, c); }
 """,
 }
+# What a number in a text is in double precision, if another: within these, squares are in range, beyond them by these.
+_IN_DOUBLE = {"1e-15": "1e-140", "1e15": "1e140", "7.9228163e28": "0x1p600", "1.2621774e-29": "0x1p-600"}
 # Every kernel goes over rows: these scalars, which :func:`over_rows` gives, and in the text `row`, a threadgroup's own.
 ROWS = {"rows": "k_long", "depth": "k_long"}
 _ROW = "const k_long row = k_long(threadgroup_position_in_grid.y) * depth + k_long(threadgroup_position_in_grid.z);\n"
-_READ = {"int": "int(par[{}])", "k_long": "par[{}]", "float": "k_bits(int(par[{}]))"}
+_READ = {"int": "int(par[{}])", "k_long": "par[{}]", "float": "k_bits(int(par[{}]))", "double": "k_bits(par[{}])"}
+_NUMBER = re.compile(r"(?<![\w.])(\d[\d.]*(?:e-?\d+)?)([fF])\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +135,7 @@ class Kernel:
     Attributes:
         name: Unique among kernels; it stands in compiler messages.
         inputs: Element type of each input array by name: ``"float"`` or ``"complex"``.
-        tables: Further inputs that belong to the kernel, complex64.
+        tables: Further inputs that belong to the kernel, in double precision; it takes them in its own.
         outputs: The same for each output array.
         scalars: Type of each scalar by name: ``"int"``, ``"k_long"`` or ``"float"``. They travel together in the last
             input, the int64 array ``par``, as :meth:`pack` lays them out.
@@ -129,22 +143,36 @@ class Kernel:
         registers: 32-bit registers a thread that CUDA's compiler is held to; Metal's decides for itself.
         header: Constants and functions.
         body: Statements of the kernel function.
+        double: The text, written in single precision, is meant in double: on CUDA only.
     """
 
     name: str
     inputs: Mapping[str, str]
-    tables: Mapping[str, npt.NDArray[np.complex64]]
+    tables: Mapping[str, npt.NDArray[np.complex128]]
     outputs: Mapping[str, str]
     scalars: Mapping[str, str]
     threads: int
     registers: int
     header: str
     body: str
+    double: bool = False
+
+    @functools.cached_property
+    def in_double(self) -> Kernel:
+        """The same in double precision."""
+        registers = min(_MOST_REGISTERS, 2 * self.registers)
+        return self if self.double else replace(self, name=f"{self.name}_double", registers=registers, double=True)
+
+    @property
+    def constants(self) -> list[npt.NDArray[np.complexfloating]]:
+        """The tables in the kernel's own precision."""
+        return [table.astype(np.complex128 if self.double else np.complex64) for table in self.tables.values()]
 
     @functools.cached_property
     def layout(self) -> struct.Struct:
         """How the scalars lie in ``par``: eight bytes each, a float32's in the first four."""
-        return struct.Struct("<" + "".join("f4x" if kind == "float" else "q" for kind in self.scalars.values()))
+        real = "d" if self.double else "f4x"
+        return struct.Struct("<" + "".join(real if kind == "float" else "q" for kind in self.scalars.values()))
 
     def pack(self, values: Mapping[str, float]) -> bytes:
         """The memory of the array ``par`` for these scalars."""
@@ -155,9 +183,9 @@ class Kernel:
 
     def each(self, values: Mapping[str, float]) -> list[int | float]:
         """These scalars one by one, in order."""
+        real = float if self.double else np.float32
         return [
-            float(np.float32(values[name])) if kind == "float" else int(values[name])
-            for name, kind in self.scalars.items()
+            float(real(values[name])) if kind == "float" else int(values[name]) for name, kind in self.scalars.items()
         ]
 
     @property
@@ -172,18 +200,40 @@ def text(kernel: Kernel, target: Target) -> tuple[str, str]:
     Comments are left out: MLX copies and hashes the text at every call.
     """
     wide = _WIDE[target] if "k_wide" in kernel.header else ""
-    header = _squeeze(_PRELUDES[target] + wide + kernel.header)
+    prelude = _PRELUDES[target] if not kernel.double else _CUDA_IN_DOUBLE if target == "cuda" else in_double(_METAL)
+    header = _spelt(kernel, _squeeze(prelude + wide + kernel.header))
     if target == "cuda":
         # a launcher writes a bare __global__, from which the compiler cannot know how many registers it may spend
         bounds = f"__launch_bounds__({kernel.threads}, {kernel.resident})"
         header += f"#undef __global__\n#define __global__ __attribute__((global)) {bounds}\n"
-    return header, _source(kernel, [_READ[kind].format(at) for at, kind in enumerate(kernel.scalars.values())])
+    kinds = ["double" if kernel.double and kind == "float" else kind for kind in kernel.scalars.values()]
+    return header, _source(kernel, [_READ[kind].format(at) for at, kind in enumerate(kinds)])
+
+
+def in_double(code: str) -> str:
+    """Text in double precision, of text in single precision."""
+    code = re.sub(r"\bfloat(?=[24]?\b)", "double", code.replace("packed_float", "packed_double"))
+    code = re.sub(r"\b(sqrt|log|exp)f\b", r"\1", code)
+    return _NUMBER.sub(lambda match: _IN_DOUBLE.get(match[1], match[1]), code)
+
+
+def _spelt(kernel: Kernel, code: str) -> str:
+    """Text in the kernel's precision."""
+    return in_double(code) if kernel.double else _NUMBER.sub(_rounded, code)
+
+
+def _rounded(match: re.Match[str]) -> str:
+    if match[2] == "f":
+        return match[0]
+    text = f"{float(match[1]):.9g}"
+    return (text if "." in text or "e" in text else text + ".0") + "f"
 
 
 def _source(kernel: Kernel, scalars: Iterable[str]) -> str:
     """The statements of a kernel, whose scalars are these expressions."""
     given = zip(kernel.scalars.items(), scalars, strict=True)
-    return _squeeze("".join(f"const {kind} {name} = {value};\n" for (name, kind), value in given) + _ROW + kernel.body)
+    declared = "".join(f"const {kind} {name} = {value};\n" for (name, kind), value in given)
+    return _spelt(kernel, _squeeze(declared + _ROW + kernel.body))
 
 
 _TYPES = {"float": "float", "complex": "float2"}
@@ -205,6 +255,7 @@ def cuda_program(kernel: Kernel) -> str:
     read = "K_FN k_long operator[](int i) const { return at[i]; }"
     scalars = f"struct k_scalars {{ k_long at[{len(kernel.scalars)}]; {read} }};\n"
     parameters = ", ".join(_parameters(kernel, ["const __grid_constant__ k_scalars par"]))
+    parameters = _spelt(kernel, parameters)
     return f'{header}{scalars}extern "C" __global__ void {kernel.name}({parameters}) {{\n{source}}}\n'
 
 
@@ -221,7 +272,8 @@ def metal_program(kernel: Kernel) -> str:
     places = ("thread_position_in_threadgroup", "threadgroup_position_in_grid")
     parameters += [f"uint3 {place} [[{place}]]" for place in places]
     start = "#include <metal_stdlib>\nusing namespace metal;\n"
-    return f"{start}{header}[[kernel]] void {kernel.name}({', '.join(parameters)}) {{\n{source}}}\n"
+    given = _spelt(kernel, ", ".join(parameters))
+    return f"{start}{header}[[kernel]] void {kernel.name}({given}) {{\n{source}}}\n"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from ...design.operators import Cepstrum, ClippedFilterbank, Filterbank, Shape, 
 from . import bank_table, peaks, projection, samples_to_bins, stft
 from .bank_table import AT_ONCE, GROUP
 from .dialect import Kernel, Launch
-from .plan import Geometry, Plan, TuningKey, from_environment, plan
+from .plan import Geometry, Plan, TuningKey, from_environment
 from .programs import NoKernel, Recipe, Shapes, Step, Table, gpu, rows_of
 from .samples_to_bins import ABS, VALUES, Sink
 
@@ -142,10 +142,11 @@ def sink(plan: Plan, kind: Magnitudes, *, peaked: bool = False) -> Sink:
 
 
 @functools.lru_cache(maxsize=64)
-def kernel(n_fft: int, kind: Magnitudes, peaked: bool, threads: int) -> tuple[Plan, Kernel]:
+def kernel(n_fft: int, kind: Magnitudes, peaked: bool, threads: int, double: bool = False) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    fft = plan(n_fft, threads=threads)
-    return fft, samples_to_bins.build(fft, sink(fft, kind, peaked=peaked))
+    fft, _ = samples_to_bins.fitting(n_fft, threads, double)
+    code = samples_to_bins.build(fft, sink(fft, kind, peaked=peaked))
+    return fft, code.in_double if double else code
 
 
 def numbers_of(epilogue: Epilogue | None) -> dict[str, float]:
@@ -189,8 +190,10 @@ def launch(
         epilogue: What :func:`numbers_of` gives.
         peaked: And the largest of some frames each, ``[rows, n]``.
     """
-    threads, steps, _ = geometry or from_environment("filterbank")
-    fft, code = kernel(framing.n_fft, kind, peaked, threads)
+    threads, steps, _, double = geometry or from_environment("filterbank")
+    if double and epilogue["epilogue"] == DECIBEL:
+        raise NoKernel("decibels are computed in single precision")
+    fft, code = kernel(framing.n_fft, kind, peaked, threads, double)
     grid, scalars = samples_to_bins.over_frames(fft, rows, length, frames, framing, scale=scale, steps=steps)
     shapes = ((rows, frames, filters), *([(rows, grid[0])] if peaked else []))
     bank = {"filters": filters, "pieces": pieces, "groups": grid[0]}
@@ -208,7 +211,7 @@ def kind_of(power: float) -> Magnitudes:
     return "power" if power == 2 else "magnitude"
 
 
-@gpu(Spectrogram)
+@gpu(Spectrogram, double=True)
 def _spectrogram(op: Spectrogram, shapes: Shapes) -> Recipe:
     stft.check(op.framing, op.onesided)
     return stft.spectra(op.framing, op.scale, kind_of(op.power), shapes)
@@ -241,7 +244,7 @@ class _Filters:
         return self._audio[-2] if packed and len(self._audio) > 1 else 1
 
 
-@gpu(Filterbank)
+@gpu(Filterbank, double=True)
 def _filterbank(op: Filterbank, shapes: Shapes) -> Recipe:
     filters = _Filters(op, shapes[0], shapes[2])
 

@@ -20,7 +20,7 @@ def _check(op: Istft | IstftAdjoint) -> None:
     check_floor(op.floor)
 
 
-@gpu(Istft)
+@gpu(Istft, double=True)
 def _istft(op: Istft, shapes: Shapes) -> Recipe:
     _check(op)
     rows, frames = rows_of(shapes[0], 2), shapes[0][-2]
@@ -34,7 +34,7 @@ def _istft(op: Istft, shapes: Shapes) -> Recipe:
     return Recipe(steps, tuning=TuningKey.of("istft", op.framing, rows * frames))
 
 
-@gpu(IstftAdjoint)
+@gpu(IstftAdjoint, double=True)
 def _adjoint(op: IstftAdjoint, shapes: Shapes) -> Recipe:
     _check(op)
     rows, length = rows_of(shapes[0], 1), shapes[0][-1]

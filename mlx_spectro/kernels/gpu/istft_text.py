@@ -7,8 +7,8 @@ from string import Template
 
 from . import fft_passes
 from .dialect import ROWS, Kernel
-from .plan import SHARED_BYTES, Plan, plan
-from .samples_to_bins import EVEN, ODD
+from .plan import Plan
+from .samples_to_bins import EVEN, ODD, fitting
 from .window import FUNCTIONS, held_window
 
 # of 65536, three threadgroups of 128 threads get so many registers a thread
@@ -331,8 +331,8 @@ def build(plan: Plan, *, divided: bool, gained: bool, shared: bool) -> Kernel:
 
 
 @functools.lru_cache(maxsize=64)
-def kernel(n_fft: int, divided: bool, gained: bool, threads: int) -> tuple[Plan, Kernel]:
+def kernel(n_fft: int, divided: bool, gained: bool, threads: int, double: bool = False) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    fft = plan(n_fft, inverse=True, threads=threads)
-    shared = fft.bytes + 4 * n_fft <= SHARED_BYTES
-    return fft, build(fft, divided=divided, gained=gained, shared=shared)
+    fft, room = fitting(n_fft, threads, double, inverse=True)
+    code = build(fft, divided=divided, gained=gained, shared=fft.bytes + 4 * n_fft <= room)
+    return fft, code.in_double if double else code

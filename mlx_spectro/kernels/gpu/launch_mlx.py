@@ -61,7 +61,7 @@ def target() -> Target:
 
 @functools.cache
 def _tables(kernel: Kernel) -> list[mx.array]:
-    tables = [_enough(mx.array(table)) for table in kernel.tables.values()]
+    tables = [_enough(mx.array(table)) for table in kernel.constants]
     mx.eval(tables)
     return tables
 

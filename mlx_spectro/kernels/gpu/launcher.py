@@ -67,7 +67,13 @@ class TableEntry(NamedTuple):
 
 
 class Launcher(ABC, Generic[Array]):
-    """Runs programs on one device. What that takes in an array library is abstract here."""
+    """Runs programs on one device. What that takes in an array library is abstract here.
+
+    Attributes:
+        double: In double precision.
+    """
+
+    double = False
 
     def __init__(self) -> None:
         self._operation = functools.lru_cache(maxsize=512)(self._operation_of)
@@ -124,7 +130,7 @@ class Launcher(ABC, Generic[Array]):
         return result
 
     def _operation_of(self, op: Operator, shapes: Shapes) -> Operation | None:
-        answer = recipe(op, shapes)
+        answer = recipe(op, shapes, self.double)
         return Operation(op, shapes, answer, {}) if isinstance(answer, Recipe) else None
 
     def table(self, table: Table, weight: Any) -> TableEntry:
@@ -137,7 +143,8 @@ class Launcher(ABC, Generic[Array]):
         entry = self._tables.get(key)
         if entry is None:
             packed = table.pack(weight if is_numpy else self.to_numpy(weight), *table.options)
-            entry = self._tables[key] = TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
+            made = self.from_numpy(packed.values.astype(np.float64 if self.double else np.float32))
+            entry = self._tables[key] = TableEntry(made, packed.pieces, weight)
             # a copy: other threads add to it meanwhile
             for oldest in list(self._tables)[:-_MOST_TABLES]:
                 self._tables.pop(oldest, None)
@@ -156,7 +163,7 @@ class Launcher(ABC, Generic[Array]):
         op, shapes, tuning, prewarming = operation.op, operation.shapes, operation.recipe.tuning, tune.tries_all()
 
         def of(geometry: Geometry | None) -> Ready:
-            answer = program(op, shapes, pieces, geometry)
+            answer = program(op, shapes, pieces, geometry, self.double)
             assert answer is not None  # there is a recipe
             return self._ready(answer)
 

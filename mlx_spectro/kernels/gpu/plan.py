@@ -23,6 +23,7 @@ from .codelets import PRIMES
 LARGEST_EVEN = 8192
 LARGEST_ODD = 4096
 SHARED_BYTES = 32768  # threadgroup memory on Apple's chips
+SHARED_IN_DOUBLE = 24576  # of CUDA's, for numbers that take twice the bytes that are reckoned with
 MOST_THREADS = 1024
 SIMD = 32
 
@@ -38,11 +39,18 @@ class Geometry(NamedTuple):
         steps: Frames that a team takes one after another; 0 leaves the choice to the operation.
         at_once: Threadgroups that the GPU is reckoned to hold at once, for an operation that chooses its steps by it;
             0: as many as a large one does.
+        double: Numbers are of double precision, on CUDA.
     """
 
     threads: int = 128
     steps: int = 0
     at_once: int = 0
+    double: bool = False
+
+    @property
+    def room(self) -> int:
+        """Bytes of threadgroup memory for numbers of single precision."""
+        return SHARED_IN_DOUBLE if self.double else SHARED_BYTES
 
 
 class TuningKey(NamedTuple):
@@ -66,6 +74,8 @@ class TuningKey(NamedTuple):
 
 
 DEFAULT = Geometry()
+# a thread holds twice as many registers
+IN_DOUBLE = Geometry(64, double=True)
 # what SPEC_MLX_TGX can name
 _NAMED = ("stft", "istft", "filterbank")
 
@@ -185,7 +195,7 @@ class Plan(NamedTuple):
         """Whether thread ``t`` holds the points ``t``, ``t + team``, ... of a frame's samples and nothing else."""
         return self.points // self.radices[0] % self.team == 0 and self.points == self.team * self.registers
 
-    def twiddles(self) -> tuple[npt.NDArray[np.complex64], list[int]]:
+    def twiddles(self) -> tuple[npt.NDArray[np.complex128], list[int]]:
         """Factors between passes, pass by pass and row by row (``r = 1 .. R - 1``), and where each pass's begin.
 
         Row ``r`` of a pass of radix ``R`` after ``P`` points holds ``exp(-2 pi i k r / (P R))`` for ``k < P``. A paired
@@ -203,7 +213,7 @@ class Plan(NamedTuple):
                 size += rows[-1].size
             done *= radix
         rows.append(np.exp(-1j * np.pi * np.arange(self.team) / self.points))
-        return np.concatenate(rows).astype(np.complex64), [*starts, size]
+        return np.concatenate(rows), [*starts, size]
 
 
 @functools.cache
@@ -220,12 +230,12 @@ def why_not(n_fft: int) -> str | None:
 
 
 @functools.lru_cache(maxsize=256)
-def plan(n_fft: int, *, inverse: bool = False, threads: int = DEFAULT.threads) -> Plan:
-    """The plan for frames of ``n_fft`` samples with about ``threads`` threads a threadgroup."""
+def plan(n_fft: int, *, inverse: bool = False, threads: int = DEFAULT.threads, room: int = SHARED_BYTES) -> Plan:
+    """The plan for frames of ``n_fft`` samples with about ``threads`` threads a threadgroup, in ``room`` bytes."""
     points = n_fft // 2 if n_fft % 2 == 0 else n_fft
     plans = (Plan(n_fft, radices) for radices in _factorizations(points))
     best = min((p for p in plans if p.team <= MOST_THREADS), key=lambda p: _cost(p, inverse))
-    most = min(SHARED_BYTES // (8 * best.points), MOST_THREADS // best.team)
+    most = min(room // (8 * best.points), MOST_THREADS // best.team)
     return best._replace(teams=max(1, min(threads // best.team, most)))
 
 

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...design.operators import Operator, Shape
 from .dialect import Launch
-from .plan import Geometry, TuningKey
+from .plan import IN_DOUBLE, Geometry, TuningKey
 
 Shapes = tuple[Shape, ...]
 Maker = TypeVar("Maker", bound=Callable[..., "Recipe"])
@@ -31,7 +31,7 @@ class NoKernel(Exception):
 class PackedWeight(NamedTuple):
     """A weight as kernels take it."""
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating]
     pieces: int = 0
     """Of a filterbank's table: launches depend on it."""
 
@@ -89,30 +89,47 @@ class Program:
 
 
 _makers: dict[type[Operator], Callable[..., Recipe]] = {}
+_in_double: set[type[Operator]] = set()
 
 
-def gpu(kind: type[Operator]) -> Callable[[Maker], Maker]:
+def gpu(kind: type[Operator], *, double: bool = False) -> Callable[[Maker], Maker]:
     """The decorated function makes programs for operators of a kind: it takes one, and the shapes of its arguments.
 
-    It raises :class:`NoKernel` where no kernel serves.
+    It raises :class:`NoKernel` where no kernel serves. ``double``: its kernels serve in double precision, too.
     """
 
     def register(maker: Maker) -> Maker:
         _makers[kind] = maker
+        if double:
+            _in_double.add(kind)
         return maker
 
     return register
 
 
 @functools.lru_cache(maxsize=1024)
-def recipe(op: Operator, shapes: Shapes) -> Recipe | str:
+def recipe(op: Operator, shapes: Shapes, double: bool = False) -> Recipe | str:
     """How the program is made of an operator for arguments of these shapes, or why no kernel serves."""
     if not (math.prod(shapes[0]) and math.prod(op.shape(*shapes))):
         return "there is nothing to compute"
     try:
-        return _maker_of(op)(op, shapes)
+        answer = _maker_of(op)(op, shapes)
+        return _doubled(op, answer) if double else answer
     except NoKernel as reason:
         return str(reason)
+
+
+def _doubled(op: Operator, single: Recipe) -> Recipe:
+    """A recipe in double precision."""
+    if type(op) not in _in_double:
+        raise NoKernel(f"{type(op).__name__} is computed in single precision")
+
+    def steps(pieces: tuple[int, ...], geometry: Geometry | None) -> list[Step]:
+        parts = single.steps(pieces, geometry or IN_DOUBLE)
+        return [Step(replace(launch, kernel=launch.kernel.in_double), inputs) for launch, inputs in parts]
+
+    steps((0,) * len(single.tables), None)  # what does not fit says so
+    return Recipe(steps, single.tables)
 
 
 def _maker_of(op: Operator) -> Callable[..., Recipe]:
@@ -125,15 +142,19 @@ def _maker_of(op: Operator) -> Callable[..., Recipe]:
     return _makers[type(op)]
 
 
-def why_not(op: Operator, shapes: Shapes) -> str | None:
+def why_not(op: Operator, shapes: Shapes, double: bool = False) -> str | None:
     """Why no kernel computes the operator of arguments of these shapes; None where one does."""
-    answer = recipe(op, shapes)
+    answer = recipe(op, shapes, double)
     return answer if isinstance(answer, str) else None
 
 
 @functools.lru_cache(maxsize=1024)
 def program(
-    op: Operator, shapes: Shapes, pieces: tuple[int, ...] = (), geometry: Geometry | None = None
+    op: Operator,
+    shapes: Shapes,
+    pieces: tuple[int, ...] = (),
+    geometry: Geometry | None = None,
+    double: bool = False,
 ) -> Program | None:
     """The program of an operator; None where :func:`why_not` has a reason.
 
@@ -142,8 +163,9 @@ def program(
         shapes: Of its array and its weights.
         pieces: Of each table.
         geometry: Of the first launch; default: what ``SPEC_MLX_TGX`` says.
+        double: In double precision.
     """
-    answer = recipe(op, shapes)
+    answer = recipe(op, shapes, double)
     if isinstance(answer, str):
         return None
     *steps, (launch, inputs) = answer.steps(pieces, geometry)

@@ -7,7 +7,7 @@ import functools
 from ...design.operators import Operator, Project, ProjectClipped, ProjectPower, Shape
 from . import bank_table, peaks
 from .dialect import Kernel, Launch, over_rows
-from .plan import Geometry
+from .plan import SHARED_IN_DOUBLE, Geometry
 from .programs import NoKernel, Recipe, Shapes, Step, Table, gpu, rows_of
 
 _THREADS = 256
@@ -83,11 +83,11 @@ if (row < rows) {{
 
 
 @functools.cache
-def kernel(at_once: int = bank_table.AT_ONCE) -> Kernel:
+def kernel(at_once: int = bank_table.AT_ONCE, double: bool = False) -> Kernel:
     """The kernel that projects so many frames at once; it serves any number of filters."""
     side, gather = _SIDE_BY_SIDE[at_once]
     values, begin = f"const K_SHARED {side}* held, int pitch", f"const K_SHARED {side}* from = held + first * pitch;"
-    return Kernel(
+    code = Kernel(
         name=f"projection_{at_once}",
         inputs={"x": "float", "bank": "float", "peaks": "float"},
         tables={},
@@ -95,11 +95,16 @@ def kernel(at_once: int = bank_table.AT_ONCE) -> Kernel:
         scalars=_PROJECTION,
         threads=_THREADS,
         registers=64,
-        header=f"#define THREADS {_THREADS}\n#define ROOM {_ROOM}\n#define SIDE {side}\n"
+        header=f"#define THREADS {_THREADS}\n#define ROOM {_room(double)}\n#define SIDE {side}\n"
         + peaks.HIGHEST
         + bank_table.weigh(at_once, values, begin, gather),
         body=_PROJECT,
     )
+    return code.in_double if double else code
+
+
+def _room(double: bool) -> int:
+    return SHARED_IN_DOUBLE // 4 - _THREADS if double else _ROOM
 
 
 def launch(
@@ -113,19 +118,22 @@ def launch(
     parts: int = 1,
     together: int = 1,
     squared: bool = False,
+    double: bool = False,
 ) -> Launch:
     """Filters over ``[rows, frames, count]`` or, ``squared``, over the squares.
 
     ``pieces``: of the bank's table. With ``top``, nothing counts as less than a peak minus it, that of ``together``
     rows: the largest of ``parts`` numbers.
     """
-    sums = pieces if pieces > filters else 0
+    sums, room = pieces if pieces > filters else 0, _room(double)
+    if count + MOST_PIECES > room:
+        raise NoKernel(f"{count} values a frame are more than {room - MOST_PIECES}")
     # frames at once, frames of a threadgroup, and places that a value of all its frames takes: where there is room for
     # one more than there are frames, neighbouring values meet in fewer banks
     at_once, tile, pitch = next(
         shape
         for shape in ((4, _MOST_FRAMES, _MOST_FRAMES // 4 + 1), (4, 4, 1), (1, 1, 1))
-        if shape[0] * shape[2] * count + shape[1] * sums <= _ROOM
+        if shape[0] * shape[2] * count + shape[1] * sums <= room
     )
     groups, scalars = over_rows(-(-frames // tile), rows)
     scalars |= {
@@ -140,7 +148,7 @@ def launch(
         "pieces": pieces,
         "squared": int(squared),
     }
-    return Launch(kernel(at_once), scalars, groups, ((rows, frames, filters),))
+    return Launch(kernel(at_once, double), scalars, groups, ((rows, frames, filters),))
 
 
 def check(shape: Shape, bank: Shape) -> None:
@@ -160,15 +168,16 @@ def _recipe(op: Operator, shapes: Shapes, *, transposed: bool = False, squared: 
     rows, (frames, count) = rows_of(shapes[0], 2), shapes[0][-2:]
     filters = op.shape(*shapes)[-1]
 
-    def steps(pieces: tuple[int, ...], _: Geometry | None) -> list[Step]:
+    def steps(pieces: tuple[int, ...], geometry: Geometry | None) -> list[Step]:
         x, _bank, bank = range(3)
-        filtering = launch(rows, frames, count, filters=filters, pieces=pieces[0], squared=squared)
+        double = geometry is not None and geometry.double
+        filtering = launch(rows, frames, count, filters=filters, pieces=pieces[0], squared=squared, double=double)
         return [Step(filtering, (x, bank, x))]  # no parts: nothing reads the peaks
 
     return Recipe(steps, (table(1, transposed=transposed),))
 
 
-@gpu(Project)
+@gpu(Project, double=True)
 def _project(op: Project, shapes: Shapes) -> Recipe:
     return _recipe(op, shapes, transposed=op.transposed)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from ...design.framing import Framing
 from . import fft_passes
 from .dialect import ROWS, Kernel, Launch, over_rows
-from .plan import SHARED_BYTES, Geometry, Plan, from_environment, plan, why_not
+from .plan import DEFAULT, IN_DOUBLE, Geometry, Plan, from_environment, plan, why_not
 from .programs import NoKernel
 from .window import FUNCTIONS, held_window
 
@@ -227,10 +227,10 @@ def spectrum(kind: Kind, layout: Layout, *, staged: bool = False) -> Sink:
     return Sink(f"{kind}_{layout}", element, header, opening, close, apart=bool(close))
 
 
-def build(plan: Plan, sink: Sink, *, divided: bool = False) -> Kernel:
+def build(plan: Plan, sink: Sink, *, divided: bool = False, room: int = DEFAULT.room) -> Kernel:
     """The kernel of a plan. ``divided``: samples are first divided by the envelope of the windows over them."""
     twiddles, starts = plan.twiddles()
-    shared = plan.bytes + 4 * plan.n_fft <= SHARED_BYTES
+    shared = plan.bytes + 4 * plan.n_fft <= room
     declare, window = held_window(divided=True, shared=shared) if divided else ("", "")
     gain = "const float gain = " + ("0.5f" if plan.even else "1.0f") + ("" if divided else " * scale") + ";\n"
     return Kernel(
@@ -263,10 +263,26 @@ def build(plan: Plan, sink: Sink, *, divided: bool = False) -> Kernel:
 
 
 @functools.lru_cache(maxsize=64)
-def kernel(n_fft: int, kind: Kind, layout: Layout, divided: bool, threads: int) -> tuple[Plan, Kernel]:
+def kernel(
+    n_fft: int, kind: Kind, layout: Layout, divided: bool, threads: int, double: bool = False
+) -> tuple[Plan, Kernel]:
     """The plan and the kernel for frames of ``n_fft`` samples, with about ``threads`` threads a threadgroup."""
-    fft = plan(n_fft, threads=threads)
-    return fft, build(fft, spectrum(kind, layout), divided=divided)
+    fft, room = fitting(n_fft, threads, double)
+    code = build(fft, spectrum(kind, layout), divided=divided, room=room)
+    return fft, code.in_double if double else code
+
+
+def fitting(n_fft: int, threads: int, double: bool, *, inverse: bool = False) -> tuple[Plan, int]:
+    """A plan, and the threadgroup memory that it may take.
+
+    Raises:
+        NoKernel: a frame does not fit there in double precision.
+    """
+    room = (IN_DOUBLE if double else DEFAULT).room
+    fft = plan(n_fft, inverse=inverse, threads=threads, room=room)
+    if 8 * fft.points > room:
+        raise NoKernel(f"in double precision, n_fft={n_fft} is too large for threadgroup memory")
+    return fft, room
 
 
 def check(framing: Framing) -> None:
@@ -302,8 +318,8 @@ def launch(
         divided: Divide the samples by the windows' envelope before.
         geometry: Threads and steps to take instead of the default ones.
     """
-    threads, steps, _ = geometry or from_environment("stft")
-    fft, code = kernel(framing.n_fft, kind, layout, divided, threads)
+    threads, steps, _, double = geometry or from_environment("stft")
+    fft, code = kernel(framing.n_fft, kind, layout, divided, threads, double)
     groups, scalars = over_frames(fft, rows, length, frames, framing, scale=scale, edge=edge, steps=steps)
     shape = (rows, frames, fft.bins) if layout == "bnf" else (rows, fft.bins, frames)
     return Launch(code, scalars, groups, (shape,))

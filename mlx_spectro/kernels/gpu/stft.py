@@ -16,7 +16,7 @@ def check(framing: Framing, onesided: bool) -> None:
         raise NoKernel("kernels compute one-sided spectra")
 
 
-@gpu(Stft)
+@gpu(Stft, double=True)
 def _stft(op: Stft, shapes: Shapes) -> Recipe:
     check(op.framing, op.onesided)
     return spectra(op.framing, op.scale, "complex", shapes)
@@ -35,7 +35,7 @@ def spectra(framing: Framing, scale: float, kind: samples_to_bins.Kind, shapes: 
     return Recipe(steps, tuning=TuningKey.of("stft", framing, rows * frames))
 
 
-@gpu(StftAdjoint)
+@gpu(StftAdjoint, double=True)
 def _adjoint(op: StftAdjoint, shapes: Shapes) -> Recipe:
     check(op.framing, op.onesided)
     rows, frames = rows_of(shapes[0], 2), shapes[0][-2]
@@ -51,7 +51,7 @@ def _adjoint(op: StftAdjoint, shapes: Shapes) -> Recipe:
     return Recipe(steps)
 
 
-@gpu(PowerAdjoint)
+@gpu(PowerAdjoint, double=True)
 def _power_adjoint(op: PowerAdjoint, shapes: Shapes) -> Recipe:
     check(op.stft.framing, op.stft.onesided)
     rows, frames = rows_of(shapes[0], 2), shapes[0][-2]

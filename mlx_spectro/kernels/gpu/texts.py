@@ -26,10 +26,11 @@ from . import (
     spans,
 )
 from .dialect import Kernel, cuda_program, metal_program
-from .plan import DEFAULT
+from .plan import DEFAULT, IN_DOUBLE, Geometry
 
-# of frames: odd, and of every radix
+# of frames: odd, and of every radix; and in double precision, of which the texts are the same
 _LENGTHS = (63, 400, 441, 512, 1024, 2048)
+_IN_DOUBLE = (63, 1024)
 
 
 def kernels() -> list[Kernel]:
@@ -38,6 +39,7 @@ def kernels() -> list[Kernel]:
         overlap_add.kernel(),
         projection.kernel(),
         projection.kernel(1),
+        projection.kernel(double=True),
         peaks.clipping(),
         peaks.kernel(),
         epilogues.kernel(),
@@ -61,15 +63,23 @@ def kernels() -> list[Kernel]:
         *map(descriptors.kernel, (33, 1025, 4097)),
     ]
     for n_fft in _LENGTHS:
-        every += [
-            samples_to_bins.kernel(n_fft, "complex", "bnf", False, DEFAULT.threads)[1],
-            samples_to_bins.kernel(n_fft, "complex", "bnf", True, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, True, False, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, False, False, DEFAULT.threads)[1],
-            istft_text.kernel(n_fft, False, True, DEFAULT.threads)[1],
-            filterbank.kernel(n_fft, "power", True, DEFAULT.threads)[1],
-        ]
+        every += _of_frames(n_fft, DEFAULT)
+        every.append(filterbank.kernel(n_fft, "power", True, DEFAULT.threads)[1])
+    for n_fft in _IN_DOUBLE:
+        every += _of_frames(n_fft, IN_DOUBLE)
+        every.append(filterbank.kernel(n_fft, "power", False, IN_DOUBLE.threads, True)[1])
     return every
+
+
+def _of_frames(n_fft: int, geometry: Geometry) -> list[Kernel]:
+    options = geometry.threads, geometry.double
+    return [
+        samples_to_bins.kernel(n_fft, "complex", "bnf", False, *options)[1],
+        samples_to_bins.kernel(n_fft, "complex", "bnf", True, *options)[1],
+        istft_text.kernel(n_fft, True, False, *options)[1],
+        istft_text.kernel(n_fft, False, False, *options)[1],
+        istft_text.kernel(n_fft, False, True, *options)[1],
+    ]
 
 
 def digests() -> dict[str, str]:

@@ -107,7 +107,7 @@ def geometry(kind: TuningKey, bench: Bench, arrays: Sequence[Any], make: Callabl
         if any(map(bench.is_traced, arrays)):
             return Choice(None if entry is None else entry[0], settled=False)
         entry = _tuned(kind.kernel, thoroughly, make, bench), thoroughly
-        tuning_cache.put(key(device, kind), [*entry[0], int(thoroughly)])
+        tuning_cache.put(key(device, kind), [*entry[0][:3], int(thoroughly)])
     choice = _choices[device, kind] = Choice(entry[0], settled=True)
     return choice
 

@@ -25,7 +25,7 @@ import mlx.core as mx
 import numpy as np
 import numpy.typing as npt
 
-from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, text
+from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, in_double, metal_program, text
 from mlx_spectro.kernels.gpu.launch_mlx import SMALLEST_INPUT
 
 HERE = Path(__file__).parent
@@ -35,13 +35,13 @@ ORDERS = {"forward": 0, "reverse": 1, "random": 7}
 _MACHINE = platform.machine()
 # every ARM processor multiplies and adds at once
 _COMMON = [*(["-mfma"] if _MACHINE == "x86_64" else []), "-fPIC", "-w", "-O1", "-fsanitize=thread", "-c"]
-_CLANG = ["clang-19", "-target", f"{_MACHINE}-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang", "-cl-ext=-all"]
+_CLANG = ["clang-19", "-target", f"{_MACHINE}-linux-gnu", "-x", "clcpp", "-cl-std=clc++2021", "-Xclang"]
 _GCC = ["g++", "-std=c++17", "-x", "c++"]
 _STATIC_ARRAY = (
     "static float name##_words[(n) * sizeof(T) / 4] __attribute__((aligned(16))); T* name = (T*)name##_words"
 )
 _DTYPES = {"float": mx.float32, "complex": mx.complex64}
-_NUMPY = {"float": np.float32, "complex": np.complex64}
+_NUMPY = {"float": (np.float32, np.float64), "complex": (np.complex64, np.complex128)}
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 FINDINGS = ("races", "divergences", "outside", "uninitialised")
@@ -177,14 +177,16 @@ def _driver() -> ctypes.CDLL:
 class Compiled:
     """Metal text as a program of this machine."""
 
-    def __init__(self, metal: str, *, clang: bool | None = None) -> None:
+    def __init__(self, metal: str, *, clang: bool | None = None, double: bool = False) -> None:
         _driver()
         source = program(metal)
         if checks_address_spaces() if clang is None else clang:
-            built = _build((HERE / "metal_clang.h").read_text() + source, ".clcpp", [*_CLANG, *_COMMON])
+            allowed = "-cl-ext=-all,+cl_khr_fp64,+__opencl_c_fp64" if double else "-cl-ext=-all"
+            command = [*_CLANG, allowed]
+            built = _build(_shim("metal_clang.h", double) + source, ".clcpp", [*command, *_COMMON])
         else:
             source = source.replace("threadgroup T name[n]", _STATIC_ARRAY)
-            built = _build((HERE / "metal_gcc.h").read_text() + source, ".cpp", [*_GCC, *_COMMON])
+            built = _build(_shim("metal_gcc.h", double) + source, ".cpp", [*_GCC, *_COMMON])
         self._library = ctypes.CDLL(str(built))
         self._shared = list(self._threadgroup_arrays(built, signature(metal)[0]))
 
@@ -194,16 +196,16 @@ class Compiled:
         return sum(size for _, size in self._shared)
 
     def run(self, launch: Launch, arrays: Arrays, order: str = "forward") -> Outcome:
-        """Run every threadgroup of a launch of MLX's text, its threads in one of :data:`ORDERS`."""
+        """Run every threadgroup of a launch of :func:`compiled`'s text, its threads in one of :data:`ORDERS`."""
         kernel = launch.kernel
         outputs: dict[str, npt.NDArray[np.generic]] = {
-            name: np.full(shape, np.nan, _NUMPY[kind])
+            name: np.full(shape, np.nan, _NUMPY[kind][kernel.double])
             for (name, kind), shape in zip(kernel.outputs.items(), launch.shapes, strict=True)
         }
         inputs = [
             *(arrays[name] for name in kernel.inputs),
-            *kernel.tables.values(),
-            np.frombuffer(kernel.pack(launch.scalars), np.int64),
+            *kernel.constants,
+            *_scalars(launch),
         ]
         assert all(array.flags.c_contiguous for array in [*inputs, *outputs.values()])
         given, results = ([Memory(x.ctypes.data, x.nbytes) for x in some] for some in (inputs, outputs.values()))
@@ -249,7 +251,27 @@ class Compiled:
                 yield base + int(row[0], 16), int(row[1], 16)
 
 
+def _shim(name: str, double: bool) -> str:
+    """What a compiler needs to take Metal, which here may have double precision."""
+    shim = (HERE / name).read_text()
+    if not double:
+        return shim
+    shim = re.sub(
+        r'extern "C" float \w+\(float\);', "", re.sub(r"return (sqrt|log|exp)f\(", r"return __builtin_\1(", shim)
+    )
+    # words of single precision are taken apart by nothing that runs
+    return in_double(shim.replace("return __builtin_bit_cast(T, s)", "return T(s)"))
+
+
+def _scalars(launch: Launch) -> list[npt.NDArray[Any]]:
+    """A launch's scalars as its text takes them: together in MLX's, one by one in a complete program."""
+    kernel = launch.kernel
+    if not kernel.double:
+        return [np.frombuffer(kernel.pack(launch.scalars), np.int64)]
+    return [np.array(n, np.float64 if type(n) is float else np.int64) for n in kernel.each(launch.scalars)]
+
+
 @functools.cache
 def compiled(kernel: Kernel) -> Compiled:
     """A kernel as a program of this machine."""
-    return Compiled(metal_text(kernel))
+    return Compiled(metal_program(kernel), double=True) if kernel.double else Compiled(metal_text(kernel))

@@ -20,7 +20,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from mlx_spectro import caches, interrupts
 from mlx_spectro.design import logarithms
 
-from . import loading
+from . import background, loading
 
 logger = logging.getLogger("mlx_spectro")
 
@@ -192,11 +192,22 @@ def kernel(function: Callable[..., Any]) -> Any:
     def compile_alone(*arguments: Any) -> Any:
         if loading.busy():
             raise RuntimeError("this call, or its process, began in the midst of compiling host kernels")
+        if background.without() and _is_put_off(compiled, tuple(map(compiled.typeof_pyval, arguments))):
+            raise background.Compiling
         with loading.under_way():
             return compile_for(*arguments)
 
     compiled._compile_for_args = compile_alone
     return compiled
+
+
+def _is_put_off(compiled: Any, signature: tuple[Any, ...]) -> bool:
+    """Whether a kernel will be compiled in another thread; loading what was compiled before is soon done here."""
+    is_kept = cache_folder() is not None and signature in compiled._cache.signatures(compiled.targetctx.codegen())
+    # another thread that compiles would have this one wait for it
+    if is_kept and loading.idle():
+        return False
+    return background.begin(compiled, signature)
 
 
 def inner(function: Callable[..., Any]) -> Any:

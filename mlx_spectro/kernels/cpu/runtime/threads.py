@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from . import background
 from .loading import busy
 
 
@@ -21,6 +22,7 @@ class _Job:
     def __init__(self, work: Callable[[int], None], parts: int, held: Any) -> None:
         self._work: Any = work
         self._held = held
+        self._can_do_without = background.without()
         self._parts = parts
         self._next = itertools.count()
         self._error: BaseException | None = None
@@ -43,6 +45,7 @@ class _Job:
     def help(self) -> None:
         """Take part."""
         self._came.append(None)
+        background.here.can_do_without = self._can_do_without
         self._take()
         self._left.append(None)
         self._leaving.put(None)
