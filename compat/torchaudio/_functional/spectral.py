@@ -302,8 +302,8 @@ def spectral_centroid(
 def _check_faintness(x: Tensor, total: Tensor, n_fft: int) -> None:
     """Decline frames of so small magnitudes that shares of them are wrong where denormal numbers are taken for 0."""
     numbers = torch.finfo(x.dtype)
-    # each of a transform's products may lose the smallest normal number
-    faint = n_fft**2 * numbers.tiny / numbers.eps
+    # each product of a transform may lose the smallest normal number, which is then no more than a rounding
+    faint = n_fft * numbers.tiny / numbers.eps
     if total.numel() and not total.min() >= faint:
         levels = x.abs()
         if ((levels > 0) & (levels < faint)).any():
