@@ -222,7 +222,7 @@ def ready_transform(engine: Any, op: Stft | Istft, window: Tensor, kept: bool = 
     def call(x: Tensor, window: Tensor) -> Tensor:
         x = x if forward else x.transpose(-1, -2)
         y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
-        return y.transpose(-1, -2) if forward else y
+        return y.transpose_(-1, -2) if forward else y
 
     return call
 

@@ -6,7 +6,7 @@ the operations do, :mod:`.torch_operators` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -31,7 +31,11 @@ transformable: Callable[..., Tensor] = operation
 
 def apply(op: Operator, x: Tensor, *weights: Tensor) -> Tensor:
     """An operator of a tensor and its weights as one operation of torch's: an engine for what torch traces."""
-    text, size = notation.write(op)
+    return called(*notation.write(op), x, weights)
+
+
+def called(text: str, size: int, x: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    """``mlx_spectro::apply``, inside as many of torch.func's transforms as there are."""
     if maybe_current_level() is None:
         return operation(text, size, x, weights)  # type: ignore[no-any-return]
     return transformable(text, size, x, *weights)

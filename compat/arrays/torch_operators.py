@@ -12,11 +12,11 @@ from torch import Tensor
 
 from mlx_spectro.design import notation
 from mlx_spectro.design.envelope import FLOOR
-from mlx_spectro.design.operators import Linear
+from mlx_spectro.design.operators import Istft, Linear
 
 from . import torch_autograd, torch_library, torch_ops, torch_tensors
 from .torch_arguments import ROUNDING, smallest_envelope
-from .torch_library import apply, checked, library, operation
+from .torch_library import apply, called, checked, library, operation
 
 # these have a transform of their framing's length
 _TRANSFORMS = ("stft", "istft", "filterbank")
@@ -74,9 +74,9 @@ def _gradient(ctx: Any, g: Tensor) -> tuple[None, None, Tensor, list[None]]:
 def _batched(info: Any, places: tuple[Any, ...], text: str, size: int, x: Tensor, weights: list[Tensor]) -> Any:
     _, _, of_x, of_weights = places
     if not any(place is not None for place in of_weights):
-        return operation(text, size, x.movedim(of_x, 0), weights), 0
+        return called(text, size, x.movedim(of_x, 0), weights), 0
     rows = (
-        operation(text, size, _row(x, of_x, i), [_row(w, of_w, i) for w, of_w in zip(weights, of_weights, strict=True)])
+        called(text, size, _row(x, of_x, i), [_row(w, of_w, i) for w, of_w in zip(weights, of_weights, strict=True)])
         for i in range(info.batch_size)
     )
     return torch.stack(list(rows)), 0
@@ -104,8 +104,10 @@ class _Apply(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        *first, weights = _gradient(ctx, g)
-        return *first, *weights
+        *first, gradient, weights = _gradient(ctx, g)
+        if isinstance(notation.read(ctx.text, ctx.size), Istft):  # as torch's lies in memory
+            gradient = gradient.mT.contiguous().mT
+        return *first, gradient, *weights
 
     @staticmethod
     def vmap(info: Any, places: tuple[Any, ...], text: str, size: int, x: Tensor, *weights: Tensor) -> Any:

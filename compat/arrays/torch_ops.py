@@ -211,7 +211,9 @@ class Spectral(NamedTuple):
         A single frame of several signals may have all leading axes in one.
         """
         if transformed():
-            return y.transpose(-1, -2)
+            y = y.transpose(-1, -2)
+            # of signals that torch.func.vmap has it take one by one, torch lays results side by side
+            return y.contiguous() if torch._C._functorch.is_batchedtensor(y) else y
         if y.shape[-2] == 1 and y.dim() > 2:
             framing, rows = self.framing, x.reshape(-1, x.shape[-1])
             signal, frame = rows.stride(0), framing.hop_length * rows.stride(1)
@@ -219,8 +221,8 @@ class Spectral(NamedTuple):
                 signal, frame = framing.left + rows.shape[1] + framing.right, framing.hop_length
             if len(rows) > 1 and frame > signal:  # torch has frames outermost
                 y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
-        # in place as torch does it: a program may change the result where it asks for a gradient later, and not a view
-        return y.transpose(-1, -2) if y.requires_grad else y.transpose_(-1, -2)
+        # in place as torch does it: a program may detach the result, or change it, in place, and not a view
+        return y.transpose_(-1, -2)
 
 
 # to find a value that was made takes less than to make it again

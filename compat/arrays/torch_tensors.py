@@ -78,9 +78,12 @@ def check_visible() -> None:
     """
     if not transformed() or torch._C._get_tracing_state() is not None:
         return check_untraced()
-    for transform in torch._C._functorch.get_interpreter_stack() or ():
-        if transform.key() == torch._C._functorch.TransformType.Jvp:
-            raise Decline("inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes")
+    kinds = torch._C._functorch.TransformType
+    at_work = {transform.key() for transform in torch._C._functorch.get_interpreter_stack() or ()}
+    if kinds.Jvp in at_work:
+        raise Decline("inside a forward-mode transform (torch.func.jvp, jacfwd, hessian), which torch computes")
+    if kinds.Functionalize in at_work:
+        raise Decline("inside torch.func.functionalize, which has to see torch's own operations")
     if not all(mode.is_infra_mode() for mode in _get_current_dispatch_mode_stack()):
         raise Decline("a torch dispatch mode (a counter of operations) has to see torch's own operations")
     if not all(_is_tracer(mode) for mode in _get_current_function_mode_stack()):

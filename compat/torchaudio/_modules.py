@@ -30,6 +30,27 @@ class _Kind(type):
         return super().__subclasscheck__(subclass) or ("theirs" in vars(cls) and issubclass(subclass, cls.theirs))
 
 
+class _Passing:
+    """No items of a list, to be pickled with a module which passes for one of another class until they are asked for.
+
+    Pickle compares an object's class with the one that it is told, and takes the items next.
+    """
+
+    def __init__(self, module: Any, kind: type) -> None:
+        self._module, self._kind = module, type(module)
+        module.__class__ = kind
+
+    def __iter__(self) -> _Passing:
+        return self
+
+    def __next__(self) -> Any:
+        self._module.__class__ = self._kind
+        raise StopIteration
+
+    def __del__(self) -> None:
+        self._module.__class__ = self._kind
+
+
 class Twin(metaclass=_Kind):
     """What lets a subclass pass for ``theirs``, the torchaudio class that it extends."""
 
@@ -44,7 +65,8 @@ class Twin(metaclass=_Kind):
         theirs = vars(type(self)).get("theirs")
         if theirs is None:  # a program's own subclass
             return super().__reduce_ex__(protocol)
-        return copyreg._reconstructor, (theirs, object, None), self._state()  # type: ignore[attr-defined]
+        # as pickle writes any object, which torch.load(weights_only=True) reads
+        return copyreg.__newobj__, (theirs,), self._state(), _Passing(self, theirs)  # type: ignore[attr-defined]
 
     def _state(self) -> Any:
         return super().__reduce_ex__(2)[2]

@@ -207,3 +207,22 @@ def test_what_librosa_calls_itself_is_ours_under_install() -> None:
         compat.uninstall()
     assert {record.function for record in compat.report()} == {"librosa.effects.time_stretch", "librosa.griffinlim"}
     assert served()
+
+
+def test_phases_of_another_default_dtype_are_torchaudio_s_error() -> None:
+    x, window = torch.from_numpy(AUDIO), torch.hann_window(64)
+    errors = []
+    before = torch.get_default_dtype()
+    for lib in (shim, torchaudio):
+        module = lib.transforms.PitchShift(16000, 12, n_fft=64)
+        module(x)
+        torch.set_default_dtype(torch.float64)
+        try:
+            with pytest.raises(RuntimeError) as of_module:
+                module(x)
+            with pytest.raises(RuntimeError) as of_function:
+                lib.functional.pitch_shift(x, 16000, 12, n_fft=64, window=window)
+        finally:
+            torch.set_default_dtype(before)
+        errors.append((str(of_module.value), str(of_function.value)))
+    assert errors[0] == errors[1]

@@ -21,7 +21,7 @@ import torchaudio
 from torch._dynamo.backends.common import aot_autograd
 from torch._functorch._aot_autograd.utils import make_boxed_func
 from torch._subclasses import FakeTensorMode
-from torch.func import functional_call, grad, jacrev, vmap
+from torch.func import functional_call, functionalize, grad, jacrev, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from mlx_spectro import compat
@@ -427,6 +427,33 @@ def test_derivatives_by_torch_func_are_autograd_s(kind: str) -> None:
     assert reasons() == {""}
 
 
+NESTED: dict[str, Any] = {
+    "vmap": vmap,
+    "vmap along another axis": lambda module: vmap(module, in_dims=1, out_dims=1),
+    "vmap of vmap": lambda module: vmap(vmap(module)),
+    "grad of vmap": lambda module: _gradient_of(vmap(module)),
+    "vmap of grad": lambda module: vmap(_gradient_of(module)),
+    "grad of vmap of grad": lambda module: _gradient_of(vmap(_gradient_of(module))),
+}
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("how", NESTED)
+@pytest.mark.parametrize("kind", SERVED + ["MelScale"])
+def test_what_transforms_of_transforms_give_lies_in_memory_as_torchaudio_s_does(kind: str, how: str) -> None:
+    mine, theirs = (NESTED[how](make(kind, library))(batch(kind)) for library in (shim, torchaudio))
+    assert close(mine, theirs)
+    assert mine.stride() == theirs.stride()
+    assert reasons() == {""}
+
+
+@pytest.mark.parametrize("kind", SERVED)
+def test_what_is_functionalized_is_torchaudio_s(kind: str) -> None:
+    mine, theirs = (functionalize(make(kind, library))(given(kind)) for library in (shim, torchaudio))
+    assert torch.equal(mine, theirs)
+    assert "inside torch.func.functionalize, which has to see torch's own operations" in reasons()
+
+
 def test_a_jacobian_is_the_transform_s() -> None:
     x = noise(100)
     mine, theirs = (jacrev(lambda x, m=module: torch.view_as_real(stft(x, m)))(x) for module in (shim_torch, torch))
@@ -465,6 +492,8 @@ OPERATORS: list[tuple[Operator, tuple[int, ...], bool, list[Any]]] = [
 ]
 
 
+# torch 2.14's own reading of it
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 @pytest.mark.parametrize(("op", "shape", "is_complex", "weights"), OPERATORS)
 def test_torch_finds_no_fault_with_the_operator(op: Any, shape: Any, is_complex: bool, weights: Any) -> None:
     x = torch.complex(noise(*shape), noise(*shape, seed=1)) if is_complex else noise(*shape)

@@ -179,3 +179,30 @@ def test_the_gradient_of_a_silent_frame_s_centroid_is_nan_as_torch_s_is() -> Non
         gradients.append(torch.autograd.grad(made(leaf).nan_to_num().sum(), leaf)[0])
     assert torch.equal(gradients[0].isfinite(), gradients[1].isfinite())
     assert not gradients[1].isfinite().all()
+
+
+IN_PLACE: dict[str, Callable[[Any], Any]] = {
+    "detach_": lambda y: y.detach_().requires_grad,
+    "mul_": lambda y: y.mul_(2).requires_grad,
+    "mul_, of a part": lambda y: y[0].mul_(2).requires_grad,
+}
+CHANGED = {
+    **CALLS,
+    "decibels": lambda libraries, x: libraries[1].transforms.AmplitudeToDB()(x.transpose(-1, -2)),
+    "a pitch": module("PitchShift", sample_rate=16000, n_steps=12, n_fft=16),
+}
+
+
+@pytest.mark.filterwarnings("ignore:A window was not provided")
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("how", IN_PLACE)
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_result_can_be_changed_in_place_where_torch_s_can(name: str, how: str, wanted: bool) -> None:
+    def changed(libraries: Any) -> Any:
+        x = X[0].clone().requires_grad_(wanted)
+        return IN_PLACE[how](CHANGED[name](libraries, x))
+
+    mine, theirs = (likeness.outcome(changed, (libraries,), {}) for libraries in (OURS, THEIRS))
+    # of a view that torch has, and we have not, nothing is refused
+    assert mine == theirs or not mine.error[0]
+    assert mine.result == theirs.result or theirs.error[0]

@@ -84,6 +84,34 @@ def test_a_saved_model_loads_where_we_are_not_installed(tmp_path: Any) -> None:
     assert close(torch.load(tmp_path / "y.pt"), model(given("MelSpectrogram")))
 
 
+def test_a_saved_module_loads_where_torchaudio_s_classes_alone_are_allowed(tmp_path: Any) -> None:
+    parts = ["Spectrogram", "MelScale", "MelSpectrogram", "MFCC", "AmplitudeToDB"]
+    allowed = [getattr(torchaudio.transforms, part) for part in parts]
+    for kind in ("MelSpectrogram", "MFCC"):
+        module = make(kind)
+        torch.save(module, tmp_path / "module.pt")
+        assert type(module) is getattr(shim.transforms, kind)
+        with torch.serialization.safe_globals([*allowed, set, torch.hann_window]):
+            loaded = torch.load(tmp_path / "module.pt", weights_only=True)
+        assert type(loaded) is getattr(torchaudio.transforms, kind)
+        assert close(loaded(given(kind)), module(given(kind)))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_module_is_ours_after_it_was_pickled_or_could_not_be(protocol: int) -> None:
+    for pickled in (pickle.dumps, pickle._dumps):  # type: ignore[attr-defined]
+        module: Any = make("MelSpectrogram")
+        ours, theirs = type(module), torchaudio.transforms.MelSpectrogram
+        assert type(pickle.loads(pickled(module, protocol))) is theirs
+        assert type(module) is ours
+        module.unknown = lambda: None
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            pickled(module, protocol)
+        assert type(module) is ours
+        module.__reduce_ex__(protocol)
+        assert type(module) is ours
+
+
 SPAWNING = """
 import multiprocessing, sys
 from mlx_spectro import compat
@@ -324,3 +352,19 @@ def test_arrays_come_back_as_they_came(kind: str) -> None:
         assert isinstance(result, back)
         np.testing.assert_array_equal(np.array(result), expected)
     assert reasons() == {""}
+
+
+@pytest.mark.parametrize("least", [1.0, 1e-30, 1e-36, 1e-38, 1e-41])
+def test_a_centroid_of_next_to_nothing_is_as_near_as_torchaudio_s(least: float) -> None:
+    x = noise(2, 900)
+    x[:, 450:] *= least
+    x[1, :300] = 0
+    mine, theirs = (make("SpectralCentroid", library) for library in (shim, torchaudio))
+    truth = make("SpectralCentroid", torchaudio).double()(x.double())
+    result, expected = mine(x), theirs(x)
+    finite = expected.isfinite()
+    assert torch.equal(result.isfinite(), finite)
+    errors = [float((each[finite] - truth[finite]).abs().max()) for each in (result, expected)]
+    # of the highest frequency, 8000, a rounding of each of the 33 magnitudes
+    assert errors[0] <= max(2 * errors[1], 33 * 8000 * torch.finfo(torch.float32).eps)
+    assert (reasons() == {""}) == (least == 1.0)

@@ -149,7 +149,7 @@ def test_a_batch_is_its_signals_one_by_one(name: str, ours: None) -> None:
         assert torch.equal(call(x, y), torch.stack([call(*pair) for pair in zip(x, y, strict=True)]))
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("kind", ["Convolve", "FFTConvolve"])
 def test_modules_are_torchaudio_s(kind: str, ours: None) -> None:
     x, y = noise(2, 90), noise(2, 40, seed=1)

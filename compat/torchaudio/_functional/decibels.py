@@ -100,7 +100,8 @@ def amplitude_to_DB(
         if not values.is_contiguous():
             raise Decline("the values do not lie side by side in memory: x.contiguous() is served")
         x_db = clipped(torch_ops.run(engine, op, values), below)
-        return x_db.transpose(-1, -2) if flipped else x_db
+        # in place: a program may detach the result in place, and not a view
+        return x_db.transpose_(-1, -2) if flipped else x_db
 
     def ready(x_db: Tensor, x: Tensor) -> Any:
         flipped = not x.is_contiguous()

@@ -153,7 +153,8 @@ def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool,
     y = filtered(x, a, b, Way(engine, roomy=not twice))
     if twice:
         y = filtered(y, a, b, Way(engine, backward=True))
-    return (y.clamp(-1.0, 1.0) if limited else y).reshape(shape)
+    y = y.reshape(shape)
+    return y.clamp(-1.0, 1.0) if limited else y
 
 
 @adapter("torchaudio.functional.lfilter", bound, order=lambda arguments: roundings(**arguments))

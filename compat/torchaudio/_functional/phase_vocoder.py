@@ -167,6 +167,8 @@ def shift(
         raise Decline("the audio requires a gradient, which torch's own operations compute")
     if not (waveform.is_floating_point() and waveform.dim() and waveform.numel()):
         raise Decline("the audio is not real, or empty")
+    if torch.promote_types(torch.get_default_dtype(), waveform.dtype) != waveform.dtype:
+        raise Decline("torch's default dtype is wider than the audio, and so are torchaudio's phases")
     distance, octave = number("n_steps", n_steps), number("bins_per_octave", bins_per_octave)
     if not (octave and abs(distance / octave) < 9):
         raise Decline("n_steps are nine octaves or more, or there are none in one")

@@ -291,10 +291,23 @@ def spectral_centroid(
     bank = moments(audio.spectral.bins, rate // 2, torch.get_default_dtype(), audio.x.dtype, audio.x.device)
 
     def work() -> Tensor:
-        moment, total = audio.filtered(1.0, bank).tensor_split(2, -1)
-        return moment.sum(-1) / total.sum(-1)
+        moment, total = (part.sum(-1) for part in audio.filtered(1.0, bank).tensor_split(2, -1))
+        if total.is_cpu and not transformed():
+            _check_faintness(audio.x.detach(), total.detach(), n_fft)
+        return moment / total
 
     return work
+
+
+def _check_faintness(x: Tensor, total: Tensor, n_fft: int) -> None:
+    """Decline frames of so small magnitudes that shares of them are wrong where denormal numbers are taken for 0."""
+    numbers = torch.finfo(x.dtype)
+    # each product of a transform may lose the smallest normal number, which is then no more than a rounding
+    faint = n_fft * numbers.tiny / numbers.eps
+    if total.numel() and not total.min() >= faint:
+        levels = x.abs()
+        if ((levels > 0) & (levels < faint)).any():
+            raise Decline("some samples are denormal numbers, or nearly")
 
 
 @functools.lru_cache(maxsize=16)

@@ -32,7 +32,8 @@ class _OfKernel(torch.autograd.Function):
     @staticmethod
     def forward(kernel: Tensor, y: Tensor, ours: Any, theirs: Any) -> Tensor:
         result: Tensor = ours(y)
-        return result
+        # a view that a function of autograd's returns may not be changed in place
+        return result.detach()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
