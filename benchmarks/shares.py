@@ -19,6 +19,7 @@ from unittest import mock
 
 import librosa
 import numpy as np
+import scipy.ndimage
 
 from mlx_spectro import compat
 from mlx_spectro.compat.contract.adapter import adapters
@@ -61,7 +62,7 @@ def calls() -> dict[str, Callable[[], Any]]:
     note, other = 65.4, 2093.0
     few: dict[str, Any] = {"n_iter": 2}
     slices = np.stack([onsets[:-1], onsets[1:]], axis=1) * 512
-    dated = librosa.segment.timelag_filter(_smoothed)
+    dated = librosa.segment.timelag_filter(scipy.ndimage.median_filter)
     found: dict[str, Callable[[], Any]] = {
         "amplitude_to_db": lambda: librosa.amplitude_to_db(s),
         "autocorrelate": lambda: librosa.autocorrelate(y),
@@ -136,7 +137,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         "segment.recurrence_matrix": lambda: librosa.segment.recurrence_matrix(mfcc),
         "segment.recurrence_to_lag": lambda: librosa.segment.recurrence_to_lag(similar),
         "segment.subsegment": lambda: librosa.segment.subsegment(mfcc, np.arange(0, mfcc.shape[1], 40)),
-        "segment.timelag_filter": lambda: dated(similar),
+        "segment.timelag_filter": lambda: dated(similar, size=(1, 7)),
         "sequence.dtw": lambda: librosa.sequence.dtw(chroma, chroma[:, ::2]),
         "sequence.rqa": lambda: librosa.sequence.rqa(similar),
         "sequence.viterbi": lambda: librosa.sequence.viterbi(likely, moves),
@@ -154,13 +155,6 @@ def calls() -> dict[str, Callable[[], Any]]:
         found[f"feature.{name}"] = partial(getattr(librosa.feature, name), y=y)
     found["feature.chroma_vqt"] = lambda: librosa.feature.chroma_vqt(y=y, intervals="ji5")
     return {f"librosa.{name}": call for name, call in found.items()}
-
-
-def _smoothed(lags: Any) -> Any:
-    """A filter as a program may hand it over."""
-    import scipy.ndimage
-
-    return scipy.ndimage.median_filter(lags, size=(1, 7))
 
 
 def _served(call: Callable[[], Any]) -> set[str]:

@@ -41,7 +41,6 @@ _WHY = [
     ("librosa.util.cite", OUTSIDE),
     ("librosa.util.*", "a helper for arrays"),
     ("librosa.sequence.*", _SEARCH),
-    ("librosa.segment.timelag_filter", "the filter is the program's own, and what surrounds it are copies"),
     ("librosa.segment.*", _SEARCH),
     ("librosa.filters.*", _DESIGN),
     ("librosa.feature.delta", "a Savitzky-Golay filter, SciPy's"),

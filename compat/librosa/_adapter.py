@@ -17,7 +17,9 @@ from ..contract.plans import OPTIONS
 _FUNCTIONS = frozenset((type(np.max), np.ufunc))
 
 
-class _Librosa(Library):
+class Librosa(Library):
+    """How functions take the place of librosa's."""
+
     def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
         return at_callers_line(original)
 
@@ -44,4 +46,4 @@ class _Librosa(Library):
         return max((int(size) for size in sizes if isinstance(size, (int, np.integer)) and size > 2), default=2)
 
 
-adapter = _Librosa(dispatch.call).adapter
+adapter = Librosa(dispatch.call).adapter

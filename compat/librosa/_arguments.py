@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -23,6 +24,8 @@ LARGEST = {"f": 3e37, "d": 1e307}
 # below it are numbers next to those with fewer digits, which kernels take for 0
 _FAINTEST = {"f": 1e-31, "d": 1e-291}
 
+_LEAST_BESIDE_VECTORS = 100_000
+
 
 def check_engine() -> None:
     """Decline where no host kernel can compute."""
@@ -33,6 +36,19 @@ def check_size(size: int, least: int) -> None:
     """Decline elementwise work on so few values that NumPy had better do it."""
     if settings.route.get() == "auto" and size < least:
         raise Decline(BySize("librosa is as fast on so few values; route('ours') has us serve them"))
+
+
+@functools.cache
+def numpy_has_vectors() -> bool:
+    """Whether NumPy takes logarithms and magnitudes of complex numbers by vectors, for which it needs AVX-512."""
+    from mlx_spectro.kernels.cpu.runtime.vector import VECTOR_BYTES
+
+    return VECTOR_BYTES == 64
+
+
+def check_size_beside_vectors(size: int, least: int) -> None:
+    """:func:`check_size`, and of more values where NumPy computes by vectors too."""
+    check_size(size, _LEAST_BESIDE_VECTORS if numpy_has_vectors() else least)
 
 
 def check_kind(x: Any) -> None:

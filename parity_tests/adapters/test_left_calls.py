@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -15,6 +16,7 @@ torchaudio = pytest.importorskip("torchaudio")
 
 from mlx_spectro import compat
 from mlx_spectro.compat import torchaudio as shim
+from mlx_spectro.ops import backend
 
 X = torch.randn(1, 600, generator=torch.Generator().manual_seed(3))
 
@@ -118,3 +120,27 @@ def test_a_setting_is_read_at_every_call() -> None:
         shim.functional.preemphasis(X)
     (record,) = compat.report()
     assert not record.reason
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+@pytest.mark.parametrize("name", ["power_to_db", "amplitude_to_db", "magphase"])
+def test_where_numpy_has_vectors_more_values_are_left_to_it(
+    name: str, vectors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("librosa")
+    from mlx_spectro.compat import librosa
+    from mlx_spectro.compat.contract.adapter import adapters
+    from mlx_spectro.compat.librosa import _arguments
+
+    monkeypatch.setattr(_arguments, "numpy_has_vectors", lambda: vectors)
+    function = adapters[f"librosa.{name}"].function
+    served = {}
+    for size in (1000, 30_000, 100_000):
+        function.forget()
+        compat.reset()
+        with backend.implementation("host"):
+            getattr(librosa, name)(np.ones(size, np.complex64 if name == "magphase" else np.float32))
+        (record,) = compat.report()
+        served[size] = not record.reason
+    function.forget()
+    assert served == {1000: False, 30_000: not vectors, 100_000: True}

@@ -39,6 +39,7 @@ from ..table.cases import table
 
 librosa = pytest.importorskip("librosa")
 from numba.core.errors import NumbaError
+from scipy.ndimage import median_filter
 
 from mlx_spectro.compat import librosa as ours
 
@@ -316,6 +317,9 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "recurrence_matrix": lambda m, made: m.segment.recurrence_matrix(made(S)),
     "cross_similarity": lambda m, made: m.segment.cross_similarity(made(S), S),
     "path_enhance": lambda m, made: m.segment.path_enhance(made(S), 9),
+    "recurrence_to_lag": lambda m, made: m.segment.recurrence_to_lag(made(S[:32])),
+    "lag_to_recurrence": lambda m, made: m.segment.lag_to_recurrence(made(S[:32])),
+    "timelag_filter": lambda m, made: m.segment.timelag_filter(median_filter)(made(S[:32]), size=(1, 7)),
     "nn_filter": lambda m, made: m.decompose.nn_filter(made(S)),
     "decompose.hpss of S": lambda m, made: m.decompose.hpss(made(S)),
     "decompose.hpss": lambda m, made: m.decompose.hpss(made(Z)),

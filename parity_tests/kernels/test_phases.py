@@ -10,6 +10,7 @@ import pytest
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import GriffinLim, Istft, PhaseVocoder, Stft
 from mlx_spectro.kernels import cpu
+from mlx_spectro.kernels.cpu import phase_vocoder
 
 from ..table.case import pairwise
 from .kernel_host import phases
@@ -38,9 +39,14 @@ STEPS = list(
         lead=((), (3,), (2, 3)),
         dtype=(np.complex64, np.complex128),
         precise=(False, True),
-        order=("C", "F", "apart"),
+        order=("C", "F", "apart", "rows last"),
     )
 )
+
+
+def rows_last(x: Array) -> Array:
+    """``x [..., N, F]`` with its rows side by side in memory, frame by frame, as librosa has them."""
+    return np.asfortranarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
 @pytest.mark.parametrize("o", STEPS, ids=str)
@@ -56,12 +62,15 @@ def test_a_stretched_spectrum_is_its_definition(o: dict[str, Any]) -> None:
         x = np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)
     elif o["order"] == "apart":
         x = np.repeat(x, 2, axis=-1)[..., ::2]
+    elif o["order"] == "rows last":
+        x = rows_last(x)
     # fractions and sums of magnitudes are computed in that precision
     eps = float(np.finfo(o["dtype"]).eps)
     found = cpu.run(PhaseVocoder(), x, frames, fractions, precise=o["precise"])
     assert found.dtype == o["dtype"]
     assert near(found, truth, frames.shape[1], eps)
-    for memory in (np.empty_like(found), np.empty(np.moveaxis(found, -1, -2).shape, found.dtype).swapaxes(-1, -2)):
+    turned = np.empty(np.moveaxis(found, -1, -2).shape, found.dtype).swapaxes(-1, -2)
+    for memory in (np.empty_like(found), turned, rows_last(turned)):
         assert cpu.run(PhaseVocoder(), x, frames, fractions, out=memory, precise=o["precise"]) is memory
         assert np.array_equal(memory, found)
 
@@ -95,6 +104,16 @@ def test_no_bin_depends_on_which_thread_has_it() -> None:
     whole = cpu.run(PhaseVocoder(), x, frames, fractions)
     for row in range(3):
         assert np.array_equal(cpu.run(PhaseVocoder(), x[row, :, 100:131], frames, fractions), whole[row, :, 100:131])
+
+
+def test_many_bins_side_by_side_are_those_of_spectra_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phase_vocoder, "_GROUPS", 5)
+    x = rows_last(noise((3, 2, 40, 33), np.complex64))
+    frames, fractions = phases.steps(40, 0.9)
+    memory = rows_last(np.empty((3, 2, frames.shape[1], 33), x.dtype))
+    cpu.run(PhaseVocoder(), x, frames, fractions, out=memory)
+    for row in np.ndindex(3, 2):
+        assert np.array_equal(memory[row], cpu.run(PhaseVocoder(), x[row], frames, fractions))
 
 
 OPTIONS = list(

@@ -160,6 +160,15 @@ def _lowest(fmin: Any, tuning: float, bins_per_octave: int) -> float:
     return lowest
 
 
+@functools.lru_cache(maxsize=64)
+def _scale(n_bins: int, lowest: float, intervals: str, bins_per_octave: int) -> Array:
+    """librosa's frequencies, to be left as they are: those of just intonation take it as long as some transforms."""
+    freqs: Array = _interval_frequencies(
+        n_bins=n_bins, fmin=lowest, intervals=intervals, bins_per_octave=bins_per_octave, sort=True
+    )
+    return freqs
+
+
 def _tuned(y: Array, sr: float, bins_per_octave: int, tuning: float | None, plan: Callable[[float], Work]) -> Work:
     """The work that ``plan`` makes of a tuning, which librosa estimates where none is given."""
     if tuning is not None:
@@ -221,9 +230,7 @@ def _constant_q(
 
     def plan(tuning: float) -> Work:
         lowest = _lowest(fmin, tuning, bins_per_octave)
-        freqs = _interval_frequencies(
-            n_bins=n_bins, fmin=lowest, intervals=intervals, bins_per_octave=bins_per_octave, sort=True
-        )
+        freqs = _scale(n_bins, lowest, intervals, bins_per_octave)
         filters = design.filters(freqs, sr, bins_per_octave)
         if not filters.cutoff <= sr / 2:
             raise Decline("filters reach beyond half the sample rate")

@@ -19,7 +19,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from ...contract.reasons import BySize
 from .._adapter import adapter
-from .._arguments import Array, check_array, check_engine, check_size, energy
+from .._arguments import Array, check_array, check_engine, check_size_beside_vectors, energy
 from .._layout import lying, memory
 
 _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
@@ -28,7 +28,6 @@ _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 _PARAMETERS = inspect.signature(librosa.power_to_db).parameters
 _BY_SPECTRUM = "axes" in _PARAMETERS
 _EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
-_LEAST = 100_000
 # what librosa's own features make of power, and that as what follows a filterbank
 OF_POWER = (10.0, 1e-10)
 DECIBEL = Decibels(*OF_POWER)
@@ -116,7 +115,7 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
     if s.dtype.kind == "c":
         raise Decline("S is complex: np.abs(S) is served")
     _check_axes(axes, s.ndim)
-    check_size(s.size, _LEAST)
+    check_size_beside_vectors(s.size, 12_000)
     if amplitude and not math.isfinite(energy(s)):
         raise Decline("S holds values that are not finite, or whose squares overflow")
 

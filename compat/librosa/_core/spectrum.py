@@ -17,7 +17,7 @@ from ...contract.decline import Decline
 from ...contract.function import Work
 from .._adapter import adapter
 from .._analysis import analysis
-from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size, energy
+from .._arguments import LARGEST, Array, check_array, check_engine, check_result, check_size_beside_vectors, energy
 from .._layout import lying, memory
 from .._synthesis import synthesis
 
@@ -104,7 +104,7 @@ def magphase(D: Array, *, power: float = 1) -> Work:
     """
     check_engine()
     check_array(D)
-    check_size(D.size, 100_000)
+    check_size_beside_vectors(D.size, 9000)
     if D.dtype != np.complex64:
         raise Decline(f"D is {D.dtype}: complex64 is served")
     check_plain("power", power, 1e-3, 4)

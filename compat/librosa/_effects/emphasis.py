@@ -22,7 +22,7 @@ from .._layout import lying, memory
 
 _deemphasis = librosa.effects.deemphasis
 # samples from which on ours is faster; librosa takes longest for what a filter without a state subtracts
-_LEAST, _LEAST_GIVEN = 4000, 30_000
+_LEAST, _LEAST_GIVEN = 2200, 30_000
 
 
 def _check_state(zi: Any, y: Array) -> None:

@@ -11,7 +11,7 @@ from ...design.operators import PhaseVocoder
 from .frames import peek, spread_pairs
 from .runtime import elementary
 from .runtime.compile import inner, kernel
-from .runtime.layout import ready
+from .runtime.layout import outermost_first, ready
 from .runtime.memory import address_of, address_to_write, workspace
 from .runtime.threads import share
 from .runtime.vector import VECTOR_BYTES, Complex, Kit, integer, operation
@@ -21,6 +21,8 @@ Array = npt.NDArray[Any]
 _PAIR_BYTES, _SLOT_BYTES = 2 * VECTOR_BYTES, 3 * VECTOR_BYTES
 # frames in scratch memory: as many as one step needs
 _SLOTS = 4
+# groups of bins that go through all frames together: bins of a batch may lie side by side, and be many
+_GROUPS = 4096
 
 
 @operation("source", "slot")
@@ -139,10 +141,25 @@ def vocoded_bins(real, stored, spectrum, bins, places, fractions, steps, first, 
         first += ended - begun
 
 
+def _side_by_side(x: Array, out: Array) -> list[int]:
+    """The axes of ``[..., N, F]`` as those of one spectrum, frames first, where frames of both lie so; else none."""
+    if x.ndim < 3 or not (x.size and out.size):
+        return []
+    order = outermost_first(x[..., 0, :])
+    if not all(z[..., 0, :].transpose(order).flags.c_contiguous for z in (x, out)):
+        return []
+    frames = x.ndim - 2
+    return [frames, *(axis + (axis >= frames) for axis in order)]
+
+
 def phase_vocoder(
     op: PhaseVocoder, x: Array, frames: Array, fractions: Array, *, out: Array | None, precise: bool
 ) -> Array:
     """Spectrum ``[..., M, F]``; neighbouring bins of ``x`` and of ``out`` side by side cost no copy."""
+    if out is not None and (order := _side_by_side(x, out)):
+        one, result = (z.transpose(order).reshape(z.shape[-2], -1) for z in (x, out))
+        phase_vocoder(op, one, frames, fractions, out=result, precise=precise)
+        return out
     spectra = x if x.ndim == 3 else x.reshape(-1, *x.shape[-2:])
     if not spectra.flags.aligned:
         spectra = spectra.copy()
@@ -159,12 +176,14 @@ def phase_vocoder(
     to = (address_to_write(target), out_row_bytes, out_frame_bytes, out_bin_bytes)
     at, fraction_at = address_of(places), address_of(parts)
     shape = (lanes, stored.itemsize, real.itemsize, _SLOT_BYTES)
-    slot_bytes = groups * _SLOT_BYTES
+    slot_bytes = min(groups, _GROUPS) * _SLOT_BYTES
 
     def work(first: int, last: int) -> None:
         turns, slots, spare, _memory = workspace.pieces((slot_bytes, _SLOTS * slot_bytes, _PAIR_BYTES))
         scratch = (turns, slots, slot_bytes, spare)
-        vocoded_bins(real, stored, source, bins, at, fraction_at, steps, first, last, scratch, shape, to)
+        for begin in range(first, last, _GROUPS):
+            end = min(begin + _GROUPS, last)
+            vocoded_bins(real, stored, source, bins, at, fraction_at, steps, begin, end, scratch, shape, to)
 
     held = (spectra, silence, places, parts, target)
     share(work, len(spectra) * groups, 1, steps * lanes, held)

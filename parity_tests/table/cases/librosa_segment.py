@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Decision, Reject, Sample, Timing, pairwise
+from ..case import Decision, Program, Reject, Row, Sample, Timing, pairwise
 from .librosa_core import row
 
 MODES = ("connectivity", "distance", "affinity")
@@ -150,6 +150,98 @@ FILTER_REJECTS = (
 )
 
 
+def matrices() -> Iterator[tuple[str, Any]]:
+    """Square matrices of several types and layouts, their rows shorter and longer than what is copied at a time."""
+    rng = np.random.default_rng(10)
+    for count, kind, order in (
+        (90, np.float32, "C"),
+        (90, bool, "F"),
+        (300, np.float64, "F"),
+        (7, np.int16, "C"),
+        (1, np.float32, "C"),
+    ):
+        x = (4 * rng.random((count, count)) - 2).astype(kind)
+        yield f"{count} {x.dtype} {order}", x if order == "C" else np.asfortranarray(x)
+    yield "every second", rng.random((90, 180))[:, ::2]
+    yield "upside down", rng.random((90, 90))[::-1]
+
+
+def lag_samples() -> Iterator[Sample]:
+    for label, x in matrices():
+        for o in pairwise(pad=(True, False), axis=(-1, 0, 1)):
+            yield Sample(f"{label} {o}", (x,), o)
+
+
+LAG_REJECTS = (
+    Reject("not square", (np.ones((5, 6)),), {}, "ParameterError"),
+    Reject("no such axis", (np.ones((5, 5)),), {"axis": 2}, "IndexError"),
+    Reject("one axis", (np.ones(5),), {}, "ParameterError"),
+)
+
+
+def back_samples() -> Iterator[Sample]:
+    for label, x in matrices():
+        for o in pairwise(axis=(-1, 0, 1), twice=(False, True)):
+            axis = o.pop("axis")
+            lag = np.concatenate([x, x[::-1]], axis=1 - abs(axis)) if o["twice"] else x
+            yield Sample(f"{label} {lag.shape} {axis}", (lag,), {"axis": axis})
+
+
+BACK_REJECTS = (
+    Reject("neither once nor twice", (np.ones((15, 5)),), {}, "ParameterError"),
+    Reject("twice along the other axis", (np.ones((10, 5)),), {"axis": 0}, "ParameterError"),
+    Reject("no such axis", (np.ones((5, 5)),), {"axis": -2}, "ParameterError"),
+)
+
+
+def _along_time(library: Any, x: Any, pad: bool = True, **options: Any) -> Any:
+    import scipy.ndimage
+
+    return library.segment.timelag_filter(scipy.ndimage.median_filter, pad)(x, **options)
+
+
+def dated() -> Iterator[Sample]:
+    rng = np.random.default_rng(11)
+    for o in pairwise(
+        pad=(True, False),
+        size=((1, 7), (1, 31), (1, 8), (1, 1), (9, 1), [1, 41]),
+        mode=("reflect", "mirror", "nearest"),
+        kind=(np.float32, np.float64, bool),
+        order=("C", "F"),
+    ):
+        x = rng.random((60, 60)) - 0.5
+        x = np.asarray(x if o["kind"] is not bool else x > 0, o.pop("kind"), order=o.pop("order"))
+        yield Sample(f"{o} {x.dtype} {x.strides}", (x, o.pop("pad")), o)
+    integers, several = np.arange(3600).reshape(60, 60), "size is not of two numbers of which one is 1"
+    yield Sample("integers", (integers,), {"size": (1, 7)}, "the matrix is not square, or neither of flags nor")
+    yield Sample("both axes", (x,), {"size": (3, 7)}, several)
+    yield Sample("one number", (x,), {"size": 3}, several)
+    yield Sample("another end", (x,), {"size": (1, 7), "mode": "wrap"}, "mode is not one of")
+    yield Sample("a footprint", (x,), {"footprint": np.ones((1, 7))}, "SciPy's filter is told more than its size")
+    yield Sample("a longer filter", (x,), {"size": (1, 200)}, "the filter is more than twice as long as the matrix")
+
+
+DATED_REJECTS = (
+    Reject("not square", (np.ones((50, 60)),), {"size": (1, 7)}, "ParameterError"),
+    Reject("no size", (np.ones((60, 60)),), {}, "RuntimeError"),
+    Reject("no such mode", (np.ones((60, 60)),), {"size": (1, 7), "mode": "no such"}, "RuntimeError"),
+    Reject("no such option", (np.ones((60, 60)),), {"size": (1, 7), "width": 3}, "TypeError"),
+)
+
+
+def _time_matrix(batch: int, length: int, n_fft: int, hop: int) -> Any:
+    size = max(60, min(1500, batch * (1 + length // hop)))
+    return np.random.default_rng(0).random((size, size), np.float32)
+
+
+def _time_lags(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    return Sample("", (_time_matrix(batch, length, n_fft, hop),), {})
+
+
+def _time_dated(batch: int, length: int, n_fft: int, hop: int) -> Sample:
+    return Sample("", (_time_matrix(batch, length, n_fft, hop),), {"size": (1, 7)})
+
+
 def _time_features(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (walk(min(4000, batch * (1 + length // hop)), 20),), {"mode": "affinity"})
 
@@ -170,6 +262,7 @@ def _time_filter(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (s.T,), {"aggregate": np.median})
 
 
+COPIED = "none: the values are copied"
 SAME = "none: the same neighbours at the same distances"
 ROWS = [
     row(
@@ -194,6 +287,32 @@ ROWS = [
         "sums in double precision of the same terms, each rounded or not",
         rejects=PATH_REJECTS,
         timing=Timing(_time_path),
+    ),
+    row(
+        "segment.recurrence_to_lag",
+        lag_samples,
+        COPIED,
+        rejects=LAG_REJECTS,
+        timing=Timing(_time_lags),
+        judged=Decision(),
+    ),
+    row(
+        "segment.lag_to_recurrence",
+        back_samples,
+        COPIED,
+        rejects=BACK_REJECTS,
+        timing=Timing(_time_lags),
+        judged=Decision(),
+    ),
+    Row(
+        "librosa.segment.timelag_filter",
+        Program(_along_time),
+        dated,
+        "none: medians are among the values",
+        against="librosa",
+        rejects=DATED_REJECTS,
+        timing=Timing(_time_dated),
+        judged=Decision(),
     ),
     row(
         "decompose.nn_filter",
