@@ -21,7 +21,7 @@ from ..contract.decline import Decline
 from ..contract.inside import serving
 from ..contract.plans import Run
 from .torch_library import apply
-from .torch_ops import Spectral, dtype_of, run
+from .torch_ops import Spectral, dtype_of, run, transposed
 from .torch_tensors import gradient_wanted, serves, to_host
 
 
@@ -222,7 +222,7 @@ def ready_transform(engine: Any, op: Stft | Istft, window: Tensor, kept: bool = 
     def call(x: Tensor, window: Tensor) -> Tensor:
         x = x if forward else x.transpose(-1, -2)
         y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
-        return y.transpose_(-1, -2) if forward else y
+        return transposed(y) if forward else y
 
     return call
 

@@ -63,7 +63,7 @@ class LaunchCall:
 
         def call(tensors: list[Tensor]) -> list[Tensor]:
             first, *others = self(tensors)
-            return [first.transpose(-1, -2), *others]
+            return [first.transpose_(-1, -2), *others]
 
         return call
 
@@ -162,7 +162,7 @@ class TorchLauncher(Launcher[Tensor]):
 
         def run(x: Tensor, *weights: Tensor) -> Tensor:
             y = self(op, x, *weights)
-            return y.transpose(-1, -2) if swapped else y
+            return y.transpose_(-1, -2) if swapped else y
 
         found = self._known_of(op, x, *weights)
         if found is None:

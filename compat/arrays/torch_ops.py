@@ -221,8 +221,13 @@ class Spectral(NamedTuple):
                 signal, frame = framing.left + rows.shape[1] + framing.right, framing.hop_length
             if len(rows) > 1 and frame > signal:  # torch has frames outermost
                 y = y.reshape(1, len(rows), y.shape[-1]).transpose(0, 1)
-        # in place as torch does it: a program may detach the result, or change it, in place, and not a view
-        return y.transpose_(-1, -2)
+        return transposed(y)
+
+
+def transposed(y: Tensor) -> Tensor:
+    """A new result with its last two axes swapped."""
+    # in place as torch does it: a program may detach the result, or change it, in place, and not a view
+    return y.transpose(-1, -2) if y._is_view() else y.transpose_(-1, -2)
 
 
 # to find a value that was made takes less than to make it again
