@@ -73,7 +73,7 @@ def serving(
 
     @contextlib.contextmanager
     def setting() -> Iterator[None]:
-        with backend.implementation(implementation), compat.route(route), compat.compilation("blocking"):
+        with backend.implementation(implementation), compat.route(route):
             yield
 
     return setting

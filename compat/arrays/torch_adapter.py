@@ -91,8 +91,8 @@ class _Torch(Library):
         if isinstance(theirs, types.FunctionType):
             # TorchScript compiles the source that a function shows, with that function's globals: both the reference's
             ours = types.FunctionType(ours.__code__, theirs.__globals__, closure=ours.__closure__)
-        else:
-            ours.__signature__ = signature
+            signature = inspect.signature(theirs)
+        ours.__signature__ = signature
         functools.update_wrapper(ours, theirs)
         return ours  # type: ignore[no-any-return]
 

@@ -222,7 +222,7 @@ class Synthesis(NamedTuple):
             return None
         op = Istft(self.framing, y.shape[-1], scale)
         if y.requires_grad:
-            call = torch_autograd.ready_istft(self.engine, op, window)
+            call = torch_autograd.ready_transform(self.engine, op, window)
         else:
             call = torch_ops.ready(y, self.engine, op, z.transpose(-1, -2), window, turned=True)
         overlap = _overlap(*self.framing[:3], z.shape[-1], y.shape[-1])

@@ -213,31 +213,16 @@ def _in_place(x: Tensor, spectral: Spectral) -> Tensor:
     return x.as_strided(x.shape, x.stride(), x.storage_offset())
 
 
-def ready_stft(z: Tensor, engine: Any, op: Stft, kept: bool, x: Tensor, window: Tensor) -> Run | None:
-    """What computes the differentiable spectrum ``z [..., F, N]`` of audio that lies like ``x``.
-
-    None where torch lays it out in another way than by frames, or has more to do.
-    """
+def ready_transform(engine: Any, op: Stft | Istft, window: Tensor, kept: bool = False) -> Run | None:
+    """What computes a differentiable spectrum ``[..., F, N]``, or the inverse of one; None where more is to be done."""
     if engine is apply or window.numel() != op.framing.n_fft:
         return None
-    if not x.is_contiguous() or (z.shape[-1] == 1 and z.dim() > 2):
-        return None
+    forward = isinstance(op, Stft)
 
     def call(x: Tensor, window: Tensor) -> Tensor:
+        x = x if forward else x.transpose(-1, -2)
         y: Tensor = _Linear.apply(x, Bound(engine, op, (window,), kept))  # type: ignore[no-untyped-call]
-        return y.transpose(-1, -2)
-
-    return call
-
-
-def ready_istft(engine: Any, op: Istft, window: Tensor) -> Run | None:
-    """What computes the differentiable inverse of spectra ``[..., F, N]``; None where more is to be done."""
-    if engine is apply or window.numel() != op.framing.n_fft:
-        return None
-
-    def call(z: Tensor, window: Tensor) -> Tensor:
-        y: Tensor = _Linear.apply(z.transpose(-1, -2), Bound(engine, op, (window,)))  # type: ignore[no-untyped-call]
-        return y
+        return y.transpose(-1, -2) if forward else y
 
     return call
 

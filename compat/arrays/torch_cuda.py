@@ -21,9 +21,9 @@ from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 from ..contract import records, settings
 from ..contract.decline import Decline
 from ..contract.reasons import ByDesign
-from . import cuda_modules
+from . import cuda_modules, kinds
 from .cuda_modules import CudaError
-from .torch_launch import LaunchCall, TorchLauncher, capturing, check_not_capturing
+from .torch_launch import LaunchCall, TorchLauncher, check_not_capturing
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
@@ -38,7 +38,7 @@ current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStr
 
 def settle() -> bool:
     """Wait until no GPU reads what is let go next; False while that cannot be done."""
-    if capturing():
+    if kinds.is_capturing():
         return False
     torch.cuda.synchronize()
     return True
@@ -169,7 +169,7 @@ class CudaLauncher(TorchLauncher):
         return max(1e-7, milliseconds * 1e-3 / calls)
 
     def is_traced(self, array: Tensor) -> bool:
-        return capturing()
+        return kinds.is_capturing()
 
     def device(self) -> str:
         return self._key

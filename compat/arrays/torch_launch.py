@@ -26,6 +26,7 @@ from mlx_spectro.kernels.gpu.programs import Table
 
 from ..contract import records
 from ..contract.decline import Decline
+from . import kinds
 from .torch_kept import Kept, check_can_be_known
 
 # in single and in double precision
@@ -43,14 +44,9 @@ def strides_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(strides[::-1][: len(shape)])
 
 
-def capturing() -> bool:
-    """Whether this thread's stream is recording a graph, so that nothing may wait for the GPU."""
-    return torch.cuda.is_current_stream_capturing()
-
-
 def check_not_capturing(what: str) -> None:
     """Decline, inside a capture, what has to wait for the GPU when it happens first."""
-    if capturing():
+    if kinds.is_capturing():
         raise Decline(f"a CUDA graph is being captured, and {what} for the first time: call once before the capture")
 
 
@@ -59,10 +55,8 @@ class LaunchCall:
 
     def __init__(self, launch: Launch, device: torch.device) -> None:
         self._name, self._device = launch.kernel.name, device
-        kinds, double = launch.kernel.outputs.values(), launch.kernel.double
-        self._outputs = [
-            (shape, strides_of(shape), _DTYPES[kind][double]) for shape, kind in zip(launch.shapes, kinds, strict=True)
-        ]
+        outputs, double = zip(launch.shapes, launch.kernel.outputs.values(), strict=True), launch.kernel.double
+        self._outputs = [(shape, strides_of(shape), _DTYPES[kind][double]) for shape, kind in outputs]
 
     def swapped(self) -> Call[Tensor]:
         """The same, that has the last two axes of the first output swapped."""

@@ -85,7 +85,10 @@ class Library:
         self, theirs: Callable[..., Any], serve: Callable[..., Any], signature: inspect.Signature
     ) -> Callable[..., Any]:
         """``serve``, as a program sees the library's own function."""
-        return functools.wraps(theirs)(serve)
+        ours: Any = functools.wraps(theirs)(serve)
+        # for inspect.getfullargspec, which looks at what is called itself
+        ours.__signature__ = inspect.signature(theirs)
+        return ours  # type: ignore[no-any-return]
 
     def adapter(
         self,

@@ -8,7 +8,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import mlx_spectro
+from mlx_spectro import interpreter
 
 from .blocks import WriteError
 from .shards import Job, Note, Settings, Widths, make
 
-# not by -m, which would have Python look for every module in the folder that the command was called in first
+# Ctrl-C reaches whoever is at the terminal: what becomes of workers, who began them decides
 _WORKER = (
-    "import sys; sys.path[:] = filter(None, sys.path); from mlx_spectro.compat.extraction.worker import main; main()"
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    "from mlx_spectro.compat.extraction.worker import main; main()"
 )
 # how often a recording may take its worker with it
 _DEATHS = 2
@@ -181,7 +182,7 @@ class _Crew(threading.Thread):
         # cores are shared out to workers, so each library in one uses one
         environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(
-            [sys.executable, "-c", _WORKER],
+            interpreter.command(_WORKER),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, encoding="utf-8",
         )  # fmt: skip
         self._process = process

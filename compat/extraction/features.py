@@ -68,8 +68,8 @@ class FeatureExtractor:
             raise ValueError(f"like must be one of {', '.join(FEATURES)}, got {like!r}")
         if on_error not in ("raise", "record"):
             raise ValueError(f"on_error must be 'raise' or 'record', got {on_error!r}")
-        for name, value, least in (("rate", rate, 1), ("channel", channel, 0)):
-            if value is not None and value < least:
+        for name, value, least in (("rate", rate, 1), ("channel", channel, 0), ("longest", longest, 0)):
+            if value is not None and not value >= least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         unknown = [name for name in self.features if name not in FEATURES[like]]
         if unknown or not self.features:

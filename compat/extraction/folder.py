@@ -21,7 +21,7 @@ from .blocks import WriteError
 from .features import names_of, reason_of
 from .functions import check_device
 from .recordings import LONGEST, ListError, recordings_of
-from .shards import BOOKS, WRITERS, Job, Settings, Widths, record_path, write_whole
+from .shards import BOOKS, WRITERS, Job, Settings, Widths, is_text, record_path, write_whole
 
 SHARD_SIZE = 128
 
@@ -123,7 +123,10 @@ def extract(
     except ListError as error:
         raise ExtractionError(str(error)) from None
     folder = Path(os.path.abspath(out))
+    if not is_text(str(folder)):
+        raise ExtractionError(f"the name of the folder must be text in UTF-8, got {str(folder)!a}")
     try:
+        _check_free(folder)
         with _locked(folder):
             begun = _begun(folder, settings, recordings)
             shards = [recordings[i : i + shard_size] for i in range(0, len(recordings), shard_size)]
@@ -201,14 +204,20 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def _check_free(folder: Path) -> None:
+    """ExtractionError where a folder holds something, and no extraction."""
+    begun = not folder.is_dir() or (folder / BOOKS / "settings.json").exists()
+    if not begun and any(entry.name != BOOKS for entry in folder.iterdir()):
+        raise ExtractionError(f"{folder} is not empty, and holds no extraction: use another folder")
+
+
 def _begun(folder: Path, settings: Settings, recordings: list[str]) -> bool:
     """Whether this extraction has begun here; an error where another has."""
     books = folder / BOOKS
     shutil.rmtree(books / "unfinished", ignore_errors=True)
     path = books / "settings.json"
     if not path.exists():
-        if any(entry.name != BOOKS for entry in folder.iterdir()):
-            raise ExtractionError(f"{folder} is not empty, and holds no extraction: use another folder")
+        _check_free(folder)
         return False
     theirs, ours = json.loads(path.read_text(encoding="utf-8")), json.loads(_told(settings, recordings))
     differ = [f"{name} {theirs.get(name)!r}, now {ours[name]!r}" for name in ours if theirs.get(name) != ours[name]]
@@ -227,7 +236,7 @@ def _begin(folder: Path, settings: Settings, recordings: list[str]) -> None:
 def _told(settings: Settings, recordings: list[str]) -> str:
     """What an extraction is of, as a file tells it."""
     listing = "".join(f"{recording}\n" for recording in recordings)
-    digest = hashlib.sha256(os.fsencode(listing)).hexdigest()
+    digest = hashlib.sha256(listing.encode(errors="surrogatepass")).hexdigest()
     return json.dumps({**settings.as_json(), "recordings": len(recordings), "sha256": digest}, indent=1) + "\n"
 
 

@@ -92,10 +92,13 @@ def _named(manifest: Path) -> Iterator[str]:
     suffix = manifest.suffix.lower()
     if suffix in (".csv", ".tsv"):
         rows = csv.DictReader(io.StringIO(text), delimiter="\t" if suffix == ".tsv" else ",")
-        column = next((name for name in _COLUMNS if name in (rows.fieldnames or ())), None)
-        if column is None:
-            raise ListError(f"the manifest {manifest} has none of the columns {', '.join(_COLUMNS)}")
-        yield from (row[column] for row in rows if row[column])
+        try:
+            column = next((name for name in _COLUMNS if name in (rows.fieldnames or ())), None)
+            if column is None:
+                raise ListError(f"the manifest {manifest} has none of the columns {', '.join(_COLUMNS)}")
+            yield from (row[column] for row in rows if row[column])
+        except csv.Error as error:
+            raise ListError(f"the manifest {manifest} is no table: {error} (line {rows.line_num})") from None
         return
     # a text in a line may have separators of its own
     for number, line in enumerate(text.split("\n"), 1):

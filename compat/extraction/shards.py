@@ -240,14 +240,24 @@ def make(job: Job, folder: Path, settings: Settings, extractor: FeatureExtractor
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def is_text(path: str) -> bool:
+    """Whether a path can be written in UTF-8: names of files are any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _features(
     path: str, extractor: FeatureExtractor, widths: Widths, scratch: Path, note: Note
 ) -> str | tuple[dict[str, Any], dict[str, Array]]:
     """A recording's row and features, or why it has none."""
+    if not is_text(path):
+        return "its name is no text in UTF-8, and has no place in a table"
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            path.encode()  # a name that is no text has no place in a table
             features, recording = extractor.of_file(path, scratch)
     except WriteError:
         raise

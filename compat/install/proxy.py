@@ -60,6 +60,10 @@ class ReferenceProxy(ModuleType):
         else:
             delattr(own["_reference"], name)
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        # what sends functions of a program to other processes sends the modules that they name
+        return importlib.import_module, (self.__name__,)
+
     def __dir__(self) -> list[str]:
         own = vars(self)
         return sorted({*dir(own["_reference"]), *own["_ours"]})
@@ -109,7 +113,17 @@ def stand_in(name: str, reference: str, later: tuple[str, ...] = ()) -> None:
         last = submodule.name.rpartition(".")[2]
         if not (last in waiting or last.startswith("_")):
             importlib.import_module(submodule.name)
+    # where the library defines what it shows here: attributes of the stand-in, as of the library's module
+    for inner in sorted({str(shown.original.__module__) for shown in adapter.shown_in(reference)}):
+        if inner.startswith(f"{reference}."):
+            importlib.import_module(f"{_ROOT}.{inner}")
     installer.patch_again(library)
+
+
+def _ours_in(module: ModuleType) -> dict[str, Any]:
+    """Ours, by the names under which a library's module has the library's own, or ours where installed."""
+    known = {id(value): served.ours for served in adapter.adapters.values() for value in (served.original, served.ours)}
+    return {name: known[id(value)] for name, value in list(vars(module).items()) if id(value) in known}
 
 
 def _import_all(name: str) -> None:
@@ -121,7 +135,7 @@ def _import_all(name: str) -> None:
 
 
 class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds ``mlx_spectro.compat.torch.nn`` as the very module ``torch.nn``."""
+    """Finds ``mlx_spectro.compat.torch.nn`` as the very module ``torch.nn``, or as a stand-in where ours is in it."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -142,7 +156,13 @@ class _AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         spec = module.__spec__
         assert spec is not None and spec.origin is not None
+        if isinstance(module, ReferenceProxy):  # which is loaded again, and as it was
+            return
         real = sys.modules[spec.name] = importlib.import_module(spec.origin)
+        if ours := _ours_in(real):
+            proxy = sys.modules[spec.name] = ReferenceProxy(spec.name, real, ours)
+            own = {**vars(module), "__file__": getattr(real, "__file__", None)}
+            vars(proxy).update({key: value for key, value in own.items() if key in _OWN})
         if not hasattr(real, "__path__"):
             # nothing is looked for in it: what there is, an extension has put there
             inside = [(name, sub) for name, sub in list(sys.modules.items()) if name.startswith(f"{spec.origin}.")]

@@ -16,6 +16,7 @@ from ..contract.function import Work
 from ..contract.reasons import BySize, unread
 from ._adapter import adapter
 from ._arguments import LARGEST, Array, check_array, check_engine, check_size, energy
+from ._layout import lying, memory
 
 _LEAST = 7000
 _LEAST_NORMALIZED = 100_000
@@ -46,7 +47,8 @@ def softmask(X: Array, X_ref: Array, *, power: float = 1, split_zeros: bool = Fa
 
     def work() -> Array:
         # whose places the masks take
-        x, ref = (np.array(given, order="K") for given in (X, X_ref))
+        x, ref = (memory(np.abs, lying(X), X.dtype, X.shape, X.dtype) for _ in range(2))
+        x[...], ref[...] = X, X_ref
         return cpu.softmasks(x, ref, power, empty=0.5 if split_zeros else 0.0)[0]
 
     return work

@@ -103,7 +103,7 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our options, up to the program or the option that names it, and what comes after."""
     rest = list(argv)
     mine: list[str] = []
-    while rest and rest[0].startswith("-"):
+    while rest and rest[0].startswith("-") and rest[0] != "-":
         mine.append(rest.pop(0))
         names_program = mine[-1] in ("-m", "-c")
         if names_program or mine[-1] in _WITH_VALUE:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import NamedTuple
 
-from mlx_spectro import caches
+from mlx_spectro import caches, interpreter
 from mlx_spectro.distribution import NAME, install
 from mlx_spectro.kernels.cpu.runtime import threads as kernel_threads
 from mlx_spectro.ops import backend
@@ -251,10 +251,8 @@ def _size(folder: Path) -> int:
 
 def _probe(code: str) -> tuple[int, str]:
     """Exit status and last line of Python running ``code`` in a process of its own: a broken library may end it."""
-    # Python would look for modules in the folder that the command was called in
-    code = f"import sys; sys.path[:] = filter(None, sys.path)\n{code}"
     try:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_SECONDS)
+        done = subprocess.run(interpreter.command(code), capture_output=True, text=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         return 1, f"no answer after {_SECONDS} s"
     said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()

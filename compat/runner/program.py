@@ -168,15 +168,22 @@ def run(program: Program, options: Options) -> None:
 
 
 def _set_path(program: Program) -> None:
-    if getattr(sys.flags, "safe_path", False):
+    safe = getattr(sys.flags, "safe_path", False)
+    if program.script and _is_archive(path := _place(program.script)):
+        sys.path[: 0 if safe else 1] = [path]
+    elif safe:
         return
-    if program.code is not None:
+    elif program.code is not None or program.script == "-":
         sys.path[0] = ""
     elif program.module:
         sys.path[0] = os.getcwd()
     else:
-        path = os.path.realpath(program.script)
-        sys.path[0] = path if _is_archive(path) else os.path.dirname(path)
+        sys.path[0] = os.path.dirname(os.path.realpath(program.script))
+
+
+def _place(script: str) -> str:
+    """Where a script lies, as Python names it: ``..`` behind a link to a folder is that folder's."""
+    return os.getcwd() if script == "." else os.path.join(os.getcwd(), script)
 
 
 def _is_archive(path: str) -> bool:
@@ -191,11 +198,14 @@ def _code(program: Program) -> tuple[types.CodeType, types.ModuleType]:
     space["__builtins__"] = builtins
     if sys.version_info < (3, 14):
         space["__annotations__"] = {}
-    if program.code is not None:
-        sys.argv = ["-c", *program.arguments]
+    if program.code is not None or program.script == "-":
+        sys.argv = [program.script or "-c", *program.arguments]
         space["__loader__"] = importlib.machinery.BuiltinImporter
-        return compile(program.code, "<string>", "exec", dont_inherit=True), main
-    if program.module or _is_archive(program.script):
+        if program.code is not None:
+            return compile(program.code, "<string>", "exec", dont_inherit=True), main
+        space.update(__file__="<stdin>", __cached__=None)
+        return compile(sys.stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True), main
+    if program.module or _is_archive(_place(program.script)):
         sys.argv = ["-m" if program.module else program.script, *program.arguments]
         spec = _spec(program)
         assert spec.loader is not None
@@ -207,18 +217,23 @@ def _code(program: Program) -> tuple[types.CodeType, types.ModuleType]:
         if program.module:
             sys.argv[0] = spec.origin or program.module
         return code, main
-    path = os.path.abspath(program.script)
-    if not os.path.isfile(path):
-        raise MissingError(f"can't open {program.script!r}: no such file", 2)
+    path = _place(program.script)
+    if os.path.isdir(path):
+        raise MissingError(f"there is no __main__.py in {program.script!r}", 1)
     sys.argv = [program.script, *program.arguments]
-    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    kind = "Sourceless" if path.endswith(".pyc") else "Source"
+    loader = getattr(importlib.machinery, f"{kind}FileLoader")("__main__", path)
     space.update(__loader__=loader, __file__=path, __cached__=None)
-    return loader.source_to_code(loader.get_data(path), path), main
+    try:
+        data = loader.get_data(path)
+    except OSError as error:
+        raise MissingError(f"can't open {program.script!r}: {str(error.strerror).lower()}", 2) from None
+    return loader.get_code("__main__") if kind == "Sourceless" else loader.source_to_code(data, path), main
 
 
 def _spec(program: Program) -> importlib.machinery.ModuleSpec:
     if not program.module:
-        spec = importlib.machinery.PathFinder.find_spec("__main__", [program.script])
+        spec = importlib.machinery.PathFinder.find_spec("__main__", [_place(program.script)])
         assert spec is not None
         return spec
     name = program.module

@@ -139,6 +139,7 @@ class StreamingISTFT(_Stream[Samples]):
 
         Raises:
             ValueError: no frames, or more than ``length`` samples have been returned.
+            TypeError: ``length`` is no integer. The stream goes on after either.
         """
         return self._machine.flush(length)
 

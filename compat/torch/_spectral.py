@@ -12,7 +12,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Stft
 
-from ..arrays import torch_autograd, torch_ops, torch_tensors
+from ..arrays import kinds, torch_autograd, torch_ops, torch_tensors
 from ..arrays.torch_adapter import adapter
 from ..arrays.torch_arguments import analysis, synthesis
 from ..arrays.torch_tensors import compiling, gradient_wanted
@@ -112,10 +112,8 @@ _shapes = _Shapes()
 
 def _check_size(x: Tensor, framing: Framing) -> None:
     """Leave to torch what it transforms faster than we would plan it; in a graph's capture, no planning is timed."""
-    from ..arrays.torch_launch import capturing
-
     few = x.numel() < _FEW_ON_CUDA and settings.route.get() == "auto" and not gradient_wanted(x)
-    if few and not _shapes.has((x.device, x.shape, framing)) and not capturing():
+    if few and not _shapes.has((x.device, x.shape, framing)) and not kinds.is_capturing():
         raise Decline(
             BySize(
                 "torch's STFT of so few samples is faster than ours of ever new shapes; route('ours') has us serve it"
@@ -187,7 +185,9 @@ def stft(
             return None
         op = Stft(planned.framing, scale, planned.onesided)
         if z.requires_grad:
-            return torch_autograd.ready_stft(z, planned.engine, op, planned.kept, input, window)
+            # torch lays other spectra out in another way than by frames
+            by_frames = input.is_contiguous() and (z.shape[-1] > 1 or z.dim() == 2)
+            return torch_autograd.ready_transform(planned.engine, op, window, planned.kept) if by_frames else None
         return torch_ops.ready(z, planned.engine, op, input, window, swapped=True)
 
     return Planned(work, (input, window), ready)

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .. import _check
 from .framing import Framing, overlap_length
 
 State = dict[str, Any]
@@ -261,9 +262,11 @@ class Samples:
 
         Raises:
             ValueError: no frames, or more than ``length`` samples have been returned.
+            TypeError: ``length`` is no integer.
         """
         if not self._frames:
             raise ValueError("flush() needs frames, got none")
+        length = None if length is None else _check.integer("length", length, at_least=0)
         if length is not None and length < self._done:
             raise ValueError(f"length must be at least the {self._done} samples that have been returned, got {length}")
         try:

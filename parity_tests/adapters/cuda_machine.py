@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_spectro.compat.arrays import cuda_modules, torch_cuda, torch_launch, torch_signature, torch_tensors
+from mlx_spectro.compat.arrays import cuda_modules, kinds, torch_cuda, torch_launch, torch_signature, torch_tensors
 from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
 from ..kernels.kernel_host import host
@@ -250,7 +250,6 @@ class _Torch:
     def __init__(self, machine: Machine) -> None:
         self._machine, self.version = machine, SimpleNamespace(cuda="13.0")
         self.cuda = SimpleNamespace(
-            is_current_stream_capturing=lambda: machine.capturing,
             synchronize=machine.wait,
             get_device_capability=lambda index: (9, 0),
             get_device_name=lambda index: "a card",
@@ -290,6 +289,7 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
 
     for module in (torch_launch, torch_cuda):
         patch.setattr(module, "torch", _Torch(made))
+    patch.setattr(kinds, "is_capturing", lambda: made.capturing)
     patch.setattr(torch_cuda, "cuda_program", made.program_of)
     patch.setattr(torch_cuda, "current_device", lambda: made.current)
     patch.setattr(torch_cuda, "current_stream", lambda index: STREAM)

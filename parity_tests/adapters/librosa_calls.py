@@ -104,7 +104,7 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.rms", (), {"y": AUDIO, **framed})
     yield Base("librosa.feature.rms", (), {"S": MAGNITUDES, "frame_length": 64})
     yield Base("librosa.feature.zero_crossing_rate", (AUDIO,), framed, ("axis",))
-    yield Base("librosa.pyin", (AUDIO,), PITCHED)
+    yield Base("librosa.pyin", (AUDIO,), {**PITCHED, "resolution": 0.3})
     yield Base("librosa.lpc", (AUDIO,), {"order": 3})
     yield Base("librosa.iirt", (np.tile(AUDIO, 4),), {"win_length": 256}, ("center_freqs", "sample_rates"))
     yield Base("librosa.yin", (AUDIO,), PITCHED)
@@ -130,22 +130,22 @@ def bases() -> Iterator[Base]:
     yield Base("librosa.feature.inverse.mel_to_audio", (MAGNITUDES[:4],), few_mels, _OF_MEL)
     of_audio = ("sr", "n_fft", "power", "n_iter", "length")
     yield Base("librosa.feature.inverse.mfcc_to_audio", (MAGNITUDES[:3],), few_mels | {"n_mels": 4}, of_audio)
-    constant_q = {"sr": 8000, "fmin": 200.0, "n_bins": 30, "hop_length": 64}
+    # at a low rate, filters of what people pass for a frequency or a length are not long; of two octaves
+    octaves_of = {"sr": 800, "fmin": 20.0, "hop_length": 64}
+    constant_q = {**octaves_of, "n_bins": 14}
     tone = np.tile(AUDIO, 8)
     for name in ("cqt", "vqt", "pseudo_cqt", "hybrid_cqt"):
         yield Base(f"librosa.{name}", (tone,), constant_q)
-    octaves = np.tile(SPECTRUM[:30], 4)
-    yield Base("librosa.icqt", (octaves,), {"sr": 8000, "fmin": 200.0, "hop_length": 64})
-    few_octaves = {"y": tone, "sr": 8000, "fmin": 200.0, "n_octaves": 2, "hop_length": 64}
+    octaves = np.tile(SPECTRUM[:14], 4)
+    yield Base("librosa.icqt", (octaves,), octaves_of)
+    few_octaves = {"y": tone, **octaves_of, "n_octaves": 2}
     for name in ("chroma_cqt", "chroma_cens"):
         yield Base(f"librosa.feature.{name}", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0})
     yield Base("librosa.feature.chroma_vqt", (), {**few_octaves, "intervals": "equal"})
     of_tonnetz = ("hop_length", "tuning", "norm", "threshold", "n_chroma", "window", "cqt_mode")
     yield Base("librosa.feature.tonnetz", (), {**few_octaves, "bins_per_octave": 12, "tuning": 0.0}, of_tonnetz)
     magnitudes = np.abs(octaves)
-    yield Base(
-        "librosa.griffinlim_cqt", (magnitudes,), {"sr": 8000, "fmin": 200.0, "hop_length": 64, "n_iter": 1, SEED: 0}
-    )
+    yield Base("librosa.griffinlim_cqt", (magnitudes,), {**octaves_of, "n_iter": 1, SEED: 0})
     hz = {"freqs": np.linspace(0, 4000, 33), "harmonics": [1, 2]}
     yield Base("librosa.interp_harmonics", (MAGNITUDES,), hz)
     yield Base("librosa.salience", (MAGNITUDES,), hz)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import io
 import json
@@ -155,12 +156,12 @@ def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> No
     wait_for(lambda: len(list((out / "_extraction").glob("part-*.json"))) >= count or process.poll() is not None)
 
 
-def test_what_was_killed_three_times_is_what_ran_through(tmp_path: Path) -> None:
+def test_what_was_killed_twice_is_what_ran_through(tmp_path: Path) -> None:
     audio = record(tmp_path / "audio", 160)
     (audio / "031.wav").write_bytes(b"no recording")
     expected = ran_through(audio, tmp_path / "through")
     out = tmp_path / "killed"
-    for parts in (1, 10, 20):
+    for parts in (1, 15):
         process = begin(audio, out, "--workers", "1")
         wait_for_shards(out, parts, process)
         process.kill()
@@ -171,6 +172,19 @@ def test_what_was_killed_three_times_is_what_ran_through(tmp_path: Path) -> None
     assert "159 rows" in printed
     assert f"no row: {audio / '031.wav'}: LibsndfileError" in said
     assert tree(out) == expected
+
+
+def test_ctrl_c_says_one_line_and_leaves_no_worker(tmp_path: Path) -> None:
+    # as from a terminal, whose processes all get it; and whoever runs the tests may have them ignore it
+    process = begin(
+        record(tmp_path / "audio", 400), tmp_path / "out", "--workers", "2", start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    wait_for_shards(tmp_path / "out", 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "mlx-spectro extract: interrupted; the same command goes on\n")
+    assert not _worker_of(process.pid)
 
 
 def test_a_killed_worker_s_shard_is_made_again(tmp_path: Path) -> None:
@@ -415,8 +429,23 @@ def test_another_extraction_s_folder_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ExtractionError, match="recordings 3, now 4"):
         mlx_spectro.extract(audio, "mel", out, **SMALL)
     assert tree(out) == before
+    before = tree(audio)
     with pytest.raises(ExtractionError, match="is not empty, and holds no extraction"):
         mlx_spectro.extract(audio, "mel", audio, **SMALL)
+    assert tree(audio) == before
+    assert not (audio / "_extraction").exists()
+
+
+@pytest.mark.parametrize("name", ["\udcff.wav", "\ud800.wav"], ids=["bytes", "half a pair"])
+def test_a_name_that_is_no_text_is_a_reason(name: str, tmp_path: Path) -> None:
+    record(tmp_path, 1)
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps({"path": path}) + "\n" for path in (name, "000.wav")))
+    done = mlx_spectro.extract((), "mel", tmp_path / "out", manifest=tmp_path / "list.jsonl", workers=0, **SMALL)
+    assert done.rows == 1
+    assert done.failed == {str(tmp_path / name): "its name is no text in UTF-8, and has no place in a table"}
+    with pytest.raises(ExtractionError, match="the name of the folder must be text in UTF-8"):
+        mlx_spectro.extract(tmp_path / "000.wav", "mel", tmp_path / name, workers=0, **SMALL)
+    assert not [path for path in os.listdir(tmp_path) if path.startswith(("\udcff", "\ud800"))]
 
 
 def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
@@ -444,6 +473,8 @@ def test_a_full_disk_ends_it_and_loses_nothing(tmp_path: Path) -> None:
         ([], "there are no recordings"),
         (["--manifest", "none.txt"], "the manifest none.txt cannot be read"),
         (["--manifest", "bad.csv"], "has none of the columns path"),
+        (["--manifest", "long.csv"], "the manifest long.csv is no table: field larger than field limit"),
+        (["a", "--longest", "nan"], "longest must be at least 0, got nan"),
         (["--manifest", "bad.jsonl"], "line 1 of the manifest bad.jsonl names no path"),
         (["--manifest", "rows.jsonl"], "line 1 of the manifest rows.jsonl names no path"),
         (["a", "--features", "mels"], "features like librosa's are mel, logmel"),
@@ -465,6 +496,7 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     record(tmp_path / "a", 1)
     (tmp_path / "bad.csv").write_text("name\nx.wav\n")
+    (tmp_path / "long.csv").write_text(f"path\n{'x' * (csv.field_size_limit() + 1)}\n")
     (tmp_path / "bad.jsonl").write_text("{}\n")
     (tmp_path / "rows.jsonl").write_text('{"audio": {"path": "x.wav"}}\n')
     monkeypatch.chdir(tmp_path)

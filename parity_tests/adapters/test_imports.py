@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,48 @@ def test_every_module_that_a_library_has_imported_is_found_under_its_stand_in(li
     ]
     assert names
     assert not other
+
+
+# what a library defines in a module further inside: the path there, and where it is shown
+INSIDE = {
+    "librosa.core.spectrum.stft": "librosa.stft",
+    "librosa.core.constantq.cqt": "librosa.cqt",
+    "librosa.feature.spectral.melspectrogram": "librosa.feature.melspectrogram",
+    "librosa.util.utils.normalize": "librosa.util.normalize",
+    "torch.functional.istft": "torch.istft",
+    "torchaudio.functional.filtering.lfilter": "torchaudio.functional.lfilter",
+    "torchaudio.transforms._transforms.Spectrogram": "torchaudio.transforms.Spectrogram",
+}
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_modules_further_inside_show_ours_too(place: str) -> None:
+    path, _, name = place.rpartition(".")
+    shown_in, _, _ = INSIDE[place].rpartition(".")
+    pytest.importorskip(path.partition(".")[0])
+    ours = getattr(importlib.import_module(f"mlx_spectro.compat.{shown_in}"), name)
+    module = importlib.import_module(f"mlx_spectro.compat.{path}")
+    assert getattr(module, name) is ours
+    package, _, last = path.rpartition(".")
+    assert getattr(importlib.import_module(f"mlx_spectro.compat.{package}"), last) is module
+    assert importlib.reload(module) is module
+    theirs = importlib.import_module(path)
+    assert getattr(theirs, name) is not ours
+    assert module.__file__ == theirs.__file__
+
+
+def test_functions_that_name_a_stand_in_are_sent_to_other_processes() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    librosa = pytest.importorskip("mlx_spectro.compat.librosa")
+    for stand_in in (librosa, librosa.feature, librosa.core.spectrum):
+        assert pickle.loads(pickle.dumps(stand_in)) is stand_in
+
+    def uses() -> Any:
+        return compat.librosa.feature.rms, librosa
+
+    code = "import pickle, sys; _, module = pickle.load(sys.stdin.buffer)(); print(module.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], input=cloudpickle.dumps(uses), capture_output=True, timeout=180)
+    assert done.stdout.decode().strip() == "mlx_spectro.compat.librosa", done.stderr.decode()
 
 
 STRANGE = {

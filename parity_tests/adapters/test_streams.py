@@ -382,6 +382,10 @@ def test_a_chunk_that_is_an_error_is_no_part_of_the_signal(ours: None) -> None:
         with pytest.raises(FallbackError):
             inverse.push(np.full((129, 3), np.nan, np.complex64))
         parts.append(inverse.push(chunk))
+        bad_lengths: list[tuple[Any, type[Exception]]] = [(1.5, TypeError), ("512", TypeError), (-1, ValueError)]
+        for bad_length, error in bad_lengths:
+            with pytest.raises(error, match="length must be"):
+                inverse.flush(bad_length)
     assert_same_bits(np.concatenate([*parts, inverse.flush()], -1), compat.librosa.istft(spectrum, n_fft=256))
 
 

@@ -73,7 +73,8 @@ def test_float64_is_served_exactly_or_by_torch(implementation: str) -> None:
 
 
 @pytest.mark.slow
-def test_real_results_and_missing_windows_are_served_with_torch_s_warnings() -> None:
+@pytest.mark.parametrize("implementation", ["its own"])
+def test_real_results_and_missing_windows_are_served_with_torch_s_warnings(implementation: str) -> None:
     script = (
         "import sys, warnings\n"
         "if sys.argv[1] == 'ours':\n"

@@ -18,7 +18,7 @@ pytest.importorskip("mlx.core")
 from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
-from mlx_spectro.compat.arrays import cuda_modules, kinds, torch_cuda
+from mlx_spectro.compat.arrays import cuda_modules, torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.compat.torch import _spectral
@@ -120,7 +120,6 @@ def test_phases_are_captured_and_what_we_would_not_take_is_nan(gpu: Machine, mon
     find, levels = moved(gpu, audio_shim.transforms.GriffinLim(64, 2, hop_length=16)), stft(noise(801), torch).abs()
     torch.manual_seed(1)
     expected = find(cuda(levels))
-    monkeypatch.setattr(kinds, "is_capturing", lambda: gpu.capturing)
     gpu.capturing = True
     torch.manual_seed(1)
     assert torch.equal(find(cuda(levels)), expected)
@@ -140,7 +139,6 @@ def test_sliding_means_are_captured_and_sums_that_may_overflow_make_nan(
 ) -> None:
     level, features = audio_shim.transforms.SlidingWindowCmn(30, 10), noise(2, 90, 13)
     expected = level(cuda(features))
-    monkeypatch.setattr(kinds, "is_capturing", lambda: gpu.capturing)
     monkeypatch.setattr(sliding_normalization, "_check_sums", None)  # which waits for values
     gpu.capturing = True
     assert torch.equal(level(cuda(features)), expected)
@@ -159,7 +157,6 @@ def test_phases_of_a_kind_that_a_capture_meets_first_are_not_drawn(
     find(*arguments)()
     torch_cuda._launchers.clear()
     state = torch.get_rng_state()
-    monkeypatch.setattr(kinds, "is_capturing", lambda: True)
     gpu.capturing = True
     with pytest.raises(Decline, match="is needed for the first time"):
         find(*arguments)()

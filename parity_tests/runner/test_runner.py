@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import py_compile
 import re
 import signal
 import subprocess
@@ -103,6 +104,40 @@ class TestAsPythonRunsIt:
             "-c", "import sys\nprint(sys.argv, sys.path[0] == '', [n for n in dir()])\nsys.exit(3)", "-c", cwd=tmp_path
         )
 
+    def test_a_script_behind_links_is_the_one_that_python_runs(self, tmp_path: Path) -> None:
+        tell = "import sys; print({!r}, __file__, sys.path[0], sys.argv)"
+        (tmp_path / "other" / "deep").mkdir(parents=True)
+        write(tmp_path, program=tell.format("here"))
+        write(tmp_path / "other", program=tell.format("there"), __main__=self.PROGRAM, beside="")
+        (tmp_path / "link").symlink_to("other/deep")
+        (tmp_path / "folder").symlink_to("other")
+        assert self.alike("link/../program.py", cwd=tmp_path).stdout.startswith("there")
+        for script in ("./program.py", "other/../program.py", "folder"):
+            self.alike(script, cwd=tmp_path)
+
+    def test_a_program_from_a_pipe_and_a_compiled_one(self, tmp_path: Path) -> None:
+        write(tmp_path, program="import sys; print(__name__, __file__, sys.argv); sys.exit(3)")
+        py_compile.compile(str(tmp_path / "program.py"), str(tmp_path / "program.pyc"))
+        assert self.alike("program.pyc", "a", cwd=tmp_path).returncode == 3
+        for script in ("-", "/dev/stdin"):
+            plain, under = (
+                subprocess.run(
+                    [*command, script, "a"], input=(tmp_path / "program.py").read_text(), cwd=tmp_path,
+                    capture_output=True, text=True, timeout=180,
+                )
+                for command in ((sys.executable,), RUNNER)
+            )  # fmt: skip
+            assert (under.returncode, under.stdout) == (plain.returncode, plain.stdout)
+            assert under.returncode == 3, under.stderr
+
+    @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no -P")
+    def test_a_folder_finds_its_modules_where_scripts_are_not_to(self, tmp_path: Path) -> None:
+        write(tmp_path, __main__="import beside, sys; print(sys.path[0])", beside="")
+        plain, under = (
+            run("-P", *command, str(tmp_path), cwd=tmp_path, under=(sys.executable,)) for command in ((), RUNNER[1:])
+        )
+        assert under.stdout == plain.stdout == f"{tmp_path}\n", under.stderr
+
     def test_a_syntax_error(self, tmp_path: Path) -> None:
         write(tmp_path, program="def f(:\n    pass\n")
         assert "SyntaxError" in self.alike("program.py", cwd=tmp_path).stderr
@@ -123,6 +158,7 @@ class TestAsPythonRunsIt:
             (("--verify", "--strict", "program.py"), 2, "not allowed with"),
             ((), 2, "a script, -m MODULE or -c CODE is needed"),
             (("no_such_script.py",), 2, "can't open 'no_such_script.py': no such file"),
+            (("package",), 1, "there is no __main__.py in 'package'"),
             (("-m", "no_such.module"), 1, "no module named no_such.module"),
             (("-m", "package"), 1, "package is a package without a __main__"),
             (("--report", "no/p.html", "program.py"), 2, "there is no folder no"),

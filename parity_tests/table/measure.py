@@ -8,7 +8,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -262,25 +262,21 @@ def run(
         outcome.unavailable = f"{missing} is not installed" if missing else row.unserved(implementation)
     if outcome.unavailable:
         return outcome
-    ours, theirs = row.resolve()
+    ours, _ = row.resolve()
     our_kind, their_kind = device or row.our_arrays, device or row.their_arrays
     true_kind = row.their_arrays if device == "mps" else their_kind
-    for sample in row.samples():
+    expected = _expected if device else _kept
+    for sample, reference, truth, firm in expected(row, quantity, their_kind, true_kind):
         outcome.samples += 1
-        try:
-            reference = quantity(theirs, their_kind, sample)
-        except RuntimeError as error:
+        if isinstance(reference, RuntimeError):
             if not device:
-                raise
+                raise reference
             outcome.untested.append(sample.label)
-            outcome.handed_over.add(f"{row.against} itself computes none there: {error}")
+            outcome.handed_over.add(f"{row.against} itself computes none there: {reference}")
             with contextlib.suppress(RuntimeError), compat.route("ours"):
                 quantity(ours, our_kind, sample)
                 outcome.problems.append(f"{sample.label}: served, where {row.against} raises an error")
             continue
-        double = Sample(sample.label, in_double(sample.args), in_double(sample.kwargs))
-        with double_precision(row.their_arrays):
-            truth = quantity(theirs, true_kind, double)
         compat.reset()
         try:
             with _by(implementation), compat.route("ours"), compat.numerics("fast"):
@@ -297,7 +293,6 @@ def run(
             continue
         if sample.untested and not (row.native or device):
             outcome.problems.append(f"{sample.label}: declared untested, but served")
-        firm = _firm(row, lambda moved: quantity(theirs, true_kind, moved), double, len(flat(truth)))
         # a spectrum's gradient on a device of torch's lies by frames
         ordered = not (row.native or (device and quantity is gradient))
         problems = _judge(row, outcome, result, reference, truth, firm, ordered)
@@ -308,13 +303,47 @@ def run(
     return outcome
 
 
+class Expected(NamedTuple):
+    """What a sample is compared with."""
+
+    sample: Sample
+    reference: Any
+    """The reference's result; the RuntimeError that it raises."""
+    truth: Any = None
+    firm: list[Any] | None = None
+    """For each part of the truth, which of its decisions stand though their threshold is moved by the margin."""
+
+
+def _expected(row: Row, quantity: Callable[..., Any], kind: str, true_kind: str) -> Iterator[Expected]:
+    _, theirs = row.resolve()
+    for sample in row.samples():
+        try:
+            reference = quantity(theirs, kind, sample)
+        except RuntimeError as error:
+            yield Expected(sample, error)
+            continue
+        double = Sample(sample.label, in_double(sample.args), in_double(sample.kwargs))
+        with double_precision(row.their_arrays):
+            truth = quantity(theirs, true_kind, double)
+            firm: list[Any] = [True] * len(flat(truth))
+            if isinstance(row.judged, Decision) and row.judged.threshold:
+                moved = (row.judged.moved(double, sign * MARGIN) for sign in (-1, 1))
+                low, high = (flat(quantity(theirs, true_kind, one)) for one in moved)
+                firm = [a == b for a, b in zip(low, high, strict=True)]
+        yield Expected(sample, reference, truth, firm)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(*arguments: Any) -> list[Expected]:
+    """The same, for one implementation after another."""
+    return list(_expected(*arguments))
+
+
 def _by(implementation: Any) -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if implementation in TORCH_DEVICES else backend.implementation(implementation)
 
 
-def _judge(
-    row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any, firm: list[Any], ordered: bool
-) -> Iterator[str]:
+def _judge(row: Row, outcome: Outcome, ours: Any, theirs: Any, truth: Any, firm: Any, ordered: bool) -> Iterator[str]:
     """Add one sample's errors to ``outcome`` and yield what differs in kind; in memory order if ``ordered``."""
     parts = (flat(ours), flat(theirs), flat(truth))
     if len({len(part) for part in parts}) != 1:
@@ -355,15 +384,6 @@ def _errors(a: npt.NDArray[Any], b: npt.NDArray[Any], t: npt.NDArray[Any]) -> tu
         return np.where((np.abs(x) < tiny) & (np.abs(truth) < tiny), 0.0, difference) / scale
 
     return error(a), error(b)
-
-
-def _firm(row: Row, theirs: Callable[[Sample], Any], double: Sample, parts: int) -> list[Any]:
-    """For each part of the truth, which of its decisions stand though their threshold is moved by the margin."""
-    if not (isinstance(row.judged, Decision) and row.judged.threshold):
-        return [True] * parts
-    with double_precision(row.their_arrays):
-        low, high = (flat(theirs(row.judged.moved(double, sign * MARGIN))) for sign in (-1, 1))
-    return [a == b for a, b in zip(low, high, strict=True)]
 
 
 def _decide(

@@ -24,11 +24,12 @@ from .._adapter import adapter
 from .._analysis import Analysis, check_faint_frames, source_of
 from .._arguments import LARGEST, Array, audio_energy, check_array, check_engine, check_size
 from .._filters import check_rate
+from .._layout import lying, memory
 
 _frame, _pitch_tuning, _hz_to_octs = librosa.util.frame, librosa.pitch_tuning, librosa.hz_to_octs
 _tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")
 _transition_local, _transition_loop = librosa.sequence.transition_local, librosa.sequence.transition_loop
-_autocorrelate = librosa.autocorrelate
+_autocorrelate, _piptrack = librosa.autocorrelate, librosa.piptrack
 # of a version that computes differences as 0.11 does
 _KNOWN = hasattr(pitch, "_cumulative_mean_normalized_difference")
 
@@ -360,6 +361,11 @@ def _check_last_bin(n_fft: int, sr: float, fmax: float) -> None:
         raise Decline("n_fft is odd, and fmax includes the last bin, which has no neighbour above")
 
 
+def _pitches_of(S: Array) -> Array:
+    pitches: Array = _piptrack(S=S)[0]
+    return pitches
+
+
 @adapter("librosa.piptrack", tolerances.peaks, also="librosa.core")
 def piptrack(
     *,
@@ -387,9 +393,12 @@ def piptrack(
         s = _magnitudes(source)
         peaks = peaks_of(s, sr, length, **searched)
         *lead, frames = np.unravel_index(peaks.frames, (*s.shape[:-2], s.shape[-1]))
-        pitches, heights = (
-            np.zeros(s.shape, s.dtype, "F") if isinstance(source, Analysis) else np.zeros_like(s) for _ in range(2)
-        )
+        if isinstance(source, Analysis):
+            like = np.empty(s.shape, s.dtype, "F")
+        else:
+            how = lying(s)
+            like = s if how.order else memory(_pitches_of, how, s.dtype, s.shape, s.dtype)
+        pitches, heights = np.zeros_like(like), np.zeros_like(like)
         pitches[(*lead, peaks.bins, frames)] = peaks.positions * float(sr) / length
         heights[(*lead, peaks.bins, frames)] = peaks.heights
         return pitches, heights
