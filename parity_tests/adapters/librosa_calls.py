@@ -115,6 +115,8 @@ def bases() -> Iterator[Base]:
     for name, args in (("recurrence_matrix", (FEATURES,)), ("cross_similarity", (FEATURES, FEATURES[:, 1:20]))):
         yield Base(f"librosa.segment.{name}", args, {"mode": "affinity"})
     yield Base("librosa.segment.path_enhance", (FEATURES[:, :24] ** 2, 5), {"n_filters": 2}, ("mode", "cval", "origin"))
+    for name in ("trim", "split"):
+        yield Base(f"librosa.effects.{name}", (AUDIO,), {"frame_length": 64, "hop_length": 16, "top_db": 3.3})
     for name in ("recurrence_to_lag", "lag_to_recurrence"):
         yield Base(f"librosa.segment.{name}", (FEATURES[:, :24],), {})
     of_graph = ("k", "width", "metric", "sym", "mode", "bandwidth", "self", "full", "sparse")

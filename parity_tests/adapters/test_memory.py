@@ -312,6 +312,8 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "pitch_tuning": lambda m, made: m.pitch_tuning(made(S)),
     "lpc": lambda m, made: m.lpc(made(Y), order=3),
     "iirt": lambda m, made: m.iirt(made(Y), win_length=512, center=False),
+    "trim": lambda m, made: m.effects.trim(made(Y)),
+    "split": lambda m, made: m.effects.split(made(Y), top_db=3.3),
     "preemphasis": lambda m, made: m.effects.preemphasis(made(Y)),
     "deemphasis": lambda m, made: m.effects.deemphasis(made(Y)),
     "recurrence_matrix": lambda m, made: m.segment.recurrence_matrix(made(S)),

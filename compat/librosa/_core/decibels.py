@@ -26,8 +26,8 @@ _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 
 # from librosa 1.0 on, each spectrum of several has a maximum of its own: https://github.com/librosa/librosa/pull/2051
 _PARAMETERS = inspect.signature(librosa.power_to_db).parameters
-_BY_SPECTRUM = "axes" in _PARAMETERS
-_EVERY = _PARAMETERS["axes"].default if _BY_SPECTRUM else object()
+BY_SPECTRUM = "axes" in _PARAMETERS
+_EVERY = _PARAMETERS["axes"].default if BY_SPECTRUM else object()
 # what librosa's own features make of power, and that as what follows a filterbank
 OF_POWER = (10.0, 1e-10)
 DECIBEL = Decibels(*OF_POWER)
@@ -35,7 +35,7 @@ DECIBEL = Decibels(*OF_POWER)
 
 def _check_axes(axes: Any, ndim: int) -> None:
     """Decline maxima over ``axes`` that are librosa's to take."""
-    if not _BY_SPECTRUM:
+    if not BY_SPECTRUM:
         if axes is not _EVERY:
             raise Decline("axes is an argument of another version of librosa")
         return
@@ -49,7 +49,7 @@ def _check_axes(axes: Any, ndim: int) -> None:
 
 def _axes(axes: Any, ndim: int) -> Any:
     """The axes over which librosa takes a maximum."""
-    if not _BY_SPECTRUM:
+    if not BY_SPECTRUM:
         return None
     if type(axes) is not str:
         return axes
@@ -69,7 +69,7 @@ def _reference(ref: Any, magnitude: Array, axes: Any) -> Any:
     """What librosa divides by: a number, or one for each spectrum; None where it words an error or a warning."""
     if not callable(ref):
         return np.abs(ref)
-    options = {"axis": _axes(axes, magnitude.ndim), "keepdims": True} if _BY_SPECTRUM else {}
+    options = {"axis": _axes(axes, magnitude.ndim), "keepdims": True} if BY_SPECTRUM else {}
     reference = ref(magnitude, **options)
     values = np.asarray(reference)
     if values.dtype.kind not in "iuf" or values.ndim > magnitude.ndim or not np.isfinite(values).all():
@@ -126,7 +126,7 @@ def _plan(theirs: Any, s: Any, amplitude: bool, ref: Any, amin: Any, top_db: Any
         values = _absolute(array) if amplitude else array
         reference = _reference(ref, values, axes)
         if reference is None:
-            options = {"axes": axes} if _BY_SPECTRUM else {}
+            options = {"axes": axes} if BY_SPECTRUM else {}
             result: Array = theirs(s, ref=ref, amin=amin, top_db=top_db, **options)
             return result
         return clipped(_decibels(values, 20.0 if amplitude else 10.0, amin, reference), top_db, axes)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Reject, Sample, Timing, each_signal, pairwise
+from ..case import Decision, Reject, Sample, Timing, each_signal, pairwise
 from ..signals import nan_in_the_middle, white_noise
 from .librosa_core import ACCEPTED, row
 
@@ -72,6 +72,53 @@ def _time_emphasis(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (x[0] if batch == 1 else x,), {})
 
 
+# of a batch, librosa makes one choice
+SINGLE = tuple(name for name in ACCEPTED if name != "stereo_batch")
+
+
+def quiet() -> Iterator[Sample]:
+    """Audio that is loud here and there, of one channel and of several."""
+    yield from each_signal(_of_frames, SINGLE)
+    rng = np.random.default_rng(94)
+    levels = np.repeat(10.0 ** -np.array([9, 1, 0, 5, 2, 1, 6, 0, 3, 9]), 1200)
+    x = rng.standard_normal((2, 2, 12000)) * levels
+    for o in pairwise(
+        top_db=(60, 20.5, 90),
+        ref=(np.max, 0.3, 1, np.median),
+        frame_length=(512, 300),
+        hop_length=(512, 101),
+        aggregate=(np.max, np.min),
+        double=(False, True),
+        rows=((0, 0), 1, slice(None)),
+        order=("C", "F"),
+    ):
+        signal = x[o.pop("rows")].astype(np.float64 if o.pop("double") else np.float32, order=o.pop("order"))
+        several = "channels are put together otherwise" if signal.ndim > 1 and _by_spectrum() else ""
+        yield Sample(f"{o} {signal.dtype} {signal.strides}", (signal,), o, several)
+    yield Sample("louder than the reference", (x[0, 0],), {"top_db": -3, "ref": 0.1}, "top_db is not between 0.001")
+    mean = {"aggregate": np.mean}
+    yield Sample("a mean of decibels", (x[0],), mean, "channels are put together otherwise than by their maxima")
+    yield Sample("a reference of the program's", (x[0, 0],), {"ref": flattened}, "ref is of type function")
+
+
+def _of_frames(x: Any) -> Sample:
+    return Sample("", (x,), {"frame_length": 512}, "the signal is shorter than a frame" if x.shape[-1] < 512 else "")
+
+
+def flattened(x: Any) -> Any:
+    """A reference for decibels as a program may have it."""
+    return np.max(x) / 2
+
+
+def _by_spectrum() -> bool:
+    """Whether librosa takes a maximum of each spectrum, as from 1.0 on."""
+    import inspect
+
+    import librosa
+
+    return "axes" in inspect.signature(librosa.power_to_db).parameters
+
+
 REJECTS = (
     Reject("a NaN", (nan_in_the_middle(),), {}, "ParameterError"),
     Reject("a list", ([0.0] * 5000,), {}, "ParameterError"),
@@ -99,5 +146,16 @@ ROWS = [
             timing=Timing(_time_emphasis),
         )
         for name in ("preemphasis", "deemphasis")
+    ),
+    *(
+        row(
+            f"effects.{name}",
+            quiet,
+            "amplitudes are compared, whose decibels librosa rounds to float32",
+            rejects=(Reject("a list", ([0.0] * 5000,), {}, "AttributeError"),),
+            timing=Timing(_time_emphasis),
+            judged=Decision("top_db", 60.0),
+        )
+        for name in ("trim", "split")
     ),
 ]

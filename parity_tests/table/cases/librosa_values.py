@@ -12,7 +12,7 @@ from ..signals import nan_in_the_middle, white_noise
 from .librosa_core import ACCEPTED, row
 
 _AS_FAST = "librosa is as fast for values that are not quantized"
-_OTHERS = "another library resamples, which is compiled"
+_TRANSFORMS = "SciPy's transforms of the whole signal, which are compiled, are 79 to 96 % of it"
 
 
 def _laid(values: Any, order: str) -> Any:
@@ -65,8 +65,8 @@ def resampled() -> Iterator[Sample]:
         if o["axis"] == 0:
             values = np.moveaxis(values, -1, 0)
         yield Sample(label, (values,), {**o, "res_type": "polyphase"})
-    yield Sample("SoXR", (x[0],), {"orig_sr": 22050, "target_sr": 16000}, _OTHERS)
-    yield Sample("FFT", (x[0],), {**rates, "res_type": "fft"}, _OTHERS)
+    yield Sample("SoXR", (x[0],), {"orig_sr": 22050, "target_sr": 16000}, "SoXR resamples, which is compiled")
+    yield Sample("FFT", (x[0],), {**rates, "res_type": "fft"}, _TRANSFORMS)
     yield Sample("equal rates", (x[0],), {**rates, "target_sr": 22050}, "the rates are equal")
 
 
