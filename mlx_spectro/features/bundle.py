@@ -115,15 +115,16 @@ class SpectralFeatureTransform(Compilable):
                 n_fft // 2 + 1, f_min, f_max, n_mels, sample_rate, norm=mel_norm, mel_scale=mel_scale
             )
             self.dct_mat = mfcc.liftered_basis(n_mfcc, n_mels, dct_norm, lifter)
-        clipped: Operator = Project() if top_db is None else ProjectClipped(top_db)
-        self._filtered: dict[str, Callable[[mx.array], mx.array]] = {
-            "chroma_stft": lambda s: normalized(apply(ProjectPower(), s, self.chroma_fb), chroma_norm),
-            "mfcc": lambda s: apply(clipped, self._mel_db(s), self.dct_mat),
-        }
+        self._chroma_norm = chroma_norm
+        self._clipped: Operator = Project() if top_db is None else ProjectClipped(top_db)
         self._keep(locals())
 
-    def _mel_db(self, s: mx.array) -> mx.array:
-        return follow(Decibels(10.0, DB_AMIN), apply(ProjectPower(), s, self.mel_fb))
+    def _chroma(self, s: mx.array) -> mx.array:
+        return normalized(apply(ProjectPower(), s, self.chroma_fb), self._chroma_norm)
+
+    def _mfcc(self, s: mx.array) -> mx.array:
+        decibels = follow(Decibels(10.0, DB_AMIN), apply(ProjectPower(), s, self.mel_fb))
+        return apply(self._clipped, decibels, self.dct_mat)
 
     @recorded()
     def extract(self, x: mx.array) -> OrderedDict[str, mx.array]:
@@ -131,8 +132,9 @@ class SpectralFeatureTransform(Compilable):
         s = spectrogram(self.spectral, x)
         values = descriptors.of_magnitudes(s, self._hz, self._spec) if self._spec.names else {}
         features = {f"spectral_{name}": rows for name, rows in values.items()}
-        for name in self._filtered.keys() & set(self.include):
-            features[name] = mx.swapaxes(self._filtered[name](s), -1, -2)
+        for name, filtered in (("chroma_stft", self._chroma), ("mfcc", self._mfcc)):
+            if name in self.include:
+                features[name] = mx.swapaxes(filtered(s), -1, -2)
         return OrderedDict((name, like_input(x, features[name])) for name in self.include)
 
     def __call__(self, x: mx.array) -> OrderedDict[str, mx.array]:

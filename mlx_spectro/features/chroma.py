@@ -34,17 +34,18 @@ def normalized(raw: mx.array, norm: float | None) -> mx.array:
     norm = _check.number_or_none("norm", norm, above=0)
     if norm is None:
         return raw
-    sizes = mx.abs(raw)
-    largest = sizes.max(axis=-1, keepdims=True)
+    largest = mx.stop_gradient(mx.abs(raw).max(axis=-1, keepdims=True))
+    silent = largest < _TINY
+    # of shares of the largest, no power is too small or too large to be told, nor a divisor's square in a gradient
+    shares = raw / mx.where(silent, 1.0, largest)
+    sizes = mx.abs(shares)
     if math.isinf(norm):
-        length = largest
+        length = sizes.max(axis=-1, keepdims=True)
     elif norm == 1:
         length = total(sizes)
     else:
-        # of shares of the largest, no power is too small or too large to be told
-        unit = mx.stop_gradient(mx.where(largest == 0, 1.0, largest))
-        length = unit * root(total(mx.power(sizes / unit, norm)), norm)
-    return raw / mx.where(length < _TINY, 1.0, length)
+        length = root(total(mx.power(sizes, norm)), norm)
+    return shares / mx.where(silent, 1.0, length)
 
 
 @recorded()

@@ -122,10 +122,16 @@ def test_a_threshold_of_crossings_is_taken_or_refused_as_librosa_does(threshold:
     assert not told_apart("librosa.feature.zero_crossing_rate", (y,), options)
 
 
-@pytest.mark.parametrize("ref", [np.float32(3), np.float64(3), np.int64(3), np.max, np.median, np.abs, lambda s: None])
+REFERENCES = (np.float32(3), np.float64(3), np.int64(3), np.max, np.median, np.abs, lambda s: None)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("ref", [*REFERENCES, lambda s: np.float32(3)])
 @pytest.mark.parametrize("name", ["librosa.power_to_db", "librosa.amplitude_to_db"])
-def test_a_reference_of_decibels_is_taken_or_refused_as_librosa_does(name: str, ref: Any, ours: None) -> None:
-    assert not told_apart(name, (MAGNITUDES,), {"ref": ref})
+def test_a_reference_of_decibels_is_taken_or_refused_as_librosa_does(
+    name: str, ref: Any, kind: Any, ours: None
+) -> None:
+    assert not told_apart(name, (MAGNITUDES.astype(kind),), {"ref": ref})
 
 
 def test_numpy_s_integers_and_a_pad_mode_that_is_not_read_are_served(ours: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -109,6 +110,28 @@ def test_gradients_agree_with_plain_ops_and_with_differences(name: str) -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_gradients_of_silence_are_finite(name: str) -> None:
     assert mx.isfinite(mx.grad(lambda x: FEATURES[name](x).sum())(mx.zeros((1, 200)))).all().item()
+
+
+SHARES: dict[str, Callable[[mx.array], mx.array]] = {
+    **{f"chroma_stft {norm}": functools.partial(ms.chroma_stft, **SMALL, norm=norm) for norm in (1, 2, np.inf)},
+    **{f"tempogram {norm}": functools.partial(ms.tempogram, win_length=40, norm=norm) for norm in (1, 2, np.inf)},
+    "spectral_bandwidth": functools.partial(ms.spectral_bandwidth, **SMALL),
+    "spectral_centroid": functools.partial(ms.spectral_centroid, **SMALL),
+}
+
+
+@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("factor", [2.0**-44, 2.0**44])
+def test_gradients_of_shares_are_as_much_larger_as_the_signal_is_smaller(name: str, factor: float) -> None:
+    x = noise(2, 300)
+    weights = noise(*SHARES[name](x).shape, seed=2)
+
+    def gradient(x: mx.array) -> mx.array:
+        slope: mx.array = mx.grad(lambda x: (SHARES[name](x) * weights).sum())(x)
+        return slope
+
+    # by powers of two, nothing is rounded
+    close(gradient(factor * x) * factor, gradient(x), 4)
 
 
 @pytest.mark.parametrize("name", NAMES)
