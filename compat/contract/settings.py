@@ -83,7 +83,8 @@ class Setting(Generic[Value]):
         return token
 
     def _reset(self, token: Token[Value | None]) -> None:
-        self._context.reset(token)
+        with contextlib.suppress(ValueError):  # a generator's block may end in another context than it began in
+            self._context.reset(token)
         self._elsewhere.discard(id(token))
         self._note()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import importlib
 import logging
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,17 @@ class TestProxies:
 
 
 class TestSettings:
+    def test_a_block_in_a_generator_may_end_in_another_context(self) -> None:
+        def strictly() -> Iterator[str]:
+            with compat.numerics("strict"):
+                yield compat.numerics()
+
+        generator = strictly()
+        assert contextvars.copy_context().run(next, generator) == "strict"
+        assert list(generator) == []
+        assert compat.numerics() == "fast"
+        assert not compat.contract.settings.numerics.changed
+
     def test_a_setting_is_a_call_a_context_and_a_variable(self) -> None:
         assert compat.numerics() == "fast"
         with compat.numerics("strict") as mode:
