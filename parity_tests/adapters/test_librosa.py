@@ -164,6 +164,22 @@ def test_a_program_s_feature_is_called_with_librosa_s_arguments(noise: Any) -> N
     assert seen[0].keys() == seen[1].keys()
 
 
+# NumPy's, of how librosa compares
+@pytest.mark.filterwarnings("ignore:'where' used without 'out'")
+def test_a_program_s_own_parts_of_a_reassigned_spectrogram_are_called(
+    noise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places, magnitudes = np.full((5, 16), 3.0), np.ones((5, 16))
+    options = {"sr": 64, "n_fft": 8, "hop_length": 8, "center": False, "reassign_times": False}
+    with compat.route("ours"):
+        before = ours.reassigned_spectrogram(noise[:128], **options)[0]
+        assert not compat.report()[0].reason
+        monkeypatch.setattr(librosa.core.spectrum, "__reassign_frequencies", lambda **_: (places, magnitudes))
+        after = ours.reassigned_spectrogram(noise[:128], **options)[0]
+    assert (before != 3).all()
+    assert (after == 3).all()
+
+
 def test_results_that_are_not_real_spectra_are_librosa_s_errors(noise: Any) -> None:
     z = librosa.stft(noise)
     for function in (ours.feature.spectral_centroid, ours.feature.spectral_flatness):

@@ -25,6 +25,9 @@ from .._filters import check_rate
 _stft, _gradient = librosa.stft, librosa.util.cyclic_gradient
 _fft_frequencies, _frames_to_time = librosa.fft_frequencies, librosa.frames_to_time
 _less_as_called = as_called_in(librosa.reassigned_spectrogram, "less")
+# what librosa's own is made of, which a program may put functions of its own in place of
+_theirs = inspect.unwrap(librosa.reassigned_spectrogram).__globals__
+_PARTS = {name: _theirs[name] for name in ("__reassign_frequencies", "__reassign_times")}
 # NumPy warns of a comparison of some values alone whose result has no memory of its own
 _WARNS = ("where",) in inspect.unwrap(librosa.reassigned_spectrogram).__code__.co_consts
 # beside the largest one, a magnitude that is mostly what transforms in double precision have rounded
@@ -88,6 +91,8 @@ def reassigned_spectrogram(
     """
     if S is not None:
         raise Decline("S is given: the spectrogram of audio, y, is served")
+    if any(_theirs[name] is not part for name, part in _PARTS.items()):
+        raise Decline("functions of librosa's that it is made of are the program's own")
     for name, flag in (
         ("reassign_frequencies", reassign_frequencies), ("reassign_times", reassign_times), ("fill_nan", fill_nan),
         ("clip", clip),
