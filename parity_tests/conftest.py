@@ -18,28 +18,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(sys.prefix, "numba-cache", os.environ["PYTEST_XDIST_WORKER"]))
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from mlx_spectro import compat
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.ops import backend
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one row of the parity table, or of one function, are one worker's: what they need is compiled once."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    def scope(nodeid: str) -> str:
-        test, _, parameters = nodeid.partition("[")
-        return parameters.partition("-")[0].rstrip("]") if "/test_parity.py" in test and parameters else test
-
-    config.option.loadscopereorder = False
-    scheduler = LoadScopeScheduling(config, log)
-    scheduler._split_scope = scope
-    return scheduler
 
 
 @pytest.fixture(autouse=True)

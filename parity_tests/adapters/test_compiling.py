@@ -34,6 +34,7 @@ from mlx_spectro import compat
 from mlx_spectro.compat import dispatch
 from mlx_spectro.compat import torch as ours
 
+torch.set_num_threads(1)  # whose OpenMP does not survive a fork
 X, WINDOW = torch.linspace(-1, 1, 40000).sin()[None], torch.hann_window(512)
 
 def both():

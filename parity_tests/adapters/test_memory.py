@@ -352,7 +352,7 @@ INPUTS: dict[str, Callable[[Any, Callable[[Array], Any]], Any]] = {
     "softmask": lambda m, made: m.util.softmask(made(S), np.ascontiguousarray(S[::-1]), power=2),
 }
 
-RESAMPLED = {"cqt", "vqt", "hybrid_cqt", "chroma_cqt", "chroma_cens", "chroma_vqt", "tonnetz of audio"}
+RESAMPLED = {"cqt", "vqt", "hybrid_cqt", "chroma_cqt", "chroma_cens", "chroma_vqt", "tonnetz of audio", "iirt"}
 
 
 def parts(result: Any) -> list[Any]:

@@ -252,7 +252,7 @@ def test_windows_that_do_not_overlap_raise_torch_s_error_when_the_program_runs()
 
 
 def test_what_has_no_engine_when_it_runs_is_torch_s_own_operations(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: Any) -> Any:
+    def none(*_: Any, **__: Any) -> Any:
         raise Decline("there is no engine")
 
     for kind in ("MFCC", "InverseSpectrogram", "ComputeDeltas"):
