@@ -30,6 +30,8 @@ _frame, _pitch_tuning, _hz_to_octs = librosa.util.frame, librosa.pitch_tuning, l
 _tuning_as_called = as_called_in(librosa.estimate_tuning, "pitch_tuning")
 _transition_local, _transition_loop = librosa.sequence.transition_local, librosa.sequence.transition_loop
 _autocorrelate, _piptrack = librosa.autocorrelate, librosa.piptrack
+# from librosa 1.0 on, magnitudes of magnitudes are no copy: results of a memory map are of its class
+_KEEPS_MAPS = "iscomplexobj" in inspect.unwrap(_piptrack).__code__.co_names
 # of a version that computes differences as 0.11 does
 _KNOWN = hasattr(pitch, "_cumulative_mean_normalized_difference")
 
@@ -399,6 +401,8 @@ def piptrack(
             how = lying(s)
             like = s if how.order else memory(_pitches_of, how, s.dtype, s.shape, s.dtype)
         pitches, heights = np.zeros_like(like), np.zeros_like(like)
+        if _KEEPS_MAPS and type(S) is np.memmap and not s.min() < 0:
+            pitches, heights = pitches.view(np.memmap), heights.view(np.memmap)
         pitches[(*lead, peaks.bins, frames)] = peaks.positions * float(sr) / length
         heights[(*lead, peaks.bins, frames)] = peaks.heights
         return pitches, heights
