@@ -32,7 +32,7 @@ def main() -> None:
         ours.istft(z, n_fft, n_fft // 4, window=window).square().sum().backward()
         stretched = our_audio.transforms.TimeStretch(n_fft // 4, n_fft // 2 + 1, 0.3).to(DEVICE)(z.detach())
         our_audio.transforms.AmplitudeToDB(top_db=60.0)(stretched.abs())
-    for n_fft in (63, 512, 1024):
+    for n_fft in (70, 512, 1024):  # odd frames are torch's in double precision
         window = torch.hann_window(n_fft, dtype=torch.float64, device=DEVICE)
         at = noise(2, 9001).double().requires_grad_()
         z = ours.stft(at, n_fft, n_fft // 4, window=window, return_complex=True)

@@ -132,10 +132,8 @@ def _highpass(library: Any, x: Any) -> Any:
     return library.functional.highpass_biquad(x, 16000, 80.0)
 
 
-def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
-    """What is timed of one size."""
-    x, window = noise(batch, length), torch.hann_window(n_fft, device="cuda")
-    z = torch.stft(x, n_fft, hop, window=window, return_complex=True)
+def _transforms(window: Any, n_fft: int, hop: int, length: int) -> tuple[Callable[[Any, Any], Any], ...]:
+    """A library's spectrum, its inverse, and the one of the other: they take the library and a tensor."""
 
     def stft(library: Any, x: Any) -> Any:
         return library.stft(x, n_fft, hop, window=window, return_complex=True)
@@ -143,8 +141,14 @@ def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]
     def istft(library: Any, z: Any) -> Any:
         return library.istft(z, n_fft, hop, window=window, length=length)
 
-    def round_trip(library: Any, x: Any) -> Any:
-        return istft(library, stft(library, x))
+    return stft, istft, lambda library, x: istft(library, stft(library, x))
+
+
+def contests(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest]:
+    """What is timed of one size."""
+    x, window = noise(batch, length), torch.hann_window(n_fft, device="cuda")
+    z = torch.stft(x, n_fft, hop, window=window, return_complex=True)
+    stft, istft, round_trip = _transforms(window, n_fft, hop, length)
 
     def peers(name: str, make: Callable[[Any], Work]) -> dict[str, Work]:
         return {name: make(importlib.import_module(name))} if importlib.util.find_spec(name) else {}
@@ -224,15 +228,7 @@ def in_double(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest
     ]
     powers = [m.transforms.Spectrogram(n_fft, hop_length=hop).cuda().double() for m in (torchaudio, our_audio)]
     values = powers[0](x)
-
-    def stft(library: Any, x: Any) -> Any:
-        return library.stft(x, n_fft, hop, window=window, return_complex=True)
-
-    def istft(library: Any, z: Any) -> Any:
-        return library.istft(z, n_fft, hop, window=window, length=length)
-
-    def trip(library: Any, x: Any) -> Any:
-        return istft(library, stft(library, x))
+    stft, istft, round_trip = _transforms(window, n_fft, hop, length)
 
     there, filtered = x.nbytes + z.nbytes, 8 * batch * z.shape[-1] * 80
     yield Contest("stft, float64", lambda: stft(torch, x), lambda: stft(ours, x), there)
@@ -240,7 +236,7 @@ def in_double(batch: int, length: int, n_fft: int, hop: int) -> Iterator[Contest
     yield Contest("powers, float64", partial(powers[0], x), partial(powers[1], x), x.nbytes + values.nbytes)
     yield Contest("mel 80, float64", partial(mel[0], x), partial(mel[1], x), x.nbytes + filtered)
     if x.nbytes < 1 << 28:
-        trips = [_gradient(partial(trip, library), x) for library in (torch, ours)]
+        trips = [_gradient(partial(round_trip, library), x) for library in (torch, ours)]
         yield Contest("round trip, float64, gradient", trips[0], trips[1], 0, captured="")
         yield Contest("mel 80, float64, gradient", _gradient(mel[0], x), _gradient(mel[1], x), 0, captured="")
 

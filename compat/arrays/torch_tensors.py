@@ -176,10 +176,11 @@ def present_engine(x: Tensor, n_fft: int | None = None, *, double: bool = False)
     dtype = _DTYPES[x.dtype][0]
     if x.is_cpu:
         return engine(dtype, n_fft)
-    if dtype != "float32" and not (double and x.is_cuda):
-        raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
-    if dtype != "float32" and n_fft is not None and n_fft % 2:
-        raise Decline(ByDesign("in double precision on CUDA, torch's transforms of odd lengths err less"))
+    if dtype != "float32":
+        if not (double and x.is_cuda):
+            raise Decline(f"on {'MPS' if x.is_mps else 'CUDA'}, our kernels compute in float32, not in {dtype}")
+        if n_fft is not None and n_fft % 2:
+            raise Decline(ByDesign("in double precision on CUDA, torch's transforms of odd lengths err less"))
     if x.is_mps:
         from . import torch_mps
 

@@ -21,6 +21,7 @@ from mlx_spectro.compat.torch import _spectral
 from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
+from . import test_torch_gpu
 from .cuda_machine import Machine, cuda, machine
 from .test_torch_gpu import LOSSES, MEL, OPTIONS, SIZES, istft, moved, noise, reason, served, stft
 
@@ -87,15 +88,10 @@ def test_backward_and_double_backward_are_torch_s(name: str, gpu: Machine, monke
     assert all(kernel.endswith("_double") for kernel in gpu.launched)
 
 
+_ALIKE = ("magnitudes", "powers", "spectra", "mel", "mel of magnitudes", "MFCC of logarithms", "centroid")
 TRANSFORMS: dict[str, Callable[[Any], Any]] = {
-    "magnitudes": lambda m: m.Spectrogram(**SIZES, power=1.0),
-    "powers": lambda m: m.Spectrogram(**SIZES),
-    "spectra": lambda m: m.Spectrogram(**SIZES, power=None, normalized="window", pad=5),
+    **{name: test_torch_gpu.TRANSFORMS[name] for name in _ALIKE},
     "another power": lambda m: m.Spectrogram(**SIZES, power=1.5),
-    "mel": lambda m: m.MelSpectrogram(8000, **MEL),
-    "mel of magnitudes": lambda m: m.MelSpectrogram(8000, **MEL, power=1.0, normalized=True),
-    "MFCC of logarithms": lambda m: m.MFCC(8000, 5, log_mels=True, melkwargs=MEL),
-    "centroid": lambda m: m.SpectralCentroid(8000, **SIZES),
 }
 
 

@@ -278,8 +278,7 @@ def spectral_centroid(
 
     Ours as two sums over the filtered magnitudes: times their frequencies, and alone.
     """
-    planned = transform(waveform, pad, window, n_fft, hop_length, win_length, False)
-    audio = planned.of(waveform, window)
+    audio = transform(waveform, pad, window, n_fft, hop_length, win_length, False).of(waveform, window)
     rate = number("sample_rate", sample_rate)
     if not math.isfinite(rate):
         raise Decline("sample_rate is not a finite number")

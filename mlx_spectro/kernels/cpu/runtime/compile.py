@@ -203,11 +203,10 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def _is_put_off(compiled: Any, signature: tuple[Any, ...]) -> bool:
     """Whether a kernel will be compiled in another thread; loading what was compiled before is soon done here."""
-    is_kept = cache_folder() is not None and signature in compiled._cache.signatures(compiled.targetctx.codegen())
-    # another thread that compiles would have this one wait for it
-    if is_kept and loading.idle():
-        return False
-    return background.begin(compiled, signature)
+    codegen = compiled.targetctx.codegen()
+    # another thread that compiles would have this one wait for it, whatever is kept
+    is_soon = loading.idle() and cache_folder() is not None and signature in compiled._cache.signatures(codegen)
+    return not is_soon and background.begin(compiled, signature)
 
 
 def inner(function: Callable[..., Any]) -> Any:
