@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.metadata
 import importlib.util
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -204,6 +205,14 @@ def pairwise(**options: Iterable[Any]) -> Iterator[dict[str, Any]]:
                 )
         unmet -= {frozenset(pair) for pair in itertools.combinations(row.items(), 2)}
         yield {name: values[i][row[i]] for i, name in enumerate(names)}
+
+
+def is_librosa_1() -> bool:
+    """Whether librosa is 1.0 or newer; it is not imported, so that rows can be listed without it."""
+    try:
+        return int(importlib.metadata.version("librosa").partition(".")[0]) >= 1
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def each_signal(build: Callable[[Any], Sample], names: Iterable[str] | None = None) -> Iterator[Sample]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Decision, Reject, Sample, Timing, each_signal, pairwise
+from ..case import Decision, Reject, Sample, Timing, each_signal, is_librosa_1, pairwise
 from ..signals import nan_in_the_middle, white_noise
 from .librosa_core import ACCEPTED, row
 
@@ -106,21 +106,12 @@ def _of_frames(x: Any) -> Sample:
 
 
 def _of_channels(x: Any) -> str:
-    return "channels are put together otherwise" if x.ndim > 1 and _by_spectrum() else ""
+    return "channels are put together otherwise" if x.ndim > 1 and is_librosa_1() else ""
 
 
 def flattened(x: Any, **_: Any) -> Any:
     """A reference for decibels as a program may have it."""
     return np.max(x) / 2
-
-
-def _by_spectrum() -> bool:
-    """Whether librosa takes a maximum of each spectrum, as from 1.0 on."""
-    import inspect
-
-    import librosa
-
-    return "axes" in inspect.signature(librosa.power_to_db).parameters
 
 
 REJECTS = (
@@ -156,7 +147,7 @@ ROWS = [
             f"effects.{name}",
             quiet,
             "amplitudes are compared, whose decibels librosa rounds to float32",
-            rejects=(Reject("a list", ([0.0] * 5000,), {}, "ParameterError" if _by_spectrum() else "AttributeError"),),
+            rejects=(Reject("a list", ([0.0] * 5000,), {}, "ParameterError" if is_librosa_1() else "AttributeError"),),
             timing=Timing(_time_emphasis),
             judged=Decision("top_db", 60.0),
         )

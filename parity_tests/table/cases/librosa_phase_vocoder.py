@@ -7,22 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Reject, Row, Sample, Timing, each_signal, pairwise
+from ..case import Reject, Row, Sample, Timing, each_signal, is_librosa_1, pairwise
 from ..signals import nan_in_the_middle, white_noise
 from .stft import spectrum, window
 
 WHY = "librosa sums phases in float32, up to a million of radians, and their errors: we turn bins by products"
 RATES = (1.25, 1.2, 0.7, 3, 1.0)
 AUDIO = ("silence", "impulse", "dc", "chirp", "white_noise", "odd_length", "stereo_batch", "speech", "music")
-
-
-def _of_times() -> bool:
-    """Whether librosa takes times, as from 1.0 on."""
-    import inspect
-
-    import librosa
-
-    return "t_out" in inspect.signature(librosa.phase_vocoder).parameters
 
 
 def vocoder_samples() -> Iterator[Sample]:
@@ -47,7 +38,7 @@ def vocoder_samples() -> Iterator[Sample]:
         else:
             x = np.repeat(x, 2, axis=-1)[..., ::2] if o["order"] == "every second" else np.array(x, order=o["order"])
         yield Sample(f"{o}", (x,), {"rate": o["rate"]}, batched=x.ndim > 3)
-    if _of_times():
+    if is_librosa_1():
         for times in (np.linspace(0, 50.9, 80), np.array([0.0, 0.0, 3.5, 3.5, 50.0, 50.5]), np.zeros(1)):
             yield Sample(f"{times.size} times", (z[0, 0],), {"t_out": times})
     else:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from ..case import Decision, Reject, Row, Sample, Timing, each_signal, pairwise
+from ..case import Decision, Reject, Row, Sample, Timing, each_signal, is_librosa_1, pairwise
 from .librosa_core import ACCEPTED, ROUNDING, row
 
 NAN = np.array([1.0, np.nan, 0.5])
@@ -287,16 +286,7 @@ def _time_metrogram(batch: int, length: int, _n_fft: int, hop: int) -> Sample:
     return Sample("", (), {"tg": tempogram, "freqs": 2584 / np.arange(1.0, 384)})
 
 
-def _is_new() -> bool:
-    """Whether librosa has what it has from 1.0 on."""
-    if importlib.util.find_spec("librosa") is None:
-        return False
-    import librosa
-
-    return hasattr(librosa.feature, "metrogram")
-
-
-if _is_new():
+if is_librosa_1():
     ROWS += [
         rhythm("feature.hybrid_tempogram", hybrid_samples, ROUNDING, timing=Timing(of_envelope)),
         rhythm("feature.metrogram", metrogram_samples, ROUNDING, rejects=(), timing=Timing(_time_metrogram)),
