@@ -22,6 +22,7 @@ from mlx_spectro.kernels import cpu"""
 CALLS = {
     "energy": "cpu.run(FrameStatistic(Framing(16, 8), 'norm'), np.ones((1, 99), np.float32))",
     "phase": "cpu.magphase(np.ones((2, 9), np.complex64))",
+    "compiler": "import gc, sys; print('numba.np.arrayobj' in sys.modules, gc.isenabled(), file=sys.stderr)",
 }
 
 
@@ -42,6 +43,11 @@ def test_the_first_compilation_is_told_once_a_machine_and_how_to_have_it_done_be
     # neither a process that loads nor one that compiles one kernel more says anything
     assert said(tmp_path, "energy") == ""
     assert said(tmp_path, "energy", "phase") == ""
+
+
+def test_what_was_compiled_is_loaded_without_the_compiler_s_own_parts(tmp_path: Path) -> None:
+    assert said(tmp_path, "energy", "compiler").endswith("True True\n")
+    assert said(tmp_path, "energy", "compiler") == "False True\n"
 
 
 def test_doctor_tells_compiling_from_loading(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from ... import caches
-from .runtime.loading import busy, idle, under_way
+from .runtime.loading import busy, idle, uncollected, under_way
 from .runtime.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def load() -> bool:
 
 
 def _module(name: str) -> Any:
-    with under_way():
+    with under_way(), uncollected():
         return importlib.import_module(f".{name}", __name__)
 
 

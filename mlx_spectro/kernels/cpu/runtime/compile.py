@@ -16,6 +16,7 @@ import llvmlite.binding as llvm
 import numba
 from numba.core import caching, config
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime.nrt import rtsys
 
 from mlx_spectro import caches, interrupts
 from mlx_spectro.design import logarithms
@@ -129,7 +130,10 @@ class _Cache(caching.FunctionCache):
     def load_overload(self, signature: Any, target: Any) -> Any:
         overload: Any = None
         try:
-            overload = super().load_overload(signature, target)  # type: ignore[no-untyped-call]
+            # numba's own would load all that its compiler knows first, four times as much work as the code itself
+            rtsys.initialize(target)
+            with self._guard_against_spurious_io_errors():
+                overload = self._load_overload(signature, target)  # type: ignore[no-untyped-call]
         except OSError as error:
             self._do_without(error)
         # numba itself raises at a damaged file: https://github.com/numba/numba/pull/10656

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -42,6 +43,20 @@ def under_way() -> Iterator[None]:
         yield
     finally:
         _threads.remove(thread)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Inside, no cycles are looked for: numba's import makes so many objects that CPython would look, time and again,
+    through all that the program has.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def watch(lock: Any) -> None:
