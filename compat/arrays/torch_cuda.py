@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import functools
+import itertools
 import operator
 import struct
 from collections.abc import Callable
@@ -31,6 +32,14 @@ _TICKS = 400_000
 _IN_DOUBLE = torch.float64, torch.complex128
 # how many times slower in double precision than in single a GPU may be for ours to be known as the faster: an H200 is
 _SLOWNESS = 2
+
+# memory on the present device, as programs of torch's compiler take it: in half the time of torch.empty_strided
+_empty: Callable[[tuple[int, ...], tuple[int, ...], torch.dtype], Tensor] = getattr(
+    torch._C._dynamo.guards,
+    "_empty_strided_cuda",
+    lambda shape, strides, dtype: torch.empty_strided(shape, strides, dtype=dtype, device="cuda"),
+)
+_address = operator.methodcaller("data_ptr")
 
 current_device: Callable[[], int] = getattr(torch._C, "_cuda_getDevice", lambda: -1)
 current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStream", lambda _: 0)
@@ -73,8 +82,8 @@ class _Function:
 
 
 class _LaunchCall(LaunchCall):
-    def __init__(self, launch: Launch, function: _Function, device: torch.device) -> None:
-        super().__init__(launch, device)
+    def __init__(self, launch: Launch, function: _Function) -> None:
+        super().__init__(launch)
         self._function, self._scalars = function, launch.kernel.pack(launch.scalars)
         self._geometry = function.handle, *launch.groups, launch.kernel.threads, 1, 1, 0
         # blocks that no call is using: the driver reads one while other threads run
@@ -88,13 +97,13 @@ class _LaunchCall(LaunchCall):
         return twin
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        outputs, function = self.made(), self._function
+        outputs, function = [*itertools.starmap(_empty, self._outputs)], self._function
         try:
             used = self._free.pop()
         except IndexError:
             used = function.block(self._scalars)
         block, arguments = used
-        function.pack(block, 0, *[x.data_ptr() for x in tensors], *[y.data_ptr() for y in outputs])
+        function.pack(block, 0, *map(_address, tensors), *map(_address, outputs))
         (status,) = function.launch(*self._geometry, current_stream(function.index), arguments, 0)
         if status:
             self._again(arguments)
@@ -150,7 +159,7 @@ class CudaLauncher(TorchLauncher):
         return _Function(handle, kernel, tables, self._index)
 
     def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
-        return _LaunchCall(launch, kernel, self.torch_device)
+        return _LaunchCall(launch, kernel)
 
     def wait(self, arrays: list[Tensor]) -> None:
         torch.cuda.current_stream(self._index).synchronize()
