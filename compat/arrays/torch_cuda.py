@@ -23,8 +23,9 @@ from ..contract import records, settings
 from ..contract.decline import Decline
 from ..contract.reasons import ByDesign
 from . import cuda_modules, kinds
-from .cuda_modules import CudaError
+from .cuda_modules import CudaError, LostDevice
 from .torch_launch import LaunchCall, TorchLauncher, check_not_capturing
+from .torch_tensors import FREED
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
@@ -97,13 +98,16 @@ class _LaunchCall(LaunchCall):
         return twin
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        outputs, function = [*itertools.starmap(_empty, self._outputs)], self._function
+        inputs, function = [*map(_address, tensors)], self._function
+        if 0 in inputs:
+            raise Decline(FREED)
+        outputs = [*itertools.starmap(_empty, self._outputs)]
         try:
             used = self._free.pop()
         except IndexError:
             used = function.block(self._scalars)
         block, arguments = used
-        function.pack(block, 0, *map(_address, tensors), *map(_address, outputs))
+        function.pack(block, 0, *inputs, *map(_address, outputs))
         (status,) = function.launch(*self._geometry, current_stream(function.index), arguments, 0)
         if status:
             self._again(arguments)
@@ -112,13 +116,18 @@ class _LaunchCall(LaunchCall):
         return outputs
 
     def _again(self, arguments: int) -> None:
-        """Launch in a thread that had no context, as one that has called nothing of CUDA's yet."""
+        """Launch in a thread that had no context, as one that has called nothing of CUDA's yet.
+
+        Raises:
+            CudaError: the driver refuses; declined where it refuses whatever is asked of the device.
+        """
         index = self._function.index
-        cuda_modules.enter(index)
         try:
+            cuda_modules.enter(index)
             cuda_modules.checked(self._function.launch(*self._geometry, current_stream(index), arguments, 0))
         except CudaError as error:
-            raise CudaError(f"the GPU kernel {self._name} was not launched: {error}") from None
+            kind = Decline if isinstance(error, LostDevice) else CudaError
+            raise kind(f"the GPU kernel {self._name} was not launched: {error}") from None
 
 
 class CudaLauncher(TorchLauncher):
