@@ -14,7 +14,7 @@ import torchaudio
 from mlx_spectro import compat
 from mlx_spectro.kernels.gpu.texts import digests
 
-from . import accuracy, check, doubles, filtering, gradients, graphs, levels, process, times, training  # noqa: F401 - importing them registers their checks
+from . import accuracy, check, doubles, filtering, gradients, graphs, levels, process, programs, times, training  # noqa: F401 - importing them registers their checks
 
 
 def main() -> int:
