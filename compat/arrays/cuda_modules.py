@@ -69,7 +69,7 @@ def checked(result: tuple[Any, ...]) -> Any:
     if int(status):
         name = getattr(status, "name", str(status))
         if int(status) in _LOST:
-            raise LostDevice(f"{name}: the device was reset, or a kernel failed on it, and takes a new process")
+            raise LostDevice(f"{name}: the device was reset, or a kernel failed on it; a new process can use it again")
         raise CudaError(name)
     return values[0] if len(values) == 1 else tuple(values)
 

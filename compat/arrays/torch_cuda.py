@@ -151,6 +151,10 @@ class CudaLauncher(TorchLauncher):
     def is_current(self) -> bool:
         return current_device() == self._index
 
+    def check_ready(self, op: Operator, *shapes: tuple[int, ...]) -> None:
+        with torch.cuda.device(self._index):
+            super().check_ready(op, *shapes)
+
     def program(self, kernel: Kernel) -> str:
         return cuda_program(kernel)
 

@@ -136,6 +136,7 @@ class Machine:
         kind, index = context
         assert kind == "context"
         self.entered.append(index)
+        self.current = index  # which torch asks the driver for
         return (Status(0),)
 
     def _create(self, source: bytes, name: bytes, headers: int, texts: Any, names: Any) -> tuple[Status, Any]:

@@ -258,7 +258,7 @@ def test_after_a_device_was_reset_or_a_kernel_failed_torch_serves_and_says_what_
         compat.reset()
         gpu.statuses = [201 if again else status, status]
         assert torch.equal(stft(cuda(x)).as_subclass(torch.Tensor), stft(x, torch))
-        said = f"CUDA_ERROR_{status}: the device was reset, or a kernel failed on it, and takes a new process"
+        said = f"CUDA_ERROR_{status}: the device was reset, or a kernel failed on it; a new process can use it again"
         assert reason() == f"the GPU kernel stft_64_complex_bnf was not launched: {said}"
         compat.reset()
 
@@ -302,6 +302,15 @@ def test_work_is_launched_on_the_tensor_s_device(gpu: Machine) -> None:
     gpu.current = 1
     x = noise(2, 301)
     alike(stft(cuda(x)), stft(x, torch))
+    assert gpu.current == 1
+    served(gpu)
+
+
+def test_a_kernel_loaded_before_random_numbers_are_drawn_leaves_the_program_s_device(gpu: Machine) -> None:
+    gpu.current = 1
+    levels = cuda(stft(noise(801), torch).abs())
+    moved(gpu, audio_shim.transforms.GriffinLim(64, 2, hop_length=16))(levels)
+    audio_shim.transforms.SpecAugment(2, 30, 3, 9)(cuda(noise(2, 33, 70)))
     assert gpu.current == 1
     served(gpu)
 
