@@ -21,11 +21,10 @@ from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
 from ..contract import records, settings
 from ..contract.decline import Decline
-from ..contract.reasons import ByDesign
+from ..contract.reasons import FREED, ByDesign
 from . import cuda_modules, kinds
 from .cuda_modules import CudaError, LostDevice
 from .torch_launch import LaunchCall, TorchLauncher, check_not_capturing
-from .torch_tensors import FREED
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
 # the GPU's clock ticks for which it is kept busy, until it finds all calls that are to be timed in its queue
