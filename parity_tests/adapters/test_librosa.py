@@ -214,7 +214,7 @@ def calls_of(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[No
     return made
 
 
-@pytest.mark.parametrize("planned", ["_octaves", "synthesis"])
+@pytest.mark.parametrize("planned", ["_octaves", "synthesis", "_bank"])
 def test_iterations_of_constant_q_transforms_are_planned_once(planned: str, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = np.random.default_rng(82).random((24, 40)).astype(np.float32)
     made, counts = calls_of("_core.constantq", planned, monkeypatch), []

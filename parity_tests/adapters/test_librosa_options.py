@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any
 
@@ -13,6 +14,7 @@ pytest.importorskip("librosa")
 
 from mlx_spectro import compat
 from mlx_spectro.compat import librosa as shim
+from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.ops import backend
 
 from ..table.case import OURS, find
@@ -90,6 +92,18 @@ def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_
                 difference = told_apart(base.name, base.args, changed)
                 if difference and (difference := told_apart(base.name, base.args, changed)):
                     found[option, repr(value)] = difference
+    assert not found
+
+
+def test_an_argument_of_another_version_of_librosa_is_refused_as_librosa_does(same_draws: None, ours: None) -> None:
+    found = {}
+    for base in bases():
+        planned, shown = (
+            inspect.signature(function).parameters for function in (adapters[base.name].ours.plan, find(base.name))
+        )
+        for name in planned.keys() - shown.keys():
+            if difference := told_apart(base.name, base.args, {**base.kwargs, name: planned[name].default}):
+                found[base.label, name] = difference
     assert not found
 
 

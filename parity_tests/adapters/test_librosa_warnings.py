@@ -43,6 +43,13 @@ def test_empty_filters_are_warned_of_at_every_call(name: str) -> None:
     assert len(theirs_said) == 3
 
 
+@pytest.mark.parametrize("window", [("chebwin", 30), ("cheb", 44.9), ("chebwin", 45)])
+def test_a_window_that_scipy_warns_of_is_warned_of_at_every_call(window: Any, ours: None) -> None:
+    for _ in range(2):
+        assert not told_apart("librosa.stft", (AUDIO,), {"n_fft": 64, "window": window})
+        assert not told_apart("librosa.istft", (SPECTRUM,), {"hop_length": 16, "window": window})
+
+
 def test_filters_that_a_program_makes_itself_are_warned_of_in_its_own_line() -> None:
     ((file, _),) = counted("always", lambda: ours.filters.mel(sr=22050, n_fft=64, n_mels=128))
     assert file == __file__

@@ -107,8 +107,8 @@ def phase_vocoder(
         check_rate_of(rate)
         times = times_at(rate, D.shape[-1])
     else:
-        if rate is not None or not OF_TIMES:
-            raise Decline("t_out is given, which other versions of librosa take, or take alone")
+        if rate is not None:
+            raise Decline("rate and t_out are given")
         times = _given_times(t_out, D.shape[-1])
     if not math.isfinite(energy(D)):
         raise Decline("the spectrum holds values that are not finite, or whose squares overflow")
