@@ -56,7 +56,7 @@ class Library:
     def guard(
         self, plan: Callable[..., Work], signature: inspect.Signature, own: Callable[..., Any]
     ) -> Callable[..., Work]:
-        """``plan`` for whatever arguments a call of the library's ``own`` may have; what it cannot take, it declines."""
+        """``plan`` for any arguments of a call of the library's ``own``; what it cannot take, it declines."""
         return plan
 
     def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:

@@ -126,6 +126,16 @@ def test_powers_that_overflow_are_warned_of_as_librosa_does(
     assert not told_apart(f"librosa.{name}", args, options)
 
 
+@pytest.mark.parametrize("n_fft", [63, 64])
+@pytest.mark.parametrize("value", [0.3, 1.0])
+def test_bins_of_a_constant_are_warned_of_as_librosa_does(value: float, n_fft: int, ours: None) -> None:
+    flat = np.full((2, 300), value, np.float32)
+    for _ in range(2):
+        # what NumPy says of a comparison is said once
+        difference = told_apart("librosa.reassigned_spectrogram", (flat,), {"n_fft": n_fft, "ref_power": 1})
+    assert not difference
+
+
 def test_an_error_of_librosa_s_comes_by_way_of_the_line_that_called_us() -> None:
     with pytest.raises(librosa.ParameterError) as caught:
         ours.stft(AUDIO, hop_length=0)

@@ -74,7 +74,8 @@ def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
     z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
-    samples: float = frames * z.shape[-1] * 2 * z.shape[-2]
+    # librosa's phases advance by a given hop, whatever the bins are of
+    samples: float = frames * z.shape[-1] * max(2 * z.shape[-2], int(arguments["hop_length"] or 0))
     return math.ceil(samples)
 
 
