@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,18 @@ def test_names_that_are_not_ours_are_librosa_s() -> None:
     assert ours.util.frame is librosa.util.frame
     assert ours.feature.stack_memory is librosa.feature.stack_memory
     assert ours.core.stft is ours.stft is not librosa.stft
+
+
+def test_the_documentation_says_whose_every_public_function_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "functions.md").read_text(encoding="utf-8")
+    said = page.partition("\n## librosa\n")[2].partition("\n## ")[0]
+    rooms = ("core", "beat", "decompose", "effects", "feature", "feature.inverse", "filters", "onset")
+    missing = []
+    for room in (*rooms, "segment", "sequence", "util"):
+        module = importlib.import_module(f"librosa.{room}")
+        public = [name for name in module.__all__ if callable(getattr(module, name))]
+        missing += [f"{room}.{name}" for name in public if not re.search(rf"`([\w.]+\.)?{name}`", said)]
+    assert not missing
 
 
 def test_installed_functions_reach_librosa_s_own_callers(noise: Any, installed: None) -> None:

@@ -14,7 +14,6 @@ pytest.importorskip("librosa")
 
 from mlx_spectro import compat
 from mlx_spectro.compat import librosa as shim
-from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.ops import backend
 
 from ..table.case import OURS, find
@@ -99,7 +98,7 @@ def test_an_argument_of_another_version_of_librosa_is_refused_as_librosa_does(sa
     found = {}
     for base in bases():
         planned, shown = (
-            inspect.signature(function).parameters for function in (adapters[base.name].ours.plan, find(base.name))
+            inspect.signature(function).parameters for function in (find(OURS + base.name).plan, find(base.name))
         )
         for name in planned.keys() - shown.keys():
             if difference := told_apart(base.name, base.args, {**base.kwargs, name: planned[name].default}):
