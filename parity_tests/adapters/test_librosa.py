@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import operator
 import re
 import tracemalloc
 from collections import Counter
@@ -212,6 +213,26 @@ def test_arrays_of_many_axes_take_no_more_memory_than_librosa_s(name: str) -> No
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0] + (1 << 23)  # with what is loaded
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "feature.melspectrogram", "feature.mfcc", "feature.rms", "feature.spectral_centroid",
+        "feature.zero_crossing_rate", "effects.trim",
+    ],
+)  # fmt: skip
+def test_features_of_long_audio_keep_no_spectrogram(name: str) -> None:
+    function = operator.attrgetter(name)(ours)
+    y = np.random.default_rng(80).standard_normal(60 * 22050).astype(np.float32)
+    function(y=y[:8192])
+    tracemalloc.start()
+    function(y=y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not any(record.reason for record in compat.report())
+    spectrogram = 1025 * (1 + y.size // 512) * y.itemsize
+    assert peak < spectrogram / 2
 
 
 def calls_of(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[None]:

@@ -74,8 +74,9 @@ def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
     z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
-    # librosa's phases advance by a given hop, whatever the bins are of
-    samples: float = frames * z.shape[-1] * max(2 * z.shape[-2], int(arguments["hop_length"] or 0))
+    # phases of librosa 0.11 advance by a given hop, whatever the bins are of
+    hop_length = 0 if OF_TIMES else int(arguments["hop_length"] or 0)
+    samples: float = frames * z.shape[-1] * max(2 * z.shape[-2], hop_length)
     return math.ceil(samples)
 
 

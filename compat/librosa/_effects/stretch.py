@@ -114,7 +114,7 @@ def pitch_shift(
     check_flag("scale", scale)
     rate = _rate(n_steps, bins_per_octave)
     stretch = _stretch(y, rate, kwargs)
-    options = {"orig_sr": float(sr) / rate, "target_sr": sr, "res_type": res_type, "scale": scale}
+    options: dict[str, Any] = {"orig_sr": float(sr) / rate, "target_sr": sr, "res_type": res_type, "scale": scale}
 
     def work() -> Array:
         shifted: Array = _fix_length(_resample(stretch(), **options), size=y.shape[-1])
