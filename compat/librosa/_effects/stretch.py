@@ -51,7 +51,8 @@ def order(arguments: dict[str, Any]) -> int:
 
 def _rate(n_steps: Any, bins_per_octave: Any) -> float:
     """How many times faster audio is to be, for its pitch to be shifted when it is resampled to its length."""
-    return 2.0 ** (-float(n_steps) / int(bins_per_octave))
+    rate: float = 2.0 ** (-float(n_steps) / int(bins_per_octave))
+    return rate
 
 
 def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
