@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ torch = pytest.importorskip("torch")
 torchaudio = pytest.importorskip("torchaudio")
 pytest.importorskip("mlx.core")
 
-from mlx_spectro import caches, compat
+from mlx_spectro import compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import cuda_modules, torch_cuda
@@ -27,18 +26,13 @@ from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
-from .cuda_machine import Machine, cuda, machine
+from .cuda_machine import Machine, cuda
 from .test_torch_gpu import MEL, WINDOW, alike, istft, moved, noise, reason, served, stft
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
-    monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    with machine(monkeypatch) as made, compat.route("ours"):
-        yield made
+pytestmark = [
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+    pytest.mark.usefixtures("gpu"),
+]
 
 
 def test_without_the_bindings_torch_serves_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
