@@ -152,8 +152,10 @@ def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool,
     a, b, x = a / a[:, :1], b / a[:, :1], x.reshape(-1, len(a), shape[-1])
     y = filtered(x, a, b, Way(engine, roomy=not twice))
     if twice:
-        y = filtered(y, a, b, Way(engine, backward=True))
-    y = y.reshape(shape)
+        # no view, as torchaudio's is none
+        y = torch.ops.aten._unsafe_view(filtered(y, a, b, Way(engine, backward=True)), shape)
+    else:
+        y = y.reshape(shape)
     return y.clamp(-1.0, 1.0) if limited else y
 
 
