@@ -152,10 +152,9 @@ def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool,
     a, b, x = a / a[:, :1], b / a[:, :1], x.reshape(-1, len(a), shape[-1])
     y = filtered(x, a, b, Way(engine, roomy=not twice))
     if twice:
-        # no view, as torchaudio's is none
-        y = torch.ops.aten._unsafe_view(filtered(y, a, b, Way(engine, backward=True)), shape)
-    else:
-        y = y.reshape(shape)
+        y = filtered(y, a, b, Way(engine, backward=True))
+    # torchaudio's filtfilt returns no view
+    y = (torch.ops.aten._unsafe_view if twice else torch.reshape)(y, shape)
     return y.clamp(-1.0, 1.0) if limited else y
 
 
