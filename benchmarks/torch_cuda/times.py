@@ -294,8 +294,8 @@ def overhead() -> dict[str, float]:
     return lone(works)
 
 
-def timed(only: str = "") -> dict[str, Any]:
-    """The times of everything, printed as they come, or of the rows whose names contain one of ``only``."""
+def timed(only: str, sizes: int) -> dict[str, Any]:
+    """The times of so many sizes, printed as they come, or of their rows whose names contain one of ``only``."""
     rate = copy_rate()
     times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
     if not only:
@@ -303,7 +303,7 @@ def timed(only: str = "") -> dict[str, Any]:
     print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(times['overhead'])}\n")
     header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
     print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")
-    for size in SIZES:
+    for size in SIZES[:sizes]:
         for contest in itertools.chain(in_double(*size), contests(*size)):
             if not any(part in contest.name for part in only.split(",")):
                 continue
