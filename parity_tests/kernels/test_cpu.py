@@ -474,6 +474,14 @@ def test_magnitudes_that_lie_side_by_side_are_filtered_one_by_one(dtype: Any, si
     assert np.array_equal(values, np.stack([cpu.run(op, one, bank) for one in s]))
 
 
+@pytest.mark.parametrize(("threads", "error"), [("2", TypeError), (2.0, TypeError), (0, ValueError)], ids=repr)
+def test_a_number_of_threads_that_is_none_is_refused_by_name(threads: Any, error: type[Exception]) -> None:
+    before = cpu.get_num_threads()
+    with pytest.raises(error, match="threads must be"):
+        cpu.set_num_threads(threads)
+    assert cpu.get_num_threads() == before
+
+
 def test_peaks_are_the_tops_of_parabolas() -> None:
     k = np.arange(64.0)
     s = np.maximum(0, np.stack([50 - (k - 20.3) ** 2, 30 - 0.5 * (k - 40.8) ** 2]))
