@@ -20,6 +20,7 @@ from .runtime.memory import address_of
 from .runtime.vector import Complex, Kit, Vec, integer, lanes, operation
 
 RADICES = (8, 7, 5, 4, 3, 2)
+_ODD = (7, 5, 3)
 FORWARD, BACKWARD = -1, 1
 
 
@@ -62,7 +63,7 @@ def _results(kit: Kit, a: list[Complex], sign: int) -> Iterator[tuple[int, Compl
             quarter, rest = divmod(k * 8 // n, 2)
             o: Complex | Product = odd[k]
             if rest:
-                o = Product(odd[k].plus_i(odd[k], sign), kit.kept(math.sqrt(0.5)))
+                o = Product(odd[k].plus_i(odd[k], sign), kit.factor(math.sqrt(0.5)))
             if quarter:
                 o = o.turned(sign)
             yield k, _plus(even[k], o)
@@ -76,11 +77,11 @@ def _results(kit: Kit, a: list[Complex], sign: int) -> Iterator[tuple[int, Compl
         for k in half:
             angles = [2 * math.pi * j * k / n for j in half]
             cosines = [Product(s, kit.constant(math.cos(t))) for s, t in zip(sums, angles, strict=True)]
-            # the first of the sines is a factor of the others, as it is in numbers of the arithmetic type
+            # the others' sines are divided by the first, as the arithmetic type has it, which is a factor of all
             unit = kit.rounded(math.sin(angles[0]))
             sines = [Product(d, kit.constant(math.sin(t) / unit)) for d, t in zip(differences, angles, strict=True)]
             even_part = functools.reduce(_plus, cosines, a[0])
-            odd_part = Product(functools.reduce(_plus, sines[1:], differences[0]), kit.kept(unit)).turned(sign)
+            odd_part = Product(functools.reduce(_plus, sines[1:], differences[0]), kit.factor(unit)).turned(sign)
             yield k, _plus(even_part, odd_part)
             yield n - k, _minus(even_part, odd_part)
 
@@ -152,10 +153,7 @@ def _coprime_butterflies(
     kit: Kit, sign: int, radix: Any, z: Any, stride: Any, step: Any, count: Any, ring: Any
 ) -> None:
     """Code of ``count`` transforms without twiddles; see :func:`coprime_forward_butterflies`."""
-    for n in RADICES:
-        # of the others, one at most is coprime to the rest, and that is the last
-        if n % 2 == 0:
-            continue
+    for n in _ODD:
         with kit.when(radix, n), kit.loop(count) as i:
             row = kit.at(ring, kit.times(i, 8 * n))
             offsets = [kit.integer(kit.at(row, 8 * q)) for q in range(n)]
@@ -215,7 +213,7 @@ class Plan(NamedTuple):
 def factors(points: int) -> list[int] | None:
     """Radices whose product is ``points``, odd ones first; None where a prime above 7 is needed."""
     odd, rest = [], points
-    for radix in (7, 5, 3):
+    for radix in _ODD:
         while rest % radix == 0:
             odd.append(radix)
             rest //= radix
@@ -238,7 +236,8 @@ def plan(n_fft: int, real: str) -> Plan | None:
         return None
     size = np.dtype(real).itemsize
     element = 2 * lanes(size) * size
-    passes, rings, tables, block, offset = [], [], [np.zeros(0, complex)], points, 0
+    passes: list[tuple[int, int, int, int]] = []
+    rings, tables, block, offset = [], [np.zeros(0, complex)], points, 0
     frequencies = np.arange(points).reshape(1, points)
     while radices:
         radix, is_coprime = _next(radices, block, first=not passes)

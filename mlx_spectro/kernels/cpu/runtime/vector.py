@@ -264,8 +264,8 @@ class Kit:
     def constant(self, number: float) -> Vec:
         return Vec(self, ir.Constant(self.vector, [number] * self.lanes))
 
-    def kept(self, number: float) -> Vec:
-        """:meth:`constant` for both of two signs, which LLVM would make two constants."""
+    def factor(self, number: float) -> Vec:
+        """:meth:`constant` for products that are added and subtracted, where LLVM would make another of minus it."""
         return of_llvm("llvm.arithmetic.fence", self.constant(number))
 
     def rounded(self, number: float) -> float:
