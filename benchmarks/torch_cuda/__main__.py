@@ -14,7 +14,7 @@ import torchaudio
 from mlx_spectro import compat
 from mlx_spectro.kernels.gpu.texts import digests
 
-from . import accuracy, check, doubles, filtering, gradients, graphs, levels, process, times, training  # noqa: F401 - importing them registers their checks
+from . import accuracy, check, doubles, filtering, gradients, graphs, levels, process, programs, times, training  # noqa: F401 - importing them registers their checks
 
 
 def main() -> int:
@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write everything to this file")
     parser.add_argument("--only", default="", help="checks whose names contain one of these, comma-separated")
     parser.add_argument("--rows", default="", help="times of rows whose names contain one of these, comma-separated")
+    parser.add_argument(
+        "--sizes", type=int, default=len(times.SIZES), help="times of so many sizes, the smallest first"
+    )
     parser.add_argument("--no-checks", action="store_true")
     parser.add_argument("--no-times", action="store_true")
     options = parser.parse_args()
@@ -40,7 +43,7 @@ def main() -> int:
         print(f"{len(report['failed'])} checks failed: {', '.join(report['failed'])}")
     if not options.no_times:
         compat.reset()
-        report |= times.timed(options.rows)
+        report |= times.timed(options.rows, options.sizes)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 1 if report.get("failed") else 0

@@ -294,8 +294,8 @@ def overhead() -> dict[str, float]:
     return lone(works)
 
 
-def timed(only: str = "") -> dict[str, Any]:
-    """The times of everything, printed as they come, or of the rows whose names contain one of ``only``."""
+def timed(only: str, sizes: int) -> dict[str, Any]:
+    """The times of so many sizes, printed as they come, or of their rows whose names contain one of ``only``."""
     rate = copy_rate()
     times: dict[str, Any] = {"copy": rate, "overhead": overhead(), "rows": []}
     if not only:
@@ -303,16 +303,18 @@ def timed(only: str = "") -> dict[str, Any]:
     print(f"\ncopy {rate / 1e9:.0f} GB/s; microseconds from Python: {_rounded(times['overhead'])}\n")
     header = f"{'B, T, n_fft, hop':48}{'torch':>9}{'ours':>9}{'times':>7}"
     print(f"{header}   in a graph{'torch':>9}{'ours':>9}{'floors':>8}")
-    for size in SIZES:
+    for size in SIZES[:sizes]:
         for contest in itertools.chain(in_double(*size), contests(*size)):
             if not any(part in contest.name for part in only.split(",")):
                 continue
             row: dict[str, Any] = {"size": size, "name": contest.name}
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:
-                row["lone"] = lone({**works, **_working(contest.peers, row)})
+                peers = _working(contest.peers, row, _once)
+                row["lone"] = lone({**works, **peers})
                 in_graph = {"both": works, "ours": {"ours": contest.ours}, "": {}}[contest.captured]
-                row["graph"] = in_graphs(in_graph)
+                peers = _working(peers if in_graph else {}, row, _captured)
+                row["graph"] = in_graphs({**in_graph, **peers})
                 if contest.moved:
                     row["floor"] = contest.moved / rate * 1e6
             except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
@@ -324,17 +326,25 @@ def timed(only: str = "") -> dict[str, Any]:
     return times
 
 
-def _working(peers: Mapping[str, Work], row: dict[str, Any]) -> dict[str, Work]:
-    """Those that take such a call; what others raise goes into the row."""
+def _working(peers: Mapping[str, Work], row: dict[str, Any], attempt: Callable[[Work], Any]) -> dict[str, Work]:
+    """Those that an attempt succeeds with; what others raise goes into the row."""
     works = {}
     for name, work in peers.items():
         try:
-            work()
-            torch.cuda.synchronize()
+            attempt(work)
             works[name] = work
         except Exception as error:  # noqa: BLE001 - another library's own
             row.setdefault("peers", {})[name] = f"{type(error).__name__}: {error}"[:300]
     return works
+
+
+def _once(work: Work) -> None:
+    work()
+    torch.cuda.synchronize()
+
+
+def _captured(work: Work) -> None:
+    in_graphs({"": work})
 
 
 def _rounded(times: dict[str, float]) -> dict[str, float]:
@@ -346,7 +356,11 @@ def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{start}{row['error'][:300]}"
     lone, graph = row["lone"], row["graph"]
-    others = ", ".join(f"{name} {lone[name]:.1f}" for name in lone if name not in ("torch", "ours"))
+    others = ", ".join(
+        f"{name} {lone[name]:.1f}" + (f", {graph[name]:.1f} in a graph" if name in graph else "")
+        for name in lone
+        if name not in ("torch", "ours")
+    )
     others += "".join(f", {name}: {problem[:80]}" for name, problem in row.get("peers", {}).items())
     parts = f"{lone['torch']:9.1f}{lone['ours']:9.1f}{lone['torch'] / lone['ours']:7.1f}{'':13}"
     parts += f"{graph['torch']:9.1f}" if "torch" in graph else f"{'':9}"

@@ -14,8 +14,16 @@ logger = logging.getLogger("mlx_spectro.compat")
 _DIGEST = hashlib.sha256().digest_size
 
 
+# statuses of a device that was reset, or on which a kernel of anybody's failed
+_LOST = frozenset((4, 201, 214, 400, 700, 702, 709, 710, *range(714, 720)))
+
+
 class CudaError(RuntimeError):
     """The driver or the compiler refuses."""
+
+
+class LostDevice(CudaError):
+    """The driver refuses whatever this process asks of a device."""
 
 
 class Bindings(NamedTuple):
@@ -35,9 +43,12 @@ def bindings() -> Bindings | str:
         return f"kernels are launched by cuda.bindings, which is not installed ({error}): pip install cuda-bindings"
     try:
         version: Any = checked(nvrtc.nvrtcVersion())
+    except (RuntimeError, OSError) as error:
+        return f"CUDA's compiler cannot be loaded ({error}): pip install nvidia-cuda-nvrtc, or nvidia-cuda-nvrtc-cu12"
+    try:
         checked(driver.cuDriverGetVersion())
     except (RuntimeError, OSError) as error:
-        return f"CUDA's compiler NVRTC or its driver cannot be loaded: {error}"
+        return f"NVIDIA's driver cannot be loaded ({error}): install it anew"
     return Bindings(driver, nvrtc, version)
 
 
@@ -56,7 +67,10 @@ def checked(result: tuple[Any, ...]) -> Any:
     """
     status, *values = result
     if int(status):
-        raise CudaError(getattr(status, "name", str(status)))
+        name = getattr(status, "name", str(status))
+        if int(status) in _LOST:
+            raise LostDevice(f"{name}: the device was reset, or a kernel failed on it; a new process can use it again")
+        raise CudaError(name)
     return values[0] if len(values) == 1 else tuple(values)
 
 
@@ -83,7 +97,13 @@ def load(program: str, name: str, capability: tuple[int, int]) -> Any:
         CudaError: the program does not compile, or the driver does not load it.
     """
     driver = present().driver
-    module = checked(driver.cuModuleLoadData(binary(program, name, capability)))
+    code = binary(program, name, capability)
+    try:
+        module = checked(driver.cuModuleLoadData(code))
+    except CudaError as error:
+        version = checked(driver.cuDriverGetVersion())
+        known = f"{version // 1000}.{version % 1000 // 10}"
+        raise type(error)(f"{error} (the driver knows CUDA {known}: where the compiler is newer, update it)") from None
     return checked(driver.cuModuleGetFunction(module, name.encode()))
 
 

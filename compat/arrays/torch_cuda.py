@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import functools
+import itertools
 import operator
 import struct
 from collections.abc import Callable
@@ -20,9 +21,9 @@ from mlx_spectro.kernels.gpu.dialect import Kernel, Launch, cuda_program
 
 from ..contract import records, settings
 from ..contract.decline import Decline
-from ..contract.reasons import ByDesign
+from ..contract.reasons import FREED, ByDesign
 from . import cuda_modules, kinds
-from .cuda_modules import CudaError
+from .cuda_modules import CudaError, LostDevice
 from .torch_launch import LaunchCall, TorchLauncher, check_not_capturing
 
 _WORD = ctypes.sizeof(ctypes.c_uint64)
@@ -31,6 +32,14 @@ _TICKS = 400_000
 _IN_DOUBLE = torch.float64, torch.complex128
 # how many times slower in double precision than in single a GPU may be for ours to be known as the faster: an H200 is
 _SLOWNESS = 2
+
+# memory on the present device, as programs of torch's compiler take it: in half the time of torch.empty_strided
+_empty: Callable[[tuple[int, ...], tuple[int, ...], torch.dtype], Tensor] = getattr(
+    torch._C._dynamo.guards,
+    "_empty_strided_cuda",
+    lambda shape, strides, dtype: torch.empty_strided(shape, strides, dtype=dtype, device="cuda"),
+)
+_address = operator.methodcaller("data_ptr")
 
 current_device: Callable[[], int] = getattr(torch._C, "_cuda_getDevice", lambda: -1)
 current_stream: Callable[[int], int] = getattr(torch._C, "_cuda_getCurrentRawStream", lambda _: 0)
@@ -73,8 +82,8 @@ class _Function:
 
 
 class _LaunchCall(LaunchCall):
-    def __init__(self, launch: Launch, function: _Function, device: torch.device) -> None:
-        super().__init__(launch, device)
+    def __init__(self, launch: Launch, function: _Function) -> None:
+        super().__init__(launch)
         self._function, self._scalars = function, launch.kernel.pack(launch.scalars)
         self._geometry = function.handle, *launch.groups, launch.kernel.threads, 1, 1, 0
         # blocks that no call is using: the driver reads one while other threads run
@@ -88,13 +97,16 @@ class _LaunchCall(LaunchCall):
         return twin
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        outputs, function = self.made(), self._function
+        inputs, function = [*map(_address, tensors)], self._function
+        if 0 in inputs:
+            raise Decline(FREED)
+        outputs = [*itertools.starmap(_empty, self._outputs)]
         try:
             used = self._free.pop()
         except IndexError:
             used = function.block(self._scalars)
         block, arguments = used
-        function.pack(block, 0, *[x.data_ptr() for x in tensors], *[y.data_ptr() for y in outputs])
+        function.pack(block, 0, *inputs, *map(_address, outputs))
         (status,) = function.launch(*self._geometry, current_stream(function.index), arguments, 0)
         if status:
             self._again(arguments)
@@ -103,13 +115,18 @@ class _LaunchCall(LaunchCall):
         return outputs
 
     def _again(self, arguments: int) -> None:
-        """Launch in a thread that had no context, as one that has called nothing of CUDA's yet."""
+        """Launch in a thread that had no context, as one that has called nothing of CUDA's yet.
+
+        Raises:
+            CudaError: the driver refuses; declined where it refuses whatever is asked of the device.
+        """
         index = self._function.index
-        cuda_modules.enter(index)
         try:
+            cuda_modules.enter(index)
             cuda_modules.checked(self._function.launch(*self._geometry, current_stream(index), arguments, 0))
         except CudaError as error:
-            raise CudaError(f"the GPU kernel {self._name} was not launched: {error}") from None
+            kind = Decline if isinstance(error, LostDevice) else CudaError
+            raise kind(f"the GPU kernel {self._name} was not launched: {error}") from None
 
 
 class CudaLauncher(TorchLauncher):
@@ -133,6 +150,10 @@ class CudaLauncher(TorchLauncher):
     def is_current(self) -> bool:
         return current_device() == self._index
 
+    def check_ready(self, op: Operator, *shapes: tuple[int, ...]) -> None:
+        with torch.cuda.device(self._index):
+            super().check_ready(op, *shapes)
+
     def program(self, kernel: Kernel) -> str:
         return cuda_program(kernel)
 
@@ -150,7 +171,7 @@ class CudaLauncher(TorchLauncher):
         return _Function(handle, kernel, tables, self._index)
 
     def call(self, launch: Launch, kernel: _Function) -> _LaunchCall:
-        return _LaunchCall(launch, kernel, self.torch_device)
+        return _LaunchCall(launch, kernel)
 
     def wait(self, arrays: list[Tensor]) -> None:
         torch.cuda.current_stream(self._index).synchronize()

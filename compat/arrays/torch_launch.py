@@ -53,10 +53,10 @@ def check_not_capturing(what: str) -> None:
 class LaunchCall:
     """A launch made ready: of tensors that lie without gaps on its device it makes the outputs."""
 
-    def __init__(self, launch: Launch, device: torch.device) -> None:
-        self._name, self._device = launch.kernel.name, device
+    def __init__(self, launch: Launch) -> None:
+        self._name = launch.kernel.name
         outputs, double = zip(launch.shapes, launch.kernel.outputs.values(), strict=True), launch.kernel.double
-        self._outputs = [(shape, strides_of(shape), _DTYPES[kind][double]) for shape, kind in outputs]
+        self._outputs = [(tuple(shape), strides_of(shape), _DTYPES[kind][double]) for shape, kind in outputs]
 
     def swapped(self) -> Call[Tensor]:
         """The same, that has the last two axes of the first output swapped."""
@@ -66,11 +66,6 @@ class LaunchCall:
             return [first.transpose_(-1, -2), *others]
 
         return call
-
-    def made(self) -> list[Tensor]:
-        """Memory for the outputs."""
-        make, device = torch.empty_strided, self._device  # which takes two thirds of the time of torch.empty
-        return [make(shape, strides, dtype=dtype, device=device) for shape, strides, dtype in self._outputs]
 
     @abstractmethod
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:

@@ -31,8 +31,8 @@ class _Function(NamedTuple):
 
 class _LaunchCall(LaunchCall):
     def __init__(self, launch: Launch, function: _Function, device: torch.device) -> None:
-        super().__init__(launch, device)
-        kernel, self._function = launch.kernel, function.call
+        super().__init__(launch)
+        kernel, self._function, self._device = launch.kernel, function.call, device
         self._constant = [*function.tables, *kernel.each(launch.scalars)]
         x, y, z = launch.groups
         self._threads, self._group = (x * kernel.threads, y, z), (kernel.threads, 1, 1)
@@ -40,7 +40,8 @@ class _LaunchCall(LaunchCall):
             raise Decline("a signal has more frames than an MPS device numbers threads")
 
     def __call__(self, tensors: list[Tensor]) -> list[Tensor]:
-        outputs = self.made()
+        make, device = torch.empty_strided, self._device  # which takes two thirds of the time of torch.empty
+        outputs = [make(shape, strides, dtype=dtype, device=device) for shape, strides, dtype in self._outputs]
         self._function(*tensors, *self._constant, *outputs, threads=self._threads, group_size=self._group)
         diagnostics.used(self._name)
         return outputs

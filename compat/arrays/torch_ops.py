@@ -19,8 +19,9 @@ from mlx_spectro.kernels.cpu.runtime.layout import Layout
 
 from ..contract.decline import Decline
 from ..contract.plans import Run
+from ..contract.reasons import FREED
 from . import torch_results
-from .torch_tensors import FREED, counterpart, to_host, transformed
+from .torch_tensors import counterpart, to_host, transformed
 
 _shape_of = attrgetter("shape")
 _CPU = torch.device("cpu")

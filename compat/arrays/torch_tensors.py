@@ -19,7 +19,7 @@ from mlx_spectro.kernels.cpu.runtime import threads
 from mlx_spectro.ops import backend
 
 from ..contract.decline import Decline
-from ..contract.reasons import ByDesign
+from ..contract.reasons import FREED, ByDesign
 from .kinds import memory_of
 from .placement import by_mlx, engine
 
@@ -31,8 +31,6 @@ _DTYPES = {
     torch.complex128: ("float64", torch.float64),
 }
 _WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-
-FREED = "a tensor's memory has been freed"
 
 # whether a tensor's axes have names, of which newer versions of torch know nothing
 has_names: Callable[[Tensor], bool] = getattr(Tensor, "has_names", lambda _: False)

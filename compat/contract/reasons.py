@@ -8,6 +8,7 @@ from typing import Any
 REJECTED = "the reference rejects the arguments"
 # a signal handler's or a finalizer's call; a process that was forked
 BUSY = "the call, or its process, began in the midst of compiling host kernels"
+FREED = "a tensor's memory has been freed"
 
 # under verify
 NO_VALUES = "torch traces or transforms the program, where there are no values to compare"

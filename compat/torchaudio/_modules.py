@@ -143,8 +143,9 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         parts: Submodules, which it computes itself.
     """
 
-    named, twins = {*buffers, *parts}, tuple(parts.items())
-    options_of: Any = operator.itemgetter(*options) if len(options) > 1 else lambda s: tuple([s[n] for n in options])
+    named, twins = {*buffers, *parts}, [(name, twin, vars(twin)["gather"]) for name, twin in parts.items()]
+    # the first one twice: of one alone there would be no tuple
+    options_of: Any = operator.itemgetter(*options[:1], *options) if options else lambda _: ()
 
     def gather(module: Module, facts: list[Any], held: list[Any]) -> None:
         state = module.__dict__
@@ -153,11 +154,11 @@ def reads(*options: str, buffers: tuple[str, ...] = (), **parts: type[Twin]) -> 
         facts += options_of(state)
         for name in buffers:
             held.append(state["_buffers"][name])
-        for name, twin in twins:
+        for name, twin, gather_of in twins:
             submodule = state["_modules"][name]
             check_part(submodule, twin)
             facts.append(type(submodule))
-            vars(twin)["gather"](submodule, facts, held)
+            gather_of(submodule, facts, held)
 
     def noted_by(module: Module, key: list[Any], places: list[Any], tensors: list[Any]) -> None:
         facts: list[Any] = []

@@ -136,6 +136,7 @@ class Machine:
         kind, index = context
         assert kind == "context"
         self.entered.append(index)
+        self.current = index  # which torch asks the driver for
         return (Status(0),)
 
     def _create(self, source: bytes, name: bytes, headers: int, texts: Any, names: Any) -> tuple[Status, Any]:
@@ -158,6 +159,14 @@ class Machine:
     def _fill(room: bytes, values: bytes) -> None:
         assert len(room) == len(values)
         ctypes.memmove(ctypes.c_char_p(room), values, len(values))
+
+    def empty(self, shape: Any, strides: Any, dtype: Any) -> Any:
+        """Memory on the present device."""
+        assert self.current == 0
+        assert {type(shape), type(strides)} == {tuple}
+        made = cuda(torch.empty_strided(shape, strides, dtype=dtype))
+        assert is_dense(made)
+        return made
 
     def _load(self, code: bytes) -> tuple[Status, Any]:
         assert not self.capturing
@@ -261,12 +270,6 @@ class _Torch:
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
 
-    def empty_strided(self, shape: Any, strides: Any, dtype: Any, device: Any) -> Any:
-        assert device == torch.device("cuda", self._machine.current)
-        made = cuda(torch.empty_strided(shape, strides, dtype=dtype))
-        assert is_dense(made)
-        return made
-
     def from_numpy(self, values: Any) -> Any:
         def to(device: Any) -> Any:
             self._machine.wait()
@@ -291,6 +294,7 @@ def machine(patch: pytest.MonkeyPatch) -> Iterator[Machine]:
         patch.setattr(module, "torch", _Torch(made))
     patch.setattr(kinds, "is_capturing", lambda: made.capturing)
     patch.setattr(torch_cuda, "cuda_program", made.program_of)
+    patch.setattr(torch_cuda, "_empty", made.empty)
     patch.setattr(torch_cuda, "current_device", lambda: made.current)
     patch.setattr(torch_cuda, "current_stream", lambda index: STREAM)
     patch.setattr(torch_launch, "values_of", values_of)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from mlx_spectro import caches, compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import cuda_modules, torch_cuda
+from mlx_spectro.compat.contract import records
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.compat.torch import _spectral
@@ -27,7 +31,7 @@ from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
-from .cuda_machine import Machine, cuda, machine
+from .cuda_machine import VERSION, Machine, OnCuda, Status, cuda, machine
 from .test_torch_gpu import MEL, WINDOW, alike, istft, moved, noise, reason, served, stft
 
 pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
@@ -48,12 +52,58 @@ def test_without_the_bindings_torch_serves_and_says_what_to_install(monkeypatch:
     assert reason() == "cuda.bindings is not installed: pip install cuda-bindings"
 
 
-def test_a_missing_module_and_a_missing_library_are_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
+def test_a_missing_module_and_a_missing_library_are_reasons_with_remedies(
+    gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     assert "pip install cuda-bindings" in str(cuda_modules.bindings.__wrapped__())
+
+    def missing() -> None:
+        raise RuntimeError("no such library")
+
+    monkeypatch.setitem(sys.modules, "cuda.bindings", SimpleNamespace(driver=gpu.driver, nvrtc=gpu.nvrtc))
+    assert cuda_modules.bindings.__wrapped__() == (gpu.driver, gpu.nvrtc, VERSION)
+    monkeypatch.setattr(gpu.driver, "cuDriverGetVersion", lambda: (Status(100),))  # no device
+    said = "NVIDIA's driver cannot be loaded (CUDA_ERROR_100): install it anew"
+    assert cuda_modules.bindings.__wrapped__() == said
+    monkeypatch.setattr(gpu.nvrtc, "nvrtcVersion", missing)
+    said = (
+        "CUDA's compiler cannot be loaded (no such library): pip install nvidia-cuda-nvrtc, or nvidia-cuda-nvrtc-cu12"
+    )
+    assert cuda_modules.bindings.__wrapped__() == said
+
+
+def test_a_driver_that_is_older_than_the_compiler_is_a_reason_with_a_remedy(
+    gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu.driver, "cuModuleLoadData", lambda code: (Status(222), None))
+    monkeypatch.setattr(gpu.driver, "cuDriverGetVersion", lambda: (Status(0), 12080))
+    x = noise(2, 301)
+    assert torch.equal(stft(cuda(x)).as_subclass(torch.Tensor), stft(x, torch))
+    said = "CUDA_ERROR_222 (the driver knows CUDA 12.8: where the compiler is newer, update it)"
+    assert reason() == f"a kernel cannot be used on cuda:0 with NVRTC 13.0 and this driver: {said}"
+
+
+@pytest.mark.parametrize("why", ["no home", "another's", "read-only"])
+def test_a_folder_that_cannot_be_written_to_is_said_once_and_the_call_is_ours(
+    why: str, gpu: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(tmp_path))
+
+    if why == "no home":
+        monkeypatch.setattr(caches, "folder", lambda: None)
+    else:
+        monkeypatch.setattr(caches, "make_private" if why == "another's" else "write_whole", refused)
+    cuda_modules._say_not_kept.cache_clear()
+    x = noise(2, 301)
+    for _ in range(2):
+        alike(stft(cuda(x)), stft(x, torch))
+    alike(istft(stft(cuda(x))), istft(stft(x, torch), torch))
+    served(gpu)
+    said = "no home folder" if why == "no home" else str(tmp_path)
+    assert [said in record.message for record in caplog.records if record.levelname == "WARNING"] == [True]
 
 
 def test_a_captured_call_waits_for_nothing(gpu: Machine) -> None:
@@ -193,15 +243,74 @@ def test_a_thread_without_a_context_gets_one(gpu: Machine) -> None:
     alike(stft(cuda(x)), stft(x, torch))
     assert gpu.entered == [0]
     served(gpu)
-    gpu.statuses = [700, 700]
-    with pytest.raises(cuda_modules.CudaError, match=r"stft_64_complex_bnf was not launched: CUDA_ERROR_700"):
+    gpu.statuses = [1, 1]  # of a wrong argument, which would be our fault
+    with pytest.raises(cuda_modules.CudaError, match=r"stft_64_complex_bnf was not launched: CUDA_ERROR_1$"):
         stft(cuda(x))
+
+
+@pytest.mark.parametrize("status", [400, 700, 709, 719])
+def test_after_a_device_was_reset_or_a_kernel_failed_torch_serves_and_says_what_to_do(
+    status: int, gpu: Machine
+) -> None:
+    x = noise(2, 301)
+    for again in (False, True):
+        stft(cuda(x))
+        compat.reset()
+        gpu.statuses = [201 if again else status, status]
+        assert torch.equal(stft(cuda(x)).as_subclass(torch.Tensor), stft(x, torch))
+        said = f"CUDA_ERROR_{status}: the device was reset, or a kernel failed on it; a new process can use it again"
+        assert reason() == f"the GPU kernel stft_64_complex_bnf was not launched: {said}"
+        compat.reset()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["the first", "a later one"])
+def test_no_kernel_reads_memory_that_a_program_has_let_go(known: bool, gpu: Machine) -> None:
+    # NumPy's memory is not torch's to let go
+    theirs, x = noise(2, 301).clone(), cuda(noise(2, 301).clone())
+    for _ in range(3 * known):
+        stft(x)
+    compat.reset()
+    launched = len(gpu.launched)
+    for module, signal in ((torch, theirs), (shim, x)):
+        signal.untyped_storage().resize_(0)
+        with pytest.raises(RuntimeError, match="its data is not allocated"):
+            stft(signal, module)
+    assert "memory has been freed" in reason()
+    assert len(gpu.launched) == launched
+
+
+@pytest.mark.parametrize("place", ["cpu", "cuda:1"])
+def test_weights_on_another_device_are_torch_s_to_refuse(
+    place: str, gpu: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mel = moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL))
+    x, z, window = cuda(noise(2, 301)), stft(cuda(noise(2, 301))), cuda(WINDOW)
+    elsewhere = id(window), id(mel.spectrogram.window)
+    monkeypatch.setattr(OnCuda, "device", property(lambda t: torch.device(place if id(t) in elsewhere else "cuda:0")))
+    compat.reset()
+    calls: list[Callable[[], Any]] = [
+        lambda: shim.stft(x, 64, 16, window=window, return_complex=True),
+        lambda: shim.istft(z, 64, 16, window=window),
+        lambda: mel(x),
+    ]
+    for call in calls:
+        with pytest.raises(records.FaultError, match="the reference rejects the arguments"):  # which this one does not
+            call()
 
 
 def test_work_is_launched_on_the_tensor_s_device(gpu: Machine) -> None:
     gpu.current = 1
     x = noise(2, 301)
     alike(stft(cuda(x)), stft(x, torch))
+    assert gpu.current == 1
+    served(gpu)
+
+
+def test_a_kernel_loaded_before_random_numbers_are_drawn_leaves_the_program_s_device(gpu: Machine) -> None:
+    gpu.current = 1
+    levels = cuda(stft(noise(801), torch).abs())
+    moved(gpu, audio_shim.transforms.GriffinLim(64, 2, hop_length=16))(levels)
+    audio_shim.transforms.SpecAugment(2, 30, 3, 9)(cuda(noise(2, 33, 70)))
     assert gpu.current == 1
     served(gpu)
 
@@ -258,7 +367,6 @@ def test_a_program_that_does_not_compile_is_a_reason_with_what_the_compiler_says
 
 def test_cpu_tensors_load_nothing_of_cuda_s() -> None:
     import subprocess
-    import sys
 
     code = (
         "import sys; from mlx_spectro.compat import torch\n"

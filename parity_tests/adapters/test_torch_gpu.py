@@ -134,6 +134,38 @@ def test_views_are_taken_as_they_are_and_short_windows_are_centred(gpu: Machine)
     served(gpu)
 
 
+def test_tensors_whose_values_share_memory_are_served_or_say_why_not(gpu: Machine) -> None:
+    expanded, overlapping = noise(300).expand(3, 300), noise(700).unfold(0, 300, 100)
+    for x in (expanded, overlapping):
+        mine, theirs = stft(gpu.put(x)).as_subclass(torch.Tensor), stft(x, torch)
+        assert (mine.shape, mine.stride()) == (theirs.shape, theirs.stride())
+        assert (mine - theirs).abs().max() <= 1e-5 * theirs.abs().max()
+    alike(istft(gpu.put(theirs[:1].expand(3, -1, -1))), istft(theirs[:1].expand(3, -1, -1), torch))
+    served(gpu)
+    compat.reset()
+    frames = noise(700).unfold(0, 300, 10)
+    ours = stft(gpu.put(frames), center=False).as_subclass(torch.Tensor)
+    assert torch.equal(ours, stft(frames, torch, center=False))
+    assert "the signals overlap in memory" in reason()
+
+
+@pytest.mark.parametrize("what", ["a window", "a bank", "audio that is kept"])
+def test_what_a_gradient_reads_and_was_changed_is_an_error(what: str, gpu: Machine) -> None:
+    x, window = gpu.put(noise(2, 301)).requires_grad_(), gpu.put(WINDOW.clone())
+    mel = moved(gpu, audio_shim.transforms.MelSpectrogram(8000, **MEL))
+    audio = x * 1
+    loss, changed = {
+        "a window": lambda: (stft(x, window=window).abs().sum(), window),
+        "a bank": lambda: (mel(x).sum(), mel.mel_scale.fb),
+        "audio that is kept": lambda: (mel(audio).sum(), audio),
+    }[what]()
+    with torch.no_grad():
+        changed.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    served(gpu)
+
+
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "magnitude": lambda x, m: stft(x, m).abs().square().sum(),
     "two-sided": lambda x, m: stft(x, m, onesided=False).abs().pow(3).sum(),

@@ -41,11 +41,12 @@ Ready = list[ReadyLaunch]
 def result_of(ready: Ready, values: list[Any]) -> Any:
     """The result of an operator's launches, of the values before them, which are let go as soon as they can be."""
     *others, (call, inputs, _) = ready
+    value = values.__getitem__
     for earlier, taken, last in others:
-        values += earlier([values[i] for i in taken])
+        values += earlier([*map(value, taken)])
         for i in last:
             values[i] = None
-    return call([values[i] for i in inputs])[0]
+    return call([*map(value, inputs)])[0]
 
 
 class Operation(NamedTuple):
