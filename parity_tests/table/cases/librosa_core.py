@@ -226,8 +226,8 @@ def row(name: str, samples: Callable[[], Iterator[Sample]], why: str, **options:
 
 
 ROWS = [
-    row("stft", stft_samples, ROUNDING, rejects=STFT_REJECTS, timing=Timing(time_audio)),
-    row("istft", istft_samples, ROUNDING, rejects=ISTFT_REJECTS, timing=Timing(_time_istft)),
+    row("stft", stft_samples, ROUNDING, rejects=STFT_REJECTS, timing=Timing(time_audio), transform=True),
+    row("istft", istft_samples, ROUNDING, rejects=ISTFT_REJECTS, timing=Timing(_time_istft), transform=True),
     row("magphase", magphase_samples, SINGLE),
     row("power_to_db", decibel_samples(True), SINGLE, rejects=DECIBEL_REJECTS, timing=Timing(_time_decibel)),
     row("amplitude_to_db", decibel_samples(False), SINGLE, rejects=DECIBEL_REJECTS),
