@@ -310,9 +310,11 @@ def timed(only: str, sizes: int) -> dict[str, Any]:
             row: dict[str, Any] = {"size": size, "name": contest.name}
             works = {"torch": contest.theirs, "ours": contest.ours}
             try:
-                row["lone"] = lone({**works, **_working(contest.peers, row)})
+                peers = _working(contest.peers, row, _once)
+                row["lone"] = lone({**works, **peers})
                 in_graph = {"both": works, "ours": {"ours": contest.ours}, "": {}}[contest.captured]
-                row["graph"] = in_graphs(in_graph)
+                peers = _working(peers if in_graph else {}, row, _captured)
+                row["graph"] = in_graphs({**in_graph, **peers})
                 if contest.moved:
                     row["floor"] = contest.moved / rate * 1e6
             except Exception as error:  # noqa: BLE001 - the others are to be timed all the same
@@ -324,17 +326,25 @@ def timed(only: str, sizes: int) -> dict[str, Any]:
     return times
 
 
-def _working(peers: Mapping[str, Work], row: dict[str, Any]) -> dict[str, Work]:
-    """Those that take such a call; what others raise goes into the row."""
+def _working(peers: Mapping[str, Work], row: dict[str, Any], attempt: Callable[[Work], Any]) -> dict[str, Work]:
+    """Those that an attempt succeeds with; what others raise goes into the row."""
     works = {}
     for name, work in peers.items():
         try:
-            work()
-            torch.cuda.synchronize()
+            attempt(work)
             works[name] = work
         except Exception as error:  # noqa: BLE001 - another library's own
             row.setdefault("peers", {})[name] = f"{type(error).__name__}: {error}"[:300]
     return works
+
+
+def _once(work: Work) -> None:
+    work()
+    torch.cuda.synchronize()
+
+
+def _captured(work: Work) -> None:
+    in_graphs({"": work})
 
 
 def _rounded(times: dict[str, float]) -> dict[str, float]:
@@ -346,7 +356,11 @@ def _line(row: dict[str, Any]) -> str:
     if "error" in row:
         return f"{start}{row['error'][:300]}"
     lone, graph = row["lone"], row["graph"]
-    others = ", ".join(f"{name} {lone[name]:.1f}" for name in lone if name not in ("torch", "ours"))
+    others = ", ".join(
+        f"{name} {lone[name]:.1f}" + (f", {graph[name]:.1f} in a graph" if name in graph else "")
+        for name in lone
+        if name not in ("torch", "ours")
+    )
     others += "".join(f", {name}: {problem[:80]}" for name, problem in row.get("peers", {}).items())
     parts = f"{lone['torch']:9.1f}{lone['ours']:9.1f}{lone['torch'] / lone['ours']:7.1f}{'':13}"
     parts += f"{graph['torch']:9.1f}" if "torch" in graph else f"{'':9}"
