@@ -59,7 +59,9 @@ class _Torch(Library):
     signature = staticmethod(torch_signature.of)
     sizes = staticmethod(torch_signature.sizes)
 
-    def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
+    def guard(
+        self, plan: Callable[..., Work], signature: inspect.Signature, own: Callable[..., Any]
+    ) -> Callable[..., Work]:
         names = tuple(signature.parameters)
         needed = [name for name, one in signature.parameters.items() if one.default is one.empty]
         # by the number of positional arguments: what the others may be called, and which of them there have to be

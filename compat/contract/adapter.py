@@ -53,8 +53,10 @@ class Library:
         """What calls the library's own function."""
         return original
 
-    def guard(self, plan: Callable[..., Work], signature: inspect.Signature) -> Callable[..., Work]:
-        """``plan`` for whatever arguments a call may have; what it cannot take, it declines."""
+    def guard(
+        self, plan: Callable[..., Work], signature: inspect.Signature, own: Callable[..., Any]
+    ) -> Callable[..., Work]:
+        """``plan`` for any arguments of a call of the library's ``own``; what it cannot take, it declines."""
         return plan
 
     def with_values(self, plan: Callable[..., Work]) -> Callable[..., Work]:
@@ -125,7 +127,7 @@ class Library:
                 return order(self.arguments(signature.bind(*args, **kwargs)))
 
             call = theirs or self.theirs(own)
-            guarded = self.guard(plan if traceable else self.with_values(plan), signature)
+            guarded = self.guard(plan if traceable else self.with_values(plan), signature, own)
             function = Function(
                 name, call, guarded, limit, order_of, self.compiling, self.transformed, None, self.signature, self.sizes
             )

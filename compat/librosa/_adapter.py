@@ -10,6 +10,8 @@ import numpy as np
 
 from .. import dispatch
 from ..contract.adapter import Library
+from ..contract.decline import Decline
+from ..contract.function import Work
 from ..contract.lines import at_callers_line
 from ..contract.plans import OPTIONS
 
@@ -22,6 +24,20 @@ class Librosa(Library):
 
     def theirs(self, original: Callable[..., Any]) -> Callable[..., Any]:
         return at_callers_line(original)
+
+    def guard(
+        self, plan: Callable[..., Work], signature: inspect.Signature, own: Callable[..., Any]
+    ) -> Callable[..., Work]:
+        others = signature.parameters.keys() - inspect.signature(own).parameters.keys()
+        if not others:
+            return plan
+
+        def plan_of_this_version(*args: Any, **kwargs: Any) -> Work:
+            if not others.isdisjoint(kwargs):
+                raise Decline(f"arguments of another version of librosa: {', '.join(sorted(others & kwargs.keys()))}")
+            return plan(*args, **kwargs)
+
+        return plan_of_this_version
 
     def arguments(self, call: inspect.BoundArguments) -> dict[str, Any]:
         call.apply_defaults()

@@ -20,6 +20,8 @@ from ._layout import Lying, in_order, lying
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}
 _NAMES = frozenset((str, int, float))
 _LARGEST_PARAMETER = 1e3
+# windows of side lobes that are down by so many decibels, of which SciPy warns below the least
+_CHEBYSHEV, _LEAST_ATTENUATION = ("chebwin", "cheb"), 45
 # of so many values, one is looked at
 _SOME = 16
 _get_window, _pad_center = librosa.filters.get_window, librosa.util.pad_center
@@ -62,13 +64,16 @@ def _window(window: Any, win_length: int, n_fft: int) -> Array:
 
 @functools.lru_cache(maxsize=64)
 def _named_window(window: Any, win_length: int, n_fft: int) -> Array:
-    for part in window if type(window) is tuple else (window,):
+    name, *parameters = window if type(window) is tuple else (window,)
+    for part in (name, *parameters):
         try:
             # SciPy takes a number's name for the number, and warns of what it makes of a large one
             if not abs(float(part)) < _LARGEST_PARAMETER:
                 raise Decline("a parameter of the window is out of range")
         except ValueError:
             continue
+    if name in _CHEBYSHEV and not all(type(part) is not str and part >= _LEAST_ATTENUATION for part in parameters):
+        raise Decline("SciPy warns of such a window at each call")
     return _window(window, win_length, n_fft)
 
 

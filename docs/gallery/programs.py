@@ -14,8 +14,11 @@ MUSIC, SPEECH = "music_48k_stereo.flac", "speech_8k.flac"
 # what each is run on
 PROGRAMS = {
     "separation": MUSIC,
+    "foreground": MUSIC,
     "onsets": MUSIC,
+    "beats": MUSIC,
     "chroma": MUSIC,
+    "constantq": MUSIC,
     "pitch": SPEECH,
     "resynthesis": SPEECH,
     "training": SPEECH,

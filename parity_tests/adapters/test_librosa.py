@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import operator
+import re
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +50,18 @@ def test_names_that_are_not_ours_are_librosa_s() -> None:
     assert ours.util.frame is librosa.util.frame
     assert ours.feature.stack_memory is librosa.feature.stack_memory
     assert ours.core.stft is ours.stft is not librosa.stft
+
+
+def test_the_documentation_says_whose_every_public_function_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "functions.md").read_text(encoding="utf-8")
+    said = page.partition("\n## librosa\n")[2].partition("\n## ")[0]
+    rooms = ("core", "beat", "decompose", "effects", "feature", "feature.inverse", "filters", "onset")
+    missing = []
+    for room in (*rooms, "segment", "sequence", "util"):
+        module = importlib.import_module(f"librosa.{room}")
+        public = [name for name in module.__all__ if callable(getattr(module, name))]
+        missing += [f"{room}.{name}" for name in public if not re.search(rf"`([\w.]+\.)?{name}`", said)]
+    assert not missing
 
 
 def test_installed_functions_reach_librosa_s_own_callers(noise: Any, installed: None) -> None:
@@ -200,6 +215,26 @@ def test_arrays_of_many_axes_take_no_more_memory_than_librosa_s(name: str) -> No
     assert peaks[1] < 2 * peaks[0] + (1 << 23)  # with what is loaded
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "feature.melspectrogram", "feature.mfcc", "feature.rms", "feature.spectral_centroid",
+        "feature.zero_crossing_rate", "effects.trim",
+    ],
+)  # fmt: skip
+def test_features_of_long_audio_keep_no_spectrogram(name: str) -> None:
+    function = operator.attrgetter(name)(ours)
+    y = np.random.default_rng(80).standard_normal(60 * 22050).astype(np.float32)
+    function(y=y[:8192])
+    tracemalloc.start()
+    function(y=y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not any(record.reason for record in compat.report())
+    spectrogram = 1025 * (1 + y.size // 512) * y.itemsize
+    assert peak < spectrogram / 2
+
+
 def calls_of(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """An entry of each call that is made from now on of what a module of librosa's adapters names."""
     made: list[None] = []
@@ -214,7 +249,7 @@ def calls_of(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> list[No
     return made
 
 
-@pytest.mark.parametrize("planned", ["_octaves", "synthesis"])
+@pytest.mark.parametrize("planned", ["_octaves", "synthesis", "_bank"])
 def test_iterations_of_constant_q_transforms_are_planned_once(planned: str, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = np.random.default_rng(82).random((24, 40)).astype(np.float32)
     made, counts = calls_of("_core.constantq", planned, monkeypatch), []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from typing import Any
 
@@ -16,7 +17,7 @@ from mlx_spectro.compat import librosa as shim
 from mlx_spectro.ops import backend
 
 from ..table.case import OURS, find
-from .librosa_calls import AUDIO, ENVELOPE, MAGNITUDES, PITCHED, SEED, Base, bases, told_apart
+from .librosa_calls import AUDIO, ENVELOPE, MAGNITUDES, PITCHED, SEED, SPECTRUM, Base, bases, told_apart
 
 pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
 
@@ -90,6 +91,18 @@ def test_an_option_s_value_is_taken_or_refused_as_librosa_does(base: Base, same_
                 difference = told_apart(base.name, base.args, changed)
                 if difference and (difference := told_apart(base.name, base.args, changed)):
                     found[option, repr(value)] = difference
+    assert not found
+
+
+def test_an_argument_of_another_version_of_librosa_is_refused_as_librosa_does(same_draws: None, ours: None) -> None:
+    found = {}
+    for base in bases():
+        planned, shown = (
+            inspect.signature(function).parameters for function in (find(OURS + base.name).plan, find(base.name))
+        )
+        for name in planned.keys() - shown.keys():
+            if difference := told_apart(base.name, base.args, {**base.kwargs, name: planned[name].default}):
+                found[base.label, name] = difference
     assert not found
 
 
@@ -254,6 +267,21 @@ DECAYS: dict[str, dict[str, Any]] = {
     "pseudo_cqt": {"y": DECAY * np.float32(1e-37), "sr": 8000, "fmin": 200.0, "n_bins": 12},
     "feature.poly_features": {"S": np.abs(DECAY[:6600]).reshape(33, 200) * np.float32(1e-37)},
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "options"),
+    [
+        ("effects.time_stretch", AUDIO, {"rate": 0.01, "n_fft": 64, "center": False}),
+        ("effects.pitch_shift", AUDIO, {"n_steps": 40, "sr": 8000, "n_fft": 64, "center": False}),
+        ("phase_vocoder", SPECTRUM[:2], {"rate": 0.1, "hop_length": 4096}),
+    ],
+    ids=["a hundred times as slow", "from another pitch", "by hops of many samples"],
+)
+def test_phases_are_as_near_to_librosa_s_as_its_own_sums_are_long(
+    name: str, given: Any, options: dict[str, Any], ours: None
+) -> None:
+    assert not told_apart(f"librosa.{name}", (given,), options)
 
 
 @pytest.mark.parametrize("name", DECAYS)

@@ -43,6 +43,13 @@ def test_empty_filters_are_warned_of_at_every_call(name: str) -> None:
     assert len(theirs_said) == 3
 
 
+@pytest.mark.parametrize("window", [("chebwin", 30), ("cheb", 44.9), ("chebwin", 45)])
+def test_a_window_that_scipy_warns_of_is_warned_of_at_every_call(window: Any, ours: None) -> None:
+    for _ in range(2):
+        assert not told_apart("librosa.stft", (AUDIO,), {"n_fft": 64, "window": window})
+        assert not told_apart("librosa.istft", (SPECTRUM,), {"hop_length": 16, "window": window})
+
+
 def test_filters_that_a_program_makes_itself_are_warned_of_in_its_own_line() -> None:
     ((file, _),) = counted("always", lambda: ours.filters.mel(sr=22050, n_fft=64, n_mels=128))
     assert file == __file__
@@ -117,6 +124,16 @@ def test_powers_that_overflow_are_warned_of_as_librosa_does(
     name: str, args: tuple[Any, ...], options: dict[str, Any], ours: None
 ) -> None:
     assert not told_apart(f"librosa.{name}", args, options)
+
+
+@pytest.mark.parametrize("n_fft", [63, 64])
+@pytest.mark.parametrize("value", [0.3, 1.0])
+def test_bins_of_a_constant_are_warned_of_as_librosa_does(value: float, n_fft: int, ours: None) -> None:
+    flat = np.full((2, 300), value, np.float32)
+    for _ in range(2):
+        # what NumPy says of a comparison is said once
+        difference = told_apart("librosa.reassigned_spectrogram", (flat,), {"n_fft": n_fft, "ref_power": 1})
+    assert not difference
 
 
 def test_an_error_of_librosa_s_comes_by_way_of_the_line_that_called_us() -> None:

@@ -52,6 +52,17 @@ def test_a_program_of_the_gallery_is_served_within_the_limits(name: str, tmp_pat
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", gallery.PROGRAMS)
+def test_a_profile_of_a_program_of_the_gallery_tells_the_time_saved(name: str, tmp_path: Path) -> None:
+    done = gallery.run(name, tmp_path, "--profile")
+    assert done.returncode == 0, done.stderr
+    functions = done.stderr.partition("Functions, slowest first")[2].partition("\n\n")[0]
+    assert "saved" in functions.partition("function ")[2].partition("\n")[0].split()
+    served = r"^(?:torch|torchaudio|librosa)\.\S+ +cpu, host kernels .* -?[\d.]+ (?:us|ms|s)$"
+    assert re.search(served, functions, re.MULTILINE), done.stderr
+
+
 @pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.stem)
 def test_a_page_s_programs_run(page: Path) -> None:
     if page.stem == "transformers":

@@ -244,6 +244,16 @@ def _constant_q(
         # rates are lower now, and filters as long as at the first one
         roots = np.sqrt(design.filters(freqs, rate, bins_per_octave).lengths)[:, None] if scale else None
 
+        # of a plan that is repeated, as Griffin-Lim's, made once
+        @functools.cache
+        def bank_of(place: int) -> Any:
+            octave = octaves[place]
+            bank = design.bank(octave.filters, octave.sr, kind)
+            if octave.scale != 1:
+                bank = bank.copy()
+                bank.data[:] = bank.data * np.float64(octave.scale)
+            return bank
+
         def run(y: Array) -> Array:
             audio = y
             if early:
@@ -251,9 +261,8 @@ def _constant_q(
                 if not scale:
                     audio *= np.sqrt(factor)
             result = np.empty((*y.shape[:-1], n_bins, frames), kind, order="F")
-            for octave in octaves:
-                bank = design.bank(octave.filters, octave.sr, kind)
-                _fill(octave, audio, bank, result)
+            for place, octave in enumerate(octaves):
+                _fill(octave, audio, bank_of(place), result)
                 if octave.halved:
                     audio = _resample(audio, orig_sr=2, target_sr=1, res_type=res_type, scale=True)
             if roots is not None:
@@ -270,9 +279,6 @@ def _fill(octave: Octave, y: Array, bank: Any, out: Array) -> None:
     count, frames = bank.shape[0], out.shape[-1]
     analysis = octave.analysis(y)
     spectrum = analysis.run(Stft(analysis.framing))
-    if octave.scale != 1:
-        bank = bank.copy()
-        bank.data[:] = bank.data * np.float64(octave.scale)
     for i in np.ndindex(y.shape[:-1]):
         bins = out[(*i, slice(octave.first, octave.first + count))]
         for start in range(0, frames, _BLOCK):
@@ -530,16 +536,22 @@ def icqt(
         inverse = synthesis(shape, spectra, None, hop, None, "ones", True, None)
         parts.append((part, some, rate, inverse))
 
+    # of a plan that is repeated, as Griffin-Lim's, made once
+    @functools.cache
+    def weights_of(place: int) -> Array:
+        _, some, rate, _ = parts[place]
+        basis = design.bank(some, rate, np.complex64).conjugate().T.toarray()
+        # rounded to float32, as librosa's
+        power = 1 / np.sum(_abs2(basis), axis=0)
+        power *= 2 * (len(basis) - 1) / some.lengths
+        # of which double precision loses nothing to filters in single precision
+        weights: Array = basis.astype(spectra) * (np.sqrt(some.lengths) * power if scale else power)
+        return weights.T
+
     def run(C: Array) -> Array:
         y: Any = None
-        for part, some, rate, inverse in parts:
-            basis = design.bank(some, rate, np.complex64).conjugate().T.toarray()
-            # rounded to float32, as librosa's
-            power = 1 / np.sum(_abs2(basis), axis=0)
-            power *= 2 * (len(basis) - 1) / some.lengths
-            # of which double precision loses nothing to filters in single precision
-            weights = basis.astype(spectra) * (np.sqrt(some.lengths) * power if scale else power)
-            spectrum = C[..., part, :frames].swapaxes(-1, -2) @ weights.T
+        for place, (part, _, rate, inverse) in enumerate(parts):
+            spectrum = C[..., part, :frames].swapaxes(-1, -2) @ weights_of(place)
             octave = cpu.run(inverse.op, spectrum[..., : inverse.frames, :], inverse.window)
             octave = _resample(octave, orig_sr=1, target_sr=sr // rate, res_type=res_type, scale=False, fix=False)
             if y is None:

@@ -27,7 +27,7 @@ _power_to_db, _amplitude_to_db = librosa.power_to_db, librosa.amplitude_to_db
 # from librosa 1.0 on, each spectrum of several has a maximum of its own: https://github.com/librosa/librosa/pull/2051
 _PARAMETERS = inspect.signature(librosa.power_to_db).parameters
 BY_SPECTRUM = "axes" in _PARAMETERS
-_EVERY = _PARAMETERS["axes"].default if BY_SPECTRUM else object()
+_EVERY = _PARAMETERS["axes"].default if BY_SPECTRUM else None
 # what librosa's own features make of power, and that as what follows a filterbank
 OF_POWER = (10.0, 1e-10)
 DECIBEL = Decibels(*OF_POWER)
@@ -35,12 +35,8 @@ DECIBEL = Decibels(*OF_POWER)
 
 def _check_axes(axes: Any, ndim: int) -> None:
     """Decline maxima over ``axes`` that are librosa's to take."""
-    if not BY_SPECTRUM:
-        if axes is not _EVERY:
-            raise Decline("axes is an argument of another version of librosa")
-        return
     several = axes if type(axes) is tuple else (axes,)
-    if axes is None or (type(axes) is str and axes == "auto"):
+    if not BY_SPECTRUM or axes is None or (type(axes) is str and axes == "auto"):
         return
     are_axes = all(type(axis) is int and -ndim <= axis < ndim for axis in several)
     if not (are_axes and len({axis % ndim for axis in several}) == len(several) > 0):

@@ -37,8 +37,6 @@ def check_generator(rng: Any, random_state: Any, default_state: Any = _DEFAULT_S
             raise Decline("random_state is deprecated, of which librosa warns: pass rng")
         given, repeats = rng, type(rng) is int and rng >= 0
     else:
-        if rng is not None:
-            raise Decline("rng is an argument of another version of librosa")
         given, repeats = random_state, type(random_state) is int and 0 <= random_state < 1 << 32
     if not (repeats or given is None or isinstance(given, (np.random.RandomState, np.random.Generator))):
         raise Decline("the generator of random numbers is neither a seed nor one of NumPy's")

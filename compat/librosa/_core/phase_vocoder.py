@@ -74,7 +74,9 @@ def order(arguments: dict[str, Any]) -> int:
     """Samples that a spectrum spans, times how many frames it has: what :func:`tolerances.phases` depends on."""
     z: Array = arguments["D"]
     frames = z.shape[-1] / max(min(float(arguments["rate"] or 1), 1.0), 1e-3)
-    samples: float = frames * z.shape[-1] * 2 * z.shape[-2]
+    # phases of librosa 0.11 advance by a given hop, whatever the bins are of
+    hop_length = 0 if OF_TIMES else int(arguments["hop_length"] or 0)
+    samples: float = frames * z.shape[-1] * max(2 * z.shape[-2], hop_length)
     return math.ceil(samples)
 
 
@@ -107,8 +109,8 @@ def phase_vocoder(
         check_rate_of(rate)
         times = times_at(rate, D.shape[-1])
     else:
-        if rate is not None or not OF_TIMES:
-            raise Decline("t_out is given, which other versions of librosa take, or take alone")
+        if rate is not None:
+            raise Decline("rate and t_out are given")
         times = _given_times(t_out, D.shape[-1])
     if not math.isfinite(energy(D)):
         raise Decline("the spectrum holds values that are not finite, or whose squares overflow")

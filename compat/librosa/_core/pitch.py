@@ -185,11 +185,8 @@ def _check_win_length(win_length: Any) -> None:
 
 
 def _check_least(least: Any) -> None:
-    if least is not _LEAST_PROBABILITY:
-        if "transition_min_prob" not in _PARAMETERS:
-            raise Decline("transition_min_prob is an argument of another version of librosa")
-        if least is not None:
-            check_plain("transition_min_prob", least, 0, 1)
+    if least is not None and least is not _LEAST_PROBABILITY:
+        check_plain("transition_min_prob", least, 0, 1)
 
 
 # librosa warns in the name of its caller's caller

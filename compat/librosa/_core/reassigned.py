@@ -32,6 +32,8 @@ _PARTS = {name: _theirs[name] for name in ("__reassign_frequencies", "__reassign
 _WARNS = ("where",) in inspect.unwrap(librosa.reassigned_spectrogram).__code__.co_consts
 # beside the largest one, a magnitude that is mostly what transforms in double precision have rounded
 _FAINT = 1e-9
+# one that is all rounding, and may be 0 in librosa's transform, by which librosa divides and warns
+_NOTHING = 1e-12
 
 
 def _warn() -> None:
@@ -87,7 +89,8 @@ def reassigned_spectrogram(
 ) -> Work:
     """librosa.reassigned_spectrogram. Same arguments, same defaults.
 
-    Of audio. The spectrum is librosa's where a magnitude is as good as the least that is moved: a rounding decides.
+    Of audio. The spectrum is librosa's where a magnitude is as good as the least that is moved, or as 0: a rounding
+    decides.
     """
     if S is not None:
         raise Decline("S is given: the spectrogram of audio, y, is served")
@@ -136,7 +139,7 @@ def reassigned_spectrogram(
             return magnitudes, *cpu.reassigned(z, changes, delays, rows, least, hz, everywhere, numbers, *flags)
 
         magnitudes, freqs, times, told = moved(spectrum(audio.window))
-        if told & cpu.NEAR:
+        if told & cpu.NEAR or _has_nothing(magnitudes):
             options: dict[str, Any] = {"n_fft": framing.n_fft, "hop_length": framing.hop_length, "window": audio.window}
             theirs = _stft(y, **options, center=center, pad_mode=pad_mode)
             magnitudes, freqs, times, told = moved(np.ascontiguousarray(theirs.swapaxes(-1, -2)).reshape(-1, bins))
@@ -152,6 +155,12 @@ def reassigned_spectrogram(
         )
 
     return work
+
+
+def _has_nothing(magnitudes: Array) -> bool:
+    """Whether some magnitudes are next to 0 beside the largest, as those of a constant are."""
+    least = magnitudes.min(initial=np.inf, where=magnitudes > 0)
+    return bool(least < _NOTHING * float(magnitudes.max()))
 
 
 def _least(ref_power: Any, magnitudes: Array) -> float:

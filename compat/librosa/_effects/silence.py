@@ -66,10 +66,10 @@ def trim(
     loud = _loud(y, top_db, ref, frame_length, hop_length, aggregate)
 
     def work() -> tuple[Array, Array]:
-        frames = np.flatnonzero(loud())
+        frames, step = np.flatnonzero(loud()), int(hop_length)
         start = end = 0
         if frames.size:
-            start, end = int(frames[0]) * hop_length, min(y.shape[-1], int(frames[-1] + 1) * hop_length)
+            start, end = int(frames[0]) * step, min(y.shape[-1], int(frames[-1] + 1) * step)
         return y[..., start:end], np.asarray([start, end])
 
     return work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import librosa
@@ -41,10 +42,17 @@ def _warn() -> None:
 
 
 def order(arguments: dict[str, Any]) -> int:
-    """Samples of audio, times how many frames it has: what :func:`tolerances.phases` depends on."""
+    """Samples of audio, times how many frames it is stretched to: what :func:`tolerances.phases` depends on."""
     samples = int(arguments["y"].shape[-1])
     hop = arguments.get("hop_length") or int(arguments.get("win_length") or arguments.get("n_fft") or 2048) // 4
-    return samples * (1 + samples // max(1, int(hop)))
+    rate = arguments["rate"] if "rate" in arguments else _rate(arguments["n_steps"], arguments["bins_per_octave"])
+    return math.ceil(samples * (1 + samples // max(1, int(hop))) / max(1e-3, min(1.0, float(rate))))
+
+
+def _rate(n_steps: Any, bins_per_octave: Any) -> float:
+    """How many times faster audio is to be, for its pitch to be shifted when it is resampled to its length."""
+    rate: float = 2.0 ** (-float(n_steps) / int(bins_per_octave))
+    return rate
 
 
 def _stretch(y: Any, rate: Any, options: dict[str, Any]) -> Work:
@@ -105,9 +113,9 @@ def pitch_shift(
     check_whole("bins_per_octave", bins_per_octave)
     check_choice("res_type", res_type, *_SOXR)
     check_flag("scale", scale)
-    rate = 2.0 ** (-float(n_steps) / bins_per_octave)
+    rate = _rate(n_steps, bins_per_octave)
     stretch = _stretch(y, rate, kwargs)
-    options = {"orig_sr": float(sr) / rate, "target_sr": sr, "res_type": res_type, "scale": scale}
+    options: dict[str, Any] = {"orig_sr": float(sr) / rate, "target_sr": sr, "res_type": res_type, "scale": scale}
 
     def work() -> Array:
         shifted: Array = _fix_length(_resample(stretch(), **options), size=y.shape[-1])
