@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import settings
 from . import blocks, recordings
 from .functions import FEATURES, Array, Function, Options, check_value, resampled, resampled_in_blocks
 from .recordings import LONGEST, Recording
@@ -93,9 +94,11 @@ class FeatureExtractor:
             raise ValueError(
                 f"samples are in floating point, from -1 to 1, on one axis, got {samples.dtype}{list(samples.shape)}"
             )
-        if self.rate is not None and self.rate != rate:
-            samples, rate = resampled(self.like, samples, rate, self.rate), self.rate
-        return {name: np.ascontiguousarray(function(samples, rate)) for name, function in self._functions.items()}
+        # a recording has the same features on a new machine as on one where kernels are compiled
+        with settings.compilation.here("blocking"):
+            if self.rate is not None and self.rate != rate:
+                samples, rate = resampled(self.like, samples, rate, self.rate), self.rate
+            return {name: np.ascontiguousarray(function(samples, rate)) for name, function in self._functions.items()}
 
     def of_file(self, path: Any, folder: str | os.PathLike[str] | None = None) -> tuple[dict[str, Array], Recording]:
         """Features ``[N, values]`` by name, and what the file holds.

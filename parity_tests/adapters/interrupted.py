@@ -19,6 +19,7 @@ def python(code: str) -> str:
 SETUP = """
 import gc, os, random, signal, sys, threading, time
 import numpy as np
+import numpy.fft  # which NumPy imports late, and no handler can
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Stft
 from mlx_spectro.kernels import cpu

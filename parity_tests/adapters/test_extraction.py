@@ -152,6 +152,16 @@ def ran_through(audio: Path, out: Path) -> dict[str, bytes]:
     return tree(out)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="where caches lie is told otherwise")
+def test_rows_are_the_same_before_kernels_are_compiled_and_after(tmp_path: Path) -> None:
+    audio = record(tmp_path / "audio", 3)
+    here = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "MLX_SPECTRO_COMPILATION": "background"}
+    for out in ("before", "after"):
+        status, _, said = run(audio, tmp_path / out, "--workers", "1", env=here)
+        assert status == 0, said
+    assert rows_of(tmp_path / "before") == rows_of(tmp_path / "after")
+
+
 def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> None:
     wait_for(lambda: len(list((out / "_extraction").glob("part-*.json"))) >= count or process.poll() is not None)
 

@@ -178,11 +178,32 @@ def test_compiled_forms_equal_eager_ones() -> None:
             transform.get_compiled_istft(**options)
 
 
-def test_prewarming_runs_every_form() -> None:
+def test_prewarming_runs_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
     transform = SpectralTransform(64, 16)
+    calls: list[tuple[str, tuple[int, ...]]] = []
+    layouts: list[Any] = []
+
+    def seen(name: str, call: Callable[..., mx.array]) -> Callable[..., mx.array]:
+        def method(x: mx.array, *args: Any, **options: Any) -> mx.array:
+            calls.append((name, tuple(x.shape)))
+            layouts.append(options.get("output_layout") or options.get("input_layout"))
+            return call(x, *args, **options)
+
+        return method
+
+    for name in ("stft", "istft"):
+        monkeypatch.setattr(transform, name, seen(name, getattr(transform, name)))
     transform.warmup(2, 300)
+    assert calls == [("stft", (2, 300)), ("istft", (2, 33, 19))]
     transform.prewarm_kernels()
+    assert calls[2:] == 2 * [("stft", (1, 512)), ("istft", (1, 33, 33))]
     transform.prewarm_compiled(batch=2)
+    assert set(zip(calls[6:], layouts[6:], strict=True)) == {
+        (("stft", (2, 512)), "bfn"),
+        (("istft", (2, 33, 33)), "bfn"),
+        (("stft", (2, 512)), "bnf"),
+        (("istft", (2, 33, 33)), "bnf"),
+    }
 
 
 @pytest.mark.parametrize("policy", ["auto", "mlx_fft", "torch_fallback"])
