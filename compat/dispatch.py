@@ -167,7 +167,10 @@ def _handed_over(
     finally:
         inside.reset(outside)
     if doubtful:
-        record = records.fault(function.name, reason)
+        try:
+            record = records.fault(function.name, reason)
+        finally:
+            del reason  # which knows this frame, if it is an error
     elif settings.on_fallback.get() == "raise" and not isinstance(reason, ByDesign):
         raise records.FallbackError(f"{function.name} was served by the reference: {reason}")
     return result, record

@@ -23,6 +23,7 @@ import pytest
 
 from mlx_spectro import compat
 from mlx_spectro.compat.contract.adapter import adapters
+from mlx_spectro.kernels.gpu import tune
 from mlx_spectro.ops import backend
 
 
@@ -42,6 +43,12 @@ def ours() -> Iterator[None]:
     """We serve every call that we can."""
     with compat.route("ours"):
         yield
+
+
+@pytest.fixture
+def untuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No launch geometry is timed."""
+    monkeypatch.setattr(tune, "enabled", lambda: False)
 
 
 @pytest.fixture

@@ -49,10 +49,11 @@ _MODULES = {
     ),
     "transformers": ("transformers.audio_utils",),
 }
+# what of torchaudio takes its extension, and is in no program without it
+_EXTENSION_S = ("torchaudio.functional.rnnt_loss", "torchaudio.transforms.RNNTLoss")
 # what is public of a module that does not say so
 _PUBLIC = {
     "torch": ["istft", "stft"],
-    "torchaudio.compliance.kaldi": ["fbank", "get_mel_banks", "mfcc", "spectrogram"],
     "transformers.audio_utils": [
         *("amplitude_to_db", "amplitude_to_db_batch", "chroma_filter_bank", "mel_filter_bank", "power_to_db"),
         *("power_to_db_batch", "spectrogram", "spectrogram_batch", "window_function"),
@@ -197,13 +198,20 @@ def _parts(library: str, module: str) -> Iterator[str]:
     if inside := [name for name in theirs if _calls(name)]:
         calls = [[_last(name), code(*sorted(_calls(name)))] for name in inside]
         yield markdown([f"{library}'s, with ours inside", "which"], calls)
-    reasons: dict[str, list[str]] = defaultdict(list)
+    reasons: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for name in theirs:
         if name not in inside:
-            reasons[reason(name)].append(name)
+            reasons[(reason(name), *_without(name))].append(name)
     if reasons:
-        rows = [[", ".join(map(_last, theirs)), why] for why, theirs in sorted(reasons.items())]
-        yield markdown([f"{library}'s", "why"], rows)
+        rows = [[", ".join(map(_last, theirs)), *cells] for cells, theirs in sorted(reasons.items())]
+        yield markdown([f"{library}'s", "why", "without torchaudio"][: len(rows[0])], rows)
+
+
+def _without(name: str) -> tuple[str, ...]:
+    """Of a name of torchaudio's, what there is of it where torchaudio is not installed."""
+    if not name.startswith("torchaudio."):
+        return ()
+    return ("-" if name in _EXTENSION_S else "ours, in torch's operations",)
 
 
 def _last(name: str) -> str:

@@ -30,6 +30,7 @@ _WHY = [
     ("torchaudio.functional.rtf_power", _CHEAP),
     ("torchaudio.transforms.Fade", _ELEMENTWISE),
     ("torchaudio.transforms.Vol", _ELEMENTWISE),
+    ("torchaudio.compliance.kaldi.*", _CONVERSION),
     ("transformers.*_db*", "decibels alone: those of `spectrogram`, which extractors call, are ours"),
     ("transformers.*", _DESIGN),
     ("librosa.load", "reading of files"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import Any
 
@@ -58,6 +59,11 @@ def _trained(
     return [float(loss) for loss in losses], (time.perf_counter() - begin) / 45
 
 
+def _apart(theirs: list[float], losses: list[float]) -> float:
+    """The largest difference of two runs' losses, of the first loss."""
+    return max(abs(a - b) for a, b in zip(losses, theirs, strict=True)) / theirs[0]
+
+
 @check
 def training() -> str:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -67,9 +73,7 @@ def training() -> str:
     graphed, fastest = _trained(our_audio, "graphed")
     assert theirs[-1] < theirs[0], (theirs[0], theirs[-1])
     nudged, _ = _trained(torchaudio, nudge=1e-6)
-
-    def away(found: list[float]) -> float:
-        return max(abs(a - b) for a, b in zip(found, theirs, strict=True)) / theirs[0]
+    away = functools.partial(_apart, theirs)
 
     assert max(away(mine), away(graphed)) <= max(1e-3, 3 * away(nudged)), tuple(map(away, (mine, graphed, nudged)))
     return f"a step: torch {slow * 1e3:.2f} ms, ours {quick * 1e3:.2f} ms, in graphs {fastest * 1e3:.2f} ms"
@@ -84,9 +88,7 @@ def training_on_long_audio_eager_and_compiled() -> str:
             losses[f"{name}, {way}"], seconds[f"{name}, {way}"] = _trained(library, way, shape=shape)
     nudged, _ = _trained(torchaudio, nudge=1e-6, shape=shape)
     theirs = losses["torch, eager"]
-
-    def away(found: list[float]) -> float:
-        return max(abs(a - b) for a, b in zip(found, theirs, strict=True)) / theirs[0]
+    away = functools.partial(_apart, theirs)
 
     # what a millionth of the audio makes of the losses, and what compiling torch's own does
     limit = max(1e-6, 3 * away(nudged), 3 * away(losses["torch, compiled"]))

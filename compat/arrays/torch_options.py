@@ -53,6 +53,13 @@ def number(name: str, value: Any) -> float:
     return integer(name, value)
 
 
+def exact(name: str, value: Any) -> float:
+    """The number with which a library calculates in double precision, as with Python's own."""
+    if isinstance(value, (Tensor, np.floating)) and type(value) is not np.float64:
+        raise Decline(unread(name, value))
+    return number(name, value)
+
+
 def truth(name: str, value: Any) -> bool:
     """The truth of ``value``, which may have none."""
     if type(value) is bool:

@@ -37,6 +37,19 @@ def at_callers_line(theirs: Callable[..., Any], levels: int = 1) -> Callable[...
     return call
 
 
+def at_callers_line_where(
+    warns: Callable[..., bool], theirs: Callable[..., Any], levels: int = 1
+) -> Callable[..., Any]:
+    """:func:`at_callers_line`, for calls of whose arguments ``warns`` is true."""
+    told = at_callers_line(theirs, levels)
+
+    @functools.wraps(theirs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (told if warns(*args, **kwargs) else theirs)(*args, **kwargs)
+
+    return call
+
+
 def as_called_in(caller: Callable[..., Any], name: str) -> Callable[..., Any]:
     """What calls a function with given arguments, for warnings to name the line in ``caller`` that calls it.
 

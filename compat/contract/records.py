@@ -179,7 +179,12 @@ def fault(function: str, problem: str | Exception) -> Record | None:
         problem: What we raised, or the reason that proved untrue.
     """
     if settings.on_fault.get() == "raise":
-        raise problem if isinstance(problem, Exception) else FaultError(f"{function}: it is not true that {problem}")
+        if not isinstance(problem, Exception):
+            raise FaultError(f"{function}: it is not true that {problem}")
+        try:
+            raise problem
+        finally:
+            del problem  # which knows this frame
     if isinstance(problem, Exception):
         ours = [f for f in traceback.extract_tb(problem.__traceback__) if f.filename.startswith(_OURS)]
         where = f" ({os.path.basename(ours[-1].filename)}:{ours[-1].lineno})" if ours else ""

@@ -35,7 +35,7 @@ class _Stream(Generic[Machine]):
         """Go on where :meth:`state_dict` was told.
 
         Raises:
-            ValueError: a state of a stream with other frames.
+            ValueError: no state of a stream, or one of a stream with other frames. The stream goes on after it.
         """
         self._machine.restore(state)
 

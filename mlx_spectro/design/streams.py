@@ -47,6 +47,15 @@ def check_hop(hop_length: int) -> None:
         raise ValueError(f"hop_length must be at least 1 in a stream, got {hop_length}")
 
 
+def _entries(state: State, framing: tuple[Any, ...], *names: str) -> list[Any]:
+    """What a state has under these names; ValueError where it is none of a stream with such frames."""
+    if missing := {"framing", *names} - state.keys():
+        raise ValueError(f"a stream's state has {', '.join(sorted(missing))} too, got {', '.join(state) or 'nothing'}")
+    if tuple(state["framing"]) != framing:
+        raise ValueError(f"the state is of a stream with other frames: {state['framing']}")
+    return [state[name] for name in names]
+
+
 def _wholly(push: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """``push``, which takes a chunk or, where it raises an exception, leaves the stream as it was."""
 
@@ -118,9 +127,8 @@ class Frames:
 
     def restore(self, state: State) -> None:
         """Go on where :meth:`state` was told."""
-        if tuple(state["framing"]) != (self._n_fft, self._hop, self._left, self._mode):
-            raise ValueError(f"the state is of a stream with other frames: {state['framing']}")
-        held, start, length, frame = (state[name] for name in ("held", "start", "length", "frame"))
+        framing = (self._n_fft, self._hop, self._left, self._mode)
+        held, start, length, frame = _entries(state, framing, "held", "start", "length", "frame")
         self.reset()
         self._held, self._start, self._length, self._frame = held, start, length, frame
 
@@ -232,10 +240,8 @@ class Samples:
 
     def restore(self, state: State) -> None:
         """Go on where :meth:`state` was told."""
-        if tuple(state["framing"]) != (self._n_fft, self._hop, self._left):
-            raise ValueError(f"the state is of a stream with other frames: {state['framing']}")
-        held, start, frames, done = (state[name] for name in ("held", "start", "frames", "done"))
-        self._held, self._start, self._frames, self._done = held, start, frames, done
+        framing = (self._n_fft, self._hop, self._left)
+        self._held, self._start, self._frames, self._done = _entries(state, framing, "held", "start", "frames", "done")
 
     @_wholly
     def push(self, frames: Any) -> Any:

@@ -18,7 +18,6 @@ pytest.importorskip("numba")
 from mlx_spectro import compat
 from mlx_spectro.compat.arrays import crossover
 from mlx_spectro.kernels import cpu, tuning_cache
-from mlx_spectro.kernels.gpu import tune
 from mlx_spectro.ops import backend
 
 HOST, GPU = "cpu, host kernels", "MLX's device"
@@ -161,8 +160,7 @@ def test_the_crossover_is_measured_once_and_kept(monkeypatch: pytest.MonkeyPatch
     assert len(sizes) == 4
 
 
-def test_nothing_is_measured_where_that_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
+def test_nothing_is_measured_where_that_is_off(untuned: None) -> None:
     assert served(100_000) == HOST
     assert tuning_cache.entries() == {}
 

@@ -75,6 +75,8 @@ def test_torch_serves_to_the_bit_until_kernels_are_compiled_and_later_processes_
         print([record.reason for record in compat.report()])
     """
     assert run(tmp_path, code) == "['']\n"
+    # a call that threads share: none takes another that loads a kernel for one that compiles
+    assert run(tmp_path, "torch.set_num_threads(4)\nX = X.repeat(8, 4)\n" + textwrap.dedent(code)) == "['']\n"
 
 
 @pytest.mark.parametrize(

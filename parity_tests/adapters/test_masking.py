@@ -6,7 +6,7 @@ import copy
 import functools
 import math
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +23,8 @@ from mlx_spectro.compat.torchaudio._functional.masking import Mask
 
 from . import likeness
 from .torchaudio_modules import noise, reasons
+
+pytestmark = pytest.mark.usefixtures("every_warning")
 
 LAYOUTS = {
     "as it is": lambda: noise(4, 20, 30),
@@ -66,12 +68,6 @@ CALLS: dict[str, Call] = {
         for zero in BOTH
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def each_time() -> Iterator[None]:
-    with likeness.every_warning():
-        yield
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,14 @@ from scipy.ndimage import median_filter
 
 from mlx_spectro.compat import librosa as ours
 
-pytestmark = pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba")
+pytestmark = [
+    pytest.mark.skipif(backend.for_host_arrays() != "host", reason="host kernels need numba"),
+    pytest.mark.usefixtures("ours"),
+]
 
 Array = np.ndarray[Any, Any]
 Y = np.random.default_rng(7).standard_normal(4000).astype(np.float32)
 Z = librosa.stft(Y, n_fft=512)
-
-
-@pytest.fixture(autouse=True)
-def served_by_us() -> Iterator[None]:
-    with compat.route("ours"):
-        yield
 
 
 class Doubling(np.ndarray):

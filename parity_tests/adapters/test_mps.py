@@ -22,7 +22,7 @@ from mlx_spectro.compat.contract.decline import Decline
 from mlx_spectro.design.framing import Framing
 from mlx_spectro.design.operators import Deltas, Stft
 from mlx_spectro.kernels import gpu as kernels
-from mlx_spectro.kernels.gpu import deltas, texts, tune
+from mlx_spectro.kernels.gpu import deltas, texts
 from mlx_spectro.kernels.gpu.dialect import metal_program
 
 from ..kernels.kernel_host import host
@@ -33,8 +33,7 @@ on_the_cpu = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the ker
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
+def gpu(monkeypatch: pytest.MonkeyPatch, untuned: None) -> Iterator[Machine]:
     with machine(monkeypatch) as made, compat.route("ours"):
         yield made
 

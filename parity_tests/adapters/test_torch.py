@@ -19,17 +19,10 @@ import torch
 import mlx_spectro
 from mlx_spectro import compat
 from mlx_spectro.compat import torch as shim
-from mlx_spectro.ops import backend
 
-pytestmark = pytest.mark.usefixtures("ours")
+pytestmark = pytest.mark.usefixtures("ours", "implementation")
 
 WINDOW = torch.hann_window(64)
-
-
-@pytest.fixture(params=backend.implementations(), autouse=True)
-def implementation(request: pytest.FixtureRequest) -> Any:
-    with backend.implementation(request.param):
-        yield request.param
 
 
 def noise(*shape: int, seed: int = 0) -> Any:

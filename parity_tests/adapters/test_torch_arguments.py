@@ -18,7 +18,7 @@ from mlx_spectro.compat.contract.adapter import adapters
 
 from . import likeness
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ours")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ours", "every_warning")]
 
 LIBRARIES = ({"torch": our_torch, "torchaudio": our_torchaudio}, {"torch": torch, "torchaudio": torchaudio})
 # filters, phases and resampling have tests of odd options of their own: errors there grow with what is asked for, and
@@ -188,12 +188,6 @@ def usual(name: str, function: Any) -> dict[str, Any]:
     shown = inspect.signature(torch.Tensor.istft if name == "torch.istft" else function).parameters.values()
     arguments = {p.name: USUAL.get(p.name, p.default) for p in shown if p.name != "self"}
     return arguments | OWN.get(name, {})
-
-
-@pytest.fixture(autouse=True)
-def each_time() -> Iterator[None]:
-    with likeness.every_warning():
-        yield
 
 
 def complaints(name: str, calls: Any, tried: Iterator[tuple[str, tuple[Any, ...], dict[str, Any]]]) -> list[str]:

@@ -7,7 +7,7 @@ import math
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,18 +31,13 @@ from mlx_spectro.kernels import tuning_cache
 from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
-from .cuda_machine import VERSION, Machine, OnCuda, Status, cuda, machine
+from .cuda_machine import VERSION, Machine, OnCuda, Status, cuda
 from .test_torch_gpu import MEL, WINDOW, alike, istft, moved, noise, reason, served, stft
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
-    monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    with machine(monkeypatch) as made, compat.route("ours"):
-        yield made
+pytestmark = [
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+    pytest.mark.usefixtures("gpu"),
+]
 
 
 def test_without_the_bindings_torch_serves_and_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,31 +11,25 @@ torch = pytest.importorskip("torch")
 torchaudio = pytest.importorskip("torchaudio")
 pytest.importorskip("mlx.core")
 
-from mlx_spectro import caches, compat
+from mlx_spectro import compat
 from mlx_spectro.compat import torch as shim
 from mlx_spectro.compat import torchaudio as audio_shim
 from mlx_spectro.compat.arrays import torch_cuda
 from mlx_spectro.compat.contract.adapter import adapters
 from mlx_spectro.compat.torch import _spectral
-from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
 from . import test_torch_gpu
-from .cuda_machine import Machine, cuda, machine
+from .cuda_machine import Machine, cuda
 from .test_torch_gpu import LOSSES, MEL, OPTIONS, SIZES, istft, moved, noise, reason, served, stft
 
-pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU")
+pytestmark = [
+    pytest.mark.skipif(not host.has_compiler(), reason="no g++: the kernels' text cannot be run on the CPU"),
+    pytest.mark.usefixtures("gpu"),
+]
 
 WINDOW = torch.hann_window(64, dtype=torch.float64)
 EPS = torch.finfo(torch.float64).eps
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
-    monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    with machine(monkeypatch) as made, compat.route("ours"):
-        yield made
 
 
 def doubles(*shape: int, seed: int = 0) -> Any:

@@ -38,8 +38,9 @@ WINDOW = torch.hann_window(64)
 
 
 @pytest.fixture(autouse=True, params=MACHINES)
-def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
+def gpu(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, untuned: None
+) -> Iterator[Machine]:
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
     with MACHINES[request.param](monkeypatch) as made, compat.route("ours"):
         yield made

@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchaudio")
 
 from mlx_spectro import caches
-from mlx_spectro.kernels.gpu import tune
 
 from ..kernels.kernel_host import host
 from ..table import __main__ as command
@@ -24,8 +23,7 @@ pytestmark = pytest.mark.skipif(not host.has_compiler(), reason="no g++: the ker
 
 
 @pytest.fixture(autouse=True)
-def mac(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[mps_machine.Machine]:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
+def mac(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, untuned: None) -> Iterator[mps_machine.Machine]:
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
     monkeypatch.setattr(measure, "_moved", lambda x, _: x)
     with mps_machine.machine(monkeypatch) as made:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mlx_spectro.compat import torchaudio as our_torchaudio
 
 from . import likeness
 
-pytestmark = pytest.mark.usefixtures("ours")
+pytestmark = pytest.mark.usefixtures("ours", "every_warning")
 
 
 class Draw(random.Random):
@@ -496,12 +496,6 @@ def caller(library: Any, name: str, options: dict[str, Any]) -> Callable[[Any], 
 def callers(name: str, options: dict[str, Any]) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
     ours, theirs = (our_torch, torch) if name.startswith("torch.") else (our_torchaudio, torchaudio)
     return caller(ours, name, options), caller(theirs, name, options)
-
-
-@pytest.fixture(autouse=True)
-def each_time() -> Iterator[None]:
-    with likeness.every_warning():
-        yield
 
 
 def described(x: Any, options: dict[str, Any]) -> str:

@@ -188,6 +188,9 @@ IN_PLACE: dict[str, Callable[[Any], Any]] = {
 }
 CHANGED = {
     **CALLS,
+    "a filter forward and backward, not clamped": lambda libraries, x: libraries[1].functional.filtfilt(
+        x, torch.tensor([1.0, -0.5]), torch.tensor([0.5, 0.2]), clamp=False
+    ),
     "decibels": lambda libraries, x: libraries[1].transforms.AmplitudeToDB()(x.transpose(-1, -2)),
     "a pitch": module("PitchShift", sample_rate=16000, n_steps=12, n_fft=16),
 }

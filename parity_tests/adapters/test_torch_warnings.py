@@ -77,8 +77,26 @@ def deprecated():
     torchaudio.functional.spectrogram(x, 0, window, 64, 16, 64, 2.0, False, return_complex=True)
     torchaudio.transforms.Spectrogram(64, return_complex=True)
 
+def former_name():
+    torchaudio.functional.resample(
+        x,
+        3,
+        2,
+        resampling_method="kaiser_window",
+    )
+
+def stretched():
+    torchaudio.transforms.TimeStretch(16, 33, 1.3)(z.real)
+    torchaudio.transforms.TimeStretch(16, 33, 1.3)(complex_specgrams=z.real)
+
+def vad_of_three_axes():
+    torchaudio.functional.vad(x[None, None], 1000)
+
+def whole_numbers():
+    torchaudio.functional.mu_law_encoding(x.int(), 256)
+
 CALLS = [without_window, real, both, back, back_in_lines, longer, by_methods, by_torchaudio, iterated]
-CALLS += [empty_filters, deprecated]
+CALLS += [empty_filters, deprecated, former_name, stretched, vad_of_three_axes, whole_numbers]
 
 def once():
     each()

@@ -76,6 +76,7 @@ def test_equal_rates_return_what_was_given() -> None:
     assert shim.functional.resample(x, 8000, 8000) is x
     assert shim.transforms.Resample(8000, 8000)(x) is x
     assert shim.functional.speed(x, 8000, 1.0)[0] is x
+    assert shim.transforms.Speed(-8000, 1.0)(x)[0] is x
     assert reasons() == {""}
 
 

@@ -17,6 +17,8 @@ from mlx_spectro.ops import backend
 
 from .test_transform import close, noise
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 MEL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
 SMALL: dict[str, Any] = {"n_fft": 64, "hop_length": 20}
 SCALE: dict[str, Any] = {"sample_rate": 8000, "f_min": 400.0, "n_bins": 18, "bins_per_octave": 6, "hop_length": 20}
@@ -58,12 +60,6 @@ DECISIONS: dict[str, Callable[[mx.array], mx.array]] = {
     "zero_crossing_rate": lambda x: ms.zero_crossing_rate(x, frame_length=64, hop_length=20),
 }
 NAMES = [*FEATURES, *DECISIONS]
-
-
-@pytest.fixture(params=backend.implementations(), autouse=True)
-def implementation(request: pytest.FixtureRequest) -> Any:
-    with backend.implementation(request.param):
-        yield request.param
 
 
 def feature(name: str) -> Callable[[mx.array], mx.array]:

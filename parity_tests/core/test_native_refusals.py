@@ -14,9 +14,10 @@ import pytest
 
 import mlx_spectro as ms
 from mlx_spectro import SpectralTransform
-from mlx_spectro.ops import backend
 
 from .test_transform import close, noise
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 MEL: dict[str, Any] = {"sample_rate": 16000, "n_fft": 64, "hop_length": 20, "n_mels": 8}
 SIZES: dict[str, Any] = {"n_fft": 64, "hop_length": 20}
@@ -86,12 +87,6 @@ def of_arrays() -> dict[str, Callable[[Any], Any]]:
     for method in ("stft", "istft", "differentiable_stft", "differentiable_istft", "stft_compiled", "istft_compiled"):
         calls[method] = getattr(transform, method)
     return calls
-
-
-@pytest.fixture(params=backend.implementations(), autouse=True)
-def implementation(request: pytest.FixtureRequest) -> Any:
-    with backend.implementation(request.param):
-        yield request.param
 
 
 @pytest.mark.parametrize("name", of_arrays())

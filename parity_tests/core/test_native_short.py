@@ -19,6 +19,8 @@ from mlx_spectro.ops import backend
 from ..table.native import frames_of
 from .test_transform import close, noise
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 N_FFT, HOP = 16, 4
 LENGTHS = (0, 1, 2, 3, 7, 8, 15)
 SIZES: dict[str, Any] = {"n_fft": N_FFT, "hop_length": HOP}
@@ -65,12 +67,6 @@ FEATURES = SPECTRAL | WAVEFORM
 INSTEAD = {**dict.fromkeys(SPECTRAL, "constant"), **dict.fromkeys(WAVEFORM, "edge")}
 DECISIONS = ("spectral_rolloff", "zero_crossing_rate")
 SMOOTH = [name for name in FEATURES if name not in DECISIONS]
-
-
-@pytest.fixture(params=backend.implementations(), autouse=True)
-def implementation(request: pytest.FixtureRequest) -> Any:
-    with backend.implementation(request.param):
-        yield request.param
 
 
 def padded(x: mx.array, mode: str) -> mx.array:

@@ -22,14 +22,9 @@ from mlx_spectro import (
 )
 from mlx_spectro.ops import backend
 
-IMPLEMENTATIONS = backend.implementations()
+pytestmark = pytest.mark.usefixtures("implementation")
+
 EPS = float(np.finfo(np.float32).eps)
-
-
-@pytest.fixture(params=IMPLEMENTATIONS, autouse=True)
-def implementation(request: pytest.FixtureRequest) -> Any:
-    with backend.implementation(request.param):
-        yield request.param
 
 
 def noise(*shape: int, seed: int = 0) -> mx.array:
@@ -203,7 +198,7 @@ def test_every_policy_gives_the_same_signal(policy: Any) -> None:
 def test_metal_policy_says_why_there_is_no_kernel() -> None:
     transform = SpectralTransform(64, 16, istft_backend_policy="metal")
     z = transform.stft(noise(1, 300))
-    if "gpu" in IMPLEMENTATIONS:
+    if "gpu" in backend.implementations():
         close(transform.istft(z, 300), noise(1, 300))
     else:
         with pytest.raises(RuntimeError, match="fused GPU kernels: "):

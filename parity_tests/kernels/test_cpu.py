@@ -135,6 +135,41 @@ def test_stft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None
     assert abs(there - here) <= bound(dtype, n_fft) * np.linalg.norm(z) * np.linalg.norm(g)
 
 
+@pytest.mark.parametrize("n_fft", [480, 960, 1470, 630, 225, 441])
+def test_coprime_factors_need_no_twiddles(n_fft: int) -> None:
+    from mlx_spectro.kernels.cpu.fft import plan
+
+    passes = plan(n_fft, "float64")
+    assert passes is not None
+    assert len(passes.rings) > 0
+    framing, window = Framing(n_fft, n_fft), np.ones(n_fft)
+    x = noise((3, 9 * n_fft), np.float64)
+    z = cpu.run(Stft(framing), x, window)
+    close(z, np.fft.rfft(x.reshape(3, 9, n_fft)), bound(np.float64, n_fft))
+    close(cpu.run(Istft(framing, 9 * n_fft), z, window), x, 2 * bound(np.float64, n_fft))
+
+
+@pytest.mark.parametrize("n_fft", [64, 256, 512, 1024, 400, 480, 600, 960, 1200])
+def test_a_transform_in_single_precision_errs_as_little_as_promised(n_fft: int) -> None:
+    framing, window = Framing(n_fft, n_fft), np.ones(n_fft, np.float32)
+    x = noise((1, 200 * n_fft))
+    truth = np.fft.rfft(x.astype(np.float64).reshape(200, n_fft))
+    z = cpu.run(Stft(framing), x, window)
+    assert np.linalg.norm(z[0] - truth) <= 1.15e-7 * np.linalg.norm(truth)
+    back = np.fft.irfft(z[0].astype(np.complex128), n_fft).ravel()
+    audio = cpu.run(Istft(framing, x.size), z, window)
+    assert np.linalg.norm(audio[0] - back) <= 1.15e-7 * np.linalg.norm(back)
+
+
+def test_windows_are_scaled_in_double_precision() -> None:
+    from mlx_spectro.kernels.cpu.weights import scaled
+
+    window, factor = hann(1000), 1 / 1000
+    weights, _ = scaled(window.tobytes(), window.dtype, factor, np.dtype(np.float32))
+    # 0.001 itself is 5e-8 off in single precision
+    assert np.array_equal(weights, np.float32(window.astype(np.float64) * factor))
+
+
 @pytest.mark.parametrize("o", CROSSED, ids=str)
 def test_istft_and_its_transpose_are_their_definitions(o: dict[str, Any]) -> None:
     n_fft, dtype = o["n_fft"], o["dtype"]
@@ -472,6 +507,14 @@ def test_magnitudes_that_lie_side_by_side_are_filtered_one_by_one(dtype: Any, si
     finally:
         cpu.set_num_threads(None)
     assert np.array_equal(values, np.stack([cpu.run(op, one, bank) for one in s]))
+
+
+@pytest.mark.parametrize(("threads", "error"), [("2", TypeError), (2.0, TypeError), (0, ValueError)], ids=repr)
+def test_a_number_of_threads_that_is_none_is_refused_by_name(threads: Any, error: type[Exception]) -> None:
+    before = cpu.get_num_threads()
+    with pytest.raises(error, match="threads must be"):
+        cpu.set_num_threads(threads)
+    assert cpu.get_num_threads() == before
 
 
 def test_peaks_are_the_tops_of_parabolas() -> None:

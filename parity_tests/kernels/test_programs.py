@@ -61,7 +61,7 @@ from mlx_spectro.design.operators import (
 )
 from mlx_spectro.design.windows_in_time import bounds
 from mlx_spectro.kernels import gpu
-from mlx_spectro.kernels.gpu import peaks, tune
+from mlx_spectro.kernels.gpu import peaks
 from mlx_spectro.kernels.gpu.dialect import Launch, metal_program
 from mlx_spectro.kernels.gpu.launch_mlx import MlxLauncher
 from mlx_spectro.kernels.gpu.launcher import Launcher
@@ -82,6 +82,8 @@ FEEDBACK = np.array([1.0, -1.6, 0.8], np.float32)
 WINDOW, BANK, BASIS = window_of(N), np.abs(noise(F, FILTERS)), noise(FILTERS, 5)
 HZ = np.linspace(0, 4000, F).astype(np.float32)
 SPEC = DescriptorSpec(("rolloff", "contrast", "centroid"), bands=((0, 10, 2), (10, F, 3)))
+pytestmark = pytest.mark.usefixtures("untuned")
+
 DECIBELS = Decibels(10.0, 1e-10, 2.0)
 SPEECH = Extraction(kaldi_framing(N, HOP, True), N)
 
@@ -117,11 +119,6 @@ class OnHost(Launcher[Any]):
 
 def run(op: Operator, *arrays: Any) -> Any:
     return OnHost().run(op, *arrays)
-
-
-@pytest.fixture(autouse=True)
-def default_geometries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tune, "enabled", lambda: False)
 
 
 def magnitudes(x: Any) -> Any:

@@ -12,6 +12,9 @@ import pytest
 pytest.importorskip("numba")
 pytest.importorskip("torchaudio")
 
+from ..table import warm as command
+from ..table.case import Row
+
 
 def python(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "HOME": str(folder)}
@@ -52,3 +55,11 @@ def test_an_unknown_name_fails(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "mlx-spectro warm: no function here is called like torch.sfft or nothing\n"
     assert not compiled(tmp_path)
+
+
+def test_functions_of_a_missing_library_name_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Row, "missing", lambda row: row.against)
+    assert command.main(["stft"], "mlx-spectro warm") == 1
+    assert capsys.readouterr().err == "mlx-spectro warm: these functions need librosa, torch\n"

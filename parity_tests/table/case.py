@@ -131,6 +131,8 @@ class Row:
     timing: Timing | None = None
     host: bool = False
     """Whether host kernels alone compute it."""
+    transform: bool = False
+    """Whether it is an STFT or an inverse: host kernels may err no more than the reference."""
 
     @property
     def native(self) -> bool:

@@ -18,7 +18,7 @@ from .cases import table
 
 
 def main(argv: list[str], prog: str) -> int:
-    """Compile what functions need; 1 where nothing is kept, or no function is called so.
+    """Compile what functions need; 1 where nothing is kept, or there is no such function.
 
     Args:
         argv: Parts of names of functions; none for all.
@@ -31,8 +31,11 @@ def main(argv: list[str], prog: str) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="part of a function's name, such as torch.stft or mel")
     names = parser.parse_args(argv).names
-    rows = [row for row in table(*names) if not row.native and not row.missing()]
-    reason = _refusal() or ("" if rows else f"no function here is called like {' or '.join(names)}")
+    called_so = [row for row in table(*names) if not row.native]
+    rows = [row for row in called_so if not row.missing()]
+    missing = ", ".join(dict.fromkeys(row.missing() for row in called_so))
+    unknown = f"these functions need {missing}" if missing else f"no function here is called like {' or '.join(names)}"
+    reason = _refusal() or ("" if rows else unknown)
     if reason:
         print(f"{prog}: {reason}", file=sys.stderr)
         return 1

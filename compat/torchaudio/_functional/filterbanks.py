@@ -13,11 +13,11 @@ from mlx_spectro.design import banks
 
 from ...arrays import torch_tensors
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_options import integer, number
+from ...arrays.torch_options import exact, integer
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
-from ...contract.reasons import REJECTED, ByDesign, unread
+from ...contract.reasons import REJECTED, ByDesign
 
 # where rounding decides whether a filter holds a bin, torchaudio does
 _NOTHING = 1e-3
@@ -95,16 +95,10 @@ def _count(name: str, value: Any) -> int:
     return count
 
 
-def _frequency(name: str, hz: Any) -> float:
-    if isinstance(hz, (Tensor, np.floating)) and type(hz) is not np.float64:
-        raise Decline(unread(name, hz))  # torchaudio calculates in its precision
-    return number(name, hz)
-
-
 def _bins(n_freqs: Any, f_min: Any, f_max: Any, filters: Any, sample_rate: Any) -> tuple[Any, float, float, int]:
     """Frequencies of bins, the lowest and the highest of a bank, and its filters."""
     bins, count = _count("n_freqs", n_freqs), _count("the number of filters", filters)
-    low, high, rate = _frequency("f_min", f_min), _frequency("f_max", f_max), _frequency("sample_rate", sample_rate)
+    low, high, rate = exact("f_min", f_min), exact("f_max", f_max), exact("sample_rate", sample_rate)
     if not 0 <= low < high < math.inf or not math.isfinite(rate):
         raise Decline("f_min and f_max do not rise from 0 or more, or sample_rate is not finite")
     return np.linspace(0.0, rate // 2, bins), low, high, count

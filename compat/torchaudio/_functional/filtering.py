@@ -153,7 +153,8 @@ def _differentiable(engine: Any, x: Tensor, a: Tensor, b: Tensor, limited: bool,
     y = filtered(x, a, b, Way(engine, roomy=not twice))
     if twice:
         y = filtered(y, a, b, Way(engine, backward=True))
-    y = y.reshape(shape)
+    # torchaudio's filtfilt returns no view
+    y = (torch.ops.aten._unsafe_view if twice else torch.reshape)(y, shape)
     return y.clamp(-1.0, 1.0) if limited else y
 
 

@@ -14,7 +14,7 @@ from mlx_spectro.design.operators import GriffinLim, Stft
 from ...arrays import kinds, torch_ops, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, synthesis
-from ...arrays.torch_options import integer, number, truth
+from ...arrays.torch_options import exact, integer, truth
 from ...contract import settings, tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
@@ -57,10 +57,10 @@ def griffinlim(
         raise Decline("there is no real spectrogram")
     if window is None:
         raise Decline("window is None, of which torch warns")
-    share = number("momentum", momentum)
+    share = exact("momentum", momentum)
     if not 0 <= share < 1:
         raise Decline(REJECTED)
-    exponent, turns, random = number("power", power), integer("n_iter", n_iter), truth("rand_init", rand_init)
+    exponent, turns, random = exact("power", power), integer("n_iter", n_iter), truth("rand_init", rand_init)
     if not (0.1 <= exponent <= 10 and turns >= 0):
         raise Decline("power is not between 0.1 and 10, or n_iter below 0")
     if random and settings.numerics.get() == "verify":

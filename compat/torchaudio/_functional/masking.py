@@ -15,7 +15,7 @@ from mlx_spectro.design.operators import MaskSpans
 
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor
-from ...arrays.torch_options import integer, number
+from ...arrays.torch_options import exact, integer, number
 from ...arrays.torch_tensors import gradient_wanted, present_engine, to_host
 from ...contract import settings
 from ...contract.decline import Decline
@@ -104,7 +104,7 @@ class Masks(NamedTuple):
 
 
 def masks(axis: int, mask_param: Any, p: Any, each: bool) -> Masks:
-    portion, width = number("p", p), integer("mask_param", mask_param)
+    portion, width = exact("p", p), integer("mask_param", mask_param)
     if not 0.0 <= portion <= 1.0:
         raise Decline(REJECTED)
     return Masks(axis, width, portion, each)
@@ -177,6 +177,8 @@ def _each_on_gpu(drawn: Sequence[Mask], specgram: Tensor, value: float | None) -
 
 def _axis(specgram: Tensor, axis: Any) -> int:
     """-1 or -2."""
+    if type(axis) not in (int, np.int64):  # with narrower ones torchaudio calculates, and overflows
+        raise Decline(unread("axis", axis))
     place = integer("axis", axis) - specgram.dim()
     if place not in (-1, -2):
         raise Decline(REJECTED)

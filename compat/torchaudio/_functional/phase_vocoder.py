@@ -17,7 +17,7 @@ from mlx_spectro.design.operators import PhaseVocoder
 from ...arrays import torch_ops, torch_results, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import analysis, check_tensor, synthesis
-from ...arrays.torch_options import integer, number
+from ...arrays.torch_options import exact, integer, number
 from ...contract import settings, tolerances
 from ...contract.adapter import adapters
 from ...contract.decline import Decline
@@ -169,7 +169,7 @@ def shift(
         raise Decline("the audio is not real, or empty")
     if torch.promote_types(torch.get_default_dtype(), waveform.dtype) != waveform.dtype:
         raise Decline("torch's default dtype is wider than the audio, and so are torchaudio's phases")
-    distance, octave = number("n_steps", n_steps), number("bins_per_octave", bins_per_octave)
+    distance, octave = number("n_steps", n_steps), exact("bins_per_octave", bins_per_octave)
     if not (octave and abs(distance / octave) < 9):
         raise Decline("n_steps are nine octaves or more, or there are none in one")
     rate, size = 2.0 ** (-distance / octave), integer("n_fft", n_fft)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+import torchaudio
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -19,11 +20,12 @@ from mlx_spectro.kernels import cpu
 from ...arrays import torch_autograd, torch_ops, torch_results, torch_tensors
 from ...arrays.torch_adapter import adapter
 from ...arrays.torch_arguments import check_tensor, check_weights
-from ...arrays.torch_options import integer, number
-from ...arrays.torch_tensors import gradient_wanted
+from ...arrays.torch_options import exact, integer, number
+from ...arrays.torch_tensors import compiling, gradient_wanted
 from ...contract import settings
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.lines import at_callers_line_where
 from ...contract.plans import Planned, Run
 from ...contract.reasons import REJECTED, BySize, unread
 
@@ -185,7 +187,17 @@ def _filter(design: Design, _default: torch.dtype) -> Filter | str:
     return Filter(design.rates, reach, weights)
 
 
-@adapter("torchaudio.functional.resample", bound, order=order)
+def _by_former_name(*args: Any, **kwargs: Any) -> bool:
+    """Whether torchaudio warns of its caller's line."""
+    return not compiling() and any(type(value) is str and value in _METHODS for value in (*args, *kwargs.values()))
+
+
+@adapter(
+    "torchaudio.functional.resample",
+    bound,
+    order=order,
+    theirs=at_callers_line_where(_by_former_name, torchaudio.functional.resample),
+)
 def resample(
     waveform: Tensor,
     orig_freq: int,
@@ -207,7 +219,7 @@ def resample(
         raise Decline(unread("resampling_method", resampling_method))
     if resampling_method in _METHODS:
         raise Decline(f"{resampling_method} is a former name, which torchaudio warns of")
-    width, portion = integer("lowpass_filter_width", lowpass_filter_width), number("rolloff", rolloff)
+    width, portion = integer("lowpass_filter_width", lowpass_filter_width), exact("rolloff", rolloff)
     if width < 1 or resampling_method not in _METHODS.values():
         raise Decline(REJECTED)
     if not 0 < portion <= 1:
@@ -318,9 +330,10 @@ class _Module(NamedTuple):
 def _read(module: Any, waveform: Tensor) -> _Module | None:
     """What a module says; None where both rates are one."""
     _check_surroundings(waveform)
-    orig, new = _rate("orig_freq", module.orig_freq), _rate("new_freq", module.new_freq)
-    if orig == new:
+    orig, new = number("orig_freq", module.orig_freq), number("new_freq", module.new_freq)
+    if orig == new:  # of a module, whatever they are
         return None
+    orig, new = _rate("orig_freq", orig), _rate("new_freq", new)
     common, reach = integer("gcd", module.gcd), integer("width", module.width)
     check_weights("kernel", module.kernel, waveform.dtype, waveform)
     if common < 1:
@@ -385,7 +398,7 @@ def lengths_at(lengths: Tensor | None, orig: int, new: int) -> Callable[[], Tens
 @adapter("torchaudio.functional.speed", bound, order=order)
 def speed(waveform: Tensor, orig_freq: int, factor: float, lengths: Tensor | None = None) -> Work:
     """torchaudio.functional.speed. Same arguments, same defaults."""
-    rate, times = number("orig_freq", orig_freq), number("factor", factor)
+    rate, times = exact("orig_freq", orig_freq), exact("factor", factor)
     if not math.isfinite(times * rate):
         raise Decline(REJECTED)
     orig, new = int(times * rate), int(rate)

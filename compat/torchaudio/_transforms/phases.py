@@ -12,10 +12,11 @@ from torchaudio import transforms as theirs
 from torchaudio.functional import functional as parts
 
 from ...arrays.torch_adapter import adapter
-from ...arrays.torch_tensors import gradient_wanted
+from ...arrays.torch_tensors import compiling, gradient_wanted
 from ...contract import tolerances
 from ...contract.decline import Decline
 from ...contract.function import Work
+from ...contract.lines import at_callers_line_where
 from ...contract.reasons import REJECTED
 from .._functional import griffinlim, phase_vocoder
 from .._functional.resample import by_module
@@ -49,7 +50,16 @@ class _OfKernel(torch.autograd.Function):
         return gradient, None, None, None
 
 
-@adapter("torchaudio.transforms.TimeStretch", tolerances.phases, order=phase_vocoder.order)
+def _of_real_numbers(*args: Any, **kwargs: Any) -> bool:
+    """Whether torchaudio warns of the line that calls the module."""
+    return not compiling() and any(isinstance(x, Tensor) and not x.is_complex() for x in (*args, *kwargs.values()))
+
+
+# it looks behind what torch calls a module by
+_stretched = at_callers_line_where(_of_real_numbers, theirs.TimeStretch.forward, levels=3)
+
+
+@adapter("torchaudio.transforms.TimeStretch", tolerances.phases, order=phase_vocoder.order, theirs=_stretched)
 class TimeStretch(Twin, theirs.TimeStretch):
     """torchaudio.transforms.TimeStretch. Same arguments, same defaults.
 

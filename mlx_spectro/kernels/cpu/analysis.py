@@ -135,7 +135,8 @@ class Analysis:
     ) -> None:
         """Transform the signals at ``address`` with a window, to ``target``; ``held`` is what both live as long as."""
         layout, frames, hop = self._layout, self._frames, self._framing.hop_length
-        weights, samples = windows_scaled.of(windows[0], self._weights, scaled)
+        kind, factor, real = self._weights
+        weights, samples = windows_scaled.of(windows[0], (kind, factor * inverse.scale, real), scaled)
         signal = (address, *self._signal)
 
         def work(first: int, last: int) -> None:

@@ -16,10 +16,33 @@ import numpy as np
 import numpy.typing as npt
 
 from .runtime.compile import inner
-from .runtime.vector import Complex, Kit, integer, lanes, operation
+from .runtime.memory import address_of
+from .runtime.vector import Complex, Kit, Vec, integer, lanes, operation
 
 RADICES = (8, 7, 5, 4, 3, 2)
+_ODD = (7, 5, 3)
 FORWARD, BACKWARD = -1, 1
+
+
+class Product(NamedTuple):
+    """A complex value and a factor, which a sum takes without a rounding of their product."""
+
+    value: Complex
+    factor: Vec
+
+    def turned(self, sign: int) -> Product:
+        """``sign * i`` times it."""
+        return Product(self.value.turned(sign), self.factor)
+
+
+def _plus(sum_: Complex, term: Complex | Product) -> Complex:
+    if isinstance(term, Complex):
+        return sum_.plus(term)
+    return Complex(*(part.times_plus(term.factor, rest) for part, rest in zip(term.value, sum_, strict=True)))
+
+
+def _minus(sum_: Complex, term: Complex | Product) -> Complex:
+    return sum_.minus(term) if isinstance(term, Complex) else _plus(sum_, Product(term.value, -term.factor))
 
 
 def dft(kit: Kit, a: list[Complex], sign: int) -> list[Complex]:
@@ -36,7 +59,15 @@ def _results(kit: Kit, a: list[Complex], sign: int) -> Iterator[tuple[int, Compl
     elif n in (2, 4, 8):
         odd, even = dft(kit, a[1::2], sign), dft(kit, a[::2], sign)
         for k in range(n // 2):
-            yield from zip((k, k + n // 2), _sum_and_difference(kit, even[k], odd[k], sign, k * 8 // n), strict=True)
+            # multiples of a quarter turn cost nothing
+            quarter, rest = divmod(k * 8 // n, 2)
+            o: Complex | Product = odd[k]
+            if rest:
+                o = Product(odd[k].plus_i(odd[k], sign), kit.factor(math.sqrt(0.5)))
+            if quarter:
+                o = o.turned(sign)
+            yield k, _plus(even[k], o)
+            yield k + n // 2, _minus(even[k], o)
     else:
         # a prime: what is even and what is odd under j -> -j, apart
         half = range(1, n // 2 + 1)
@@ -45,22 +76,14 @@ def _results(kit: Kit, a: list[Complex], sign: int) -> Iterator[tuple[int, Compl
         yield 0, functools.reduce(Complex.plus, sums, a[0])
         for k in half:
             angles = [2 * math.pi * j * k / n for j in half]
-            cosines = [s.scaled(kit.constant(math.cos(t))) for s, t in zip(sums, angles, strict=True)]
-            sines = [d.scaled(kit.constant(math.sin(t))) for d, t in zip(differences, angles, strict=True)]
-            even_part, odd_part = functools.reduce(Complex.plus, cosines, a[0]), functools.reduce(Complex.plus, sines)
-            yield k, even_part.plus_i(odd_part, sign)
-            yield n - k, even_part.plus_i(odd_part, -sign)
-
-
-def _sum_and_difference(kit: Kit, e: Complex, o: Complex, sign: int, eighths: int) -> tuple[Complex, Complex]:
-    """``e + w o`` and ``e - w o``, where ``w`` is so many eighths of a turn."""
-    # the multiples of a quarter turn cost nothing
-    quarter, rest = divmod(eighths, 2)
-    if rest:
-        o = o.plus_i(o, sign).scaled(kit.constant(math.sqrt(0.5)))
-    if quarter:
-        return e.plus_i(o, sign), e.plus_i(o, -sign)
-    return e.plus(o), e.minus(o)
+            cosines = [Product(s, kit.constant(math.cos(t))) for s, t in zip(sums, angles, strict=True)]
+            # the others' sines are divided by the first, as the arithmetic type has it, which is a factor of all
+            unit = kit.rounded(math.sin(angles[0]))
+            sines = [Product(d, kit.constant(math.sin(t) / unit)) for d, t in zip(differences, angles, strict=True)]
+            even_part = functools.reduce(_plus, cosines, a[0])
+            odd_part = Product(functools.reduce(_plus, sines[1:], differences[0]), kit.factor(unit)).turned(sign)
+            yield k, _plus(even_part, odd_part)
+            yield n - k, _minus(even_part, odd_part)
 
 
 def _twiddled(kit: Kit, value: Complex, row: Any, q: int) -> Complex:
@@ -74,14 +97,18 @@ def _places_of(kit: Kit, address: Any, stride: Any, n: int) -> list[Any]:
     return places
 
 
+def _parts(kit: Kit, n: int) -> list[tuple[Kit, int]]:
+    # few values have registers enough
+    return kit.parts() if n > 4 else [(kit, 0)]
+
+
 def _butterflies(kit: Kit, sign: int, twiddled: bool, radix: Any, *arguments: Any) -> None:
     """Code of ``count`` transforms of ``radix`` values; see :func:`forward_butterflies`."""
     source, source_stride, target, target_stride, step, count, twiddles = arguments
     for n in RADICES:
         with kit.when(radix, n), kit.loop(count) as i:
             offset, row = kit.times(i, step), kit.at(twiddles, kit.times(i, 2 * kit.size * (n - 1)))
-            # few values have registers enough
-            for part, first in kit.parts() if n > 4 else [(kit, 0)]:
+            for part, first in _parts(kit, n):
                 at = kit.at(kit.at(source, offset), first)
                 values = [part.load_complex(place) for place in _places_of(kit, at, source_stride, n)]
                 if twiddled and sign == BACKWARD:
@@ -122,6 +149,34 @@ def first_backward_butterflies(kit: Kit, *arguments: Any) -> None:
     _butterflies(kit, BACKWARD, False, *arguments)
 
 
+def _coprime_butterflies(
+    kit: Kit, sign: int, radix: Any, z: Any, stride: Any, step: Any, count: Any, ring: Any
+) -> None:
+    """Code of ``count`` transforms without twiddles; see :func:`coprime_forward_butterflies`."""
+    for n in _ODD:
+        with kit.when(radix, n), kit.loop(count) as i:
+            row = kit.at(ring, kit.times(i, 8 * n))
+            offsets = [kit.integer(kit.at(row, 8 * q)) for q in range(n)]
+            for part, first in _parts(kit, n):
+                natural = _places_of(kit, kit.at(kit.at(z, kit.times(i, step)), first), stride, n)
+                around = [kit.at(kit.at(z, offset), first) for offset in offsets]
+                sources, targets = (around, natural) if sign == FORWARD else (natural, around)
+                for q, value in _results(part, [part.load_complex(place) for place in sources], sign):
+                    part.store_complex(value, targets[q])
+
+
+@operation("radix", "z", "stride", "step", "count", "ring")
+def coprime_forward_butterflies(kit: Kit, *arguments: Any) -> None:
+    """:func:`forward_butterflies` of an odd radix without twiddles; ``ring`` says where values are, ``[j, radix]``."""
+    _coprime_butterflies(kit, FORWARD, *arguments)
+
+
+@operation("radix", "z", "stride", "step", "count", "ring")
+def coprime_backward_butterflies(kit: Kit, *arguments: Any) -> None:
+    """Inverse of :func:`coprime_forward_butterflies`, but for the factor ``radix``."""
+    _coprime_butterflies(kit, BACKWARD, *arguments)
+
+
 class Plan(NamedTuple):
     """How a real transform of ``n_fft`` points is done by a complex one of ``points``.
 
@@ -132,7 +187,14 @@ class Plan(NamedTuple):
     points: int
     packed: bool
     passes: npt.NDArray[np.int64]
-    """``[pass, 3]``: radix, butterflies a block, offset of the pass's twiddles in bytes."""
+    """``[pass, 4]``: radix, butterflies a block, offset of the pass's twiddles in bytes, address of its ring.
+
+    The ring is 0 where there are twiddles. Where radix and butterflies have no common factor there need be none, if
+    each butterfly counts its values from another one on: see I. J. Good, "The interaction algorithm and practical
+    Fourier analysis", Journal of the Royal Statistical Society B, 1958.
+    """
+    rings: list[npt.NDArray[np.int64]]
+    """``[butterfly, radix]``: byte offsets in a block."""
     places: npt.NDArray[np.int64]
     """Byte offset of frequency ``k`` in scratch memory."""
     forward: npt.NDArray[Any]
@@ -151,7 +213,7 @@ class Plan(NamedTuple):
 def factors(points: int) -> list[int] | None:
     """Radices whose product is ``points``, odd ones first; None where a prime above 7 is needed."""
     odd, rest = [], points
-    for radix in (7, 5, 3):
+    for radix in _ODD:
         while rest % radix == 0:
             odd.append(radix)
             rest //= radix
@@ -160,8 +222,8 @@ def factors(points: int) -> list[int] | None:
         return None
     eights, left = divmod(twos, 3)
     if left == 1 and eights:  # 4 * 4 is faster than 8 * 2
-        return [*odd, *[8] * (eights - 1), 4, 4]
-    return [*odd, *[8] * eights, *([1 << left] if left else [])]
+        return [*odd, 4, 4, *[8] * (eights - 1)]
+    return [*odd, *([1 << left] if left else []), *[8] * eights]
 
 
 @functools.lru_cache(maxsize=64)
@@ -173,14 +235,30 @@ def plan(n_fft: int, real: str) -> Plan | None:
     if radices is None:
         return None
     size = np.dtype(real).itemsize
-    passes, tables, block, offset = [], [np.zeros(0, complex)], points, 0
-    for radix in radices:
+    element = 2 * lanes(size) * size
+    passes: list[tuple[int, int, int, int]] = []
+    rings, tables, block, offset = [], [np.zeros(0, complex)], points, 0
+    frequencies = np.arange(points).reshape(1, points)
+    while radices:
+        radix, is_coprime = _next(radices, block, first=not passes)
+        radices.remove(radix)
         count = block // radix
-        j, q = np.arange(count)[:, None], np.arange(1, radix)
-        passes.append((radix, count, offset))
-        tables.append(np.exp(-2j * np.pi * j * q / block).ravel())
-        offset += tables[-1].size * 2 * size
+        j, q = np.arange(count)[:, None], np.arange(radix)
+        if is_coprime:
+            turn = pow(count, -1, radix)
+            rings.append(element * (j + count * ((q - j * turn) % radix)))
+            passes.append((radix, count, offset, address_of(rings[-1])))
+            results = (count * turn * q + radix * j) % block
+        else:
+            passes.append((radix, count, offset, 0))
+            tables.append(np.exp(-2j * np.pi * j * q[1:] / block).ravel())
+            offset += tables[-1].size * 2 * size
+            results = q + radix * j
+        # a pass leaves in its result q the frequencies that are q modulo its radix
+        frequencies = frequencies[:, results.T].reshape(-1, count)
         block = count
+    places = np.empty(points, np.int64)
+    places[frequencies.ravel()] = element * np.arange(points)
     twiddles = np.concatenate(tables)
     split = np.exp(-2j * np.pi * np.arange(points + 2) / n_fft)
 
@@ -191,8 +269,9 @@ def plan(n_fft: int, real: str) -> Plan | None:
         n_fft,
         points,
         packed,
-        np.array(passes, np.int64).reshape(-1, 3),
-        _places(radices, points) * (2 * lanes(size) * size),
+        np.array(passes, np.int64),
+        rings,
+        places,
         table(twiddles),
         table(twiddles.conj()),
         table(split),
@@ -200,15 +279,13 @@ def plan(n_fft: int, real: str) -> Plan | None:
     )
 
 
-def _places(radices: list[int], points: int) -> npt.NDArray[np.int64]:
-    """Where the forward passes leave each frequency: result ``q`` of a pass holds those ``q`` modulo its radix."""
-    frequencies = np.arange(points).reshape(1, points)
-    for radix in radices:
-        blocks, size = frequencies.shape
-        frequencies = frequencies.reshape(blocks, size // radix, radix).transpose(0, 2, 1).reshape(blocks * radix, -1)
-    places = np.empty(points, np.int64)
-    places[frequencies.ravel()] = np.arange(points)
-    return places
+def _next(radices: list[int], block: int, first: bool) -> tuple[int, bool]:
+    """The radix of the next pass over a block, and whether it does without twiddles, as the first one never does."""
+    coprime = [radix for radix in radices if math.gcd(radix, block // radix) == 1]
+    if first:
+        return next((radix for radix in radices if radix not in coprime), radices[0]), False
+    odd = [radix for radix in coprime if radix % 2 and radix < block]
+    return (odd or radices)[0], bool(odd)
 
 
 @inner
@@ -217,15 +294,18 @@ def forward_passes(real, z, passes, first, last, element, twiddles):
 
     ``passes`` is the address of :attr:`Plan.passes`, ``element`` the bytes of a complex vector.
     """
-    block = integer(real, real, passes, 3 * first) * integer(real, real, passes, 3 * first + 1)
+    block = integer(real, real, passes, 4 * first) * integer(real, real, passes, 4 * first + 1)
     for p in range(first, last):
-        radix = integer(real, real, passes, 3 * p)
-        butterflies = integer(real, real, passes, 3 * p + 1)
-        table = twiddles + integer(real, real, passes, 3 * p + 2)
+        radix = integer(real, real, passes, 4 * p)
+        butterflies = integer(real, real, passes, 4 * p + 1)
+        table, ring = twiddles + integer(real, real, passes, 4 * p + 2), integer(real, real, passes, 4 * p + 3)
         stride = butterflies * element
         if butterflies == 1:
             count = block // radix
             last_forward_butterflies(real, real, radix, z, stride, z, stride, radix * element, count, table)
+        elif ring:
+            for base in range(z, z + block * element, radix * stride):
+                coprime_forward_butterflies(real, real, radix, base, stride, element, butterflies, ring)
         else:
             for base in range(z, z + block * element, radix * stride):
                 forward_butterflies(real, real, radix, base, stride, base, stride, element, butterflies, table)
@@ -234,15 +314,18 @@ def forward_passes(real, z, passes, first, last, element, twiddles):
 @inner
 def backward_passes(real, z, passes, first, last, element, twiddles):
     """Inverses of :func:`forward_passes`, from the last to the first, without the factors."""
-    block = integer(real, real, passes, 3 * first) * integer(real, real, passes, 3 * first + 1)
+    block = integer(real, real, passes, 4 * first) * integer(real, real, passes, 4 * first + 1)
     for p in range(last - 1, first - 1, -1):
-        radix = integer(real, real, passes, 3 * p)
-        butterflies = integer(real, real, passes, 3 * p + 1)
-        table = twiddles + integer(real, real, passes, 3 * p + 2)
+        radix = integer(real, real, passes, 4 * p)
+        butterflies = integer(real, real, passes, 4 * p + 1)
+        table, ring = twiddles + integer(real, real, passes, 4 * p + 2), integer(real, real, passes, 4 * p + 3)
         stride = butterflies * element
         if butterflies == 1:
             count = block // radix
             first_backward_butterflies(real, real, radix, z, stride, z, stride, radix * element, count, table)
+        elif ring:
+            for base in range(z, z + block * element, radix * stride):
+                coprime_backward_butterflies(real, real, radix, base, stride, element, butterflies, ring)
         else:
             for base in range(z, z + block * element, radix * stride):
                 backward_butterflies(real, real, radix, base, stride, base, stride, element, butterflies, table)

@@ -193,7 +193,7 @@ def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: A
     inverse = inverse_envelope(window, hop, frames, stored, op.istft.floor)
     # of a packed transform, the even and the odd half are each taken half
     weights = window.astype(to.real.dtype) * (op.stft.scale * (0.5 if to.packed else 1.0))
-    weights_back = window.astype(back.real.dtype) * (op.istft.scale / window.size)
+    weights_back = (window * (inverse.scale * op.istft.scale / window.size)).astype(back.real.dtype)
     windows = address_of(weights), address_of(weights_back)
     edges = to.real.dtype.type(2 if to.packed else 1), back.real.dtype.type(1)
     size, number, rows, covering = audio.itemsize, levels.dtype.type, audio.size // length, -(-window.size // hop)

@@ -21,11 +21,14 @@ class Inverse(NamedTuple):
 
     at: tuple[int, int, int]
     """What compiled code takes: where it lies, or 0 for none, the frames that cover a sample, and so many frames."""
+    scale: float
+    """What windows that are rounded anyway are multiplied by, so that its own values are 1 in the middle, which rounds
+    nothing where windows overlap to a constant."""
     keep: Any
     """What the address points into."""
 
 
-UNDIVIDED = Inverse((0, 0, 0), None)
+UNDIVIDED = Inverse((0, 0, 0), 1.0, None)
 
 
 def inverse_envelope(window: Array, hop_length: int, frames: int, real: str, floor: float = envelope.FLOOR) -> Inverse:
@@ -46,5 +49,10 @@ def _inverse_of(
 ) -> Inverse:
     samples = np.frombuffer(window, kind)
     total = overlap_length(compact, samples.size, hop_length)
-    factors = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor).astype(real)
-    return Inverse((address_of(factors), covering, compact), factors)
+    exact = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor)
+    middle = float(exact[total // 2])
+    # a window of the precision that is computed in, divided by a power of two, is exact as it is
+    rounded = samples.dtype != real or samples.size & (samples.size - 1)
+    scale = middle if rounded and 0 < middle < np.inf else 1.0
+    factors = (exact / scale).astype(real)
+    return Inverse((address_of(factors), covering, compact), scale, factors)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...design.operators import Medians
+from .epilogue_bodies import read_rows, write_rows
 from .frames import copy
 from .runtime.compile import inner, kernel
 from .runtime.elementary import larger, smaller
@@ -115,19 +116,6 @@ def clear(kit: Kit, values: Any, size: Any) -> None:
     kit.store(kit.constant(math.inf), kit.at(values, kit.times(size, kit.step)))
 
 
-@operation("source", "row_bytes", "target")
-def turn_in(kit: Kit, source: Any, row_bytes: Any, target: Any) -> None:
-    """The next values of each lane's row, a vector each."""
-    for i, value in enumerate(kit.gather(source, row_bytes)):
-        kit.store(value, target, kit.step * i)
-
-
-@operation("source", "target", "row_bytes")
-def turn_out(kit: Kit, source: Any, target: Any, row_bytes: Any) -> None:
-    """The next vectors, to each lane's row."""
-    kit.scatter([kit.load(source, kit.step * i) for i in range(kit.chunk)], target, row_bytes)
-
-
 @inner
 def extend(number, strip, length, size):
     """Mirror ``length`` vectors at both their ends, beyond which the last one comes again; as often as need be."""
@@ -206,11 +194,11 @@ def medians_along(number, bytes_each, lanes, source, target, shape, size, networ
         for lane in range(lanes):
             copy(number, number, lines + line * lane, source + row_bytes * min(row + lane, rows - 1), row_bytes)
         for i in range(0, length, chunk):
-            turn_in(number, number, lines + bytes_each * i, line, begin + VECTOR_BYTES * i)
+            read_rows(number, number, lines + bytes_each * i, begin + VECTOR_BYTES * i, line)
         extend(number, strip, length, size)
         medians_of_strip(number, strip, middle, length, size, network, values)
         for i in range(0, length, chunk):
-            turn_out(number, number, middle + VECTOR_BYTES * i, lines + bytes_each * i, line)
+            write_rows(number, number, middle + VECTOR_BYTES * i, lines + bytes_each * i, line)
         for lane in range(min(lanes, rows - row)):
             copy(number, number, target + row_bytes * (row + lane), lines + line * lane, row_bytes)
 

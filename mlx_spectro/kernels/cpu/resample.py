@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...design import polyphase
 from ...design.operators import Resample, ResampleAdjoint
+from .epilogue_bodies import write_rows
 from .frames import copy, find_frames, peek, poke
 from .runtime.compile import inner, kernel
 from .runtime.layout import aligned_rows
@@ -40,12 +41,6 @@ def turn_in(kit: Kit, source: Any, apart: Any, count: Any, target: Any, checks: 
             total = total + value
         kit.put(check, kit.get(check) + total * nothing)
     kit.store(kit.get(check), checks)
-
-
-@operation("source", "target", "apart")
-def turn_out(kit: Kit, source: Any, target: Any, apart: Any) -> None:
-    """Write a chunk of each lane's row, of vectors."""
-    kit.scatter([kit.load(source, kit.step * i) for i in range(kit.chunk)], target, apart)
 
 
 def _sum(kit: Kit, sources: Sequence[Any], weights: Sequence[Any], taps: Any, targets: Sequence[Any]) -> None:
@@ -127,10 +122,10 @@ def write(number, size, chunk, width, step, source, count, first, pieces, total,
         target = out + out_row * line + size * at
         for j in range(0, count, chunk):
             i = min(j, count - chunk)
-            turn_out(number, number, source + step * i, target + size * i, size * apart)
+            write_rows(number, number, source + step * i, target + size * i, size * apart)
         return
     for j in range(0, count, chunk):
-        turn_out(number, number, source + step * j, room + size * j, row)
+        write_rows(number, number, source + step * j, room + size * j, row)
     for lane in range(min(width, total - first)):
         line, piece = divmod(first + lane, pieces)
         at = piece * apart + place

@@ -101,7 +101,8 @@ class Synthesis:
     def __call__(self, address: int, window: bytes, inverse: Inverse, target: int, held: Any) -> None:
         """Transform the spectra at ``address``, to ``target``; ``held`` is what both live as long as."""
         layout, hop, (low, high) = self._layout, self._hop, self._span
-        weights, samples = windows_scaled.of(window, self._weights, scaled)
+        kind, factor, real = self._weights
+        weights, samples = windows_scaled.of(window, (kind, factor * inverse.scale, real), scaled)
         length, size, block, row_bytes = high - low, layout.layout[3], self._block, self._source[0]
 
         def work(first: int, last: int) -> None:

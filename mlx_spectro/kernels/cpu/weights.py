@@ -42,5 +42,5 @@ def scaled(
     """A window of a ``kind`` times ``factor`` in ``real`` arithmetic, and where it lies."""
     # a value beyond its type's, or that is not finite, is no reason for a warning, least of all the first time alone
     with quietly():
-        weights = np.frombuffer(window, kind).astype(real) * factor
+        weights = (np.frombuffer(window, kind).astype(np.float64) * factor).astype(real)
     return weights, address_of(weights)

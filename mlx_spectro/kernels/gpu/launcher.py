@@ -144,8 +144,7 @@ class Launcher(ABC, Generic[Array]):
         entry = self._tables.get(key)
         if entry is None:
             packed = table.pack(weight if is_numpy else self.to_numpy(weight), *table.options)
-            made = self.from_numpy(packed.values.astype(np.float64 if self.double else np.float32))
-            entry = self._tables[key] = TableEntry(made, packed.pieces, weight)
+            entry = self._tables[key] = TableEntry(self.from_numpy(packed.values), packed.pieces, weight)
             # a copy: other threads add to it meanwhile
             for oldest in list(self._tables)[:-_MOST_TABLES]:
                 self._tables.pop(oldest, None)

@@ -28,9 +28,8 @@ from . import (
 from .dialect import Kernel, cuda_program, metal_program
 from .plan import DEFAULT, IN_DOUBLE, Geometry
 
-# of frames: odd, and of every radix; and in double precision, of which the texts are the same
+# of frames: odd, and of every radix
 _LENGTHS = (63, 400, 441, 512, 1024, 2048)
-_IN_DOUBLE = (63, 1024)
 
 
 def kernels() -> list[Kernel]:
@@ -65,9 +64,8 @@ def kernels() -> list[Kernel]:
     for n_fft in _LENGTHS:
         every += _of_frames(n_fft, DEFAULT)
         every.append(filterbank.kernel(n_fft, "power", True, DEFAULT.threads)[1])
-    for n_fft in _IN_DOUBLE:
-        every += _of_frames(n_fft, IN_DOUBLE)
-        every.append(filterbank.kernel(n_fft, "power", False, IN_DOUBLE.threads, True)[1])
+    every += _of_frames(1024, IN_DOUBLE)
+    every.append(filterbank.kernel(1024, "power", False, IN_DOUBLE.threads, True)[1])
     return every
 
 

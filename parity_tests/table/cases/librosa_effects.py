@@ -9,7 +9,7 @@ import numpy as np
 
 from ..case import Decision, Reject, Sample, Timing, each_signal, is_librosa_1, pairwise
 from ..signals import nan_in_the_middle, white_noise
-from .librosa_core import ACCEPTED, row
+from .librosa_core import ACCEPTED, row, time_audio
 
 WHY = "masks of magnitudes that differ by an STFT's rounding, times a spectrum that does"
 SEPARABLE = ("silence", "chirp", "white_noise", "stereo_batch", "odd_length", "speech", "music")
@@ -122,14 +122,9 @@ REJECTS = (
 )
 
 
-def _time(batch: int, length: int, n_fft: int, hop: int) -> Sample:
-    x = np.random.default_rng(0).standard_normal((batch, length), np.float32)
-    return Sample("", (x[0] if batch == 1 else x,), {"n_fft": n_fft, "hop_length": hop})
-
-
 ROWS = [
     *(
-        row(f"effects.{name}", separated(), WHY, rejects=REJECTS, timing=Timing(_time))
+        row(f"effects.{name}", separated(), WHY, rejects=REJECTS, timing=Timing(time_audio))
         for name in ("hpss", "harmonic", "percussive")
     ),
     *(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..case import HeavyTail, Reject, Sample, Timing, each_signal, pairwise
 from ..signals import nan_in_the_middle, white_noise
-from .librosa_core import ACCEPTED, crossed, row
+from .librosa_core import ACCEPTED, crossed, row, time_audio
 
 WHY = "librosa subtracts neighbouring values in their own precision, we in double precision"
 _LINEAR = "the interpolation is not linear"
@@ -150,11 +150,6 @@ def _time_harmonics(fundamentals: bool = False) -> Callable[[int, int, int, int]
     return make
 
 
-def _time_moved(batch: int, length: int, n_fft: int, hop: int) -> Sample:
-    x = np.random.default_rng(0).standard_normal((batch, length), np.float32)
-    return Sample("", (x[0] if batch == 1 else x,), {"n_fft": n_fft, "hop_length": hop})
-
-
 ROWS = [
     row("interp_harmonics", interpolated, WHY, rejects=HARMONIC_REJECTS, timing=Timing(_time_harmonics())),
     row("salience", saliences, WHY, rejects=HARMONIC_REJECTS, timing=Timing(_time_harmonics())),
@@ -165,6 +160,6 @@ ROWS = [
         "quotients of spectra that are rounded once, where librosa rounds quotients too",
         rejects=MOVED_REJECTS,
         judged=HeavyTail(),
-        timing=Timing(_time_moved),
+        timing=Timing(time_audio),
     ),
 ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..case import Reject, Row, Sample, Timing, each_signal, is_librosa_1, pairwise
 from ..signals import nan_in_the_middle, white_noise
+from .librosa_core import time_audio
 from .stft import spectrum, window
 
 WHY = "librosa sums phases in float32, up to a million of radians, and their errors: we turn bins by products"
@@ -81,11 +82,6 @@ def _time_vocoder(batch: int, length: int, n_fft: int, hop: int) -> Sample:
     return Sample("", (z[0] if batch == 1 else z,), {"rate": 1.2})
 
 
-def _time_audio(batch: int, length: int, n_fft: int, hop: int, **options: Any) -> Sample:
-    y = np.random.default_rng(0).standard_normal((batch, length), np.float32)
-    return Sample("", (y[0] if batch == 1 else y,), {"n_fft": n_fft, "hop_length": hop, **options})
-
-
 def _row(name: str, samples: Any, rejects: tuple[Reject, ...], timing: Any) -> Row:
     return Row(
         f"librosa.{name}", f"librosa.{name}", samples, WHY, against="librosa", rejects=rejects, timing=Timing(timing)
@@ -114,7 +110,7 @@ ROWS = [
             Reject("a NaN", (nan_in_the_middle(),), {"rate": 2.0}, "ParameterError"),
             Reject("an unknown argument", (white_noise(),), {"rate": 2.0, "speed": 2.0}, "TypeError"),
         ),
-        lambda *sizes: _time_audio(*sizes, rate=1.2),
+        lambda *sizes: time_audio(*sizes, rate=1.2),
     ),
     _row(
         "effects.pitch_shift",
@@ -123,6 +119,6 @@ ROWS = [
             Reject("bins_per_octave 0", (white_noise(),), _SHIFT | {"bins_per_octave": 0}, "ParameterError"),
             Reject("a NaN", (nan_in_the_middle(),), _SHIFT, "ParameterError"),
         ),
-        lambda *sizes: _time_audio(*sizes, sr=22050, n_steps=4),
+        lambda *sizes: time_audio(*sizes, sr=22050, n_steps=4),
     ),
 ]

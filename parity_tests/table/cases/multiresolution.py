@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Row, Sample, each_signal, pairwise
+from ..case import HeavyTail, Row, Sample, each_signal, pairwise
 from ..native import lazily
 from .framed import spectra_at, starts_of
 from .log_banks import logarithmic
@@ -77,5 +77,6 @@ ROWS = [
         "logarithms of float32 sums, and their differences",
         against="librosa",
         ours=lazily("multiresolution_spectrogram"),
+        judged=HeavyTail(),
     )
 ]

@@ -151,6 +151,7 @@ ROWS = [
         WHY,
         against="torchaudio",
         gradient=True,
+        transform=True,
         timing=Timing(_time_spectrogram),
     ),
     Row(
@@ -160,6 +161,7 @@ ROWS = [
         WHY,
         against="torchaudio",
         gradient=True,
+        transform=True,
         timing=Timing(_time_inverse),
     ),
     Row(
@@ -170,6 +172,7 @@ ROWS = [
         against="torchaudio",
         rejects=SPECTROGRAM_REJECTS,
         gradient=True,
+        transform=True,
     ),
     Row(
         "torchaudio.functional.inverse_spectrogram",
@@ -179,5 +182,6 @@ ROWS = [
         against="torchaudio",
         rejects=INVERSE_REJECTS,
         gradient=True,
+        transform=True,
     ),
 ]

@@ -208,7 +208,16 @@ def time_istft(batch: int, length: int, n_fft: int, hop: int) -> Sample:
 
 
 ROWS = [
-    Row("torch.stft", "torch.stft", stft_samples, WHY, rejects=STFT_REJECTS, gradient=True, timing=Timing(_time_stft)),
+    Row(
+        "torch.stft",
+        "torch.stft",
+        stft_samples,
+        WHY,
+        rejects=STFT_REJECTS,
+        gradient=True,
+        transform=True,
+        timing=Timing(_time_stft),
+    ),
     Row(
         "torch.istft",
         "torch.istft",
@@ -216,11 +225,26 @@ ROWS = [
         WHY,
         rejects=ISTFT_REJECTS,
         gradient=True,
+        transform=True,
         timing=Timing(time_istft),
     ),
-    Row("torch.stft of Demucs and Open-Unmix", "torch.stft", source_separation_samples, WHY, gradient=True),
-    Row("torch.istft of Demucs and Open-Unmix", "torch.istft", source_separation_inverse_samples, WHY, gradient=True),
+    Row(
+        "torch.stft of Demucs and Open-Unmix",
+        "torch.stft",
+        source_separation_samples,
+        WHY,
+        gradient=True,
+        transform=True,
+    ),
+    Row(
+        "torch.istft of Demucs and Open-Unmix",
+        "torch.istft",
+        source_separation_inverse_samples,
+        WHY,
+        gradient=True,
+        transform=True,
+    ),
     Row("make_window", torch_window, window_samples, "ours is rounded from float64", ours=native_window),
-    Row("SpectralTransform.stft", "torch.stft", stft_samples, WHY, ours=native_stft, gradient=True),
-    Row("SpectralTransform.istft", "torch.istft", istft_samples, WHY, ours=native_istft, gradient=True),
+    Row("SpectralTransform.stft", "torch.stft", stft_samples, WHY, ours=native_stft, gradient=True, transform=True),
+    Row("SpectralTransform.istft", "torch.istft", istft_samples, WHY, ours=native_istft, gradient=True, transform=True),
 ]

@@ -50,13 +50,6 @@ def module_samples() -> Iterator[Sample]:
         yield Sample(f"{o}", (spectrogram(63, *o.pop("shape")),), o)
 
 
-def time_decibel(batch: int, length: int, n_fft: int, hop: int) -> Sample:
-    """A power spectrogram, bins side by side in memory as transforms leave them."""
-    shape = (batch, 1 + length // hop, n_fft // 2 + 1)
-    x = np.random.default_rng(0).chisquare(2, shape).astype(np.float32)
-    return Sample("", (x.swapaxes(-1, -2), 10.0, 1e-10, 0.0, 80.0))
-
-
 _X = np.ones((4, 5), np.float32)
 _row = partial(Row, why=WHY, against="torchaudio")
 

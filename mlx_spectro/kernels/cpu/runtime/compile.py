@@ -196,9 +196,10 @@ def kernel(function: Callable[..., Any]) -> Any:
     def compile_alone(*arguments: Any) -> Any:
         if loading.busy():
             raise RuntimeError("this call, or its process, began in the midst of compiling host kernels")
-        if background.without() and _is_put_off(compiled, tuple(map(compiled.typeof_pyval, arguments))):
+        only_loads = background.without()
+        if only_loads and _is_put_off(compiled, tuple(map(compiled.typeof_pyval, arguments))):
             raise background.Compiling
-        with loading.under_way():
+        with loading.under_way(only_loads):
             return compile_for(*arguments)
 
     compiled._compile_for_args = compile_alone

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# the threads that are at it
+# the threads that are at it, and those of them that only load what was compiled before
 _threads: list[int] = []
+_loading: list[int] = []
 # numba's lock, once it is imported, and whether this thread holds it, who ever had it compile
 _lock: Any = None
 _holds_lock: Callable[[], bool] = bool
@@ -25,24 +26,29 @@ def busy() -> bool:
 
 
 def idle() -> bool:
-    """Whether no thread is importing numba for us or compiling."""
-    if _threads or _holds_lock():
+    """Whether no thread is importing numba for us or compiling, but for those that only load what is kept."""
+    if set(_threads).difference(_loading) or _holds_lock():
         return False
-    free = _lock is None or _lock.acquire(blocking=False)
-    if free and _lock is not None:
+    if _loading or _lock is None:  # the lock is theirs, and soon is not
+        return True
+    free = _lock.acquire(blocking=False)
+    if free:
         _lock.release()
     return bool(free)
 
 
 @contextlib.contextmanager
-def under_way() -> Iterator[None]:
-    """Inside, this thread is :func:`busy`."""
+def under_way(only_loads: bool = False) -> Iterator[None]:
+    """Inside, this thread is :func:`busy`; other threads that need what it ``only_loads`` wait for it."""
     thread = threading.get_ident()
+    places = (_loading, _threads) if only_loads else (_threads,)
     try:
-        _threads.append(thread)
+        for place in places:
+            place.append(thread)
         yield
     finally:
-        _threads.remove(thread)
+        for place in reversed(places):
+            place.remove(thread)
 
 
 @contextlib.contextmanager
@@ -68,6 +74,7 @@ def watch(lock: Any) -> None:
 def _after_fork() -> None:
     """Whatever a thread held that is not in the child is held for ever."""
     global _holds_lock
+    _loading.clear()
     if not (busy() or idle()):
         _holds_lock = _always
 

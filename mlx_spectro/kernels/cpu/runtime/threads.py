@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .... import _check
 from . import background
 from .loading import busy
 
@@ -156,12 +157,11 @@ def set_num_threads(threads: int | None) -> None:
     """Let each call use up to so many threads; None takes back an earlier setting.
 
     Raises:
+        TypeError: no integer.
         ValueError: a number below 1.
     """
     global _threads
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
-    _threads = threads
+    _threads = None if threads is None else _check.integer("threads", threads, at_least=1)
 
 
 # below this many samples in frames, sharing costs more than it saves

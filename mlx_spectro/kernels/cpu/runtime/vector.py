@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
@@ -129,6 +130,10 @@ class Complex(NamedTuple):
         if sign > 0:
             return Complex(self.re - other.im, self.im + other.re)
         return Complex(self.re + other.im, self.im - other.re)
+
+    def turned(self, sign: int) -> Complex:
+        """``sign * i * self``."""
+        return Complex(-self.im, self.re) if sign > 0 else Complex(self.im, -self.re)
 
     @property
     def conjugate(self) -> Complex:
@@ -258,6 +263,14 @@ class Kit:
 
     def constant(self, number: float) -> Vec:
         return Vec(self, ir.Constant(self.vector, [number] * self.lanes))
+
+    def factor(self, number: float) -> Vec:
+        """:meth:`constant` for products that are added and subtracted, where LLVM would make another of minus it."""
+        return of_llvm("llvm.arithmetic.fence", self.constant(number))
+
+    def rounded(self, number: float) -> float:
+        """A number of the arithmetic type."""
+        return float(np.float32(number)) if self.size == 4 else number
 
     def spread(self, scalar: Any) -> Vec:
         """A scalar of the arithmetic type in every lane."""
