@@ -212,6 +212,12 @@ def lag_to_recurrence(lag: Array, *, axis: int = -1) -> Work:
 class _Filters(Librosa):
     """A function that makes others of a program's: calls of what it makes of SciPy's median filter go to the door."""
 
+    def guard(
+        self, plan: Callable[..., Work], signature: inspect.Signature, own: Callable[..., Any]
+    ) -> Callable[..., Work]:
+        # which has the arguments of what is made
+        return plan
+
     def in_place_of(
         self, theirs: Callable[..., Any], serve: Callable[..., Any], signature: inspect.Signature
     ) -> Callable[..., Any]:

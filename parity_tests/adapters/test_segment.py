@@ -71,7 +71,8 @@ def test_a_filter_is_served_recorded_and_verified_under_its_maker_s_name() -> No
     for numerics in ("fast", "verify"):
         compat.reset()
         with compat.numerics(numerics):
-            assert np.array_equal(mine(R, (1, 7)), theirs(R, (1, 7)))
+            for args, options in (((R, (1, 7)), {}), ((R,), {"size": (1, 7)})):
+                assert np.array_equal(mine(*args, **options), theirs(*args, **options))
         (record,) = compat.report()
         assert (record.function, record.reason, record.breaches) == ("librosa.segment.timelag_filter", "", 0)
         assert record.file == __file__
