@@ -12,18 +12,22 @@ from typing import Any
 
 from torch import Tensor
 
+from ..contract import settings
 from ..contract.decline import Decline
+from ..contract.reasons import ByDesign
 
 _MOST = 256
+# of changes in place, from which on more are to be expected
+_MANY_CHANGES = 8
 
 
 class _Known:
     """A tensor, and what was made of it."""
 
-    __slots__ = ("made", "memory", "tensor", "version")
+    __slots__ = ("changes", "made", "memory", "tensor", "version")
 
-    def __init__(self, tensor: weakref.ref[Tensor], version: int, memory: int) -> None:
-        self.tensor, self.version, self.memory = tensor, version, memory
+    def __init__(self, tensor: weakref.ref[Tensor], version: int, memory: int, changes: int) -> None:
+        self.tensor, self.version, self.memory, self.changes = tensor, version, memory, changes
         self.made: dict[Hashable, Any] = {}
 
 
@@ -56,13 +60,29 @@ class Kept:
         state = tensor._version, tensor.data_ptr()
         if known is None or known.tensor() is not tensor or (known.version, known.memory) != state:
             self._drop(known)
+            changes = known.changes + 1 if known is not None and known.tensor() is tensor else 0
             # no reference to the tensor, nor from it
-            known = self._known[key] = _Known(weakref.ref(tensor, lambda _: self._forget(key, state)), *state)
+            known = self._known[key] = _Known(weakref.ref(tensor, lambda _: self._forget(key, state)), *state, changes)
         if len(known.made) >= _MOST:
             self._drop(known)
             known.made = {}
         known.made[what] = made
         return made
+
+    def check(self, name: str, tensor: Tensor) -> None:
+        """Decline to make something of a tensor whose changes nobody could see, or that is changed all the time."""
+        if tensor.is_inference():
+            raise Decline(f"the {name} was made inside torch.inference_mode, which hides its changes: make it outside")
+        known = self._known.get(id(tensor))
+        if known is None or known.tensor() is not tensor or tensor.is_cpu or settings.route.get() != "auto":
+            return
+        if known.changes >= _MANY_CHANGES:
+            raise Decline(
+                ByDesign(
+                    f"the {name} is written to between calls, each of which would wait for the GPU to see it: "
+                    "DistributedDataParallel does so unless it is given broadcast_buffers=False"
+                )
+            )
 
     def _forget(self, key: int, state: tuple[int, int]) -> None:
         known = self._known.get(key)
@@ -72,9 +92,3 @@ class Kept:
     def _drop(self, known: _Known | None) -> None:
         if known is not None:
             self._dropped.append(known.made)
-
-
-def check_can_be_known(name: str, tensor: Tensor) -> None:
-    """Decline a tensor whose changes nobody could see."""
-    if tensor.is_inference():
-        raise Decline(f"the {name} was made inside torch.inference_mode, which hides its changes: make it outside")

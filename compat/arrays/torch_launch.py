@@ -27,7 +27,7 @@ from mlx_spectro.kernels.gpu.programs import Table
 from ..contract import records
 from ..contract.decline import Decline
 from . import kinds
-from .torch_kept import Kept, check_can_be_known
+from .torch_kept import Kept
 
 # in single and in double precision
 _DTYPES = {"float": (torch.float32, torch.float64), "complex": (torch.complex64, torch.complex128)}
@@ -238,7 +238,7 @@ class TorchLauncher(Launcher[Tensor]):
     def table(self, table: Table, weight: Any) -> TableEntry:
         entry = self._made.find(weight, table)
         if entry is None:
-            check_can_be_known("filterbank", weight)
+            self._made.check("filterbank", weight)
             if self.torch_device.type == "cuda":
                 check_not_capturing("a table is made")
             packed = table.pack(self.to_numpy(weight), *table.options)
@@ -279,6 +279,6 @@ def of_weight(name: str, weight: Tensor, what: Any, make: Callable[[npt.NDArray[
     """What ``make`` makes of a weight's values, and what there is to tell it by."""
     value = _of_weights.find(weight, what)
     if value is None:
-        check_can_be_known(name, weight)
+        _of_weights.check(name, weight)
         value = _of_weights.keep(weight, what, make(values_of(f"a {name}", weight)))
     return value
