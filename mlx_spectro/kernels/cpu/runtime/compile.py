@@ -17,6 +17,7 @@ import numba
 from numba.core import caching, config
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime.nrt import rtsys
+from numba.extending import register_jitable
 
 from mlx_spectro import caches, interrupts
 from mlx_spectro.design import logarithms
@@ -187,7 +188,7 @@ def load_cache() -> bool:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function``, which Python code calls, and keep what comes of it."""
-    compiled = numba.njit(**OPTIONS)(function)
+    compiled = numba.njit(**OPTIONS, no_cfunc_wrapper=True)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
         _kernels.append(compiled)
@@ -215,5 +216,6 @@ def _is_put_off(compiled: Any, signature: tuple[Any, ...]) -> bool:
 
 
 def inner(function: Callable[..., Any]) -> Any:
-    """Compile ``function``, which only compiled code calls."""
-    return numba.njit(**OPTIONS)(function)
+    """``function``, which compiled code has compiled; for Python it stays what it is."""
+    # wrappers for callers in Python and C take as long to compile as a small function
+    return register_jitable(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
