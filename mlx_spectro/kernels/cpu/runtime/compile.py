@@ -26,8 +26,15 @@ from . import background, loading
 
 logger = logging.getLogger("mlx_spectro")
 
-# contract: a product and a sum may become one instruction; anything more would let NaN and infinity get lost
-OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "boundscheck": False,
+    "error_model": "numpy",
+    # contract: a product and a sum may become one instruction; anything more would let NaN and infinity get lost
+    "fastmath": {"contract", "nsz"},
+    # wrappers for callers in C, and those for callers in Python, take as long to compile as a small function
+    "no_cfunc_wrapper": True,
+}
 
 loading.watch(global_compiler_lock._lock)
 
@@ -188,7 +195,7 @@ def load_cache() -> bool:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile ``function``, which Python code calls, and keep what comes of it."""
-    compiled = numba.njit(**OPTIONS, no_cfunc_wrapper=True)(function)
+    compiled = numba.njit(**OPTIONS)(function)
     if cache_folder() is not None:
         compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
         _kernels.append(compiled)
@@ -217,5 +224,4 @@ def _is_put_off(compiled: Any, signature: tuple[Any, ...]) -> bool:
 
 def inner(function: Callable[..., Any]) -> Any:
     """``function``, which compiled code has compiled; for Python it stays what it is."""
-    # wrappers for callers in Python and C take as long to compile as a small function
-    return register_jitable(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return register_jitable(**OPTIONS, no_cpython_wrapper=True)(function)
