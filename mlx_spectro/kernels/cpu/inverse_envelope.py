@@ -50,7 +50,8 @@ def _inverse_of(
     samples = np.frombuffer(window, kind)
     total = overlap_length(compact, samples.size, hop_length)
     exact = envelope.inverse_envelope(samples, hop_length, compact, 0, total, floor)
-    middle = float(exact[total // 2])
+    # where as many windows overlap as can, however many there are: of part of the frames it is as of all
+    (middle,) = envelope.inverse_envelope(samples, hop_length, covering + 1, covering * hop_length, 1, floor).tolist()
     # a window of the precision that is computed in, divided by a power of two, is exact as it is
     rounded = samples.dtype != real or samples.size & (samples.size - 1)
     scale = middle if rounded and 0 < middle < np.inf else 1.0
