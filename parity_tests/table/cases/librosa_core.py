@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..case import Reject, Row, Sample, Timing, each_signal, pairwise
+from ..case import HeavyTail, Reject, Row, Sample, Timing, each_signal, pairwise
 from ..signals import SIGNALS, nan_in_the_middle, white_noise
 from .stft import spectrum, window
 
@@ -227,7 +227,16 @@ def row(name: str, samples: Callable[[], Iterator[Sample]], why: str, **options:
 
 ROWS = [
     row("stft", stft_samples, ROUNDING, rejects=STFT_REJECTS, timing=Timing(time_audio), transform=True),
-    row("istft", istft_samples, ROUNDING, rejects=ISTFT_REJECTS, timing=Timing(_time_istft), transform=True),
+    row(
+        "istft",
+        istft_samples,
+        ROUNDING,
+        rejects=ISTFT_REJECTS,
+        timing=Timing(_time_istft),
+        transform=True,
+        # of frames that are not centred, the first and last samples are divided by next to nothing
+        judged=HeavyTail(),
+    ),
     row("magphase", magphase_samples, SINGLE),
     row("power_to_db", decibel_samples(True), SINGLE, rejects=DECIBEL_REJECTS, timing=Timing(_time_decibel)),
     row("amplitude_to_db", decibel_samples(False), SINGLE, rejects=DECIBEL_REJECTS),
