@@ -24,6 +24,7 @@ from .runtime.memory import address_of, advised, workspace
 from .runtime.threads import get_num_threads, share
 from .runtime.vector import VECTOR_BYTES, Kit, operation
 from .stft import stft
+from .weights import scaled
 
 Array = npt.NDArray[Any]
 
@@ -192,9 +193,10 @@ def _iterate(op: GriffinLim, levels: Array, audio: Array, window: Array, last: A
     covered = min(length, overlap_length(frames, window.size, hop) - left)
     inverse = inverse_envelope(window, hop, frames, stored, op.istft.floor)
     # of a packed transform, the even and the odd half are each taken half
-    weights = window.astype(to.real.dtype) * (op.stft.scale * (0.5 if to.packed else 1.0))
-    weights_back = (window * (inverse.scale * op.istft.scale / window.size)).astype(back.real.dtype)
-    windows = address_of(weights), address_of(weights_back)
+    samples, half = (window.tobytes(), window.dtype), 0.5 if to.packed else 1.0
+    weights, weights_at = scaled(*samples, op.stft.scale * half, to.real.dtype)
+    weights_back, back_at = scaled(*samples, inverse.scale * op.istft.scale / window.size, back.real.dtype)
+    windows = weights_at, back_at
     edges = to.real.dtype.type(2 if to.packed else 1), back.real.dtype.type(1)
     size, number, rows, covering = audio.itemsize, levels.dtype.type, audio.size // length, -(-window.size // hop)
     sources, targets, level = audio.reshape(rows, length), last.reshape(rows, length), address_of(levels)
